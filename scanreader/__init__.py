@@ -1,0 +1,54 @@
+"""Reads ScanImage recordings, of any release and any mode, as lazy five-dimensional arrays.
+
+>>> import scanreader
+>>> scan = scanreader.read_scan("/data/my_scan_*.tif")  # doctest: +SKIP
+>>> scan[0, :, :, 0, -1000:]  # doctest: +SKIP
+"""
+
+from scanreader.errors import (
+    ChangedFileError,
+    ClosedScanError,
+    DamagedPageError,
+    DtypeError,
+    FieldDimensionMismatch,
+    FileFormatError,
+    HeaderError,
+    LayoutError,
+    PathnameError,
+    ScanImageVersionError,
+    ScanIndexError,
+    ScanKeyError,
+    ScanReaderError,
+    ScanReaderWarning,
+)
+from scanreader.fields import Field
+from scanreader.reader import read_scan
+from scanreader.scans import VERSIONS, Scan
+
+ScanReaderException = ScanReaderError
+"""The older name of `ScanReaderError`."""
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "VERSIONS",
+    "ChangedFileError",
+    "ClosedScanError",
+    "DamagedPageError",
+    "DtypeError",
+    "Field",
+    "FieldDimensionMismatch",
+    "FileFormatError",
+    "HeaderError",
+    "LayoutError",
+    "PathnameError",
+    "Scan",
+    "ScanImageVersionError",
+    "ScanIndexError",
+    "ScanKeyError",
+    "ScanReaderError",
+    "ScanReaderException",
+    "ScanReaderWarning",
+    "__version__",
+    "read_scan",
+]

@@ -1,0 +1,81 @@
+"""The header that ScanImage wrote into a file, found wherever the release put it."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from scanreader.header import BLOCK_START, MAGIC, Block, decode
+from scanreader.pages import ARTIST, DESCRIPTION, SOFTWARE, FileIndex, OpenFile, read_tag
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KNOWN_BLOCKS = (3, 4)
+_HEAD = BLOCK_START + 16
+
+
+def read_block(index: FileIndex) -> Block | None:
+    """Find the header of a file; None if ScanImage did not write it.
+
+    It stands in a block at byte 16 (since late 2015); where that is missing, in the Software and Artist tags;
+    in older releases in the ImageDescription of every page, with ROIs behind the last page.
+    """
+    return _from_start(index.path) or _from_tags(index) or _from_description(index)
+
+
+def _from_start(path: str | Path) -> Block | None:
+    with OpenFile(path) as file:
+        start = file.read(0, _HEAD)
+        if len(start) < _HEAD or start[2:4] != b"\x2b\x00":
+            return None
+        magic, version, header_size, roi_size = struct.unpack("<4I", start[BLOCK_START:])
+        if magic != MAGIC or _HEAD + header_size + roi_size > file.size:
+            return None
+        texts = file.read(_HEAD, header_size + roi_size)
+    return _made(texts[:header_size], texts[header_size:], version)
+
+
+def _from_tags(index: FileIndex) -> Block | None:
+    return _made(read_tag(index, 0, SOFTWARE), read_tag(index, 0, ARTIST), None)
+
+
+def _made(header: bytes, rois: bytes, version: int | None) -> Block | None:
+    text = decode(header)
+    if not text.startswith("SI.") and not (text.lstrip().startswith("{") and "VERSION_MAJOR" in text):
+        return None
+    return Block(text, decode(rois), version)
+
+
+def _from_description(index: FileIndex) -> Block | None:
+    text = decode(read_tag(index, 0, DESCRIPTION))
+    if not text.startswith("state.") and "scanimage.SI" not in text:
+        return None
+    return Block(text, _appended_rois(index), None)
+
+
+def _appended_rois(index: FileIndex) -> str:
+    """ROIs behind the last page: their length stands in the file's last 4 bytes (5.1 and 2015.0 to 2015.3).
+
+    The first of these releases wrote bytes that only MATLAB can read.
+    """
+    with OpenFile(index.path) as file:
+        length = struct.unpack("<I", file.read(file.size - 4, 4))[0]
+        if not 2 <= length <= file.size - 4:
+            return ""
+        rois = file.read(file.size - 4 - length, length)
+    return decode(rois) if rois.lstrip()[:1] == b"{" else ""
+
+
+def same_recording(block: Block) -> str:
+    """Return what is equal in the headers of all files of one recording.
+
+    The block since 2015.4 is; older releases write the settings into each description, behind the frame's own
+    lines. The settings of 3.x hold the time at which each file was begun.
+    """
+    if block.text.startswith("state."):
+        return "state."
+    if "scanimage.SI" not in block.text:
+        return block.text + block.rois
+    lines = block.text.replace("\r", "\n").split("\n")
+    return "\n".join(line for line in lines if line.startswith("scanimage."))

@@ -1,0 +1,76 @@
+"""The tree of errors that scanreader raises, and of warnings that it gives.
+
+::
+
+    ScanReaderError
+    ├── PathnameError            also FileNotFoundError
+    ├── FileFormatError          also ValueError
+    ├── ScanImageVersionError    also ValueError
+    ├── HeaderError              also ValueError
+    ├── LayoutError              also ValueError
+    ├── FieldDimensionMismatch   also ValueError
+    ├── ScanIndexError           also IndexError
+    │   └── ScanKeyError         also TypeError
+    ├── DtypeError               also TypeError
+    ├── DamagedPageError         also OSError
+    ├── ChangedFileError         also OSError
+    └── ClosedScanError          also ValueError
+
+    ScanReaderWarning            also UserWarning
+"""
+
+
+class ScanReaderError(Exception):
+    """Anything that scanreader refuses to do, with the reason."""
+
+
+class PathnameError(ScanReaderError, FileNotFoundError):
+    """What was named is not one recording: nothing, several, or files that do not belong together."""
+
+
+class FileFormatError(ScanReaderError, ValueError):
+    """A file is not a TIFF, or its pages hold something else than one integer image each."""
+
+
+class ScanImageVersionError(ScanReaderError, ValueError):
+    """The header is of a release whose page order is not known."""
+
+
+class HeaderError(ScanReaderError, ValueError):
+    """A setting that is needed is missing from the header, or is not what it should be."""
+
+
+class LayoutError(ScanReaderError, ValueError):
+    """The header and the pages contradict each other, and no reading of them is safe."""
+
+
+class FieldDimensionMismatch(ScanReaderError, ValueError):  # noqa: N818 - its users know this name
+    """Fields of unequal height or width were asked for in one array."""
+
+
+class ScanIndexError(ScanReaderError, IndexError):
+    """An index is out of bounds, or a key has too many entries."""
+
+
+class ScanKeyError(ScanIndexError, TypeError):
+    """A key holds something that cannot index an axis."""
+
+
+class DtypeError(ScanReaderError, TypeError):
+    """The dtype that was asked for cannot hold every value of the recording."""
+
+
+class DamagedPageError(ScanReaderError, OSError):
+    """A page that was asked for is not where, or not what, its file says."""
+
+
+class ChangedFileError(ScanReaderError, OSError):
+    """A file is not the one that was opened: it was removed, replaced, cut or written to."""
+
+
+class ClosedScanError(ScanReaderError, ValueError):
+    """The scan was closed."""
+
+
+class ScanReaderWarning(UserWarning):
+    """Something about a recording that its reader should know; its data are right nevertheless."""

@@ -1,0 +1,131 @@
+"""Keys of an array, taken apart as numpy would, each axis by itself; pure, and the only place that checks bounds."""
+
+from __future__ import annotations
+
+import operator
+from types import EllipsisType
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from scanreader.errors import ScanIndexError, ScanKeyError
+
+IndexArray: TypeAlias = npt.NDArray[np.int64]
+Entry: TypeAlias = "int | slice | IndexArray | npt.NDArray[np.bool_]"
+
+AXES = ("field", "row", "column", "channel", "frame")
+
+
+class Pick(NamedTuple):
+    """What one entry of a key picks of its axis."""
+
+    indices: IndexArray
+    """Places along the axis, from 0, in the order asked for."""
+
+    drops: bool
+    """Whether the axis disappears from the result: true for an integer."""
+
+
+def split_key(key: Any) -> tuple[Entry, ...]:
+    """Take a key apart into one entry for each of the five axes, checked but not yet bound to sizes.
+
+    Raises
+    ------
+    ScanIndexError
+        If there are more than five entries, or two ``...``.
+    ScanKeyError
+        If an entry is not an integer, a slice, ``...``, or a flat sequence of integers or booleans.
+    """
+    entries = key if isinstance(key, tuple) else (key,)
+    dots = [i for i, entry in enumerate(entries) if isinstance(entry, EllipsisType)]
+    if len(dots) > 1:
+        raise ScanIndexError("a key can have one '...', this one has more")
+    given = len(entries) - len(dots)
+    if given > len(AXES):
+        raise ScanIndexError(f"too many indices: a scan has {len(AXES)} axes, the key has {given} entries")
+    at = dots[0] if dots else given
+    filled = (*entries[:at], *[slice(None)] * (len(AXES) - given), *entries[at + len(dots) :])
+    return tuple(_check(entry, axis) for entry, axis in zip(filled, AXES, strict=True))
+
+
+def pick(entry: Entry, size: int, axis: str, owner: str = "the scan") -> Pick:
+    """Bind an entry to an axis of `size`.
+
+    Raises
+    ------
+    ScanIndexError
+        If an index is out of bounds, or a mask is not as long as the axis.
+    """
+    if isinstance(entry, slice):
+        return Pick(np.arange(*entry.indices(size), dtype=np.int64), drops=False)
+    if isinstance(entry, int):
+        _check_bounds(entry, entry, size, axis, owner)
+        return Pick(np.array([entry % size], dtype=np.int64), drops=True)
+    if entry.dtype == np.bool_:
+        if len(entry) != size:
+            raise ScanIndexError(
+                f"a mask of {len(entry)} does not fit the {axis} axis: {owner} has {size} {axis}s"
+            )
+        return Pick(np.flatnonzero(entry), drops=False)
+    if entry.size:
+        _check_bounds(int(entry.min()), int(entry.max()), size, axis, owner)
+    return Pick(np.where(entry < 0, entry + size, entry).astype(np.int64, copy=False), drops=False)
+
+
+def _check_bounds(lowest: int, highest: int, size: int, axis: str, owner: str) -> None:
+    for index in (lowest, highest):
+        if not -size <= index < size:
+            raise ScanIndexError(f"{axis} {index} is out of bounds: {owner} has {size} {axis}s")
+
+
+def _check(entry: Any, axis: str) -> Entry:
+    if isinstance(entry, slice):
+        return _check_slice(entry, axis)
+    if isinstance(entry, (list, tuple, range)) or (isinstance(entry, np.ndarray) and entry.ndim):
+        return _check_sequence(entry, axis)
+    if isinstance(entry, np.ndarray):
+        entry = entry[()]
+    if not isinstance(entry, (bool, np.bool_)) and entry is not None:
+        try:
+            return operator.index(entry)
+        except TypeError:
+            pass
+    raise ScanKeyError(
+        f"{entry!r} cannot index the {axis} axis: give an integer, a slice, '...', "
+        "or a flat list or array of integers or booleans"
+    )
+
+
+def _check_slice(entry: slice, axis: str) -> slice:
+    if entry.step is not None and _slice_part(entry.step, axis) == 0:
+        raise ScanKeyError(f"the step of a slice of the {axis} axis cannot be 0")
+    return slice(*(_slice_part(part, axis) for part in (entry.start, entry.stop, entry.step)))
+
+
+def _slice_part(part: Any, axis: str) -> int | None:
+    if part is None:
+        return None
+    try:
+        return operator.index(part)
+    except TypeError:
+        raise ScanKeyError(f"{part!r} cannot bound a slice of the {axis} axis: give integers") from None
+
+
+def _check_sequence(entry: Any, axis: str) -> Entry:
+    try:
+        array = np.asarray(entry)
+    except ValueError:  # ragged
+        raise ScanKeyError(f"the {axis} axis takes a flat list or array, not {entry!r}") from None
+    if array.ndim != 1:
+        raise ScanKeyError(f"the {axis} axis takes a flat list or array, not one of {array.ndim} dimensions")
+    if array.dtype == np.bool_:
+        return array
+    if array.size == 0:
+        return np.empty(0, np.int64)
+    mixed = not isinstance(entry, np.ndarray) and any(isinstance(i, (bool, np.bool_)) for i in entry)
+    if array.dtype.kind not in "iu" or mixed:
+        raise ScanKeyError(f"the {axis} axis takes integers or booleans, not {entry!r}")
+    if array.dtype == np.uint64 and array.max() > np.iinfo(np.int64).max:
+        raise ScanIndexError(f"{axis} {array.max()} is out of bounds")
+    return array.astype(np.int64)

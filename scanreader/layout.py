@@ -1,0 +1,440 @@
+"""How pages become slices, repeats, volumes and channels, and all checks of it.
+
+One formula serves every mode. With C channels, S slices, R repeats and B flyback frames a volume, the page of
+volume v, slice s, repeat r and channel c is ``(v * (S * R + B) + s * R + r) * C + c``, counted from the first
+page of an unbroken stretch of volumes.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from scanreader.errors import LayoutError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from scanreader.indexing import IndexArray
+
+
+class Stack(NamedTuple):
+    """What the header says of the order of frames, in raw frames: as they were before averaging."""
+
+    mode: str
+    """'planar', 'fast' (a volume in one sweep) or 'slow' (each slice by itself)."""
+
+    channels: int = 1
+    slices: int = 1
+    frames_per_slice: int = 1
+    frames_per_volume: int = 1
+    """With flyback frames."""
+
+    averaging: int = 1
+
+
+class Counts(NamedTuple):
+    """How a volume lies in the pages, in saved frames."""
+
+    channels: int = 1
+    slices: int = 1
+    repeats: int = 1
+    flyback: int = 0
+
+    @property
+    def frames_per_volume(self) -> int:
+        """Frames from the start of one volume to that of the next."""
+        return self.slices * self.repeats + self.flyback
+
+    @property
+    def pages_per_volume(self) -> int:
+        """Pages from the start of one volume to that of the next."""
+        return self.frames_per_volume * self.channels
+
+
+class Stretch(NamedTuple):
+    """Volumes that follow each other without a break."""
+
+    volume: int
+    """The first volume's number in the scan."""
+    page: int
+    """The page that it begins with."""
+    volumes: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where each frame of a scan is among the pages."""
+
+    counts: Counts
+    stretches: tuple[Stretch, ...]
+    averaging: int = 1
+
+    @property
+    def num_volumes(self) -> int:
+        """Volumes that are whole."""
+        return sum(stretch.volumes for stretch in self.stretches)
+
+    @property
+    def num_frames(self) -> int:
+        """Time points of a field: volumes times repeats."""
+        return self.num_volumes * self.counts.repeats
+
+    def page_numbers(self, slice_id: int, channels: IndexArray, frames: IndexArray) -> IndexArray:
+        """Pages of a slice.
+
+        Parameters
+        ----------
+        slice_id : int
+            From 0, in the order of scanning.
+        channels, frames : int arrays
+            From 0; frame = volume * repeats + repeat.
+
+        Returns
+        -------
+        int array of shape (frames, channels)
+        """
+        counts = self.counts
+        volumes, repeats = np.divmod(frames, counts.repeats)
+        if len(self.stretches) == 1:
+            starts = self.stretches[0].page + volumes * counts.pages_per_volume
+        else:
+            firsts = np.array([stretch.volume for stretch in self.stretches], np.int64)
+            pages = np.array([stretch.page for stretch in self.stretches], np.int64)
+            which = np.searchsorted(firsts, volumes, side="right") - 1
+            starts = pages[which] + (volumes - firsts[which]) * counts.pages_per_volume
+        in_volume = starts + (slice_id * counts.repeats + repeats) * counts.channels
+        return np.asarray(in_volume[:, None] + channels)
+
+
+def saved_counts(stack: Stack) -> Counts:
+    """Turn raw frames into saved ones: every `averaging` raw frames give one.
+
+    Raises
+    ------
+    LayoutError
+        If averaging mixes slices or volumes, or a volume holds fewer frames than its slices need.
+    """
+    a, f, s, t = stack.averaging, stack.frames_per_slice, stack.slices, stack.frames_per_volume
+    if min(a, f, s, t, stack.channels) < 1:
+        raise LayoutError(f"counts must be positive, the header says {stack}")
+    if stack.mode == "planar":
+        return Counts(stack.channels)
+    if t < s * f:
+        raise LayoutError(
+            f"a volume of {t} frames cannot hold {s} slices of {f} frames; raw=True reads the pages as they lie"
+        )
+    if f % a or t % a:
+        raise LayoutError(
+            f"averaging over {a} frames (logAverageFactor) mixes slices of {f} frames or volumes of {t}: which "
+            "frame is of which slice cannot be known; raw=True reads the pages as they lie"
+        )
+    return Counts(stack.channels, s, f // a, (t - s * f) // a)
+
+
+class Part(NamedTuple):
+    """One file's share of the pages."""
+
+    name: str
+    first: int
+    """The number of its first page."""
+    pages: int
+    acquisition: object
+    """Files of one acquisition share it: the recording and its counter in the file's name."""
+    leads: bool
+    """Whether its name says that the acquisition begins with it."""
+
+
+class Numbers(NamedTuple):
+    """What ScanImage says of a frame, as far as the layout needs it."""
+
+    running: int | None
+    """Raw frames since the start of the grab or loop, from 1."""
+    in_acquisition: int | None
+    """Raw frames since the start of the acquisition (in slow stacks: of the slice), from 1."""
+    acquisition: int | None
+
+
+class _Break(NamedTuple):
+    """Where a stretch of frames begins whose numbers follow each other."""
+
+    page: int
+    place: int
+    """Frames since the start of its volume."""
+
+
+def find_layout(
+    stack: Stack,
+    parts: Sequence[Part],
+    numbers_of: Callable[[int], Numbers],
+    *,
+    trusted: bool,
+    whole: bool,
+) -> tuple[Layout, list[str]]:
+    """Find where the volumes are, by the header's counts and by what each file says of its place.
+
+    Parameters
+    ----------
+    stack : Stack
+        What the header says.
+    parts : list of Part
+        The files, in order.
+    numbers_of : callable
+        Gives the numbers of the frame that a page belongs to.
+    trusted : bool
+        Whether frame numbers that never advance are a contradiction; they are not where another program
+        wrote one description on every page.
+    whole : bool
+        Whether the recording's first frames should be there: a single rolled part that was asked for is not.
+
+    Returns
+    -------
+    layout : Layout
+    findings : list of str
+        What the user should know: what is missing or was left out.
+
+    Raises
+    ------
+    LayoutError
+        If the header and the frames' numbers contradict each other.
+    """
+    counts = saved_counts(stack)
+    findings: list[str] = []
+    total = parts[-1].first + parts[-1].pages
+    number = _Numbering(stack, counts, parts, numbers_of)
+    if not number.known or (not trusted and not number.advance):
+        if number.known:
+            findings.append("frame numbers do not advance from page to page: places are counted, not checked")
+        breaks = [_Break(0, 0)]
+    else:
+        number.check()
+        breaks = _find_breaks(number, parts, findings, whole=whole)
+    layout = _gather(stack, counts, breaks, total, findings)
+    return layout, findings
+
+
+class _Numbering:
+    """The one running number of the frames that tells a frame's place in its volume."""
+
+    def __init__(
+        self, stack: Stack, counts: Counts, parts: Sequence[Part], numbers_of: Callable[[int], Numbers]
+    ) -> None:
+        self.stack, self.counts, self.parts, self._numbers_of = stack, counts, parts, numbers_of
+        first = numbers_of(0)
+        # A slow stack restarts the count in the acquisition at each slice; its running count goes on.
+        self.runs_on = stack.mode == "slow" or first.in_acquisition is None
+
+    @property
+    def known(self) -> bool:
+        return self.at(0) is not None
+
+    def at(self, page: int) -> int | None:
+        numbers = self._numbers_of(page)
+        return numbers.running if self.runs_on else numbers.in_acquisition
+
+    @property
+    def advance(self) -> bool:
+        """Whether the first file's last frame has another number than its first."""
+        part = self.parts[0]
+        return part.pages <= self.counts.channels or self.at(part.pages - 1) != self.at(0)
+
+    def check(self) -> None:
+        """Refuse counts of channels or averaging that the first frames' numbers contradict."""
+        c, a, pages = self.counts.channels, self.stack.averaging, self.parts[0].pages
+        name = self.parts[0].name
+        first = self.at(0)
+        if first is None or pages < 2:
+            return
+        if c > 1 and pages >= c and self.at(c - 1) != first:
+            raise LayoutError(
+                f"the header says that {c} channels were saved, but pages 0 and {c - 1} of {name} belong to "
+                f"frames {first} and {self.at(c - 1)}; raw=True reads the pages as they lie"
+            )
+        if pages > c and self.at(c) == first:
+            raise LayoutError(
+                f"the header says that {c} channel{'s were' if c > 1 else ' was'} saved, but pages 0 and {c} of "
+                f"{name} both belong to frame {first}; raw=True reads the pages as they lie"
+            )
+        step = (self.at(c) or 0) - first if pages > c else a
+        again = (self.at(2 * c) or 0) - (self.at(c) or 0) if pages > 2 * c else step
+        if first % a or (step != a and step == again and (pages > 2 * c or first == step)):
+            raise LayoutError(
+                f"the header says that {a} frames were averaged (logAverageFactor), but the frames of {name} "
+                f"are numbered {first}, {first + step}, …; raw=True reads the pages as they lie"
+            )
+
+    def goes_on(self, page: int, follows: bool) -> bool:
+        """Whether a file whose name begins an acquisition goes on with that of the page before: renamed files."""
+        here, before = self._numbers_of(page).acquisition, self._numbers_of(page - 1).acquisition
+        return follows and not self.runs_on and here is not None and here == before
+
+    def check_slice(self, page: int, place: int) -> None:
+        """Refuse a place in a slow stack that the count within the slice contradicts."""
+        a, r = self.stack.averaging, self.counts.repeats
+        within = self._numbers_of(page).in_acquisition
+        if self.stack.mode == "slow" and within is not None and (within // a - 1 - place) % r:
+            raise LayoutError(
+                f"page {page} is frame {within} of its slice by frameNumberAcquisition, and by frameNumbers "
+                f"frame {(place % r + 1) * a}: the slices' places cannot be known; raw=True reads the pages"
+            )
+
+    def place(self, number: int, start: int) -> int:
+        """Frames since the start of its volume of the frame with a number, if `start` numbers began before."""
+        return ((number - start) // self.stack.averaging - 1) % self.counts.frames_per_volume
+
+
+def _find_breaks(
+    number: _Numbering, parts: Sequence[Part], findings: list[str], *, whole: bool
+) -> list[_Break]:
+    """Find where frames follow each other without a gap, two probes a file and bisection where they disagree."""
+    c, a = number.counts.channels, number.stack.averaging
+    breaks: list[_Break] = []
+    start = base = 0  # page and number of the current stretch's first frame
+    offset = 0  # numbers counted before the current acquisition
+
+    def expected(page: int) -> int:
+        return base + a * ((page - start) // c)
+
+    def begin(page: int, said: int) -> None:
+        nonlocal start, base
+        if (said - offset) % a:
+            raise LayoutError(
+                f"frame {said} does not end a group of {a} averaged frames; raw=True reads the pages as they lie"
+            )
+        start, base = page, said
+        breaks.append(_Break(page, number.place(said, offset)))
+        number.check_slice(page, breaks[-1].place)
+
+    previous: Part | None = None
+    for part in parts:
+        first = number.at(part.first)
+        if first is None:
+            raise LayoutError(f"the first page of {part.name} says no frame number, other files do")
+        if previous is None or (
+            part.acquisition != previous.acquisition
+            and not number.goes_on(part.first, first == expected(part.first))
+        ):
+            if number.runs_on and part.leads:
+                offset = first - a
+            elif number.runs_on and previous is not None and number.counts.frames_per_volume > 1:
+                raise LayoutError(
+                    f"{part.name} does not begin its acquisition, so the places of its frames in their volumes "
+                    "cannot be known: the acquisition's first file is missing"
+                )
+            if first - offset != a and (whole or previous is not None):
+                findings.append(f"{part.name} begins with frame {first}: frames before it are missing")
+            begin(part.first, first)
+        elif not number.runs_on and first < expected(part.first):
+            if first != a:
+                findings.append(f"{part.name} begins with frame {first}: frames before it are missing")
+            begin(part.first, first)
+        elif first != expected(part.first):
+            findings.append(_jump(part.name, expected(part.first), first, a))
+            begin(part.first, first)
+        page = part.first
+        while (wrong := _wrong(number, page, part.first + part.pages - 1, start, expected)) is not None:
+            page = _bisect(number, page, wrong, expected)
+            found = number.at(page)
+            if found is None:
+                raise LayoutError(f"page {page - part.first} of {part.name} says no frame number")
+            findings.append(_jump(part.name, expected(page), found, a))
+            begin(page, found)
+        previous = part
+    return breaks
+
+
+def _wrong(
+    number: _Numbering, low: int, last: int, start: int, expected: Callable[[int], int]
+) -> int | None:
+    """Tell which page near the end of a file has not its number: its last, or the last before a frame begins.
+
+    The second sees a single missing page of one channel, which shifts the channels and not the frames.
+    """
+    c = number.counts.channels
+    before = start + (last - start) // c * c - 1
+    return next((page for page in (last, before) if page > low and number.at(page) != expected(page)), None)
+
+
+def _frames(count: int) -> str:
+    return "1 frame" if count == 1 else f"{count} frames"
+
+
+def _jump(name: str, expected: int, found: int, averaging: int) -> str:
+    if found > expected:
+        missing = _frames((found - expected) // averaging)
+        return f"{missing} missing in {name}: frame {found} follows {expected - averaging}"
+    return f"frames are doubled in {name}: frame {found} follows {expected - averaging}"
+
+
+def _bisect(number: _Numbering, low: int, high: int, expected: Callable[[int], int]) -> int:
+    """Find the first page, between one that has the expected number and one that has not, that has not."""
+    while high - low > 1:
+        middle = (low + high) // 2
+        if number.at(middle) == expected(middle):
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _gather(
+    stack: Stack, counts: Counts, breaks: Sequence[_Break], total: int, findings: list[str]
+) -> Layout:
+    """Keep the whole volumes of each stretch of frames; what is left of a broken one is said."""
+    c, per = counts.channels, counts.frames_per_volume
+    stretches: list[Stretch] = []
+    volume = left_out = 0
+    ends = [b.page for b in breaks[1:]] + [total]
+    for (page, place), end in zip(breaks, ends, strict=True):
+        start = page + (-place % per) * c
+        volumes = max(0, (end - start) // (per * c))
+        left_out += (end - page) - volumes * per * c
+        if volumes:
+            stretches.append(Stretch(volume, start, volumes))
+            volume += volumes
+    if not stretches:
+        return _salvage(stack, counts, breaks, ends, findings)
+    if left_out:
+        of = "frames that are not whole" if per == 1 else "volumes that are not whole"
+        findings.append(f"{left_out} page{'s' if left_out > 1 else ''} of {of} are left out")
+    return Layout(counts, tuple(stretches), stack.averaging)
+
+
+def _salvage(
+    stack: Stack, counts: Counts, breaks: Sequence[_Break], ends: Sequence[int], findings: list[str]
+) -> Layout:
+    """Where not one volume is whole: the whole slices, or, with not even one, the frames of the first."""
+    c, r = counts.channels, counts.repeats
+    for (page, place), end in zip(breaks, ends, strict=True):
+        frames = (end - page) // c
+        if place or not frames:
+            continue
+        slices = min(counts.slices, frames // r)
+        if slices:
+            findings.append(
+                f"the recording stopped in its first volume: {slices} of {counts.slices} slices are whole"
+            )
+            kept = Counts(c, slices, r, 0)
+            return Layout(kept, (Stretch(0, page, 1),), stack.averaging)
+        findings.append(f"the recording stopped in its first slice, after {_frames(frames)} of {r}")
+        return Layout(Counts(c), (Stretch(0, page, frames),), stack.averaging)
+    raise LayoutError(
+        f"no volume is whole: a volume is {counts.pages_per_volume} pages ({counts.slices} slices of {r} frames "
+        f"and {counts.flyback} flyback frames, of {c} channels); raw=True reads the pages as they lie"
+    )
+
+
+def whole_number(value: float, what: str) -> int:
+    """Turn a count of the header into an integer.
+
+    Raises
+    ------
+    LayoutError
+        If it is not a whole number, infinite or missing.
+    """
+    if isinstance(value, (int, float)) and math.isfinite(value) and value == int(value):
+        return int(value)
+    raise LayoutError(f"{what} should be a whole number, the header says {value!r}; raw=True reads the pages")

@@ -1,0 +1,412 @@
+"""read_scan: what the user named → files → release → Scan."""
+
+from __future__ import annotations
+
+import glob
+import math
+import os
+import re
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from scanreader.blocks import KNOWN_BLOCKS, read_block, same_recording
+from scanreader.errors import LayoutError, PathnameError, ScanImageVersionError, ScanReaderError, ScanReaderWarning
+from scanreader.frames import epoch, frame_numbers
+from scanreader.header import Block, Header
+from scanreader.layout import Part
+from scanreader.pages import DESCRIPTION, FileIndex, NoPageError, Pages, index_file, read_tag
+from scanreader.scans import PlainScan, Scan, Source, scan_class
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import DTypeLike
+
+    Pathname = str | os.PathLike[str]
+
+SUFFIXES = (".tif", ".tiff")
+DESCRIPTION_START = 4000  # bytes of a description that hold the epoch in every release that writes one
+
+
+def read_scan(
+    pathnames: Pathname | Iterable[Pathname],
+    dtype: DTypeLike | None = None,
+    join_contiguous: bool = False,  # noqa: FBT001, FBT002 - the ancestors' position
+    *,
+    siblings: bool = True,
+    raw: bool = False,
+    strict: bool = False,
+) -> Scan:
+    """Open a ScanImage recording, of any release and any mode.
+
+    Only headers are read; pixels are when the scan is indexed.
+
+    Parameters
+    ----------
+    pathnames : str, path, or list of them
+        A file, a glob (``"/data/my_scan_*.tif"``), a directory, or a list. A single file that ScanImage rolled
+        brings the other files of its acquisition. Files that belong to several recordings are refused, but for
+        a list that names them one by one: they are joined in its order, with a warning.
+    dtype : dtype, optional
+        The pixels' dtype in memory; the recording's own by default. It must hold every value of that.
+    join_contiguous : bool
+        Join fields of one slice that touch and share that side's size.
+    siblings : bool
+        Whether a single file brings the others of its acquisition.
+    raw : bool
+        Give the pages as they lie: one field of whole pages, one channel, every page a frame. The way out of
+        a refusal.
+    strict : bool
+        Refuse (LayoutError) what is warned of otherwise: missing frames, unfinished files, unknown releases.
+
+    Returns
+    -------
+    Scan
+        Indexed ``scan[field, y, x, channel, frame]``.
+
+    Raises
+    ------
+    PathnameError
+        If what is named is not one recording.
+    FileFormatError
+        If a file is not a TIFF of integer images.
+    ScanImageVersionError
+        If the order of pages is not known for the release.
+    HeaderError, LayoutError
+        If the header does not say, or contradicts, how the pages are to be read.
+    DtypeError
+        If `dtype` cannot hold every value.
+
+    Warns
+    -----
+    ScanReaderWarning
+        Once, if there is anything that the user should know: what is missing, damaged or left out.
+    """
+    findings: list[str] = []
+    files = _find_files(pathnames, findings, siblings=siblings, strict_set=not raw)
+    _check_forms(files)
+    scan = _make(files, findings, dtype=dtype, join=join_contiguous, raw=raw, whole=siblings)
+    findings += scan.findings
+    if findings:
+        message = f"{Path(scan.filenames[0]).name}: " + "; ".join(findings)
+        if strict:
+            raise LayoutError(message)
+        warnings.warn(message, ScanReaderWarning, stacklevel=2)
+    return scan
+
+
+# ---------------------------------------------------------------------- what was named
+
+
+class _File(NamedTuple):
+    """A file with what its name and header say of where it belongs."""
+
+    path: Path
+    index: FileIndex
+    block: Block | None
+    name: _Name
+    kin: tuple[Any, ...]
+    """Equal for files of one recording."""
+
+    @property
+    def first_numbers(self) -> tuple[int | None, int | None]:
+        numbers = frame_numbers(read_tag(self.index, 0, DESCRIPTION, DESCRIPTION_START))
+        return numbers.frame, numbers.acquisition
+
+
+class _Name(NamedTuple):
+    """A file's name, taken apart as ScanImage puts it together."""
+
+    stem: str
+    acquisition: int | None = None
+    part: int | None = None
+    channel: int | None = None
+
+
+def _find_files(
+    pathnames: Any, findings: list[str], *, siblings: bool, strict_set: bool
+) -> list[_File]:
+    """Open what was named and put it in order."""
+    paths, one_by_one = _resolve(pathnames)
+    _refuse_twice(paths)
+    files = _open_all(paths, findings)
+    if len(files) == 1 and not one_by_one and siblings and strict_set:
+        files = _with_siblings(files[0], findings)
+    kins = list(dict.fromkeys(file.kin for file in files))
+    if len(kins) > 1:
+        _refuse_foreign(files)
+        if not one_by_one:
+            raise PathnameError(_list_recordings(files, kins))
+        findings.append(f"{len(kins)} recordings are joined in the order in which they were listed")
+        return files
+    ordered = sorted(files, key=lambda f: (f.name.acquisition or 0, f.name.part or 0, f.name.stem))
+    _confirm_order(ordered)
+    return ordered
+
+
+def _resolve(pathnames: Any) -> tuple[list[Path], bool]:
+    """Turn what was named into files, and tell whether each was named by itself in a list."""
+    if isinstance(pathnames, (str, bytes, os.PathLike)):
+        return _resolve_one(pathnames), False
+    if not isinstance(pathnames, Iterable):
+        raise PathnameError(f"expected a path, a glob, a directory or a list of them, not {pathnames!r}")
+    named = list(pathnames)
+    if not named:
+        raise PathnameError("the list of files is empty")
+    if len(named) == 1:
+        return _resolve_one(named[0]), False
+    found = [_resolve_one(name) for name in named]
+    return [path for paths in found for path in paths], all(len(paths) == 1 for paths in found)
+
+
+def _resolve_one(name: Any) -> list[Path]:
+    if not isinstance(name, (str, bytes, os.PathLike)):
+        raise PathnameError(f"expected a path, a glob or a directory, not {name!r}")
+    text = os.fsdecode(name)
+    if not text.strip():
+        raise PathnameError("the path is empty")
+    path = Path(text).expanduser()
+    try:
+        if path.is_dir():
+            return _in_directory(path)
+        if path.exists():
+            return [path]
+        matches = _glob(str(path))
+    except (OSError, ValueError) as error:  # names that no file system takes
+        raise PathnameError(f"{text!r} cannot be looked up: {error}") from None
+    if not matches:
+        what = "no file matches" if glob.has_magic(text) else "there is no file"
+        raise PathnameError(f"{what} {text!r}")
+    return matches
+
+
+def _glob(pattern: str) -> list[Path]:
+    """Files that match a pattern; brackets in it may be a part of the name as well."""
+    escaped = pattern.replace("[", "[[]")
+    names = {name for p in (pattern, escaped) for name in glob.glob(p, recursive=True)}
+    return sorted(path for path in map(Path, names) if path.is_file())
+
+
+def _in_directory(directory: Path) -> list[Path]:
+    found = sorted(p for p in directory.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
+    if not found:
+        raise PathnameError(f"the directory {str(directory)!r} holds no TIFF file")
+    return found
+
+
+def _refuse_twice(paths: Sequence[Path]) -> None:
+    seen: dict[Path, Path] = {}
+    for path in paths:
+        real = path.resolve()
+        if real in seen:
+            raise PathnameError(f"{str(path)!r} is named twice (also as {str(seen[real])!r})")
+        seen[real] = path
+
+
+# -------------------------------------------------------------- what belongs together
+
+
+def _open_all(paths: Sequence[Path], findings: list[str]) -> list[_File]:
+    files, empty = [], []
+    for path in paths:
+        try:
+            files.append(_open(path))
+        except NoPageError as error:
+            if len(paths) == 1:
+                raise
+            empty.append(path.name)
+            last = error
+    if not files:
+        raise last
+    if empty:
+        findings.append(f"{', '.join(empty)} hold{'s' if len(empty) == 1 else ''} no page and is left out")
+    return files
+
+
+def _open(path: Path) -> _File:
+    index = index_file(path)
+    block = read_block(index)
+    name = _parse_name(path, block)
+    if block is None:
+        return _File(path, index, None, name, (name.stem, None))
+    start = epoch(read_tag(index, 0, DESCRIPTION, DESCRIPTION_START))
+    return _File(path, index, block, name, (name.stem, name.channel, same_recording(block), start))
+
+
+def _parse_name(path: Path, block: Block | None) -> _Name:
+    """Stem, acquisition and part: ``S_00001_00002.tif`` where files were rolled, ``S_00001.tif`` where not."""
+    stem, channel = path.stem, None
+    if match := re.fullmatch(r"(.*)_chn(\d+)", stem):
+        stem, channel = match[1], int(match[2])
+    if _is_rolled(block) and (match := re.fullmatch(r"(.*?)_?(\d{1,18})_(\d{1,18})", stem)):
+        return _Name(match[1], int(match[2]), int(match[3]), channel)
+    if match := re.fullmatch(r"(.*?)_?(\d{1,18})", stem):
+        return _Name(match[1], int(match[2]), None, channel)
+    return _Name(stem, None, None, channel)
+
+
+def _is_rolled(block: Block | None) -> bool:
+    """Whether ScanImage was set to begin a new file after some frames."""
+    if block is None:
+        return False
+    settings = Header(block.text)
+    for name in ("hScan2D.logFramesPerFile", "loggingFramesPerFile", "acq.framesPerFile"):
+        if name in settings:
+            frames = settings[name]
+            return isinstance(frames, (int, float)) and math.isfinite(frames)
+    return False
+
+
+def _with_siblings(file: _File, findings: list[str]) -> list[_File]:
+    """The other files of a rolled acquisition, found by name and equal header."""
+    if file.name.part is None:
+        return [file]
+    files = [file]
+    try:
+        beside = sorted(p for p in file.path.parent.iterdir() if p.suffix.lower() in SUFFIXES)
+    except OSError as error:
+        findings.append(f"the folder of {file.path.name} cannot be listed for its other files: {error}")
+        return files
+    for path in beside:
+        name = _parse_name(path, file.block)
+        same_name = name._replace(part=None) == file.name._replace(part=None)
+        if name.part is None or not same_name or path.name == file.path.name:
+            continue
+        try:
+            other = _open(path)
+        except ScanReaderError as error:
+            findings.append(f"{path.name} is left out: {error}")
+            continue
+        if other.kin == file.kin:
+            files.append(other)
+        else:
+            findings.append(f"{path.name} is left out: its header is that of another recording")
+    return files
+
+
+def _refuse_foreign(files: Sequence[_File]) -> None:
+    foreign = [file.path.name for file in files if file.block is None]
+    if foreign and len(foreign) < len(files):
+        raise PathnameError(f"not written by ScanImage, unlike the other files: {', '.join(foreign)}")
+
+
+def _list_recordings(files: Sequence[_File], kins: Sequence[Any]) -> str:
+    lines = []
+    for kin in kins:
+        names = [file.path.name for file in files if file.kin == kin]
+        lines.append(names[0] if len(names) == 1 else f"{names[0]} … {names[-1]} ({len(names)} files)")
+    return (
+        f"{len(kins)} recordings were named, not one: {'; '.join(lines)}. Name one of them; a list of their files, "
+        "one by one, joins them"
+    )
+
+
+def _confirm_order(files: Sequence[_File]) -> None:
+    """See that the order of the counters in the names is that of the frame numbers."""
+    before: tuple[int, str] | None = None
+    if len(files) == 1:
+        return
+    for file in files:
+        number, _ = file.first_numbers
+        if number is None:
+            continue
+        if before is not None and number <= before[0]:
+            what = "the same frame as" if number == before[0] else f"frame {number}, before that of"
+            raise PathnameError(
+                f"{file.path.name} begins with {what} {before[1]} (frame {before[0]}): the names of the files "
+                "and the numbers of their frames disagree, or one is a copy"
+            )
+        before = number, file.path.name
+
+
+def _check_forms(files: Sequence[_File]) -> None:
+    form = files[0].index.form
+    for file in files:
+        if file.index.form[:2] != form[:2] or file.index.form.dtype[1:] != form.dtype[1:]:
+            raise LayoutError(
+                f"the pages of {file.path.name} have {file.index.form}, those of {files[0].path.name} {form}: they "
+                "are not of one recording"
+            )
+
+
+# --------------------------------------------------------------------------- the scan
+
+
+def _make(
+    files: Sequence[_File], findings: list[str], *, dtype: DTypeLike | None, join: bool, raw: bool, whole: bool
+) -> Scan:
+    findings += [file.index.ending for file in files if file.index.ending]
+    pages = Pages(tuple(file.index for file in files))
+    block = files[0].block
+    cls: type[Scan] = PlainScan
+    if block is None:
+        findings.append("not written by ScanImage: its pages are read as the frames of one field")
+        block = Block("", "", None)
+    else:
+        if block.version is not None and block.version not in KNOWN_BLOCKS:
+            findings.append(f"the header's block has version {block.version}, known are {KNOWN_BLOCKS}")
+        try:
+            cls, unknown = scan_class(Header(block.text))
+            findings += unknown
+        except ScanImageVersionError:
+            if not raw:
+                raise
+            cls = Scan
+    kins = list(dict.fromkeys(file.kin for file in files))
+    parts = tuple(
+        Part(
+            file.path.name,
+            int(first),
+            file.index.num_pages,
+            (kins.index(file.kin), file.name.acquisition),
+            leads=file.name.part in (None, 1),
+        )
+        for file, first in zip(files, pages.starts.tolist(), strict=False)
+    )
+    source = Source(
+        pages=pages,
+        parts=parts,
+        block=block,
+        trusted=block.version is not None,
+        whole=whole or len(files) > 1,
+        channel=_own_channel(files[0], raw=raw),
+    )
+    scan = cls(source, dtype=dtype, join_contiguous=join, raw=raw)
+    if len(kins) > 1 and not raw:
+        _check_joinable(files, kins, scan, cls)
+    return scan
+
+
+def _own_channel(file: _File, *, raw: bool) -> int | None:
+    """The channel of a file that holds that alone, as its name and the numbers of its first frames say."""
+    if file.name.channel is None or file.block is None or raw:
+        return None
+    numbers = [
+        frame_numbers(read_tag(file.index, page, DESCRIPTION, DESCRIPTION_START)).frame
+        for page in range(min(2, file.index.num_pages))
+    ]
+    return None if len(numbers) == 2 and numbers[0] == numbers[1] else file.name.channel
+
+
+def _check_joinable(files: Sequence[_File], kins: Sequence[Any], scan: Scan, cls: type[Scan]) -> None:
+    """Refuse to join recordings whose pages follow each other in another order."""
+    for kin in kins[1:]:
+        file = next(file for file in files if file.kin == kin)
+        if file.block is None:
+            continue
+        source = Source(
+            Pages((file.index,)),
+            (Part(file.path.name, 0, file.index.num_pages, 0, leads=True),),
+            file.block,
+            trusted=False,
+            whole=False,
+        )
+        other = cls(source)
+        if other.stack != scan.stack or other.rois != scan.rois:
+            raise LayoutError(
+                f"{file.path.name} was recorded in another way than {files[0].path.name} ({other.stack} against "
+                f"{scan.stack}): they cannot be joined"
+            )
+

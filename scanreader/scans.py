@@ -1,0 +1,1166 @@
+"""Scans: what the user holds; a class for each change that ScanImage made to its header; VERSIONS."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Self, TypeVar, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from scanreader import fields as geometry
+from scanreader.blocks import read_block
+from scanreader.errors import (
+    ClosedScanError,
+    DtypeError,
+    FieldDimensionMismatch,
+    HeaderError,
+    LayoutError,
+    ScanImageVersionError,
+)
+from scanreader.fields import Field, Roi, Scanfield, Slot
+from scanreader.frames import NUMBERS_END, frame_numbers
+from scanreader.header import Block, Header, integers, listed, numbers, parse_json
+from scanreader.indexing import AXES, Pick, pick, split_key
+from scanreader.layout import Counts, Layout, Numbers, Part, Stack, Stretch, find_layout, whole_number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from types import TracebackType
+
+    from numpy.typing import DTypeLike
+
+    from scanreader.pages import Pages
+
+T = TypeVar("T")
+DIMS = ("fields", "y", "x", "channels", "frames")
+
+
+# ------------------------------------------------------------------ settings
+
+
+class Setting(Generic[T]):
+    """A setting of the header as an attribute of a scan.
+
+    Parameters
+    ----------
+    convert : callable
+        Makes the attribute's type of the header's value, or of None where it is missing.
+    *names : str
+        How releases spell it; the first that is there counts.
+    doc : str
+    """
+
+    def __init__(self, convert: Callable[[Any], T], *names: str, doc: str) -> None:
+        self.convert, self.names = convert, names
+        self.__doc__ = doc
+
+    @overload
+    def __get__(self, scan: None, owner: type[Any]) -> Self: ...
+    @overload
+    def __get__(self, scan: Scan, owner: type[Any]) -> T: ...
+    def __get__(self, scan: Scan | None, owner: type[Any]) -> Self | T:
+        if scan is None:
+            return self
+        settings = scan.settings
+        return self.convert(next((settings[name] for name in self.names if name in settings), None))
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, (int, float)) else math.nan
+
+
+def _count(value: Any) -> float:
+    """A count that may be infinite; NaN where it is missing."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else _number(value)
+
+
+def _flag(value: Any) -> bool:
+    return value is True or (isinstance(value, (int, float)) and value == 1) or value == "true"
+
+
+def _text(value: Any) -> str:
+    return "" if value is None or isinstance(value, list) else str(value)
+
+
+def _numbers(value: Any) -> list[float]:
+    return [] if value is None else numbers(value)
+
+
+def _integers(value: Any) -> list[int]:
+    return [] if value is None else integers(value)
+
+
+def _plain(value: Any) -> Any:
+    return value
+
+
+class Source(NamedTuple):
+    """The files of a recording, in order, and what is known of them before they are a scan."""
+
+    pages: Pages
+    parts: tuple[Part, ...]
+    block: Block
+    trusted: bool
+    """Whether ScanImage itself wrote the files, so that frame numbers must advance."""
+    whole: bool
+    """Whether the recording's first frames should be there."""
+    channel: int | None = None
+    """The channel of these files, where each was logged to files of its own."""
+
+
+class Scan:
+    """A recording: an array of fields, indexed ``scan[field, y, x, channel, frame]``, that reads on demand.
+
+    Made by `scanreader.read_scan`. It is whole when it exists and does not change; it can be pickled and used
+    from threads and processes. No file is held open between reads.
+
+    This class knows what all releases share; its subclasses list the settings that a release moved.
+    """
+
+    # ---------------------------------------------------------- settings of all releases since 5.1
+
+    zoom = Setting(_number, "hRoiManager.scanZoomFactor", doc="Zoom factor.")
+    is_bidirectional = Setting(
+        _flag, "hScan2D.bidirectional", doc="Whether lines are scanned in both directions."
+    )
+    scanner_type = Setting(_text, "hScan2D.scannerType", doc="The scanner as ScanImage names it, e.g. 'RGG'.")
+    scanner_frequency = Setting(
+        _number, "hScan2D.scannerFrequency", doc="Frequency of the resonant mirror, in Hz; NaN for galvos."
+    )
+    seconds_per_line = Setting(
+        _number, "hRoiManager.linePeriod", doc="Seconds per scan line. Of no use for multi-ROI with galvos."
+    )
+    spatial_fill_fraction = Setting(
+        _number, "hScan2D.fillFractionSpatial", doc="Part of each line's width that is imaged."
+    )
+    temporal_fill_fraction = Setting(
+        _number, "hScan2D.fillFractionTemporal", doc="Part of each line's time that is imaged."
+    )
+    microns_per_degree = Setting(
+        _number, "objectiveResolution", doc="µm in the sample per degree of scan angle; NaN if unknown."
+    )
+    scan_frame_rate = Setting(_number, "hRoiManager.scanFrameRate", doc="Raw frames a second.")
+    scan_frame_period = Setting(_number, "hRoiManager.scanFramePeriod", doc="Seconds per raw frame.")
+    scan_volume_rate = Setting(_number, "hRoiManager.scanVolumeRate", doc="Volumes a second.")
+    scan_mode = Setting(_text, "hScan2D.scanMode", doc="'resonant' or 'linear'; '' before 2019b.")
+    has_resonant_mirror = Setting(_plain, "hScan2D.hasResonantMirror", doc="Whether there is one, or None.")
+    uniform_sampling = Setting(
+        _flag, "hScan2D.uniformSampling", doc="Whether pixels are evenly spaced in time."
+    )
+    averaging = Setting(_count, "hScan2D.logAverageFactor", doc="Raw frames averaged into each saved one.")
+    lines_averaged = Setting(
+        _count,
+        "hScan2D.LineAveragingLineCount",
+        "hScan2D.lineAverageFactor",
+        "hAcq.lineAverageFactor",
+        doc="Scan lines averaged into each stored row, on the few rigs that do.",
+    )
+    frames_per_file = Setting(_count, "hScan2D.logFramesPerFile", doc="Frames after which a file is rolled.")
+    motor_position_at_zero = Setting(
+        _numbers,
+        "hMotors.samplePosition",
+        "hMotors.motorPosition",
+        doc="Position of the stage when the recording began: x, y and z in µm (and a second z, before 2019b).",
+    )
+    fast_z_position = Setting(
+        _number, "hFastZ.position", "hFastZ.positionTarget", doc="Position of the fast z actuator, in µm."
+    )
+    _channels_saved = Setting(_integers, "hChannels.channelSave", doc="Numbers of the channels saved.")
+    _channel_names = Setting(_plain, "hChannels.channelName", doc="Names of all channels.")
+    _flyto_seconds = Setting(
+        _number, "hScan2D.flytoTimePerScanfield", doc="Seconds to fly from field to field."
+    )
+    _mroi_enabled = Setting(_flag, "hRoiManager.mroiEnable", doc="Whether ROIs are cut from the pages.")
+    _fov_degrees = Setting(_plain, "hRoiManager.imagingFovDeg", doc="Corners of the field of view.")
+    _zs = Setting(_numbers, "hStackManager.zs", doc="Depths, in µm.")
+    _num_slices_asked = Setting(_count, "hStackManager.numSlices", doc="Slices, as the user set them.")
+    _frames_per_slice = Setting(_count, "hStackManager.framesPerSlice", doc="Raw frames a slice.")
+    _num_volumes_asked = Setting(
+        _count, "hStackManager.actualNumVolumes", "hStackManager.numVolumes", doc="Volumes asked for."
+    )
+
+    # ------------------------------------------------------------------------------ making
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        dtype: DTypeLike | None = None,
+        join_contiguous: bool = False,
+        raw: bool = False,
+    ) -> None:
+        self._pages = source.pages
+        self._channel = source.channel
+        self.__dict__["settings"] = Header(source.block.text)
+        self.__dict__["_block"] = source.block
+        self._raw = raw
+        self.dtype = _output_dtype(source.pages.dtype, dtype)
+        self._findings: list[str] = []
+        self.stack = Stack("planar") if raw else self._find_stack()
+        self._depths = self._find_depths()
+        if raw:
+            self.layout = Layout(Counts(), (Stretch(0, 0, len(source.pages)),))
+        else:
+            self.layout = self._find_layout(source)
+        self.rois = self._find_rois()
+        self.fields = self._find_fields(join_contiguous=join_contiguous)
+        self.findings = tuple(self._findings)
+        del self.__dict__["_findings"]
+        self._closed = False
+
+    def _find_layout(self, source: Source) -> Layout:
+        known: dict[int, Numbers] = {}
+
+        def numbers_of(page: int) -> Numbers:
+            if page not in known:
+                (description,) = source.pages.descriptions([page], NUMBERS_END)
+                found = frame_numbers(description)
+                known[page] = Numbers(found.frame, found.in_acquisition, found.acquisition)
+            return known[page]
+
+        layout, findings = find_layout(
+            self.stack, source.parts, numbers_of, trusted=source.trusted, whole=source.whole
+        )
+        self._findings += findings
+        return layout
+
+    # ------------------------------------------------- what a class for a release has to say
+
+    def _find_stack(self) -> Stack:
+        """The order of frames by the stack manager's settings (since 2019b)."""
+        manager = "hStackManager."
+        channels, a = self._num_channels_saved(), self._averaging()
+        f, s = self._frames_per_slice, _count(self.settings.get(manager + "actualNumSlices"))
+        t = _count(self.settings.get(manager + "numFramesPerVolumeWithFlyback"))
+        u = _count(self.settings.get(manager + "numFramesPerVolume"))
+        if not _flag(self.settings.get(manager + "enable")) or f == math.inf:
+            return Stack("planar", channels=channels, averaging=a)
+        if math.isnan(s):
+            s = len(self._zs) / f if f else math.nan
+        if s <= 1 and (not math.isfinite(t) or not math.isfinite(u) or t <= u):
+            return Stack("planar", channels=channels, averaging=a)
+        slices = whole_number(s, "hStackManager.actualNumSlices")
+        frames = whole_number(f, "hStackManager.framesPerSlice")
+        useful = slices * frames if math.isnan(u) else whole_number(u, "hStackManager.numFramesPerVolume")
+        total = useful if math.isnan(t) else whole_number(t, "hStackManager.numFramesPerVolumeWithFlyback")
+        if useful != slices * frames:
+            raise LayoutError(
+                f"{slices} slices (actualNumSlices) of {frames} frames (framesPerSlice) are not the {useful} "
+                "frames of a volume (numFramesPerVolume); raw=True reads the pages as they lie"
+            )
+        mode = _text(self.settings.get(manager + "stackMode"))
+        if mode not in ("fast", "slow"):
+            raise LayoutError(
+                f"stackMode is {mode!r}, 'fast' or 'slow' was expected; raw=True reads the pages as they lie"
+            )
+        if mode == "slow" and total != useful:
+            raise LayoutError(
+                f"a slow stack has no flyback frames, but a volume has {total} frames "
+                f"(numFramesPerVolumeWithFlyback) of which {useful} are of its slices; raw=True reads the pages"
+            )
+        return Stack(mode, channels, slices, frames, total, a)
+
+    def _find_depths(self) -> list[float]:
+        """Depth of each slice, in µm: since 2019b each z is repeated for every frame of its slice."""
+        zs, stack = self._zs, self.stack
+        if stack.mode == "planar":
+            return zs[:1] or [math.nan]
+        if len(zs) == stack.slices * stack.frames_per_slice:
+            return zs[:: stack.frames_per_slice]
+        return self._checked_depths(zs)
+
+    def _checked_depths(self, zs: list[float]) -> list[float]:
+        if len(zs) == self.stack.slices:
+            return zs
+        self._findings.append(
+            f"{len(zs)} depths (hStackManager.zs) do not fit {self.stack.slices} slices: depths are not known"
+        )
+        return [math.nan] * self.stack.slices
+
+    def _num_channels_saved(self) -> int:
+        return len(self.channel_numbers)
+
+    def _averaging(self) -> int:
+        a = self.averaging
+        return 1 if math.isnan(a) else max(1, whole_number(a, "hScan2D.logAverageFactor"))
+
+    # ----------------------------------------------------------------------------- fields
+
+    def _find_rois(self) -> tuple[Roi, ...]:
+        if self._raw:
+            return ()
+        try:
+            return geometry.parse_rois(self._roi_group())
+        except HeaderError as error:
+            if self._mroi_enabled:
+                self._findings.append(f"{error}; pages are given whole")
+            return ()
+
+    def _roi_group(self) -> Any:
+        rois = self.roi_metadata or {"RoiGroups": {"imagingRoiGroup": None}}
+        groups = rois.get("RoiGroups", rois)
+        group = groups.get("imagingRoiGroup") if isinstance(groups, dict) else None
+        return group if group else self.settings.get("imagingRoiGroup")
+
+    def _find_fields(self, *, join_contiguous: bool) -> tuple[Field, ...]:
+        slots: list[list[Slot]] = []
+        if self.is_multiROI and any(roi.enabled for roi in self.rois):
+            slots = [
+                [Slot(i, shape) for i, roi in enumerate(self.rois) if (shape := roi.at(z)) is not None]
+                for z in self._depths
+            ]
+            if any(math.isnan(z) for z in self._depths) and self._depends_on_depth():
+                raise LayoutError(
+                    "the depths of the slices are not known, but which ROIs are scanned depends on them; "
+                    "raw=True reads the pages as they lie"
+                )
+        if not any(slots):
+            if self._mroi_enabled and not self._raw:
+                self._findings.append("mROI was on, but no enabled ROI is known: pages are given whole")
+            whole = self._whole_page()
+            return tuple(self._field(whole, i) for i in range(self.layout.counts.slices))
+        pieces, n = self._lay_out(slots)
+        fields = [
+            self._field_of_slot(slot, piece, slice_id, n)
+            for slice_id in range(self.layout.counts.slices)
+            for slot, piece in zip(slots[slice_id], pieces[slice_id], strict=True)
+        ]
+        if not fields:
+            raise LayoutError(
+                "no ROI is scanned in the slices that are whole; raw=True reads the pages as they lie"
+            )
+        return tuple(geometry.join_contiguous(fields) if join_contiguous else fields)
+
+    def _depends_on_depth(self) -> bool:
+        return any(roi.discrete or len(roi.scanfields) > 1 for roi in self.rois)
+
+    def _lay_out(self, slots: Sequence[Sequence[Slot]]) -> tuple[list[list[geometry.Piece]], int]:
+        """Pieces of the page, and how many lines were averaged into a row."""
+        n = 1 if math.isnan(self.lines_averaged) else whole_number(self.lines_averaged, "line averaging")
+        tries = [n, 1] if n > 1 else [1]
+        refused: LayoutError | None = None
+        for lines in tries:
+            page = geometry.PageScan(
+                height=self._pages.form.height,
+                width=self._pages.form.width,
+                resonant=self.is_resonant,
+                bidirectional=self.is_bidirectional,
+                flyto_seconds=self._flyto_seconds,
+                scanner_frequency=self.scanner_frequency,
+                lines_per_row=lines,
+                evenly_sampled=self.uniform_sampling,
+            )
+            try:
+                pieces, findings = geometry.lay_out(slots, page)
+            except LayoutError as error:
+                refused = refused or error
+                continue
+            self._findings += findings
+            if lines != n:
+                self._findings.append(
+                    f"the header says that {n} lines were averaged into a row, the page that they were not"
+                )
+            return pieces, lines
+        assert refused is not None
+        raise refused
+
+    def _whole_page(self) -> Scanfield:
+        """The one field of a page that is not cut: its shape in degrees from the default ROI, or the corners."""
+        form = self._pages.form
+        enabled = [roi for roi in self.rois if roi.scanfields]
+        if len(enabled) == 1:
+            shape = enabled[0].scanfields[0]
+            return shape._replace(height=form.height, width=form.width)
+        y, x, tall, wide = 0.0, 0.0, math.nan, math.nan
+        corners = numbers(self._fov_degrees or [])
+        if len(corners) == 8 and not self._raw:
+            xs, ys = corners[::2], corners[1::2]
+            y, x = (max(ys) + min(ys)) / 2, (max(xs) + min(xs)) / 2
+            tall, wide = max(ys) - min(ys), max(xs) - min(xs)
+        return Scanfield(y, x, tall, wide, 0.0, form.height, form.width)
+
+    def _field(self, shape: Scanfield, slice_id: int) -> Field:
+        n = 1 if math.isnan(self.lines_averaged) else max(1, int(self.lines_averaged))
+        piece = geometry.Piece(0, shape.height, shape.width, 0, 0, 0, 0, 0)
+        return self._field_of_slot(Slot(0, shape), piece, slice_id, n)
+
+    def _field_of_slot(self, slot: Slot, piece: geometry.Piece, slice_id: int, lines_per_row: int) -> Field:
+        shape = slot.shape
+        return Field(
+            height=piece.height,
+            width=piece.width,
+            depth=math.nan if self._raw else self._depths[slice_id],
+            y=shape.y,
+            x=shape.x,
+            height_in_degrees=shape.height_in_degrees,
+            width_in_degrees=shape.width_in_degrees,
+            slice_id=slice_id,
+            pieces=(piece,),
+            rotation=shape.rotation,
+            microns_per_degree=self.microns_per_degree,
+            slice_start=self._slice_start(slice_id),
+            timing=geometry.Timing(
+                seconds_per_line=self.seconds_per_line,
+                bidirectional=self.is_bidirectional,
+                resonant=self.is_resonant,
+                temporal_fill_fraction=self.temporal_fill_fraction,
+                evenly_sampled=self.uniform_sampling,
+                lines_per_row=lines_per_row,
+            ),
+        )
+
+    def _slice_start(self, slice_id: int) -> float:
+        if self.stack.mode != "fast" or slice_id == 0:
+            return 0.0
+        return slice_id * self.stack.frames_per_slice * self.scan_frame_period
+
+    # -------------------------------------------------------------------- the array
+
+    @property
+    def shape(self) -> tuple[int, int, int, int, int]:
+        """Sizes of the axes: (fields, y, x, channels, frames).
+
+        Raises
+        ------
+        FieldDimensionMismatch
+            If fields differ in height or width.
+        """
+        return (self.num_fields, self.image_height, self.image_width, self.num_channels, self.num_frames)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes: 5."""
+        return len(DIMS)
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        """Names of the axes."""
+        return DIMS
+
+    @property
+    def size(self) -> int:
+        """Number of values, of all fields."""
+        pixels = sum(field.height * field.width for field in self.fields)
+        return pixels * self.num_channels * self.num_frames
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that all values take in memory, of all fields."""
+        return self.size * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return self.num_fields
+
+    def __iter__(self) -> Iterator[npt.NDArray[Any]]:
+        """Fields, each read when its turn comes: arrays of shape (y, x, channels, frames)."""
+        return (self[i] for i in range(self.num_fields))
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        if copy is False:
+            raise ValueError("a scan becomes an array by reading it, which cannot be done without a copy")
+        whole = self[:]
+        return whole if dtype is None else whole.astype(dtype)
+
+    def __getitem__(self, key: Any) -> npt.NDArray[Any]:
+        """Read a part of the scan, as numpy would index it, each axis by itself.
+
+        Parameters
+        ----------
+        key : int, slice, sequence, mask, ``...`` or a tuple of them
+            Of up to five entries: field, y, x, channel, frame. Integers drop their axis. Sequences of integers
+            and masks pick along their axis alone ("outer" indexing).
+
+        Returns
+        -------
+        array of shape (fields, y, x, channels, frames), less the axes that were dropped
+
+        Raises
+        ------
+        ScanIndexError
+            If an index is out of bounds (also an IndexError).
+        FieldDimensionMismatch
+            If the fields that are picked give unequal heights or widths.
+        DamagedPageError, ChangedFileError
+            If a page is not what it was when the scan was opened.
+        ClosedScanError
+            If the scan was closed.
+        """
+        if self._closed:
+            raise ClosedScanError("the scan was closed; read_scan opens it again")
+        entries = split_key(key)
+        fields = pick(entries[0], self.num_fields, AXES[0])
+        channels = pick(entries[3], self.num_channels, AXES[3])
+        frames = pick(entries[4], self.num_frames, AXES[4])
+        chosen = fields.indices.tolist()
+        places = [self._pick_pixels(entries, i) for i in chosen or [0]]
+        rows, columns = places[0]
+        for axis, which in ((AXES[1], 0), (AXES[2], 1)):
+            sizes = [len(place[which].indices) for place in places]
+            if len(set(sizes)) > 1:
+                raise FieldDimensionMismatch(
+                    f"fields {_shortened(chosen)} give {_shortened(sizes)} {axis}s; read them one by one, "
+                    "or ask for a part that all have"
+                )
+        counts = (len(frames.indices), len(channels.indices), len(rows.indices), len(columns.indices))
+        out = np.empty((len(chosen), *counts), self.dtype)
+        if out.size:
+            for i, (ys, xs), part in zip(chosen, places, out, strict=True):
+                field = self.fields[i]
+                pages = self.layout.page_numbers(field.slice_id, channels.indices, frames.indices)
+                self._read_field(field, pages.ravel(), ys, xs, part.reshape(-1, *counts[2:]))
+        dropped = tuple(0 if p.drops else slice(None) for p in (fields, rows, columns, channels, frames))
+        return np.asarray(out.transpose(0, 3, 4, 2, 1)[dropped])
+
+    def _pick_pixels(self, entries: Sequence[Any], i: int) -> tuple[Pick, Pick]:
+        field = self.fields[i]
+        owner = f"field {i}"
+        return pick(entries[1], field.height, AXES[1], owner), pick(entries[2], field.width, AXES[2], owner)
+
+    def _read_field(
+        self, field: Field, pages: npt.NDArray[np.int64], ys: Pick, xs: Pick, out: npt.NDArray[Any]
+    ) -> None:
+        """Read pixels of a field, piece by piece, into an array of shape (pages, y, x)."""
+        if len(field.pieces) == 1:
+            piece = field.pieces[0]
+            self._pages.read(pages, ys.indices + piece.page_y, xs.indices + piece.page_x, out)
+            return
+        for piece in field.pieces:
+            down = ys.indices - piece.output_y
+            right = xs.indices - piece.output_x
+            to_y = np.flatnonzero((down >= 0) & (down < piece.height))
+            to_x = np.flatnonzero((right >= 0) & (right < piece.width))
+            if len(to_y) and len(to_x):
+                part = np.empty((len(pages), len(to_y), len(to_x)), self.dtype)
+                self._pages.read(pages, down[to_y] + piece.page_y, right[to_x] + piece.page_x, part)
+                out[:, to_y[:, None], to_x] = part
+
+    # ------------------------------------------------------------- of the whole scan
+
+    @property
+    def num_fields(self) -> int:
+        """Number of fields."""
+        return len(self.fields)
+
+    @property
+    def num_rois(self) -> int:
+        """Number of ROIs that the user drew, disabled ones too; 1 for a scan that is not multi-ROI."""
+        return len(self.rois) if self.is_multiROI else 1
+
+    @property
+    def num_channels(self) -> int:
+        """Number of channels saved."""
+        return self.layout.counts.channels
+
+    @property
+    def num_frames(self) -> int:
+        """Time points of each field: volumes times repeats."""
+        return self.layout.num_frames
+
+    @property
+    def num_scanning_depths(self) -> int:
+        """Number of slices that were recorded."""
+        return self.layout.counts.slices
+
+    @property
+    def scanning_depths(self) -> list[float]:
+        """Depth of each slice that was recorded, in µm, in the order of scanning."""
+        return self._depths[: self.num_scanning_depths]
+
+    @property
+    def requested_scanning_depths(self) -> list[float]:
+        """Depth of each slice that was asked for, in µm: more than were recorded if a stack was stopped."""
+        return list(self._depths)
+
+    @property
+    def num_requested_frames(self) -> float:
+        """Frames that were asked for; infinite where recording went on until it was stopped, NaN if unknown."""
+        stack = self.stack
+        if stack.mode == "planar":
+            asked = self._frames_per_slice / stack.averaging
+        else:
+            asked = self._num_volumes_asked * stack.frames_per_slice / stack.averaging
+        return int(asked) if math.isfinite(asked) else asked
+
+    @property
+    def channel_numbers(self) -> list[int]:
+        """Number of each channel saved, from 1, as ScanImage counts them."""
+        if self._raw:
+            return [1]
+        if self._channel is not None:
+            return [self._channel]
+        saved = self._channels_saved
+        if not saved:
+            raise HeaderError(
+                "the header does not say which channels were saved (hChannels.channelSave); raw=True reads the "
+                "pages as they lie"
+            )
+        return saved
+
+    @property
+    def channel_names(self) -> list[str]:
+        """Name of each channel saved."""
+        names = listed(self._channel_names)
+        return [
+            str(names[n - 1]) if 0 < n <= len(names) and names[n - 1] else f"Channel {n}"
+            for n in self.channel_numbers
+        ]
+
+    @property
+    def image_height(self) -> int:
+        """Height of every field, in pixels; raises FieldDimensionMismatch if they differ."""
+        return self._common(self.field_heights, "heights")
+
+    @property
+    def image_width(self) -> int:
+        """Width of every field, in pixels; raises FieldDimensionMismatch if they differ."""
+        return self._common(self.field_widths, "widths")
+
+    @property
+    def image_height_in_microns(self) -> float:
+        """Height of every field, in µm; raises FieldDimensionMismatch if they differ."""
+        return self._common(self.field_heights_in_microns, "heights in um")
+
+    @property
+    def image_width_in_microns(self) -> float:
+        """Width of every field, in µm; raises FieldDimensionMismatch if they differ."""
+        return self._common(self.field_widths_in_microns, "widths in um")
+
+    @staticmethod
+    def _common(values: list[Any], what: str) -> Any:
+        if not np.allclose(values, values[0], rtol=1e-6, atol=0, equal_nan=True):
+            raise FieldDimensionMismatch(f"fields differ: their {what} are {_shortened(values)}")
+        return values[0]
+
+    @property
+    def field_heights(self) -> list[int]:
+        """Height of each field, in pixels."""
+        return [field.height for field in self.fields]
+
+    @property
+    def field_widths(self) -> list[int]:
+        """Width of each field, in pixels."""
+        return [field.width for field in self.fields]
+
+    @property
+    def field_depths(self) -> list[float]:
+        """Depth of each field, in µm."""
+        return [field.depth for field in self.fields]
+
+    @property
+    def field_slices(self) -> list[int]:
+        """Slice of each field, from 0."""
+        return [field.slice_id for field in self.fields]
+
+    @property
+    def field_rois(self) -> list[list[int]]:
+        """ROIs of each field, from 0."""
+        return [field.roi_ids for field in self.fields]
+
+    @property
+    def field_masks(self) -> list[npt.NDArray[np.int64]]:
+        """For each field, the ROI at each pixel."""
+        return [field.roi_mask for field in self.fields]
+
+    @property
+    def field_offsets(self) -> list[npt.NDArray[np.float64]]:
+        """For each field, seconds from the start of the volume to each pixel."""
+        return [field.offset_mask for field in self.fields]
+
+    @property
+    def field_heights_in_microns(self) -> list[float]:
+        """Height of each field, in µm."""
+        return [field.height_in_microns for field in self.fields]
+
+    @property
+    def field_widths_in_microns(self) -> list[float]:
+        """Width of each field, in µm."""
+        return [field.width_in_microns for field in self.fields]
+
+    @property
+    def is_multiROI(self) -> bool:  # noqa: N802 - both ancestors' name
+        """Whether fields are ROIs that the user drew."""
+        return not self._raw and (self._mroi_enabled or len(self.rois) > 1) and len(self.rois) > 0
+
+    @property
+    def is_slow_stack(self) -> bool:
+        """Whether the recording is a stack of several slices, each recorded by itself."""
+        return self.stack.mode == "slow" and self.stack.slices > 1
+
+    @property
+    def is_slow_stack_with_fastZ(self) -> bool:  # noqa: N802 - both ancestors' name
+        """Whether the fast z actuator moved between the slices of a slow stack."""
+        return self.is_slow_stack and _text(self.settings.get("hStackManager.stackActuator")) == "fastZ"
+
+    @property
+    def is_resonant(self) -> bool:
+        """Whether lines are scanned by a resonant mirror, so that pages of several ROIs have gaps."""
+        if self.scan_mode in ("linear", "resonant"):
+            return self.scan_mode == "resonant"
+        if self.scanner_type in ("Linear", "GG"):
+            return False
+        if self.scanner_type in ("Resonant", "RG", "RGG"):
+            return True
+        return math.isfinite(self.scanner_frequency) and self.has_resonant_mirror is not False
+
+    @property
+    def fps(self) -> float:
+        """Frames a second of each field.
+
+        In a slow stack, within a slice; with averaging, of the averaged frames. By the header: the frames' own
+        times differ from it by about 1 in 10000.
+        """
+        if self.stack.mode == "fast":
+            return self.scan_volume_rate * self.layout.counts.repeats
+        return self.scan_frame_rate / self.stack.averaging
+
+    @property
+    def initial_secondary_z(self) -> float | None:
+        """Position of the second z motor when the recording began, in µm; None if there is none."""
+        position = _numbers(self.settings.get("hMotors.motorPosition"))
+        return position[3] if len(position) > 3 else None
+
+    @property
+    def version(self) -> str:
+        """ScanImage's release as the header spells it, e.g. '2016b' or '2023'; '' if it does not."""
+        return release_of(self.settings)[0]
+
+    @property
+    def release(self) -> str:
+        """ScanImage's release in full, e.g. '2023.1'."""
+        return ".".join(part for part in release_of(self.settings) if part)
+
+    @property
+    def filenames(self) -> list[str]:
+        """The files, in order."""
+        return [file.path for file in self._pages.files]
+
+    # ----------------------------------------------------------------------- metadata
+
+    @cached_property
+    def _block(self) -> Block:
+        return read_block(self._pages.files[0]) or Block("", "", None)
+
+    @cached_property
+    def settings(self) -> Header:
+        """The header's settings, found by name with or without ``SI.``."""
+        return Header(self._block.text)
+
+    @property
+    def header(self) -> str:
+        """The header's text, as ScanImage wrote it."""
+        return self._block.text
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """Every setting, by its name in the header; values are parsed when asked for."""
+        return self.settings
+
+    @cached_property
+    def roi_metadata(self) -> dict[str, Any]:
+        """The JSON of the ROI groups; empty if there is none or it is broken."""
+        try:
+            parsed = parse_json(self._block.rois) if self._block.rois else {}
+        except HeaderError:
+            return {}
+        return parsed if isinstance(parsed, dict) else {}
+
+    # ------------------------------------------------------------------------ lifetime
+
+    def close(self) -> None:
+        """Refuse reads from now on. No file is open between reads, so nothing is lost without it."""
+        self.__dict__["_closed"] = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if "_closed" in self.__dict__:
+            raise AttributeError(f"a scan does not change: {name} cannot be set")
+        super().__setattr__(name, value)
+
+    _ON_DEMAND: ClassVar = ("settings", "_block", "roi_metadata")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name not in self._ON_DEMAND}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+    def __repr__(self) -> str:
+        sizes = sorted({(field.height, field.width) for field in self.fields})
+        shown = f"{sizes[0][0]} x {sizes[0][1]}" if len(sizes) == 1 else f"{len(sizes)} sizes"
+        name, more = Path(self.filenames[0]).name, len(self.filenames) - 1
+        files = f"{name} and {more} more" if more else name
+        return (
+            f"<{type(self).__name__} {files}: {self.num_fields} fields ({shown}), "
+            f"{self.num_channels} channels, {self.num_frames} frames, {self.dtype}>"
+        )
+
+
+def _shortened(values: Sequence[Any]) -> str:
+    shown = ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in values[:10])
+    return f"{shown}, …" if len(values) > 10 else shown
+
+
+def _output_dtype(native: np.dtype[Any], asked: DTypeLike | None) -> np.dtype[Any]:
+    if asked is None:
+        return native
+    try:
+        dtype = np.dtype(asked)
+    except TypeError as error:
+        raise DtypeError(f"{asked!r} is not a dtype: {error}") from None
+    if not np.can_cast(native, dtype, "safe"):
+        raise DtypeError(
+            f"{dtype} cannot hold every value of a recording of {native}; leave dtype out, or ask for one that "
+            "can (float32 holds 16-bit integers)"
+        )
+    return dtype
+
+
+# ------------------------------------------------------------------ older releases
+
+
+class PlainScan(Scan):
+    """A TIFF that ScanImage did not write: every page is a frame of one field."""
+
+    def _find_stack(self) -> Stack:
+        return Stack("planar")
+
+    @property
+    def channel_numbers(self) -> list[int]:
+        """One channel."""
+        return [1]
+
+
+class Scan2016(Scan):
+    """ScanImage 5.3 to 5.6, 2016a to 2019a: the fast z settings say how volumes were scanned."""
+
+    _num_volumes_asked = Setting(_count, "hFastZ.numVolumes", doc="Volumes asked for.")
+
+    def _find_stack(self) -> Stack:
+        channels, a = self._num_channels_saved(), self._averaging()
+        if _flag(self.settings.get("hFastZ.enable")):
+            return self._find_fast_stack(channels, a)
+        slices, frames = self._num_slices_asked, self._frames_per_slice
+        if not slices > 1 or frames == math.inf:
+            return Stack("planar", channels=channels, averaging=a)
+        s = whole_number(slices, "hStackManager.numSlices")
+        f = whole_number(frames, "hStackManager.framesPerSlice")
+        return Stack("slow", channels, s, f, s * f, a)
+
+    def _find_fast_stack(self, channels: int, averaging: int) -> Stack:
+        """A volume of `numFramesPerVolume` frames, flyback included, of one frame a slice."""
+        total = _count(self.settings.get("hFastZ.numFramesPerVolume"))
+        flyback = _count(self.settings.get("hFastZ.numDiscardFlybackFrames"))
+        in_acquisition = _count(self.settings.get("hStackManager.slicesPerAcq"))
+        candidates = [n for n in (self._num_slices_asked, len(self._zs)) if n >= 1]
+        slices = in_acquisition if in_acquisition >= 1 else max(candidates, default=1)
+        if math.isfinite(total) and math.isfinite(flyback) and total - flyback != slices:
+            fitting = [n for n in candidates if n == total - flyback]
+            if not fitting and (slices > 1 or total > 1):
+                raise LayoutError(
+                    f"a volume of {total:g} frames (hFastZ.numFramesPerVolume) with {flyback:g} flyback frames "
+                    f"(numDiscardFlybackFrames) is not one of {slices:g} slices; raw=True reads the pages"
+                )
+            slices = fitting[0] if fitting else slices
+        if math.isnan(total):
+            if slices > 1 and math.isnan(flyback):
+                raise LayoutError(
+                    f"the header does not say how many frames a volume of {slices:g} slices has "
+                    "(hFastZ.numFramesPerVolume); raw=True reads the pages as they lie"
+                )
+            total = slices + (0 if math.isnan(flyback) else flyback)
+        s = whole_number(slices, "hStackManager.numSlices")
+        t = whole_number(total, "hFastZ.numFramesPerVolume")
+        if s <= 1 and t <= 1:
+            return Stack("planar", channels=channels, averaging=averaging)
+        return Stack("fast", channels, s, 1, t, averaging)
+
+    def _find_depths(self) -> list[float]:
+        """Depth of each slice: each z stands once; without a stack it is where the fast z actuator stood."""
+        if self.stack.mode == "planar":
+            at = self.fast_z_position
+            return [at] if math.isfinite(at) else self._zs[:1] or [math.nan]
+        zs = self._zs
+        if len(zs) != self.stack.slices and _flag(self.settings.get("hFastZ.useArbitraryZs")):
+            zs = _numbers(self.settings.get("hFastZ.userZs"))
+        return self._checked_depths(zs)
+
+    @property
+    def is_slow_stack_with_fastZ(self) -> bool:  # noqa: N802 - both ancestors' name
+        """Whether the fast z actuator moved between the slices of a slow stack."""
+        return self.is_slow_stack and _flag(self.settings.get("hStackManager.slowStackWithFastZ"))
+
+
+class Scan2015(Scan2016):
+    """ScanImage 5.2 and 2015.4, the first to write BigTIFF; scanner settings may stand under the scanner's name."""
+
+
+class Scan5Point1(Scan2015):
+    """ScanImage 5.1 and 2015.0 to 2015.3: classic TIFF, the header in every ImageDescription."""
+
+
+class Scan5Point0(Scan):
+    """ScanImage 4.x and 5.0: flat settings, of which only those of recordings without a stack are known."""
+
+    zoom = Setting(_number, "zoomFactor", "scanZoomFactor", doc="Zoom factor.")
+    is_bidirectional = Setting(
+        _flag, "bidirectionalAcq", doc="Whether lines are scanned in both directions."
+    )
+    averaging = Setting(_count, "acqNumAveragedFrames", doc="Raw frames averaged into each saved one.")
+    frames_per_file = Setting(_count, "loggingFramesPerFile", doc="Frames after which a file is rolled.")
+    scan_frame_period = Setting(_number, "scanFramePeriod", doc="Seconds per raw frame.")
+    seconds_per_line = Setting(_number, "scanLinePeriod", doc="Seconds per scan line.")
+    spatial_fill_fraction = Setting(_number, "fillFraction", doc="Part of each line's width that is imaged.")
+    temporal_fill_fraction = Setting(
+        _number, "fillFractionTime", doc="Part of each line's time that is imaged."
+    )
+    motor_position_at_zero = Setting(_numbers, "motorPosition", doc="Position of the stage, in µm.")
+    _channels_saved = Setting(_integers, "channelsSave", doc="Numbers of the channels saved.")
+    _channel_names = Setting(_plain, "channelsName", doc="Names of all channels.")
+    _frames_per_slice = Setting(_count, "acqNumFrames", doc="Raw frames a slice.")
+
+    def _find_stack(self) -> Stack:
+        slices = _count(self.settings.get("stackNumSlices"))
+        fast = [self.settings[name] for name in ("fastZEnable", "fastZActive") if name in self.settings]
+        if not self._channels_saved or not slices <= 1 or not fast or any(_flag(on) for on in fast):
+            raise ScanImageVersionError(
+                f"the order of pages of this ScanImage {self.release} recording is not known: it needs "
+                "channelsSave, stackNumSlices = 1 and fastZEnable = false, and the header says "
+                f"{self._channels_saved}, {slices:g} and {fast}; raw=True reads the pages as they lie"
+            )
+        return Stack("planar", channels=self._num_channels_saved(), averaging=self._averaging())
+
+    def _find_depths(self) -> list[float]:
+        return [math.nan]
+
+    @property
+    def scan_frame_rate(self) -> float:  # type: ignore[override] # it is derived here
+        """Raw frames a second."""
+        return 1 / self.scan_frame_period
+
+
+class Scan3(Scan):
+    """ScanImage 3.x: ``state.*`` settings in every ImageDescription, no frame numbers, no times."""
+
+    zoom = Setting(_number, "acq.zoomFactor", doc="Zoom factor.")
+    is_bidirectional = Setting(
+        _flag, "acq.bidirectionalScan", doc="Whether lines are scanned in both directions."
+    )
+    averaging = Setting(_count, "acq.numAvgFramesSave", doc="Raw frames averaged into each saved one.")
+    frames_per_file = Setting(_count, "acq.framesPerFile", doc="Frames after which a file is rolled.")
+    scan_frame_rate = Setting(_number, "acq.frameRate", doc="Raw frames a second.")
+    temporal_fill_fraction = Setting(
+        _number, "acq.fillFraction", doc="Part of each line's time that is imaged."
+    )
+    _frames_per_slice = Setting(_count, "acq.numberOfFrames", doc="Raw frames a slice.")
+    _num_slices_asked = Setting(_count, "acq.numberOfZSlices", doc="Slices, as the user set them.")
+
+    def _find_stack(self) -> Stack:
+        """Frames or slices: 3.x never wrote several of both, so a header that says so is refused."""
+        channels, a, slices = self._num_channels_saved(), self._averaging(), self._num_slices_asked
+        if not slices > 1:
+            return Stack("planar", channels=channels, averaging=a)
+        s = whole_number(slices, "state.acq.numberOfZSlices")
+        frames = self._frames_per_slice
+        if frames in (1, a):
+            return Stack("slow", channels, s, a, s * a, a)
+        if len(self._pages) == s * channels:
+            self._findings.append(f"{frames:g} frames a slice (numberOfFrames), but one page of each")
+            return Stack("slow", channels, s, a, s * a, a)
+        raise LayoutError(
+            f"{frames:g} frames (state.acq.numberOfFrames) and {s} slices (numberOfZSlices) in {len(self._pages)} "
+            "pages: which come first is not known; raw=True reads the pages as they lie"
+        )
+
+    def _find_depths(self) -> list[float]:
+        """Depths relative to the first slice."""
+        step = _number(self.settings.get("acq.zStepSize"))
+        return [0.0, *(i * step for i in range(1, self.stack.slices))]
+
+    @property
+    def channel_numbers(self) -> list[int]:
+        """Channels that were both acquired and saved."""
+        if self._raw:
+            return [1]
+        on = [
+            n
+            for n in range(1, 5)
+            if _flag(self.settings.get(f"acq.savingChannel{n}"))
+            and _flag(self.settings.get(f"acq.acquiringChannel{n}", 1))
+        ]
+        if not on:
+            raise HeaderError("the header says that no channel was saved; raw=True reads the pages as they lie")
+        return on
+
+    @property
+    def seconds_per_line(self) -> float:  # type: ignore[override] # it is derived here
+        """Seconds per scan line."""
+        return _number(self.settings.get("acq.msPerLine")) / 1000
+
+    @property
+    def scan_frame_period(self) -> float:  # type: ignore[override] # it is derived here
+        """Seconds per raw frame."""
+        return 1 / self.scan_frame_rate
+
+    @property
+    def is_resonant(self) -> bool:
+        """3.x scanned with galvos."""
+        return False
+
+    @property
+    def motor_position_at_zero(self) -> list[float]:  # type: ignore[override] # it is derived here
+        """Position of the stage: x, y and z in µm."""
+        return [_number(self.settings.get(f"motor.abs{axis}Position")) for axis in "XYZ"]
+
+
+# ---------------------------------------------------------------- newer releases
+
+
+class Scan2019(Scan):
+    """ScanImage 5.7 and 2019b: the stack manager says how volumes were scanned."""
+
+
+class Scan2020(Scan2019):
+    """ScanImage 2020: the release is a number; the fast z actuator has one position."""
+
+    fast_z_position = Setting(_number, "hFastZ.position", doc="Position of the fast z actuator, in µm.")
+
+
+class Scan2021(Scan2020):
+    """ScanImage 2021 and later: the stage is known in the sample's frame alone."""
+
+    motor_position_at_zero = Setting(
+        _numbers,
+        "hMotors.samplePosition",
+        "hMotors.motorPosition",
+        doc="Position of the stage when the recording began: x, y and z in µm.",
+    )
+
+
+class Release(NamedTuple):
+    """A release of ScanImage that is known."""
+
+    name: str
+    scan: type[Scan]
+    container: str
+    """The kind of TIFF, and the version of the block at its start."""
+    evidence: str
+    """How the reading of it was checked."""
+
+
+_SOURCE, _HEADERS, _TABLE = "ScanImage's sources", "real headers", "the format reference"
+
+VERSIONS: tuple[Release, ...] = (
+    Release("3.5", Scan3, "classic TIFF", _TABLE),
+    Release("3.6", Scan3, "classic TIFF", _TABLE),
+    Release("3.7", Scan3, "classic TIFF", _TABLE),
+    Release("3.8", Scan3, "classic TIFF", "a real recording"),
+    Release("4", Scan5Point0, "classic TIFF", _TABLE),
+    Release("4.0", Scan5Point0, "classic TIFF", _TABLE),
+    Release("4.1", Scan5Point0, "classic TIFF", _TABLE),
+    Release("4.2", Scan5Point0, "classic TIFF", _TABLE),
+    Release("5.0", Scan5Point0, "classic TIFF", _HEADERS),
+    Release("5.1", Scan5Point1, "classic TIFF, version 1", _SOURCE),
+    Release("2015.0", Scan5Point1, "classic TIFF, version 1", _HEADERS),
+    Release("2015.1", Scan5Point1, "classic TIFF, version 1", _TABLE),
+    Release("2015.2", Scan5Point1, "classic TIFF, version 2", _TABLE),
+    Release("2015.3", Scan5Point1, "classic TIFF, version 2", _TABLE),
+    Release("5.2", Scan2015, "BigTIFF, version 3", _HEADERS),
+    Release("2015.4", Scan2015, "BigTIFF, version 3", _HEADERS),
+    Release("5.3", Scan2016, "BigTIFF, version 3", _TABLE),
+    Release("2016a", Scan2016, "BigTIFF, version 3", _TABLE),
+    Release("2016b", Scan2016, "BigTIFF, version 3", _HEADERS),
+    Release("2017a", Scan2016, "BigTIFF, version 3", _TABLE),
+    Release("2017b", Scan2016, "BigTIFF, version 3", _TABLE),
+    Release("5.4", Scan2016, "BigTIFF, version 3", _SOURCE),
+    Release("2018a", Scan2016, "BigTIFF, version 3", _HEADERS),
+    Release("5.5", Scan2016, "BigTIFF, version 3", _SOURCE),
+    Release("2018b", Scan2016, "BigTIFF, version 3", _TABLE),
+    Release("5.6", Scan2016, "BigTIFF, version 3 or 4", _TABLE),
+    Release("2019a", Scan2016, "BigTIFF, version 3 or 4", _TABLE),
+    Release("5.7", Scan2019, "BigTIFF, version 4", "a real recording"),
+    Release("2019b", Scan2019, "BigTIFF, version 4", _HEADERS),
+    Release("2020", Scan2020, "BigTIFF, version 4", _HEADERS),
+    Release("2020.0", Scan2020, "BigTIFF, version 4", _TABLE),
+    Release("2020.1", Scan2020, "BigTIFF, version 4", _HEADERS),
+    Release("2021.0", Scan2021, "BigTIFF, version 4", "a real recording"),
+    Release("2021.1", Scan2021, "BigTIFF, version 4", _TABLE),
+    Release("2022.0", Scan2021, "BigTIFF, version 4", _HEADERS),
+    Release("2022.1", Scan2021, "BigTIFF, version 4", _TABLE),
+    Release("2023.0", Scan2021, "BigTIFF, version 4", "a real recording"),
+    Release("2023.1", Scan2021, "BigTIFF, version 4", _HEADERS),
+)
+
+
+def release_of(settings: Header) -> tuple[str, str, str]:
+    """Major, minor and update of the release that wrote a header, '' where it does not say."""
+    spelled = (settings.get("VERSION_MAJOR"), settings.get("VERSION_MINOR"), settings.get("VERSION_UPDATE"))
+    if spelled[0] is None:
+        version = settings.get("software.version")
+        return ("" if version is None else f"{version}", "", "")
+    major, minor, update = ("" if part is None or part == [] else f"{part}" for part in spelled)
+    return major, minor, "" if update == "0" else update
+
+
+def scan_class(settings: Header) -> tuple[type[Scan], list[str]]:
+    """Choose the class for a header, by the release that it names and by the settings that are there.
+
+    Returns
+    -------
+    type of Scan
+    findings : list of str
+        What the user should know: that the release is not known.
+
+    Raises
+    ------
+    ScanImageVersionError
+        If nothing in the header says how to read it.
+    """
+    major, minor, update = release_of(settings)
+    rows = {row.name: row.scan for row in VERSIONS}
+    found = rows.get(f"{major}.{minor}" if minor else major) or rows.get(major)
+    findings: list[str] = []
+    if found is None:
+        newest = VERSIONS[-1]
+        found = _class_by_keys(settings)
+        if found is None:
+            raise ScanImageVersionError(
+                f"the header is of ScanImage {major or 'of no known release'}, and no setting in it tells the "
+                "order of pages; raw=True reads the pages as they lie"
+            )
+        name = ".".join(part for part in (major, minor, update) if part) or "of no known release"
+        findings.append(
+            f"ScanImage {name} is not among the known releases (up to {newest.name}); read as {found.__name__}"
+        )
+    return _adjusted(found, settings), findings
+
+
+def _class_by_keys(settings: Header) -> type[Scan] | None:
+    if settings.prefix in ("scanimage.SI4.", "scanimage.SI5."):
+        return Scan5Point0
+    if settings.prefix == "state.":
+        return Scan3
+    if "hStackManager.enable" in settings or "hStackManager.actualNumSlices" in settings:
+        return VERSIONS[-1].scan
+    if "hFastZ.enable" in settings:
+        return Scan2016
+    return VERSIONS[-1].scan if "hChannels.channelSave" in settings else None
+
+
+def _adjusted(found: type[Scan], settings: Header) -> type[Scan]:
+    """Look at the settings before trusting the number: some releases exist in two spellings."""
+    managed = "hStackManager.enable" in settings or "hStackManager.actualNumSlices" in settings
+    if issubclass(found, Scan2016) and managed:
+        return Scan2019
+    if issubclass(found, Scan2019) and not managed and "hFastZ.numFramesPerVolume" in settings:
+        return Scan2016
+    return found
