@@ -1,0 +1,58 @@
+"""Recordings that several tests draw on, and the comparison of what is read with the dumb reader."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import reference
+from scanreader import Scan, ScanReaderWarning, read_scan
+from scanreader.simulate import Recording, roi, scanfield
+
+# Four ROIs at two depths: one discrete, one disabled (J3 of the format reference, made smaller).
+ROIS = (
+    roi(scanfield((-3.2, 1.1), (2.4, 4.0), (24, 40)), name="V1"),
+    roi(scanfield((0.4, 1.9), (2.4, 4.0), (24, 40)), name="LM"),
+    roi(scanfield((3.6, -0.5), (2.4, 2.4), (24, 24)), zs=(60,), discrete=True, name="RSC"),
+    roi(scanfield((5.0, 5.0), (2.4, 1.2), (24, 12)), enabled=False, name="parked"),
+)
+VOLUME = Recording(mode="fast", zs=(0.0, 30.0, 60.0), flyback=2, volumes=4, channels=(1, 2))
+STACK = Recording(mode="slow", zs=(0.0, 30.0, 60.0), frames_per_slice=2, volumes=3)
+MESOSCOPE = Recording(mode="fast", zs=(0.0, 60.0), flyback=1, volumes=5, rois=ROIS, scanner_frequency=12013.0)
+
+
+def expected(recording: Recording, paths: Iterable[str | Path]) -> list[npt.NDArray[Any]]:
+    """Each field of whole recordings as the dumb reader sees it."""
+    planar = recording.mode == "planar"
+    return reference.fields(
+        reference.all_pages(paths),
+        channels=len(recording.channels),
+        slices=1 if planar else len(recording.zs),
+        repeats=1 if planar else recording.frames_per_slice // recording.averaging,
+        flyback=recording.flyback // recording.averaging,
+        boxes=recording.field_rows(),
+    )
+
+
+def assert_reads(scan: Scan, fields: list[npt.NDArray[Any]]) -> None:
+    """Every field of a scan is what the dumb reader gave, pixel by pixel."""
+    assert len(scan) == len(fields)
+    for i, field in enumerate(fields):
+        got = scan[i]
+        assert got.shape == field.shape
+        assert got.dtype == field.dtype.newbyteorder("=")
+        np.testing.assert_array_equal(got, field)
+
+
+def read_warned(pathnames: Any, **options: Any) -> tuple[Scan, str]:
+    """Open a recording, and return it with the one warning that it gives ('' if none)."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        scan = read_scan(pathnames, **options)
+    assert all(issubclass(w.category, ScanReaderWarning) for w in caught)
+    assert len(caught) <= 1
+    return scan, str(caught[0].message) if caught else ""

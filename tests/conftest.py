@@ -1,0 +1,55 @@
+"""What every test shares: the real recordings, and that no file stays open."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def open_tiffs() -> set[str]:
+    """Paths of the TIFF files that this process holds open, where the system tells."""
+    here = Path("/proc/self/fd")
+    if not here.is_dir():
+        return set()
+    found = set()
+    for fd in here.iterdir():
+        try:
+            target = os.readlink(fd)
+        except OSError:
+            continue
+        if target.lower().endswith((".tif", ".tiff")):
+            found.add(target)
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _no_file_stays_open() -> Iterator[None]:
+    before = open_tiffs()
+    yield
+    if open_tiffs() - before:
+        gc.collect()
+    assert open_tiffs() <= before
+
+
+@pytest.fixture
+def recordings() -> Path:
+    """The folder of real recordings; they stay where they are."""
+    folder = SHARED / "recordings"
+    if not folder.is_dir():
+        pytest.skip("the real recordings (../shared/recordings) are not here")
+    return folder
+
+
+@pytest.fixture
+def headers() -> Path:
+    """The folder of real headers; they stay where they are."""
+    folder = SHARED / "headers"
+    if not folder.is_dir():
+        pytest.skip("the real headers (../shared/headers) are not here")
+    return folder
