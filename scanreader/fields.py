@@ -211,6 +211,9 @@ class Timing(NamedTuple):
     lines_per_row: int = 1
 
 
+UNTIMED = Timing()
+
+
 @dataclass(frozen=True)
 class Field:
     """The rectangle of pixels recorded for a ROI (or several that were joined) at one slice.
@@ -249,7 +252,7 @@ class Field:
     rotation: float = 0.0
     microns_per_degree: float = math.nan
     slice_start: float = 0.0
-    timing: Timing = Timing()
+    timing: Timing = UNTIMED
 
     @property
     def height_in_microns(self) -> float:
@@ -345,7 +348,7 @@ class Field:
         corner = turn @ np.array([(dx - self.width_in_degrees) / 2, (dy - self.height_in_degrees) / 2])
         matrix = np.eye(3)
         matrix[:2, :2] = linear * self.microns_per_degree
-        matrix[:2, 2] = (corner + (self.x, self.y)) * self.microns_per_degree
+        matrix[:2, 2] = (corner + np.array([self.x, self.y])) * self.microns_per_degree
         return matrix
 
     def __repr__(self) -> str:
@@ -527,9 +530,7 @@ def _pasted(a: Field, b: Field, first: Field, *, down: int = 0, right: int = 0, 
     def moved(field: Field) -> tuple[Piece, ...]:
         if field is first:
             return field.pieces
-        return tuple(
-            p._replace(output_y=p.output_y + down, output_x=p.output_x + right) for p in field.pieces
-        )
+        return tuple(p._replace(output_y=p.output_y + down, output_x=p.output_x + right) for p in field.pieces)
 
     grown: dict[str, Any] = dict(centre)
     if down:

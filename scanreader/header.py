@@ -247,24 +247,24 @@ def _bracketed(text: str) -> Any:
     """``[1 2;3 4]`` and ``{'a' [1 2]}`` to lists, without recursion; None where brackets do not match."""
     stack: list[tuple[str, list[list[Any]]]] = []
     closed: Any = None
-    for token in _TOKEN.findall(text):
-        if token in "[{":
-            stack.append((token, [[]]))
+    for word in _TOKEN.findall(text):
+        if word in "[{":
+            stack.append((word, [[]]))
             continue
         if not stack:
             return None
         opened, rows = stack[-1]
-        if token == ";":
+        if word == ";":
             rows.append([])
-        elif token in "]}":
-            if (opened, token) not in (("[", "]"), ("{", "}")):
+        elif word in "]}":
+            if (opened, word) not in (("[", "]"), ("{", "}")):
                 return None
             stack.pop()
             closed = _rows(rows)
             if stack:
                 stack[-1][1][-1].append(closed)
         else:
-            rows[-1].append(_item(token))
+            rows[-1].append(_item(word))
     return closed if not stack else None
 
 
@@ -276,11 +276,11 @@ def _rows(rows: list[list[Any]]) -> list[Any]:
     return rows
 
 
-def _item(token: str) -> Any:
-    if token[0] == "'":
-        return token[1:-1].replace("''", "'")
-    value = _scalar(token)
-    return token if value is None else value
+def _item(word: str) -> Any:
+    if word[0] == "'":
+        return word[1:-1].replace("''", "'")
+    value = _scalar(word)
+    return word if value is None else value
 
 
 def _array(text: str) -> Any:

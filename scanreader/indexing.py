@@ -64,9 +64,7 @@ def pick(entry: Entry, size: int, axis: str, owner: str = "the scan") -> Pick:
         return Pick(np.array([entry % size], dtype=np.int64), drops=True)
     if entry.dtype == np.bool_:
         if len(entry) != size:
-            raise ScanIndexError(
-                f"a mask of {len(entry)} does not fit the {axis} axis: {owner} has {size} {axis}s"
-            )
+            raise ScanIndexError(f"a mask of {len(entry)} does not fit the {axis} axis: {owner} has {size} {axis}s")
         return Pick(np.flatnonzero(entry), drops=False)
     if entry.size:
         _check_bounds(int(entry.min()), int(entry.max()), size, axis, owner)

@@ -286,9 +286,7 @@ class _Numbering:
         return ((number - start) // self.stack.averaging - 1) % self.counts.frames_per_volume
 
 
-def _find_breaks(
-    number: _Numbering, parts: Sequence[Part], findings: list[str], *, whole: bool
-) -> list[_Break]:
+def _find_breaks(number: _Numbering, parts: Sequence[Part], findings: list[str], *, whole: bool) -> list[_Break]:
     """Find where frames follow each other without a gap, two probes a file and bisection where they disagree."""
     c, a = number.counts.channels, number.stack.averaging
     breaks: list[_Break] = []
@@ -314,8 +312,7 @@ def _find_breaks(
         if first is None:
             raise LayoutError(f"the first page of {part.name} says no frame number, other files do")
         if previous is None or (
-            part.acquisition != previous.acquisition
-            and not number.goes_on(part.first, first == expected(part.first))
+            part.acquisition != previous.acquisition and not number.goes_on(part.first, first == expected(part.first))
         ):
             if number.runs_on and part.leads:
                 offset = first - a
@@ -346,9 +343,7 @@ def _find_breaks(
     return breaks
 
 
-def _wrong(
-    number: _Numbering, low: int, last: int, start: int, expected: Callable[[int], int]
-) -> int | None:
+def _wrong(number: _Numbering, low: int, last: int, start: int, expected: Callable[[int], int]) -> int | None:
     """Tell which page near the end of a file has not its number: its last, or the last before a frame begins.
 
     The second sees a single missing page of one channel, which shifts the channels and not the frames.
@@ -380,9 +375,7 @@ def _bisect(number: _Numbering, low: int, high: int, expected: Callable[[int], i
     return high
 
 
-def _gather(
-    stack: Stack, counts: Counts, breaks: Sequence[_Break], total: int, findings: list[str]
-) -> Layout:
+def _gather(stack: Stack, counts: Counts, breaks: Sequence[_Break], total: int, findings: list[str]) -> Layout:
     """Keep the whole volumes of each stretch of frames; what is left of a broken one is said."""
     c, per = counts.channels, counts.frames_per_volume
     stretches: list[Stretch] = []
@@ -414,9 +407,7 @@ def _salvage(
             continue
         slices = min(counts.slices, frames // r)
         if slices:
-            findings.append(
-                f"the recording stopped in its first volume: {slices} of {counts.slices} slices are whole"
-            )
+            findings.append(f"the recording stopped in its first volume: {slices} of {counts.slices} slices are whole")
             kept = Counts(c, slices, r, 0)
             return Layout(kept, (Stretch(0, page, 1),), stack.averaging)
         findings.append(f"the recording stopped in its first slice, after {_frames(frames)} of {r}")
@@ -435,6 +426,6 @@ def whole_number(value: float, what: str) -> int:
     LayoutError
         If it is not a whole number, infinite or missing.
     """
-    if isinstance(value, (int, float)) and math.isfinite(value) and value == int(value):
+    if math.isfinite(value) and value == int(value):
         return int(value)
     raise LayoutError(f"{what} should be a whole number, the header says {value!r}; raw=True reads the pages")

@@ -8,6 +8,7 @@ Every page that is read is compared with its own IFD as its bytes pass.
 
 from __future__ import annotations
 
+import itertools
 import mmap
 import os
 import struct
@@ -37,12 +38,38 @@ STRIP_OFFSETS, SAMPLES, STRIP_COUNTS, SOFTWARE, ARTIST = 273, 277, 279, 305, 315
 PREDICTOR, TILES, SAMPLE_FORMAT = 317, (322, 323, 324, 325), 339
 FIXED = (WIDTH, LENGTH, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER, SAMPLES, PREDICTOR, SAMPLE_FORMAT)
 
-SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+SIZES = {
+    1: 1,
+    2: 1,
+    3: 2,
+    4: 4,
+    5: 8,
+    6: 1,
+    7: 1,
+    8: 2,
+    9: 4,
+    10: 8,
+    11: 4,
+    12: 8,
+    13: 4,
+    16: 8,
+    17: 8,
+    18: 8,
+}
 CODES = {1: "B", 3: "H", 4: "I", 16: "Q"}
 MAX_ENTRIES = 4096  # no writer comes near; more means that these bytes are no IFD
 MAX_STRIPS = 1 << 20
 
-TIFFFILE_ERRORS = (ValueError, KeyError, IndexError, TypeError, RuntimeError, OSError, struct.error, zlib.error)
+TIFFFILE_ERRORS = (
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+    RuntimeError,
+    OSError,
+    struct.error,
+    zlib.error,
+)
 
 
 # ----------------------------------------------------------------- bytes of a file
@@ -135,7 +162,7 @@ class Tag(NamedTuple):
     """One entry of an IFD."""
 
     kind: int
-    count: int
+    length: int
     at: int
     """Where the entry's value field is, in bytes from the IFD's start."""
     value: bytes
@@ -208,7 +235,7 @@ def read_ifd(file: OpenFile, flavour: Flavour, at: int) -> Ifd:
 
 def tag_bytes(file: OpenFile, flavour: Flavour, tag: Tag, limit: int | None = None) -> bytes:
     """Return the bytes of a tag's value, wherever they stand; at most `limit` of them."""
-    size = SIZES.get(tag.kind, 1) * tag.count
+    size = SIZES.get(tag.kind, 1) * tag.length
     wanted = size if limit is None else min(size, limit)
     if size <= len(tag.value):
         return tag.value[:wanted]
@@ -226,12 +253,12 @@ def tag_numbers(file: OpenFile, flavour: Flavour, ifd: Ifd, code: int, default: 
     tag = ifd.tags.get(code)
     if tag is None:
         return (default,)
-    if tag.kind not in CODES or not 0 < tag.count <= MAX_STRIPS:
+    if tag.kind not in CODES or not 0 < tag.length <= MAX_STRIPS:
         raise BadIfdError(f"tag {code} is not of whole numbers")
     data = tag_bytes(file, flavour, tag)
-    if len(data) < SIZES[tag.kind] * tag.count:
+    if len(data) < SIZES[tag.kind] * tag.length:
         raise BadIfdError(f"the values of tag {code} are outside of the file")
-    return struct.unpack(f"{flavour.order}{tag.count}{CODES[tag.kind]}", data)
+    return struct.unpack(f"{flavour.order}{tag.length}{CODES[tag.kind]}", data)
 
 
 # ------------------------------------------------------------------- pages in a file
@@ -277,7 +304,8 @@ class Run(NamedTuple):
 
     page: int
     """The first page's number in its file."""
-    count: int
+    length: int
+    """Number of pages."""
     ifd: int
     """Where the first page's IFD is, in bytes."""
     stride: int
@@ -368,7 +396,7 @@ def _shared(ifd: Ifd) -> set[int]:
 
 
 def _value_end(flavour: Flavour, tag: Tag) -> int:
-    size = SIZES.get(tag.kind, 1) * tag.count
+    size = SIZES.get(tag.kind, 1) * tag.length
     return 0 if size <= len(tag.value) else struct.unpack(flavour.word, tag.value)[0] + size
 
 
@@ -397,9 +425,9 @@ def _template(file: OpenFile, flavour: Flavour, ifd: Ifd, at: int, pixels: int) 
     """What pages like this one must look like; the list of strips counts in where it stands outside the IFD."""
     tag = ifd.tags[STRIP_OFFSETS]
     size, code = SIZES[tag.kind], flavour.order + f"u{SIZES[tag.kind]}"
-    outside = size * tag.count > len(tag.value)
+    outside = size * tag.length > len(tag.value)
     array_at = struct.unpack(flavour.word, tag.value)[0] - at if outside else tag.at
-    start, end = min(0, array_at), max(len(ifd.data), array_at + size * tag.count)
+    start, end = min(0, array_at), max(len(ifd.data), array_at + size * tag.length)
     data = np.frombuffer(file.read(at + start, end - start), np.uint8).copy()
     mask = np.zeros_like(data)
     mask[-start : -start + (8 if flavour.big else 2)] = 255
@@ -408,15 +436,13 @@ def _template(file: OpenFile, flavour: Flavour, ifd: Ifd, at: int, pixels: int) 
             last = ifd.tags[fixed].at - start + len(tag.value)
             mask[last - (20 if flavour.big else 12) : last] = 255
     mask[tag.at - start - (12 if flavour.big else 8) : tag.at - start] = 255
-    places = [(array_at + i * size - start, code) for i in range(tag.count)]
+    places = [(array_at + i * size - start, code) for i in range(tag.length)]
     if outside:
         places.append((tag.at - start, flavour.order + f"u{len(tag.value)}"))
     moves = tuple((place, c, int(data[place : place + int(c[2])].view(c)[0]) - at) for place, c in places)
     data[mask == 0] = 0
     word = flavour.order + ("u8" if flavour.big else "u4")
-    return _interned(
-        Template(start, data.tobytes(), mask.tobytes(), moves, ifd.next_at - start, word, pixels - at)
-    )
+    return _interned(Template(start, data.tobytes(), mask.tobytes(), moves, ifd.next_at - start, word, pixels - at))
 
 
 def _extent(page: Page) -> int:
@@ -538,11 +564,11 @@ def _walk(file: OpenFile, flavour: Flavour, first: Page) -> FileIndex:
 def _join_run(runs: list[Run], number: int, page: Page) -> None:
     last = runs[-1] if runs else None
     if last is not None and last.template == page.template:
-        step = page.ifd - (last.ifd + (last.count - 1) * last.stride)
-        if last.count == 1 and step > 0:
+        step = page.ifd - (last.ifd + (last.length - 1) * last.stride)
+        if last.length == 1 and step > 0:
             last = last._replace(stride=step)
         if step == last.stride:
-            runs[-1] = last._replace(count=last.count + 1)
+            runs[-1] = last._replace(length=last.length + 1)
             return
     runs.append(Run(number, 1, page.ifd, 0, page.template))
 
@@ -565,7 +591,7 @@ def _refuse_skip(file: OpenFile, flavour: Flavour, page: Page, stride: int) -> N
 
 
 def _made(file: OpenFile, form: Form, runs: list[Run], ending: str) -> FileIndex:
-    count = runs[-1].page + runs[-1].count
+    count = runs[-1].page + runs[-1].length
     return FileIndex(file.path, file.size, file.mtime_ns, form, count, tuple(runs), ending)
 
 
@@ -687,7 +713,7 @@ class Pages:
         file_of = np.searchsorted(self.starts, numbers, side="right") - 1
         cuts = [0, *(np.flatnonzero(np.diff(file_of)) + 1).tolist(), len(numbers)]
         step = max(1, CHUNK // max(1, page_bytes))
-        for a, b in zip(cuts[:-1], cuts[1:], strict=True):
+        for a, b in itertools.pairwise(cuts):
             file = int(file_of[a])
             for start in range(a, b, step):
                 part = slice(start, min(b, start + step))
@@ -797,7 +823,7 @@ def _read_file(index: FileIndex, pages: IndexArray, crop: _Crop, out: npt.NDArra
     run_of = _run_of(index, pages)
     cuts = [0, *(np.flatnonzero(np.diff(run_of)) + 1).tolist(), len(pages)]
     with _reopen(index) as file:
-        for a, b in zip(cuts[:-1], cuts[1:], strict=True):
+        for a, b in itertools.pairwise(cuts):
             run = index.runs[run_of[a]]
             bad = _read_run(file, index, run, pages[a:b] - run.page, crop, out[a:b])
             if bad.any():
@@ -850,12 +876,13 @@ def _read_run(
 
 def _whole(crop: _Crop, width: int) -> bool:
     rows, columns = crop
-    return isinstance(rows, slice) and rows.step == 1 and columns == slice(0, width, 1)
+    both = isinstance(rows, slice) and isinstance(columns, slice)
+    return both and rows.step == 1 and columns == slice(0, width, 1)  # type: ignore[union-attr]
 
 
 def _following(run: Run, pages: IndexArray, ifds: IndexArray) -> IndexArray:
     """Where each page should say that the next one is; the last of a run may say anything."""
-    return np.where(pages < run.count - 1, ifds + run.stride, -1)
+    return np.where(pages < run.length - 1, ifds + run.stride, -1)
 
 
 def _read_mapped(
@@ -867,10 +894,10 @@ def _read_mapped(
     row = form.width * dtype.itemsize
     which = _as_slice(pages)
     which = which if isinstance(which, slice) else pages
-    spans = _strided(data, run.ifd + t.start, (run.count, len(t.data)), (run.stride, 1), np.dtype(np.uint8))
+    spans = _strided(data, run.ifd + t.start, (run.length, len(t.data)), (run.stride, 1), np.dtype(np.uint8))
     ifds = run.ifd + pages * run.stride
     bad = ~_sound(t, ifds, spans[which], _following(run, pages, ifds))
-    shape, strides = (run.count, form.height, form.width), (run.stride, row, dtype.itemsize)
+    shape, strides = (run.length, form.height, form.width), (run.stride, row, dtype.itemsize)
     images = _strided(data, run.ifd + t.pixels, shape, strides, dtype)
     if isinstance(which, slice):
         out[...] = _crop(images[which], crop)
@@ -887,9 +914,7 @@ def _strided(
     return np.ndarray(shape, dtype, buffer=data.data, offset=start, strides=strides)
 
 
-def _read_blocks(
-    file: OpenFile, run: Run, pages: IndexArray, skip: int, blocks: Bytes
-) -> npt.NDArray[np.bool_]:
+def _read_blocks(file: OpenFile, run: Run, pages: IndexArray, skip: int, blocks: Bytes) -> npt.NDArray[np.bool_]:
     """Fill each row of `blocks` with bytes of a page, from `skip` bytes behind its first pixel on."""
     ifds = run.ifd + pages * run.stride
     spans = np.empty((len(pages), len(run.template.data)), np.uint8)
@@ -902,9 +927,7 @@ def _read_blocks(
     return ~_sound(run.template, ifds, spans, _following(run, pages, ifds))
 
 
-def _read_single(
-    file: OpenFile, run: Run, ifds: IndexArray, skip: int, blocks: Bytes, spans: Bytes
-) -> None:
+def _read_single(file: OpenFile, run: Run, ifds: IndexArray, skip: int, blocks: Bytes, spans: Bytes) -> None:
     """Read pages one by one: the bytes to check and the bytes wanted, together where they are close."""
     span, pixels, size = run.template.start, run.template.pixels + skip, blocks.shape[1]
     between = pixels - (span + spans.shape[1])
@@ -921,9 +944,7 @@ def _read_single(
             file.read_into(ifd + pixels, [to_block])
 
 
-def _read_vectored(
-    file: OpenFile, run: Run, ifds: IndexArray, skip: int, blocks: Bytes, spans: Bytes
-) -> None:
+def _read_vectored(file: OpenFile, run: Run, ifds: IndexArray, skip: int, blocks: Bytes, spans: Bytes) -> None:
     """Read evenly spaced pages in few calls: pixels into place, what lies between them aside, to be checked."""
     span, size = run.template.start, blocks.shape[1]
     pixels = run.template.pixels + skip
@@ -938,9 +959,9 @@ def _read_vectored(
     for a in range(0, len(ifds), step):
         part = blocks[a : a + step]
         n = len(part)
-        buffers = [memoryview(aside[0, gap - before :])]
+        buffers = [aside[0, gap - before :].data]
         for i in range(n):
-            buffers += [memoryview(part[i]), memoryview(aside[i + 1])]
+            buffers += [part[i].data, aside[i + 1].data]
         buffers[-1] = buffers[-1][:after]
         file.read_into(int(ifds[a]) + pixels - before, [b for b in buffers if len(b)])
         if before:

@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scanreader.blocks import KNOWN_BLOCKS, read_block, same_recording
-from scanreader.errors import LayoutError, PathnameError, ScanImageVersionError, ScanReaderError, ScanReaderWarning
+from scanreader.errors import (
+    LayoutError,
+    PathnameError,
+    ScanImageVersionError,
+    ScanReaderError,
+    ScanReaderWarning,
+)
 from scanreader.frames import epoch, frame_numbers
 from scanreader.header import Block, Header
 from scanreader.layout import Part
@@ -33,7 +39,7 @@ DESCRIPTION_START = 4000  # bytes of a description that hold the epoch in every 
 def read_scan(
     pathnames: Pathname | Iterable[Pathname],
     dtype: DTypeLike | None = None,
-    join_contiguous: bool = False,  # noqa: FBT001, FBT002 - the ancestors' position
+    join_contiguous: bool = False,
     *,
     siblings: bool = True,
     raw: bool = False,
@@ -104,7 +110,7 @@ class _File(NamedTuple):
     """A file with what its name and header say of where it belongs."""
 
     path: Path
-    index: FileIndex
+    tiff: FileIndex
     block: Block | None
     name: _Name
     kin: tuple[Any, ...]
@@ -112,7 +118,7 @@ class _File(NamedTuple):
 
     @property
     def first_numbers(self) -> tuple[int | None, int | None]:
-        numbers = frame_numbers(read_tag(self.index, 0, DESCRIPTION, DESCRIPTION_START))
+        numbers = frame_numbers(read_tag(self.tiff, 0, DESCRIPTION, DESCRIPTION_START))
         return numbers.frame, numbers.acquisition
 
 
@@ -125,9 +131,7 @@ class _Name(NamedTuple):
     channel: int | None = None
 
 
-def _find_files(
-    pathnames: Any, findings: list[str], *, siblings: bool, strict_set: bool
-) -> list[_File]:
+def _find_files(pathnames: Any, findings: list[str], *, siblings: bool, strict_set: bool) -> list[_File]:
     """Open what was named and put it in order."""
     paths, one_by_one = _resolve(pathnames)
     _refuse_twice(paths)
@@ -185,7 +189,7 @@ def _resolve_one(name: Any) -> list[Path]:
 def _glob(pattern: str) -> list[Path]:
     """Files that match a pattern; brackets in it may be a part of the name as well."""
     escaped = pattern.replace("[", "[[]")
-    names = {name for p in (pattern, escaped) for name in glob.glob(p, recursive=True)}
+    names = {name for p in (pattern, escaped) for name in glob.glob(p, recursive=True)}  # noqa: PTH207 - takes absolute patterns
     return sorted(path for path in map(Path, names) if path.is_file())
 
 
@@ -322,11 +326,11 @@ def _confirm_order(files: Sequence[_File]) -> None:
 
 
 def _check_forms(files: Sequence[_File]) -> None:
-    form = files[0].index.form
+    form = files[0].tiff.form
     for file in files:
-        if file.index.form[:2] != form[:2] or file.index.form.dtype[1:] != form.dtype[1:]:
+        if file.tiff.form[:2] != form[:2] or file.tiff.form.dtype[1:] != form.dtype[1:]:
             raise LayoutError(
-                f"the pages of {file.path.name} have {file.index.form}, those of {files[0].path.name} {form}: they "
+                f"the pages of {file.path.name} have {file.tiff.form}, those of {files[0].path.name} {form}: they "
                 "are not of one recording"
             )
 
@@ -335,10 +339,16 @@ def _check_forms(files: Sequence[_File]) -> None:
 
 
 def _make(
-    files: Sequence[_File], findings: list[str], *, dtype: DTypeLike | None, join: bool, raw: bool, whole: bool
+    files: Sequence[_File],
+    findings: list[str],
+    *,
+    dtype: DTypeLike | None,
+    join: bool,
+    raw: bool,
+    whole: bool,
 ) -> Scan:
-    findings += [file.index.ending for file in files if file.index.ending]
-    pages = Pages(tuple(file.index for file in files))
+    findings += [file.tiff.ending for file in files if file.tiff.ending]
+    pages = Pages(tuple(file.tiff for file in files))
     block = files[0].block
     cls: type[Scan] = PlainScan
     if block is None:
@@ -359,7 +369,7 @@ def _make(
         Part(
             file.path.name,
             int(first),
-            file.index.num_pages,
+            file.tiff.num_pages,
             (kins.index(file.kin), file.name.acquisition),
             leads=file.name.part in (None, 1),
         )
@@ -384,8 +394,8 @@ def _own_channel(file: _File, *, raw: bool) -> int | None:
     if file.name.channel is None or file.block is None or raw:
         return None
     numbers = [
-        frame_numbers(read_tag(file.index, page, DESCRIPTION, DESCRIPTION_START)).frame
-        for page in range(min(2, file.index.num_pages))
+        frame_numbers(read_tag(file.tiff, page, DESCRIPTION, DESCRIPTION_START)).frame
+        for page in range(min(2, file.tiff.num_pages))
     ]
     return None if len(numbers) == 2 and numbers[0] == numbers[1] else file.name.channel
 
@@ -397,8 +407,8 @@ def _check_joinable(files: Sequence[_File], kins: Sequence[Any], scan: Scan, cls
         if file.block is None:
             continue
         source = Source(
-            Pages((file.index,)),
-            (Part(file.path.name, 0, file.index.num_pages, 0, leads=True),),
+            Pages((file.tiff,)),
+            (Part(file.path.name, 0, file.tiff.num_pages, 0, leads=True),),
             file.block,
             trusted=False,
             whole=False,
@@ -409,4 +419,3 @@ def _check_joinable(files: Sequence[_File], kins: Sequence[Any], scan: Scan, cls
                 f"{file.path.name} was recorded in another way than {files[0].path.name} ({other.stack} against "
                 f"{scan.stack}): they cannot be joined"
             )
-

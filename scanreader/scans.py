@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from scanreader.pages import Pages
 
 T = TypeVar("T")
+V = TypeVar("V", int, float)
 DIMS = ("fields", "y", "x", "channels", "frames")
 
 
@@ -123,9 +124,7 @@ class Scan:
     # ---------------------------------------------------------- settings of all releases since 5.1
 
     zoom = Setting(_number, "hRoiManager.scanZoomFactor", doc="Zoom factor.")
-    is_bidirectional = Setting(
-        _flag, "hScan2D.bidirectional", doc="Whether lines are scanned in both directions."
-    )
+    is_bidirectional = Setting(_flag, "hScan2D.bidirectional", doc="Whether lines are scanned in both directions.")
     scanner_type = Setting(_text, "hScan2D.scannerType", doc="The scanner as ScanImage names it, e.g. 'RGG'.")
     scanner_frequency = Setting(
         _number, "hScan2D.scannerFrequency", doc="Frequency of the resonant mirror, in Hz; NaN for galvos."
@@ -147,9 +146,7 @@ class Scan:
     scan_volume_rate = Setting(_number, "hRoiManager.scanVolumeRate", doc="Volumes a second.")
     scan_mode = Setting(_text, "hScan2D.scanMode", doc="'resonant' or 'linear'; '' before 2019b.")
     has_resonant_mirror = Setting(_plain, "hScan2D.hasResonantMirror", doc="Whether there is one, or None.")
-    uniform_sampling = Setting(
-        _flag, "hScan2D.uniformSampling", doc="Whether pixels are evenly spaced in time."
-    )
+    uniform_sampling = Setting(_flag, "hScan2D.uniformSampling", doc="Whether pixels are evenly spaced in time.")
     averaging = Setting(_count, "hScan2D.logAverageFactor", doc="Raw frames averaged into each saved one.")
     lines_averaged = Setting(
         _count,
@@ -170,9 +167,7 @@ class Scan:
     )
     _channels_saved = Setting(_integers, "hChannels.channelSave", doc="Numbers of the channels saved.")
     _channel_names = Setting(_plain, "hChannels.channelName", doc="Names of all channels.")
-    _flyto_seconds = Setting(
-        _number, "hScan2D.flytoTimePerScanfield", doc="Seconds to fly from field to field."
-    )
+    _flyto_seconds = Setting(_number, "hScan2D.flytoTimePerScanfield", doc="Seconds to fly from field to field.")
     _mroi_enabled = Setting(_flag, "hRoiManager.mroiEnable", doc="Whether ROIs are cut from the pages.")
     _fov_degrees = Setting(_plain, "hRoiManager.imagingFovDeg", doc="Corners of the field of view.")
     _zs = Setting(_numbers, "hStackManager.zs", doc="Depths, in µm.")
@@ -221,9 +216,7 @@ class Scan:
                 known[page] = Numbers(found.frame, found.in_acquisition, found.acquisition)
             return known[page]
 
-        layout, findings = find_layout(
-            self.stack, source.parts, numbers_of, trusted=source.trusted, whole=source.whole
-        )
+        layout, findings = find_layout(self.stack, source.parts, numbers_of, trusted=source.trusted, whole=source.whole)
         self._findings += findings
         return layout
 
@@ -303,7 +296,7 @@ class Scan:
         rois = self.roi_metadata or {"RoiGroups": {"imagingRoiGroup": None}}
         groups = rois.get("RoiGroups", rois)
         group = groups.get("imagingRoiGroup") if isinstance(groups, dict) else None
-        return group if group else self.settings.get("imagingRoiGroup")
+        return group or self.settings.get("imagingRoiGroup")
 
     def _find_fields(self, *, join_contiguous: bool) -> tuple[Field, ...]:
         slots: list[list[Slot]] = []
@@ -329,9 +322,7 @@ class Scan:
             for slot, piece in zip(slots[slice_id], pieces[slice_id], strict=True)
         ]
         if not fields:
-            raise LayoutError(
-                "no ROI is scanned in the slices that are whole; raw=True reads the pages as they lie"
-            )
+            raise LayoutError("no ROI is scanned in the slices that are whole; raw=True reads the pages as they lie")
         return tuple(geometry.join_contiguous(fields) if join_contiguous else fields)
 
     def _depends_on_depth(self) -> bool:
@@ -604,8 +595,7 @@ class Scan:
         """Name of each channel saved."""
         names = listed(self._channel_names)
         return [
-            str(names[n - 1]) if 0 < n <= len(names) and names[n - 1] else f"Channel {n}"
-            for n in self.channel_numbers
+            str(names[n - 1]) if 0 < n <= len(names) and names[n - 1] else f"Channel {n}" for n in self.channel_numbers
         ]
 
     @property
@@ -629,7 +619,7 @@ class Scan:
         return self._common(self.field_widths_in_microns, "widths in um")
 
     @staticmethod
-    def _common(values: list[Any], what: str) -> Any:
+    def _common(values: list[V], what: str) -> V:
         if not np.allclose(values, values[0], rtol=1e-6, atol=0, equal_nan=True):
             raise FieldDimensionMismatch(f"fields differ: their {what} are {_shortened(values)}")
         return values[0]
@@ -912,17 +902,13 @@ class Scan5Point0(Scan):
     """ScanImage 4.x and 5.0: flat settings, of which only those of recordings without a stack are known."""
 
     zoom = Setting(_number, "zoomFactor", "scanZoomFactor", doc="Zoom factor.")
-    is_bidirectional = Setting(
-        _flag, "bidirectionalAcq", doc="Whether lines are scanned in both directions."
-    )
+    is_bidirectional = Setting(_flag, "bidirectionalAcq", doc="Whether lines are scanned in both directions.")
     averaging = Setting(_count, "acqNumAveragedFrames", doc="Raw frames averaged into each saved one.")
     frames_per_file = Setting(_count, "loggingFramesPerFile", doc="Frames after which a file is rolled.")
     scan_frame_period = Setting(_number, "scanFramePeriod", doc="Seconds per raw frame.")
     seconds_per_line = Setting(_number, "scanLinePeriod", doc="Seconds per scan line.")
     spatial_fill_fraction = Setting(_number, "fillFraction", doc="Part of each line's width that is imaged.")
-    temporal_fill_fraction = Setting(
-        _number, "fillFractionTime", doc="Part of each line's time that is imaged."
-    )
+    temporal_fill_fraction = Setting(_number, "fillFractionTime", doc="Part of each line's time that is imaged.")
     motor_position_at_zero = Setting(_numbers, "motorPosition", doc="Position of the stage, in µm.")
     _channels_saved = Setting(_integers, "channelsSave", doc="Numbers of the channels saved.")
     _channel_names = Setting(_plain, "channelsName", doc="Names of all channels.")
@@ -952,15 +938,11 @@ class Scan3(Scan):
     """ScanImage 3.x: ``state.*`` settings in every ImageDescription, no frame numbers, no times."""
 
     zoom = Setting(_number, "acq.zoomFactor", doc="Zoom factor.")
-    is_bidirectional = Setting(
-        _flag, "acq.bidirectionalScan", doc="Whether lines are scanned in both directions."
-    )
+    is_bidirectional = Setting(_flag, "acq.bidirectionalScan", doc="Whether lines are scanned in both directions.")
     averaging = Setting(_count, "acq.numAvgFramesSave", doc="Raw frames averaged into each saved one.")
     frames_per_file = Setting(_count, "acq.framesPerFile", doc="Frames after which a file is rolled.")
     scan_frame_rate = Setting(_number, "acq.frameRate", doc="Raw frames a second.")
-    temporal_fill_fraction = Setting(
-        _number, "acq.fillFraction", doc="Part of each line's time that is imaged."
-    )
+    temporal_fill_fraction = Setting(_number, "acq.fillFraction", doc="Part of each line's time that is imaged.")
     _frames_per_slice = Setting(_count, "acq.numberOfFrames", doc="Raw frames a slice.")
     _num_slices_asked = Setting(_count, "acq.numberOfZSlices", doc="Slices, as the user set them.")
 

@@ -9,17 +9,19 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from scanreader.fields import parse_rois
 from scanreader.header import BLOCK_START, MAGIC
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 Image = npt.NDArray[Any]
 
@@ -44,6 +46,9 @@ class Resolution(NamedTuple):
     numerator: int = 1 << 30
 
 
+DEFAULT_RESOLUTION = Resolution()
+
+
 def write_bigtiff(
     path: str | Path,
     header: bytes,
@@ -51,7 +56,7 @@ def write_bigtiff(
     pages: Iterable[tuple[bytes, Image]],
     *,
     version: int = 4,
-    resolution: Resolution = Resolution(),
+    resolution: Resolution = DEFAULT_RESOLUTION,
     slot: int | None = SLOT,
     closed: bool = True,
     holes: bool = False,
@@ -194,7 +199,7 @@ def _chain(first: tuple[bytes, Image], rest: Iterable[tuple[bytes, Image]]) -> I
 class _ClassicRecord:
     """The bytes of a page: its pixels, its IFD, and the values that do not fit into that."""
 
-    def __init__(self, signed: bool, nominal_strip: int) -> None:  # noqa: FBT001
+    def __init__(self, signed: bool, nominal_strip: int) -> None:
         self.signed, self.nominal_strip = signed, nominal_strip
 
     def record(self, at: int, description: bytes, image: Image) -> tuple[bytes, int]:
@@ -370,14 +375,12 @@ def scanfield(
     angle = math.radians(rotation)
     cos, sin = math.cos(angle), math.sin(angle)
     (x, y), (w, h), (nx, ny) = centre, size, pixels
-    affine = [
+    affine: list[list[float]] = [
         [w * cos, -h * sin, x - (w * cos - h * sin) / 2],
         [w * sin, h * cos, y - (w * sin + h * cos) / 2],
         [0, 0, 1],
     ]
-    to_ref = [
-        [row[0] / nx, row[1] / ny, row[2] - row[0] / nx / 2 - row[1] / ny / 2] for row in affine[:2]
-    ]
+    to_ref = [[row[0] / nx, row[1] / ny, row[2] - row[0] / nx / 2 - row[1] / ny / 2] for row in affine[:2]]
     return {
         "ver": 1,
         "classname": "scanimage.mroi.scanfield.fields.RotatedRectangle",
@@ -557,9 +560,7 @@ class Recording:
                     continue
                 ends = raw + a > last or (self.mode == "slow" and in_volume[(raw + 1) % len(in_volume)][1])
                 if saved not in self.dropped:
-                    yield Logged(
-                        loop, slice_id, number, within, visits if self.mode == "slow" else loop, bool(ends)
-                    )
+                    yield Logged(loop, slice_id, number, within, visits if self.mode == "slow" else loop, bool(ends))
                 saved += 1
 
     def _raw_volume(self) -> list[tuple[int, bool]]:
@@ -617,9 +618,7 @@ class Recording:
         if frame.slice >= 0:
             base = sum(len(fields) for fields in self.field_rows()[: frame.slice])
             for i, (row, _, _) in enumerate(self.field_rows()[frame.slice]):
-                image[row, :3] = np.array([page % 32768, base + i, channel]).astype(self.dtype)[
-                    : image.shape[1]
-                ]
+                image[row, :3] = np.array([page % 32768, base + i, channel]).astype(self.dtype)[: image.shape[1]]
         return image
 
     def _backdrops(self) -> list[Image]:
@@ -941,7 +940,7 @@ def legacy_header(recording: Recording) -> str:
         "motor.absZPosition": -8068.4,
         "internal.triggerTimeString": "10/9/2017 16:57:07.967",
     }
-    return "".join(f"state.{name}={literal(value)}\r" for name, value in (settings | r.settings).items())
+    return "".join(f"state.{name}={literal(value)}\r" for name, value in {**settings, **r.settings}.items())
 
 
 def flat_header(recording: Recording) -> str:
@@ -963,4 +962,5 @@ def flat_header(recording: Recording) -> str:
         "stackNumSlices": len(r.zs),
         "zoomFactor": 3,
     }
-    return plain_header(settings | r.settings)
+    merged = {**settings, **r.settings}
+    return plain_header({name: value for name, value in merged.items() if value is not None})

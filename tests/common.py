@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import reference
+
 from scanreader import Scan, ScanReaderWarning, read_scan
 from scanreader.simulate import Recording, roi, scanfield
 

@@ -1,0 +1,177 @@
+"""Keys mean what they mean to numpy, each axis by itself."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import reference
+from common import MESOSCOPE, VOLUME, expected
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scanreader import FieldDimensionMismatch, Scan, ScanIndexError, read_scan
+from scanreader.indexing import AXES, pick, split_key
+
+
+@pytest.fixture(scope="module")
+def volume(tmp_path_factory: pytest.TempPathFactory) -> tuple[Scan, np.ndarray]:
+    paths = VOLUME.write(tmp_path_factory.mktemp("volume"))
+    return read_scan(paths[0]), np.stack(expected(VOLUME, paths))
+
+
+ENTRIES: list[Any] = [
+    0,
+    -1,
+    np.uint8(1),
+    slice(None),
+    slice(None, None, -1),
+    slice(3, 1),
+    slice(-2, None),
+    slice(None, None, 2),
+    [0],
+    [1, 0, 1],
+    (0, -1),
+    np.array([1, 0], np.uint16),
+    range(2),
+    [],
+    np.array([], bool)[:0].tolist(),
+    np.array(1),
+]
+
+
+@pytest.mark.parametrize("axis", range(5))
+@pytest.mark.parametrize("entry", ENTRIES, ids=repr)
+def test_one_axis(volume: tuple[Scan, np.ndarray], axis: int, entry: Any) -> None:
+    scan, whole = volume
+    key = (*[slice(None)] * axis, entry)
+    plain = list(entry) if isinstance(entry, (tuple, range)) else entry
+    plain = np.asarray(plain, int) if isinstance(plain, list) else plain
+    got = scan[key]
+    np.testing.assert_array_equal(got, reference.index(whole, (*[slice(None)] * axis, plain)))
+
+
+def test_all_pairs_of_axes(volume: tuple[Scan, np.ndarray]) -> None:
+    scan, whole = volume
+    some = [-1, slice(None, None, -2), [1, 0], slice(0, 0), np.array([True, False] * 8)]
+    for (a, x), (b, y) in itertools.product(itertools.product(range(5), some), repeat=2):
+        if a >= b or any(isinstance(e, np.ndarray) and whole.shape[i] != 16 for i, e in ((a, x), (b, y))):
+            continue
+        key: list[Any] = [slice(None)] * 5
+        key[a], key[b] = x, y
+        np.testing.assert_array_equal(scan[tuple(key)], reference.index(whole, tuple(key)))
+
+
+def test_masks(volume: tuple[Scan, np.ndarray]) -> None:
+    scan, whole = volume
+    mask = np.array([True, False, True])
+    np.testing.assert_array_equal(scan[mask], whole[mask])
+    np.testing.assert_array_equal(scan[[True, False, True]], whole[mask])
+    assert scan[[False] * 3].shape == (0, 16, 16, 2, 4)
+    np.testing.assert_array_equal(scan[..., [*mask.tolist(), True]], whole[..., [0, 2, 3]])
+
+
+@pytest.mark.parametrize(
+    "key",
+    [..., (), (...,), (0, ...), (..., 0), (0, ..., 0), (slice(2), ..., [0, 1], 1), (0, 1, 2, 1, 3, ...)],
+)
+def test_dots(volume: tuple[Scan, np.ndarray], key: Any) -> None:
+    scan, whole = volume
+    np.testing.assert_array_equal(scan[key], whole[key])
+
+
+def test_an_integer_for_each_axis_gives_a_value(volume: tuple[Scan, np.ndarray]) -> None:
+    scan, whole = volume
+    assert scan[2, 3, 4, 1, 3] == whole[2, 3, 4, 1, 3]
+    assert scan[2, 3, 4, 1, 3].shape == ()
+
+
+def test_iterating_gives_fields(volume: tuple[Scan, np.ndarray]) -> None:
+    scan, whole = volume
+    assert len(scan) == 3
+    for field, want in zip(scan, whole, strict=True):
+        np.testing.assert_array_equal(field, want)
+
+
+def test_becomes_an_array(volume: tuple[Scan, np.ndarray]) -> None:
+    scan, whole = volume
+    np.testing.assert_array_equal(np.asarray(scan), whole)
+    assert np.asarray(scan, dtype=np.float64).dtype == np.float64
+    with pytest.raises(ValueError, match="without a copy"):
+        np.array(scan, copy=False)
+    assert (scan.ndim, scan.dims) == (5, ("fields", "y", "x", "channels", "frames"))
+    assert (scan.size, scan.nbytes) == (whole.size, whole.nbytes)
+
+
+def test_the_result_is_laid_out_as_the_file_is(volume: tuple[Scan, np.ndarray]) -> None:
+    scan, _ = volume
+    assert scan[:].transpose(0, 4, 3, 1, 2).flags.c_contiguous
+
+
+def test_results_are_the_users_own(volume: tuple[Scan, np.ndarray]) -> None:
+    scan, whole = volume
+    for key in (slice(None), (0, 0, 0)):
+        got = scan[key]
+        got[...] = -5
+        np.testing.assert_array_equal(scan[key], whole[key])
+
+
+# ------------------------------------------------------ unequal fields
+
+
+def test_unequal_fields(tmp_path: Path) -> None:
+    paths = MESOSCOPE.write(tmp_path)
+    scan = read_scan(tmp_path)
+    fields = expected(MESOSCOPE, paths)
+    np.testing.assert_array_equal(scan[:4], np.stack(fields[:4]))
+    np.testing.assert_array_equal(scan[:, :24], np.stack([f[:24] for f in fields]))
+    np.testing.assert_array_equal(scan[:, -1], np.stack([f[-1] for f in fields]))
+    np.testing.assert_array_equal(scan[[4, 0], [3, -1]], np.stack([fields[4][[3, -1]], fields[0][[3, -1]]]))
+    for key in (slice(None), [0, 4], (slice(None), slice(30)), (slice(None), slice(None, None, 2))):
+        with pytest.raises(FieldDimensionMismatch):
+            scan[key]
+    with pytest.raises(IndexError, match="row 30 is out of bounds: field 4 has 24 rows"):
+        scan[:, 30]
+    with pytest.raises(FieldDimensionMismatch, match="40, 40, 40, 40, 24"):
+        _ = scan.image_height
+    assert scan.image_width == 24
+    assert scan.size == (4 * 40 + 24) * 24 * 5
+    assert scan[[]].shape == (0, 40, 24, 1, 5)
+
+
+# --------------------------------------------------------- pure functions
+
+entries = st.one_of(
+    st.integers(-30, 30),
+    st.slices(12),
+    st.lists(st.integers(-14, 14), max_size=6),
+    st.lists(st.booleans(), min_size=12, max_size=12).map(np.array),
+)
+
+
+@given(entries)
+def test_a_pick_is_numpys(entry: Any) -> None:
+    axis = np.arange(12)
+    plain = np.array(entry, int) if isinstance(entry, list) else entry
+    try:
+        want = axis[plain]
+    except IndexError:
+        with pytest.raises(ScanIndexError):
+            pick(split_key(entry)[0], 12, AXES[0])
+        return
+    got = pick(split_key(entry)[0], 12, AXES[0])
+    np.testing.assert_array_equal(got.indices, np.atleast_1d(want))
+    assert got.drops == isinstance(entry, int)
+
+
+def test_large_integers_are_out_of_bounds() -> None:
+    for entry in (2**70, -(2**70), [2**63 - 1], np.array([2**64 - 1], np.uint64)):
+        with pytest.raises(IndexError):
+            pick(split_key(entry)[0], 12, AXES[4])
+
+
+def test_keys_of_a_scan_of_millions_stay_small() -> None:
+    assert len(pick(slice(5, 8), 10**12, "frame").indices) == 3

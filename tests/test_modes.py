@@ -1,0 +1,401 @@
+"""Every release and every mode gives the right frame, as the dumb reader has it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import reference
+from common import STACK, VOLUME, assert_reads, expected, read_warned
+
+from scanreader import VERSIONS, LayoutError, ScanImageVersionError, read_scan
+from scanreader.simulate import Cell, Column, Recording, Verbatim
+
+RELEASES = [
+    "3.8",
+    "5.0",
+    "5.1",
+    "2015.4",
+    "5.2",
+    "2016a",
+    "2016b",
+    "2017a",
+    "2017b",
+    "2018a",
+    "2018b",
+    "5.3",
+    "5.4",
+    "5.5",
+    "5.7",
+    "2019b",
+    "2020.0",
+    "2020.1",
+    "2021.0",
+    "2021.1",
+    "2022.0",
+    "2022.1",
+    "2023.0",
+    "2023.1",
+]
+STACKS = [r for r in RELEASES if r not in ("3.8", "5.0")]
+
+
+def assert_right(recording: Recording, folder: Path, **options: Any) -> None:
+    paths = recording.write(folder)
+    assert_reads(read_scan(folder, **options), expected(recording, paths))
+
+
+@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize("channels", [(1,), (2,), (1, 3), (1, 2, 4)])
+def test_planar(tmp_path: Path, release: str, channels: tuple[int, ...]) -> None:
+    assert_right(Recording(release=release, frames_per_slice=7, channels=channels), tmp_path)
+
+
+@pytest.mark.parametrize("release", STACKS)
+def test_fast_volume(tmp_path: Path, release: str) -> None:
+    assert_right(replace(VOLUME, release=release), tmp_path)
+    scan = read_scan(tmp_path)
+    assert scan.scanning_depths == [0, 30, 60]
+    assert scan.fps == pytest.approx(scan.scan_frame_rate / 5, rel=1e-4)
+    assert scan.num_requested_frames == 4
+
+
+@pytest.mark.parametrize("release", STACKS)
+def test_slow_stack_of_several_volumes(tmp_path: Path, release: str) -> None:
+    assert_right(replace(STACK, release=release, channels=(1, 2)), tmp_path)
+    scan = read_scan(tmp_path)
+    assert scan.is_slow_stack
+    assert scan.num_frames == 6
+    assert scan.fps == pytest.approx(scan.scan_frame_rate)
+
+
+@pytest.mark.parametrize("release", STACKS)
+@pytest.mark.parametrize("averaging", [2, 4])
+def test_averaged_slow_stack(tmp_path: Path, release: str, averaging: int) -> None:
+    recording = replace(STACK, release=release, frames_per_slice=4, averaging=averaging)
+    assert_right(recording, tmp_path)
+    scan = read_scan(tmp_path)
+    assert scan.fps == pytest.approx(scan.scan_frame_rate / averaging)
+
+
+@pytest.mark.parametrize("repeats", [1, 3])
+@pytest.mark.parametrize("flyback", [0, 3])
+def test_repeats_of_a_slice_become_frames(tmp_path: Path, repeats: int, flyback: int) -> None:
+    recording = replace(VOLUME, frames_per_slice=repeats, flyback=flyback)
+    assert_right(recording, tmp_path)
+    scan = read_scan(tmp_path)
+    assert scan.num_frames == 4 * repeats
+    assert scan.fps == pytest.approx(scan.scan_volume_rate * repeats)
+
+
+def test_averaged_volume(tmp_path: Path) -> None:
+    assert_right(replace(VOLUME, frames_per_slice=4, averaging=2, flyback=2), tmp_path)
+
+
+def test_averaged_planar_where_averaging_divides_nothing(tmp_path: Path) -> None:
+    assert_right(Recording(frames_per_slice=17, averaging=5), tmp_path)
+    scan = read_scan(tmp_path)
+    assert scan.num_frames == 3
+    assert scan.fps == pytest.approx(scan.scan_frame_rate / 5)
+
+
+@pytest.mark.parametrize("release", ["2016b", "2023.1"])
+def test_averaging_that_straddles_volumes_is_refused(tmp_path: Path, release: str) -> None:
+    replace(VOLUME, release=release, averaging=2, flyback=1, frames_per_slice=1).write(tmp_path)
+    with pytest.raises(LayoutError, match="averaging over 2 frames"):
+        read_scan(tmp_path)
+    assert read_scan(tmp_path, raw=True).shape == (1, 16, 16, 1, 16)
+
+
+@pytest.mark.parametrize(("saved", "count"), [(Column([1, 2]), 2), ([1, 2], 2), (2, 1), ([1, 4], 2), (Column([3]), 1)])
+def test_channels_saved_in_every_spelling(tmp_path: Path, saved: Any, count: int) -> None:
+    channels = tuple(saved) if isinstance(saved, list) else (saved,)
+    recording = Recording(frames_per_slice=6, channels=channels, settings={"hChannels.channelSave": saved})
+    assert_right(recording, tmp_path)
+    scan = read_scan(tmp_path)
+    assert scan.num_channels == count
+    assert scan.channel_names == [f"Channel {n}" for n in channels]
+
+
+def test_channel_names_are_those_of_the_numbers(tmp_path: Path) -> None:
+    names = Cell(["GCaMP", "unused", "tdTomato"])
+    Recording(channels=(1, 3), settings={"hChannels.channelName": names}).write(tmp_path)
+    assert read_scan(tmp_path).channel_names == ["GCaMP", "tdTomato"]
+
+
+def test_frames_without_end(tmp_path: Path) -> None:
+    endless = {"hStackManager.framesPerSlice": math.inf, "hStackManager.actualNumSlices": 0}
+    assert_right(Recording(frames_per_slice=5, settings=endless), tmp_path)
+    scan = read_scan(tmp_path)
+    assert scan.num_frames == 5
+    assert scan.num_requested_frames == math.inf
+
+
+def test_frames_without_end_with_a_stack_enabled(tmp_path: Path) -> None:
+    endless = {
+        "hStackManager.framesPerSlice": math.inf,
+        "hStackManager.actualNumSlices": 0,
+        "hStackManager.enable": True,
+    }
+    assert_right(Recording(frames_per_slice=5, settings=endless), tmp_path)
+
+
+# ------------------------------------------------------------ one slice
+
+
+def test_a_stack_of_one_slice_is_planar(tmp_path: Path) -> None:
+    on = {"hStackManager.enable": True, "hStackManager.zs": [7] * 9, "hStackManager.numFramesPerVolume": 9}
+    on["hStackManager.numFramesPerVolumeWithFlyback"] = 9
+    assert_right(Recording(frames_per_slice=9, channels=(1, 2), settings=on), tmp_path)
+    assert read_scan(tmp_path).scanning_depths == [7]
+
+
+def test_one_slice_with_flyback_drops_it(tmp_path: Path) -> None:
+    one = Recording(mode="fast", zs=(5.0,), frames_per_slice=3, flyback=1, volumes=4)
+    assert_right(one, tmp_path)
+    assert read_scan(tmp_path).shape == (1, 16, 16, 1, 12)
+
+
+def test_one_averaged_slice_with_flyback_is_refused(tmp_path: Path) -> None:
+    Recording(mode="fast", zs=(5.0,), frames_per_slice=3, flyback=1, volumes=3, averaging=3).write(tmp_path)
+    with pytest.raises(LayoutError, match="averaging over 3"):
+        read_scan(tmp_path)
+
+
+def test_one_slice_of_the_older_header_with_fast_z_on(tmp_path: Path) -> None:
+    on = {"hFastZ.enable": True, "hFastZ.numFramesPerVolume": 1}
+    assert_right(Recording(release="2016b", frames_per_slice=9, settings=on), tmp_path)
+
+
+def test_one_slice_of_the_older_header_with_flyback(tmp_path: Path) -> None:
+    one = Recording(release="2016b", mode="fast", zs=(5.0,), flyback=2, volumes=4)
+    assert_right(one, tmp_path)
+    assert read_scan(tmp_path).num_frames == 4
+
+
+# ---------------------------------------------------- stacks of other kinds
+
+
+def test_arbitrary_stack_keeps_the_users_order(tmp_path: Path) -> None:
+    recording = replace(VOLUME, zs=(60.0, 0.0, 30.0), settings={"hStackManager.numSlices": 1})
+    assert_right(recording, tmp_path)
+    assert read_scan(tmp_path).field_depths == [60, 0, 30]
+
+
+def test_dual_actuators_make_no_fields(tmp_path: Path) -> None:
+    both = {
+        "hStackManager.zsAllActuators": Verbatim("[0 100;30 130;60 160]"),
+        "hStackManager.numFastZActuators": 2,
+    }
+    assert_right(replace(VOLUME, settings=both), tmp_path)
+    assert read_scan(tmp_path).num_fields == 3
+
+
+def test_requested_slices_of_the_user_interface_are_not_counted(tmp_path: Path) -> None:
+    assert_right(Recording(frames_per_slice=4, settings={"hStackManager.numSlices": 121}), tmp_path)
+
+
+def test_slow_stack_with_fast_z(tmp_path: Path) -> None:
+    replace(STACK, settings={"hStackManager.stackActuator": "fastZ"}).write(tmp_path / "new")
+    assert read_scan(tmp_path / "new").is_slow_stack_with_fastZ
+    replace(STACK, release="2016b", settings={"hStackManager.slowStackWithFastZ": True}).write(tmp_path / "old")
+    assert read_scan(tmp_path / "old").is_slow_stack_with_fastZ
+
+
+def test_older_slices_per_acquisition_come_first(tmp_path: Path) -> None:
+    extra = {"hStackManager.slicesPerAcq": 3, "hStackManager.numSlices": 50}
+    assert_right(replace(VOLUME, release="5.3", settings=extra), tmp_path)
+
+
+def test_older_volume_whose_counts_disagree_is_refused(tmp_path: Path) -> None:
+    replace(VOLUME, release="2016b", settings={"hFastZ.numFramesPerVolume": 9}).write(tmp_path)
+    with pytest.raises(LayoutError, match="9 frames .* 2 flyback"):
+        read_scan(tmp_path)
+
+
+def test_older_stale_slice_count_is_seen_by_the_flyback(tmp_path: Path) -> None:
+    assert_right(replace(VOLUME, release="2016b", settings={"hStackManager.numSlices": 7}), tmp_path)
+
+
+def test_volume_whose_slices_do_not_make_it_up_is_refused(tmp_path: Path) -> None:
+    replace(VOLUME, settings={"hStackManager.actualNumSlices": 4}).write(tmp_path)
+    with pytest.raises(LayoutError, match="4 slices .* 3 frames"):
+        read_scan(tmp_path)
+
+
+# -------------------------------------------------------------- stopped
+
+
+@pytest.mark.parametrize(
+    ("pages", "slices", "frames"),
+    [(7, 1, 7), (10, 1, 10), (23, 2, 10), (50, 5, 10), (73, 5, 10), (100, 5, 20)],
+)
+@pytest.mark.parametrize("release", ["2016b", "2023.1"])
+def test_slow_stack_stopped_early(tmp_path: Path, release: str, pages: int, slices: int, frames: int) -> None:
+    """S = 5, F = 10: what design.md and section 6.3 of the format reference give."""
+    zs = (0.0, 10.0, 20.0, 30.0, 40.0)
+    recording = Recording(release=release, mode="slow", zs=zs, frames_per_slice=10, volumes=4, stop=pages)
+    paths = recording.write(tmp_path)
+    scan, warned = read_warned(tmp_path)
+    assert scan.shape == (slices, 16, 16, 1, frames)
+    assert scan.requested_scanning_depths == list(zs)
+    assert scan.scanning_depths == list(zs[:slices])
+    whole = pages in (50, 100)
+    assert bool(warned) is not whole
+    if pages < 10:
+        assert_reads(scan, [np.moveaxis(reference.all_pages(paths), 0, -1)[:, :, None, :]])
+    else:
+        repeats = frames if pages < 50 else 10
+        assert_reads(
+            scan,
+            reference.fields(reference.all_pages(paths)[: slices * frames], slices=slices, repeats=repeats),
+        )
+    if not whole:
+        with pytest.raises(LayoutError):
+            read_scan(tmp_path, strict=True)
+
+
+def test_fast_volume_stopped_in_a_volume(tmp_path: Path) -> None:
+    paths = replace(VOLUME, stop=13).write(tmp_path)
+    scan, warned = read_warned(tmp_path)
+    assert "6 pages of volumes that are not whole" in warned
+    assert_reads(scan, expected(VOLUME, paths))
+    assert scan.num_frames == 2
+
+
+def test_fast_volume_stopped_in_its_first(tmp_path: Path) -> None:
+    paths = replace(VOLUME, stop=2).write(tmp_path)
+    scan, warned = read_warned(tmp_path)
+    assert "stopped in its first volume: 2 of 3 slices" in warned
+    assert_reads(scan, reference.fields(reference.all_pages(paths), channels=2, slices=2))
+
+
+# --------------------------------------------------------------- releases
+
+
+def test_every_release_in_the_table_opens(tmp_path: Path) -> None:
+    simulated = {"4": "5.0", "5.6": "5.5", "2019a": "2018b", "2020": "2020.0"}
+    for row in VERSIONS:
+        if row.name.startswith(("3.", "4", "2015.")) or row.name in simulated:
+            continue
+        (path,) = Recording(release=row.name, frames_per_slice=3).write(tmp_path / row.name)
+        scan = read_scan(path)
+        assert type(scan) is row.scan
+        assert scan.shape == (1, 16, 16, 1, 3)
+
+
+@pytest.mark.parametrize("minor", [0, 1, 2, 3])
+def test_2015_in_classic_tiff(tmp_path: Path, minor: int) -> None:
+    version = {"VERSION_MAJOR": 2015, "VERSION_MINOR": str(minor)}
+    assert_right(Recording(release="5.1", frames_per_slice=4, settings=version), tmp_path)
+    assert read_scan(tmp_path).release == f"2015.{minor}"
+
+
+@pytest.mark.parametrize("major", [2024, 2031])
+def test_a_newer_release_opens_with_one_warning(tmp_path: Path, major: int) -> None:
+    paths = replace(VOLUME, settings={"VERSION_MAJOR": major}).write(tmp_path)
+    scan, warned = read_warned(tmp_path)
+    assert f"ScanImage {major}.1 is not among the known releases" in warned
+    assert_reads(scan, expected(VOLUME, paths))
+    with pytest.raises(LayoutError, match="known releases"):
+        read_scan(tmp_path, strict=True)
+
+
+def test_a_release_in_the_spelling_of_an_older_one(tmp_path: Path) -> None:
+    """2021 exists in two spellings: the settings decide, not the number."""
+    older = {"VERSION_MAJOR": 2021, "VERSION_MINOR": 0}
+    assert_right(replace(VOLUME, release="2016b", settings=older), tmp_path)
+
+
+def test_a_newer_block_opens_with_a_warning(tmp_path: Path) -> None:
+    (path,) = Recording(frames_per_slice=3).write(tmp_path)
+    with path.open("r+b") as file:
+        file.seek(20)
+        file.write(b"\x05\0\0\0")
+    scan, warned = read_warned(path)
+    assert "version 5" in warned
+    assert scan.num_frames == 3
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"stackNumSlices": 3}, {"fastZEnable": True}, {"channelsSave": None}, {"stackNumSlices": None}],
+)
+def test_flat_settings_of_unknown_stacks_are_refused(tmp_path: Path, settings: dict[str, Any]) -> None:
+    Recording(release="5.0", frames_per_slice=3, settings=settings).write(tmp_path)
+    with pytest.raises(ScanImageVersionError, match="raw=True"):
+        read_scan(tmp_path)
+    assert read_scan(tmp_path, raw=True).num_frames == 3
+
+
+def test_header_from_the_tags_where_the_block_is_missing(tmp_path: Path) -> None:
+    paths = VOLUME.write(tmp_path)
+    with paths[0].open("r+b") as file:
+        file.seek(16)
+        file.write(bytes(4))
+    assert_reads(read_scan(paths[0]), expected(VOLUME, paths))
+
+
+@pytest.mark.parametrize("release", ["2015.4", "2018a", "2023.1"])
+@pytest.mark.parametrize("descriptions", [False, True])
+def test_json_header(tmp_path: Path, release: str, descriptions: bool) -> None:
+    recording = replace(VOLUME, release=release, json_headers=True, json_descriptions=descriptions)
+    assert_right(recording, tmp_path)
+    plain = replace(recording, json_headers=False).write(tmp_path / "plain")
+    scan, same = read_scan(next(tmp_path.glob("*.tif"))), read_scan(plain[0])
+    names = ("hChannels.channelSave", "hStackManager.zs", "objectiveResolution", "hChannels.channelName")
+    assert [scan.metadata[n] for n in names] == [same.metadata[n] for n in names]
+
+
+# ------------------------------------------------------------------ 3.x
+
+
+@pytest.mark.parametrize("averaging", [1, 4])
+def test_legacy_stack(tmp_path: Path, averaging: int) -> None:
+    recording = Recording(
+        release="3.8",
+        mode="slow",
+        zs=(0.0, 5.0, 10.0),
+        frames_per_slice=averaging,
+        averaging=averaging,
+        channels=(1, 2),
+        dtype="uint16",
+    )
+    assert_right(recording, tmp_path)
+    assert read_scan(tmp_path).scanning_depths == [0, 5, 10]
+
+
+def test_legacy_frames_and_slices_at_once_are_refused(tmp_path: Path) -> None:
+    Recording(release="3.8", mode="slow", zs=(0.0, 5.0), frames_per_slice=3).write(tmp_path)
+    with pytest.raises(LayoutError, match="3 frames .* 2 slices"):
+        read_scan(tmp_path)
+
+
+def test_legacy_averaging_flag_says_nothing_about_pages(tmp_path: Path) -> None:
+    """A real recording has averaging 1, numAvgFramesSave 1, one slice and 10 frames."""
+    assert_right(Recording(release="3.8", frames_per_slice=10, settings={"acq.averaging": 1}), tmp_path)
+
+
+# --------------------------------------------------------------------- dtype
+
+
+@pytest.mark.parametrize("dtype", ["int16", "uint16", "uint8", "int8", "int32", "uint32"])
+@pytest.mark.parametrize("resonant", [True, False])
+def test_native_dtype(tmp_path: Path, dtype: str, resonant: bool) -> None:
+    recording = replace(VOLUME, dtype=dtype, resonant=resonant)
+    assert_right(recording, tmp_path)
+    assert read_scan(tmp_path).dtype == dtype
+
+
+def test_asked_dtype(tmp_path: Path) -> None:
+    paths = VOLUME.write(tmp_path)
+    scan = read_scan(tmp_path, dtype=np.float32)
+    assert scan.dtype == np.float32
+    for got, field in zip(scan, expected(VOLUME, paths), strict=True):
+        assert got.dtype == np.float32
+        np.testing.assert_array_equal(got, field)
+    assert scan.nbytes == scan.size * 4

@@ -1,0 +1,381 @@
+"""Pages of TIFF files of every kind; the fast way and the general way give the same."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import struct
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import reference
+import tifffile
+from common import VOLUME, assert_reads, expected, read_warned
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scanreader import DamagedPageError, FileFormatError, pages, read_scan
+from scanreader.simulate import SLOT, Recording, write_bigtiff, write_classic
+
+SHAPE = (7, 12, 10)
+
+
+def images(shape: tuple[int, int, int] = SHAPE, dtype: str = "int16") -> np.ndarray:
+    count = int(np.prod(shape))
+    return (np.arange(count) * 7919 % 24007 - 4001).astype(dtype).reshape(shape)
+
+
+def read(index: pages.FileIndex, key: tuple[Any, ...] = (slice(None),) * 3, dtype: Any = None) -> np.ndarray:
+    whole = (index.num_pages, index.form.height, index.form.width)
+    picks = [np.arange(n)[k] for n, k in zip(whole, key, strict=True)]
+    of = pages.Pages((index,))
+    out = np.empty([len(p) for p in picks], dtype or of.dtype)
+    of.read(picks[0], picks[1], picks[2], out)
+    return out
+
+
+KEYS: list[tuple[Any, ...]] = [
+    (slice(None),) * 3,
+    (slice(None), slice(3, 9), slice(None)),
+    (slice(None, None, 2), slice(None), slice(None)),
+    (slice(None, None, -1), slice(None), slice(None)),
+    ([3, 1, 1, 6], slice(None), slice(None)),
+    ([3, 1, 1], slice(0, 3), [2, 2, 5]),
+    (slice(None), slice(None, None, -1), slice(4, 10)),
+    (slice(None), slice(8, 1, -3), slice(None, None, -2)),
+    (slice(None), [5], [7]),
+    ([0, 5, 2], [5, 0, 5], [7]),
+    ([2], [3], slice(4)),
+    (slice(1, 2), slice(None), slice(None)),
+]
+
+
+def assert_same(path: Path, want: np.ndarray) -> pages.FileIndex:
+    index = pages.index_file(path)
+    assert index.num_pages == len(want)
+    for key in KEYS:
+        picks = [np.arange(n)[k] for n, k in zip(want.shape, key, strict=True)]
+        np.testing.assert_array_equal(read(index, key), want[np.ix_(*picks)])
+        np.testing.assert_array_equal(read(index, key, "float64"), want[np.ix_(*picks)])
+    return index
+
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "bigtiff": {"bigtiff": True},
+    "big-endian": {"byteorder": ">"},
+    "big-endian bigtiff": {"byteorder": ">", "bigtiff": True},
+    "several strips": {"rowsperstrip": 5},
+    "one row a strip": {"rowsperstrip": 1},
+    "zlib": {"compression": "zlib"},
+    "zlib with predictor": {"compression": "zlib", "predictor": True},
+    "tiled": {"tile": (16, 16)},
+    "tiled zlib": {"tile": (16, 16), "compression": "zlib"},
+    "software": {"software": "another program", "description": "words", "metadata": None},
+    "resolution": {"resolution": (300, 300), "metadata": None},
+    "ImageJ": {"imagej": True},
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize("dtype", ["int16", "uint16", "uint8", "int32"])
+def test_files_of_other_programs(tmp_path: Path, name: str, dtype: str) -> None:
+    if name == "ImageJ" and dtype in ("int16", "int32"):
+        pytest.skip("ImageJ has no such files")
+    want = images(dtype=dtype)
+    with tifffile.TiffWriter(
+        tmp_path / "a.tif",
+        **{k: v for k, v in OPTIONS[name].items() if k in ("bigtiff", "byteorder", "imagej")},
+    ) as tif:
+        rest = {k: v for k, v in OPTIONS[name].items() if k not in ("bigtiff", "byteorder", "imagej")}
+        for image in want if name != "ImageJ" else [want]:
+            tif.write(image, photometric="minisblack", **rest)
+    np.testing.assert_array_equal(reference.all_pages([tmp_path / "a.tif"]), want)
+    index = assert_same(tmp_path / "a.tif", want)
+    decoded = "zlib" in name or "tiled" in name
+    assert bool(index.runs) is not decoded
+
+
+def described(want: np.ndarray, lengths: list[int] | None = None) -> list[tuple[bytes, np.ndarray]]:
+    return [(b"x" * (lengths[i] if lengths else 300), image) for i, image in enumerate(want)]
+
+
+@pytest.mark.parametrize("extra", range(8))
+def test_first_page_anywhere(tmp_path: Path, extra: int) -> None:
+    """The first IFD stands 0 to 7 bytes behind the header, not always at a multiple of 8."""
+    write_bigtiff(tmp_path / "a.tif", b"SI.x = 1\n" + b" " * extra + b"\0", b"", described(images()))
+    index = assert_same(tmp_path / "a.tif", images())
+    assert len(index.runs) == 1
+
+
+@pytest.mark.parametrize("at", [1, 3, 6])
+@pytest.mark.parametrize("more", [8, 80])
+def test_uneven_from_some_page_on(tmp_path: Path, at: int, more: int) -> None:
+    lengths = [300] * at + [300 + more] * (7 - at)
+    write_bigtiff(tmp_path / "a.tif", b"SI.x = 1\n\0", b"", described(images(), lengths), slot=None)
+    index = assert_same(tmp_path / "a.tif", images())
+    assert len(index.runs) > 1
+
+
+def test_every_page_of_another_length(tmp_path: Path) -> None:
+    write_bigtiff(
+        tmp_path / "a.tif",
+        b"SI.x = 1\n\0",
+        b"",
+        described(images(), [300, 16, 900, 40, 301, 5, 77]),
+        slot=None,
+    )
+    assert_same(tmp_path / "a.tif", images())
+
+
+def ifds(path: Path) -> list[int]:
+    with tifffile.TiffFile(path) as tif:
+        return [page.offset for page in tif.pages]
+
+
+def patched(path: Path, at: int, value: int) -> None:
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(struct.pack("<Q", value))
+
+
+@pytest.mark.parametrize("page", [1, 3, 30, 59, 60])
+def test_one_page_stands_elsewhere(tmp_path: Path, page: int) -> None:
+    """Evenly spaced by size, but one IFD points to pixels at the end of the file."""
+    want = images((61, 12, 10))
+    path = tmp_path / "a.tif"
+    write_bigtiff(path, b"SI.x = 1\n\0", b"", described(want))
+    end = path.stat().st_size
+    other = (images((1, 12, 10))[0] + 99).astype(np.int16)
+    with path.open("ab") as file:
+        file.write(other.tobytes())
+    patched(path, ifds(path)[page] + 8 + 6 * 20 + 12, end)
+    want[page] = other
+    np.testing.assert_array_equal(reference.all_pages([path]), want)
+    index = pages.index_file(path)
+    np.testing.assert_array_equal(read(index), want)
+    np.testing.assert_array_equal(read(index, (slice(None), [3], [4])), want[:, 3:4, 4:5])
+    np.testing.assert_array_equal(read(index, ([page], slice(None), slice(None))), want[[page]])
+
+
+@pytest.mark.parametrize("page", [2, 13, 40])
+def test_an_overwritten_page_is_refused_and_its_neighbours_are_read(tmp_path: Path, page: int) -> None:
+    want = images((61, 12, 10))
+    path = tmp_path / "a.tif"
+    write_bigtiff(path, b"SI.x = 1\n\0", b"", described(want))
+    at = ifds(path)[page]
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(os.urandom(376))
+    index = pages.index_file(path)
+    assert index.num_pages == 61
+    for key in ((slice(None),) * 3, ([page], slice(None), slice(None)), (slice(None), [0], [0])):
+        with pytest.raises(DamagedPageError, match=f"page {page} of"):
+            read(index, key)
+    around = [i for i in range(61) if i != page]
+    np.testing.assert_array_equal(read(index, (around, slice(None), slice(None))), want[around])
+
+
+def test_the_first_page_alone(tmp_path: Path) -> None:
+    write_bigtiff(tmp_path / "a.tif", b"SI.x = 1\n\0", b"", described(images((1, 12, 10))))
+    index = pages.index_file(tmp_path / "a.tif")
+    np.testing.assert_array_equal(read(index), images((1, 12, 10)))
+
+
+def test_an_unclosed_file_says_so(tmp_path: Path) -> None:
+    write_bigtiff(tmp_path / "a.tif", b"SI.x = 1\n\0", b"", described(images()), closed=False)
+    index = assert_same(tmp_path / "a.tif", images())
+    assert "was not closed" in index.ending
+
+
+@pytest.mark.parametrize("missing", [1, 100, 250, 400, 700])
+def test_a_cut_file_keeps_its_whole_pages(tmp_path: Path, missing: int) -> None:
+    path = tmp_path / "a.tif"
+    write_bigtiff(path, b"SI.x = 1\n\0", b"", described(images()))
+    os.truncate(path, path.stat().st_size - missing)
+    index = pages.index_file(path)
+    assert index.num_pages == 6
+    assert "6 whole pages" in index.ending
+    np.testing.assert_array_equal(read(index), images()[:6])
+
+
+def test_a_zero_filled_tail(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    write_bigtiff(path, b"SI.x = 1\n\0", b"", described(images()), closed=False)
+    with path.open("ab") as file:
+        file.write(bytes(5 * (SLOT + 700)))
+    index = pages.index_file(path)
+    np.testing.assert_array_equal(read(index), images())
+    assert "7" in index.ending
+
+
+def test_a_circle_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    write_bigtiff(path, b"SI.x = 1\n\0", b"", described(images()))
+    found = ifds(path)
+    patched(path, found[-1] + 368, found[2])
+    with pytest.raises(DamagedPageError, match="circle"):
+        pages.index_file(path)
+
+
+@pytest.mark.parametrize("rows", [64, 200, 2048])
+@pytest.mark.parametrize("signed", [True, False])
+def test_classic_strips(tmp_path: Path, rows: int, signed: bool) -> None:
+    want = images(dtype="int16" if signed else "uint16")
+    write_classic(tmp_path / "a.tif", described(want), signed=signed, nominal_strip=rows)
+    index = assert_same(tmp_path / "a.tif", want)
+    assert len(index.runs) == 1
+
+
+def test_classic_offsets_beyond_4_gib_wrap() -> None:
+    """Section 3.2: files of this era beyond 4 GiB hold the lower 32 bits of each offset."""
+    at = np.array([2**32 + 8])
+    np.testing.assert_array_equal(pages._wrapped(at, "<u4"), [8])
+
+
+def test_without_vectored_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows has no preadv."""
+    monkeypatch.delattr(os, "preadv", raising=False)
+    write_bigtiff(tmp_path / "a.tif", b"SI.x = 1\n\0", b"", described(images()))
+    assert_same(tmp_path / "a.tif", images())
+    paths = VOLUME.write(tmp_path / "v")
+    assert_reads(read_scan(paths[0]), expected(VOLUME, paths))
+
+
+def test_short_reads_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network share may give less than was asked for."""
+    if not hasattr(os, "preadv"):
+        pytest.skip("this system has no preadv")
+    whole = os.preadv
+
+    def stingy(fd: int, buffers: list[memoryview], offset: int) -> int:
+        return whole(fd, [buffers[0][:37]], offset)
+
+    monkeypatch.setattr(os, "preadv", stingy)
+    write_bigtiff(tmp_path / "a.tif", b"SI.x = 1\n\0", b"", described(images()))
+    assert_same(tmp_path / "a.tif", images())
+
+
+@pytest.mark.parametrize(("height", "width"), [(16, 16), (64, 64), (256, 256), (300, 301)])
+def test_pages_of_all_sizes_by_all_ways(tmp_path: Path, height: int, width: int) -> None:
+    recording = replace(VOLUME, height=height, width=width, volumes=6)
+    paths = recording.write(tmp_path)
+    scan = read_scan(paths[0])
+    whole = np.stack(expected(recording, paths))
+    rng = np.random.default_rng(0)
+    keys: list[tuple[Any, ...]] = [
+        (slice(None),) * 5,
+        (1, slice(None), slice(None), 0, slice(None)),
+        (slice(None), slice(5, 11), slice(None), slice(None), slice(None, None, 2)),
+        (slice(None), 3, 4),
+        (2, slice(None), 7, 1, [5, 0, 3]),
+        (slice(None), slice(None, None, -1), slice(None, None, 3), [1, 0], [4, 4, 1]),
+        ([0, 2], rng.permutation(height), rng.permutation(width), 0, -1),
+    ]
+    for key in keys:
+        np.testing.assert_array_equal(scan[key], reference.index(whole, (*key, *[slice(None)] * (5 - len(key)))))
+
+
+def test_large_reads_are_shared_between_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "CHUNK", 20_000)
+    recording = replace(VOLUME, height=60, width=50, volumes=40, frames_per_file=33)
+    paths = recording.write(tmp_path)
+    for dtype in (None, np.float64):
+        scan = read_scan(tmp_path, dtype=dtype)
+        np.testing.assert_array_equal(scan[:], np.stack(expected(recording, paths)))
+
+
+def test_an_index_is_small_when_pickled(tmp_path: Path) -> None:
+    (path,) = Recording(height=4, width=4, frames_per_slice=20_000).write(tmp_path)
+    assert len(pickle.dumps(read_scan(path))) < 4096
+
+
+def test_a_compressed_recording_reads_the_same(tmp_path: Path) -> None:
+    """Saved again by another program: the block is gone, its texts are in the tags."""
+    paths = VOLUME.write(tmp_path / "a")
+    with (
+        tifffile.TiffFile(paths[0]) as tif,
+        tifffile.TiffWriter(tmp_path / "b_00001.tif", bigtiff=True) as out,
+    ):
+        for page in tif.pages:
+            assert isinstance(page, tifffile.TiffPage)
+            texts = [(n, "s", 0, page.tags[n].value, True) for n in (315,)]
+            out.write(
+                page.asarray(),
+                compression="zlib",
+                description=page.description,
+                software=page.software,
+                extratags=texts,
+                metadata=None,
+                photometric="minisblack",
+            )
+    assert_reads(read_scan(tmp_path / "b_00001.tif"), expected(VOLUME, paths))
+
+
+def test_a_plain_tiff_is_planar_with_a_warning(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", images(), photometric="minisblack")
+    scan, warned = read_warned(tmp_path / "a.tif")
+    assert "not written by ScanImage" in warned
+    assert scan.shape == (1, 12, 10, 1, 7)
+    assert_reads(scan, reference.fields(images()))
+    assert (scan.version, scan.header, dict(scan.metadata)) == ("", "", {})
+
+
+def test_a_codec_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, images(), photometric="minisblack", compression="zlib")
+    index = pages.index_file(path)
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise ValueError("<COMPRESSION.LZW: 5> requires the 'imagecodecs' package")
+
+    monkeypatch.setattr(tifffile.TiffPage, "asarray", refuse)
+    with pytest.raises(DamagedPageError, match="pip install imagecodecs"):
+        read(index)
+
+
+@st.composite
+def layouts(draw: st.DrawFn) -> tuple[np.ndarray, list[int], int | None, bool]:
+    count = draw(st.integers(1, 40))
+    shape = (count, draw(st.integers(1, 9)), draw(st.integers(1, 9)))
+    base = draw(st.integers(0, 40))
+    steps = draw(st.lists(st.sampled_from([0, 0, 0, 1, 8, -8]), min_size=count, max_size=count))
+    lengths = [max(0, base + sum(steps[:i])) for i in range(count)]
+    return images(shape), lengths, draw(st.sampled_from([None, 100])), draw(st.booleans())
+
+
+@settings(max_examples=60, deadline=None)
+@given(layouts(), st.data())
+def test_the_fast_way_is_the_general_way(
+    tmp_path_factory: pytest.TempPathFactory, layout: Any, data: st.DataObject
+) -> None:
+    want, lengths, slot, closed = layout
+    path = tmp_path_factory.mktemp("p") / "a.tif"
+    write_bigtiff(path, b"SI.x = 1\n\0", b"", described(want, lengths), slot=slot, closed=closed)
+    index = pages.index_file(path)
+    walked = pages._index_walked(index.path, index.size, index.mtime_ns)
+    decoded = pages._index_decoded(path)
+
+    def pick(size: int) -> Any:
+        some = st.slices(size).filter(lambda part: len(range(size)[part]) > 0)
+        return data.draw(some | st.lists(st.integers(0, size - 1), min_size=1, max_size=5))
+
+    picks = tuple(pick(size) for size in want.shape)
+    truth = want[np.ix_(*[np.arange(n)[k] for n, k in zip(want.shape, picks, strict=True)])]
+    for one in (index, walked, decoded):
+        assert one.num_pages == len(want)
+        np.testing.assert_array_equal(read(one, picks), truth)
+
+
+def test_not_every_run_of_bytes_is_an_ifd(tmp_path: Path) -> None:
+    for junk in (
+        b"II\x2a\0\x08\0\0\0",
+        b"II\x2a\0\x08\0\0\0\xff\xff" + bytes(40),
+        b"II\x2b\0\x08\0\0\0" + bytes(100),
+    ):
+        (tmp_path / "a.tif").write_bytes(junk)
+        with pytest.raises(FileFormatError):
+            pages.index_file(tmp_path / "a.tif")
