@@ -959,7 +959,7 @@ def _read_vectored(file: OpenFile, run: Run, ifds: IndexArray, skip: int, blocks
     for a in range(0, len(ifds), step):
         part = blocks[a : a + step]
         n = len(part)
-        buffers = [aside[0, gap - before :].data]
+        buffers: list[memoryview] = [aside[0, gap - before :].data]
         for i in range(n):
             buffers += [part[i].data, aside[i + 1].data]
         buffers[-1] = buffers[-1][:after]

@@ -1,0 +1,14 @@
+"""The command line: `main` finds the commands, or says which extra they need."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the ``scanreader`` command."""
+    try:
+        from scanreader.cli.commands import app  # noqa: PLC0415 - typer and rich are an extra
+    except ModuleNotFoundError as error:
+        sys.exit(f"the command line needs {error.name}: pip install 'scanreader[cli]'")
+    app()
