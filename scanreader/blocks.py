@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
 
 from scanreader.header import BLOCK_START, MAGIC, Block, decode
-from scanreader.pages import ARTIST, DESCRIPTION, SOFTWARE, FileIndex, OpenFile, read_tag
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from scanreader.pages import ARTIST, DESCRIPTION, SOFTWARE, FileIndex, read_tag, reopen
 
 KNOWN_BLOCKS = (3, 4)
 _HEAD = BLOCK_START + 16
@@ -21,11 +17,11 @@ def read_block(index: FileIndex) -> Block | None:
     It stands in a block at byte 16 (since late 2015); where that is missing, in the Software and Artist tags;
     in older releases in the ImageDescription of every page, with ROIs behind the last page.
     """
-    return _from_start(index.path) or _from_tags(index) or _from_description(index)
+    return _from_start(index) or _from_tags(index) or _from_description(index)
 
 
-def _from_start(path: str | Path) -> Block | None:
-    with OpenFile(path) as file:
+def _from_start(index: FileIndex) -> Block | None:
+    with reopen(index) as file:
         start = file.read(0, _HEAD)
         if len(start) < _HEAD or start[2:4] != b"\x2b\x00":
             return None
@@ -59,7 +55,7 @@ def _appended_rois(index: FileIndex) -> str:
 
     The first of these releases wrote bytes that only MATLAB can read.
     """
-    with OpenFile(index.path) as file:
+    with reopen(index) as file:
         length = struct.unpack("<I", file.read(file.size - 4, 4))[0]
         if not 2 <= length <= file.size - 4:
             return ""

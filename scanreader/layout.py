@@ -271,6 +271,10 @@ class _Numbering:
         here, before = self._numbers_of(page).acquisition, self._numbers_of(page - 1).acquisition
         return follows and not self.runs_on and here is not None and here == before
 
+    def within(self, page: int) -> int:
+        """Number of a frame in its slice; of the first frame where ScanImage does not say."""
+        return self._numbers_of(page).in_acquisition or self.stack.averaging
+
     def check_slice(self, page: int, place: int) -> None:
         """Refuse a place in a slow stack that the count within the slice contradicts."""
         a, r = self.stack.averaging, self.counts.repeats
@@ -315,7 +319,7 @@ def _find_breaks(number: _Numbering, parts: Sequence[Part], findings: list[str],
             part.acquisition != previous.acquisition and not number.goes_on(part.first, first == expected(part.first))
         ):
             if number.runs_on and part.leads:
-                offset = first - a
+                offset = first - number.within(part.first)
             elif number.runs_on and previous is not None and number.counts.frames_per_volume > 1:
                 raise LayoutError(
                     f"{part.name} does not begin its acquisition, so the places of its frames in their volumes "
@@ -332,25 +336,38 @@ def _find_breaks(number: _Numbering, parts: Sequence[Part], findings: list[str],
             findings.append(_jump(part.name, expected(part.first), first, a))
             begin(part.first, first)
         page = part.first
-        while (wrong := _wrong(number, page, part.first + part.pages - 1, start, expected)) is not None:
-            page = _bisect(number, page, wrong, expected)
-            found = number.at(page)
-            if found is None:
-                raise LayoutError(f"page {page - part.first} of {part.name} says no frame number")
-            findings.append(_jump(part.name, expected(page), found, a))
-            begin(page, found)
+        while (found := _first_wrong(number, page, part.first + part.pages - 1, start, expected)) is not None:
+            said = number.at(found)
+            if said is None:
+                raise LayoutError(f"page {found - part.first} of {part.name} says no frame number")
+            findings.append(_jump(part.name, expected(found), said, a))
+            begin(found, said)
+            page = found
         previous = part
     return breaks
 
 
-def _wrong(number: _Numbering, low: int, last: int, start: int, expected: Callable[[int], int]) -> int | None:
-    """Tell which page near the end of a file has not its number: its last, or the last before a frame begins.
+def _first_wrong(number: _Numbering, low: int, last: int, start: int, expected: Callable[[int], int]) -> int | None:
+    """Find the first page of a file that has not the number that is expected of it; None if its end is right.
 
-    The second sees a single missing page of one channel, which shifts the channels and not the frames.
+    Right is a place between two frames where the number changes as expected: a single missing page of one
+    channel shifts the channels, and every second page by itself would look right.
     """
     c = number.counts.channels
-    before = start + (last - start) // c * c - 1
-    return next((page for page in (last, before) if page > low and number.at(page) != expected(page)), None)
+
+    def right(frame: int) -> bool:
+        page = start + frame * c
+        return all(number.at(p) == expected(p) for p in (page, page - 1) if low <= p <= last)
+
+    first, end = -((start - low) // c), (last - start) // c  # frames that begin in the file
+    if (end < first or right(end)) and number.at(last) == expected(last):
+        return None
+    good, bad = first, end + 1
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        good, bad = (middle, bad) if right(middle) else (good, middle)
+    after = range(max(low, start + (good - 1) * c), last + 1)
+    return next(page for page in after if number.at(page) != expected(page))
 
 
 def _frames(count: int) -> str:
@@ -362,17 +379,6 @@ def _jump(name: str, expected: int, found: int, averaging: int) -> str:
         missing = _frames((found - expected) // averaging)
         return f"{missing} missing in {name}: frame {found} follows {expected - averaging}"
     return f"frames are doubled in {name}: frame {found} follows {expected - averaging}"
-
-
-def _bisect(number: _Numbering, low: int, high: int, expected: Callable[[int], int]) -> int:
-    """Find the first page, between one that has the expected number and one that has not, that has not."""
-    while high - low > 1:
-        middle = (low + high) // 2
-        if number.at(middle) == expected(middle):
-            low = middle
-        else:
-            high = middle
-    return high
 
 
 def _gather(stack: Stack, counts: Counts, breaks: Sequence[_Break], total: int, findings: list[str]) -> Layout:

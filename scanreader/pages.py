@@ -739,7 +739,7 @@ def read_tag(index: FileIndex, page: int, code: int, limit: int | None = None) -
     if not index.runs:
         return _read_tag_decoded(index, page, code, limit)
     run = index.runs[_run_of(index, np.array([page]))[0]]
-    with _reopen(index) as file:
+    with reopen(index) as file:
         flavour = read_flavour(file)[0]
         try:
             ifd = read_ifd(file, flavour, run.ifd + (page - run.page) * run.stride)
@@ -800,7 +800,7 @@ def _crop(pages: npt.NDArray[Any], crop: _Crop, first_row: int = 0) -> npt.NDArr
     return pages[:, :, columns]
 
 
-def _reopen(index: FileIndex) -> OpenFile:
+def reopen(index: FileIndex) -> OpenFile:
     """Open a file again and see that it is the one that was indexed."""
     try:
         file = OpenFile(index.path)
@@ -822,7 +822,7 @@ def _read_file(index: FileIndex, pages: IndexArray, crop: _Crop, out: npt.NDArra
         return
     run_of = _run_of(index, pages)
     cuts = [0, *(np.flatnonzero(np.diff(run_of)) + 1).tolist(), len(pages)]
-    with _reopen(index) as file:
+    with reopen(index) as file:
         for a, b in itertools.pairwise(cuts):
             run = index.runs[run_of[a]]
             bad = _read_run(file, index, run, pages[a:b] - run.page, crop, out[a:b])
@@ -933,7 +933,7 @@ def _read_single(file: OpenFile, run: Run, ifds: IndexArray, skip: int, blocks: 
     between = pixels - (span + spans.shape[1])
     filler = memoryview(bytearray(max(0, min(between, SMALL_GAP))))
     together = 0 <= between <= SMALL_GAP
-    to_spans, to_blocks = memoryview(spans.reshape(-1)), memoryview(blocks.reshape(-1))
+    to_spans, to_blocks = spans.reshape(-1).data, blocks.reshape(-1).data
     for i, ifd in enumerate(ifds.tolist()):
         to_span = to_spans[i * spans.shape[1] : (i + 1) * spans.shape[1]]
         to_block = to_blocks[i * size : (i + 1) * size]
@@ -974,7 +974,7 @@ def _read_vectored(file: OpenFile, run: Run, ifds: IndexArray, skip: int, blocks
 
 def _read_decoded(index: FileIndex, pages: IndexArray, crop: _Crop, out: npt.NDArray[Any]) -> None:
     """Copy a crop of pages that tifffile has to decode."""
-    _reopen(index).__exit__(None, None, None)
+    reopen(index).__exit__(None, None, None)
     try:
         with tifffile.TiffFile(index.path) as tif:
             for i, page in enumerate(pages.tolist()):

@@ -116,10 +116,9 @@ class _File(NamedTuple):
     kin: tuple[Any, ...]
     """Equal for files of one recording."""
 
-    @property
-    def first_numbers(self) -> tuple[int | None, int | None]:
-        numbers = frame_numbers(read_tag(self.tiff, 0, DESCRIPTION, DESCRIPTION_START))
-        return numbers.frame, numbers.acquisition
+    def frame_number(self, page: int) -> int | None:
+        """Number of the frame that a page belongs to; -1 is the last page."""
+        return frame_numbers(read_tag(self.tiff, page % self.tiff.num_pages, DESCRIPTION, DESCRIPTION_START)).frame
 
 
 class _Name(NamedTuple):
@@ -309,20 +308,23 @@ def _list_recordings(files: Sequence[_File], kins: Sequence[Any]) -> str:
 
 def _confirm_order(files: Sequence[_File]) -> None:
     """See that the order of the counters in the names is that of the frame numbers."""
-    before: tuple[int, str] | None = None
+    before: tuple[int, _File] | None = None
     if len(files) == 1:
         return
     for file in files:
-        number, _ = file.first_numbers
+        number = file.frame_number(0)
         if number is None:
             continue
-        if before is not None and number <= before[0]:
-            what = "the same frame as" if number == before[0] else f"frame {number}, before that of"
+        if before is not None and (
+            number < before[0]
+            # a file may end between the channels of a frame, as the file before it
+            or (number == before[0] and before[1].frame_number(-1) != number)
+        ):
             raise PathnameError(
-                f"{file.path.name} begins with {what} {before[1]} (frame {before[0]}): the names of the files "
-                "and the numbers of their frames disagree, or one is a copy"
+                f"{file.path.name} begins with frame {number}, {before[1].path.name} before it with frame "
+                f"{before[0]}: their names and the numbers of their frames disagree, or one is a copy"
             )
-        before = number, file.path.name
+        before = number, file
 
 
 def _check_forms(files: Sequence[_File]) -> None:
@@ -393,10 +395,7 @@ def _own_channel(file: _File, *, raw: bool) -> int | None:
     """The channel of a file that holds that alone, as its name and the numbers of its first frames say."""
     if file.name.channel is None or file.block is None or raw:
         return None
-    numbers = [
-        frame_numbers(read_tag(file.tiff, page, DESCRIPTION, DESCRIPTION_START)).frame
-        for page in range(min(2, file.tiff.num_pages))
-    ]
+    numbers = [file.frame_number(page) for page in range(min(2, file.tiff.num_pages))]
     return None if len(numbers) == 2 and numbers[0] == numbers[1] else file.name.channel
 
 
