@@ -173,6 +173,7 @@ def find_layout(
     *,
     trusted: bool,
     whole: bool,
+    loop: bool = False,
 ) -> tuple[Layout, list[str]]:
     """Find where the volumes are, by the header's counts and by what each file says of its place.
 
@@ -189,6 +190,8 @@ def find_layout(
         wrote one description on every page.
     whole : bool
         Whether the recording's first frames should be there: a single rolled part that was asked for is not.
+    loop : bool
+        Whether numbers may run on from acquisitions before: in a loop they do, in a grab they begin at 1.
 
     Returns
     -------
@@ -211,7 +214,7 @@ def find_layout(
         breaks = [_Break(0, 0)]
     else:
         number.check()
-        breaks = _find_breaks(number, parts, findings, whole=whole)
+        breaks = _find_breaks(number, parts, findings, whole=whole, loop=loop)
     layout = _gather(stack, counts, breaks, total, findings)
     return layout, findings
 
@@ -290,7 +293,9 @@ class _Numbering:
         return ((number - start) // self.stack.averaging - 1) % self.counts.frames_per_volume
 
 
-def _find_breaks(number: _Numbering, parts: Sequence[Part], findings: list[str], *, whole: bool) -> list[_Break]:
+def _find_breaks(
+    number: _Numbering, parts: Sequence[Part], findings: list[str], *, whole: bool, loop: bool
+) -> list[_Break]:
     """Find where frames follow each other without a gap, two probes a file and bisection where they disagree."""
     c, a = number.counts.channels, number.stack.averaging
     breaks: list[_Break] = []
@@ -319,7 +324,7 @@ def _find_breaks(number: _Numbering, parts: Sequence[Part], findings: list[str],
             part.acquisition != previous.acquisition and not number.goes_on(part.first, first == expected(part.first))
         ):
             if number.runs_on and part.leads:
-                offset = first - number.within(part.first)
+                offset = first - number.within(part.first) if loop else 0
             elif number.runs_on and previous is not None and number.counts.frames_per_volume > 1:
                 raise LayoutError(
                     f"{part.name} does not begin its acquisition, so the places of its frames in their volumes "

@@ -120,6 +120,11 @@ class _File(NamedTuple):
         """Number of the frame that a page belongs to; -1 is the last page."""
         return frame_numbers(read_tag(self.tiff, page % self.tiff.num_pages, DESCRIPTION, DESCRIPTION_START)).frame
 
+    def ends_inside(self, number: int) -> bool:
+        """Whether the file holds some of the channels of one frame, and nothing else."""
+        saved = Header(self.block.text).get("hChannels.channelSave") if self.block else None
+        return self.frame_number(-1) == number and isinstance(saved, list) and self.tiff.num_pages < len(saved)
+
 
 class _Name(NamedTuple):
     """A file's name, taken apart as ScanImage puts it together."""
@@ -315,11 +320,7 @@ def _confirm_order(files: Sequence[_File]) -> None:
         number = file.frame_number(0)
         if number is None:
             continue
-        if before is not None and (
-            number < before[0]
-            # a file may end between the channels of a frame, as the file before it
-            or (number == before[0] and before[1].frame_number(-1) != number)
-        ):
+        if before is not None and (number < before[0] or (number == before[0] and not before[1].ends_inside(number))):
             raise PathnameError(
                 f"{file.path.name} begins with frame {number}, {before[1].path.name} before it with frame "
                 f"{before[0]}: their names and the numbers of their frames disagree, or one is a copy"

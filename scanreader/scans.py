@@ -216,7 +216,14 @@ class Scan:
                 known[page] = Numbers(found.frame, found.in_acquisition, found.acquisition)
             return known[page]
 
-        layout, findings = find_layout(self.stack, source.parts, numbers_of, trusted=source.trusted, whole=source.whole)
+        layout, findings = find_layout(
+            self.stack,
+            source.parts,
+            numbers_of,
+            trusted=source.trusted,
+            whole=source.whole,
+            loop=self.settings.get("acqState") != "grab",
+        )
         self._findings += findings
         return layout
 

@@ -235,7 +235,7 @@ class _ClassicRecord:
             (296, 3, 1, 2),
         ]
         if self.signed:
-            tags.append((339, 3, 1, 2))
+            tags.append((339, 3, 1, 2 if image.dtype.kind == "i" else 1))
         resolution = struct.pack("<2I", 72 << 24, 1 << 24)
         strips = struct.pack(f"<{2 * len(starts)}I", *starts, *counts) if len(starts) > 1 else b""
         stride = ends + 16 - at

@@ -1,0 +1,183 @@
+"""Recordings drawn at random, indexed at random, give what the dumb reader gives."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import reference
+from common import expected, read_warned
+from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import strategies as st
+from scanreader import FieldDimensionMismatch, read_scan
+from scanreader.simulate import Recording, roi, scanfield
+
+RELEASES = ["5.1", "2015.4", "2016b", "2018a", "5.7", "2020.1", "2021.0", "2023.1"]
+
+
+@st.composite
+def rois(draw: st.DrawFn, zs: tuple[float, ...], resonant: bool) -> tuple[dict[str, Any], ...]:
+    width = draw(st.integers(3, 12))
+    found = []
+    for i in range(draw(st.integers(1, 4))):
+        discrete = draw(st.booleans())
+        depths = sorted(draw(st.sets(st.sampled_from([*zs, -7.0, 17.0]), min_size=1, max_size=3)))
+        fields = [
+            scanfield(
+                (i * 3.0, 0.0),
+                (2.0, 2.0),
+                (width if resonant else draw(st.integers(3, 12)), 2 * draw(st.integers(1, 9))),
+                enabled=draw(st.sampled_from([True, True, True, False])) or k == 0,
+            )
+            for k in range(len(depths))
+        ]
+        if not all(f["enable"] for f in fields) and not discrete:
+            fields = [f | {"enable": 1} for f in fields]
+        enabled = draw(st.sampled_from([True, True, True, False]))
+        found.append(roi(*fields, zs=depths, discrete=discrete, enabled=enabled, name=f"R{i}"))
+    return tuple(found)
+
+
+@st.composite
+def recordings(draw: st.DrawFn) -> Recording:
+    mode = draw(st.sampled_from(["planar", "fast", "slow"]))
+    release = draw(st.sampled_from(RELEASES))
+    older = release in ("5.1", "2015.4", "2016b", "2018a")
+    averaging = draw(st.sampled_from([1, 1, 2, 3]))
+    repeats = draw(st.integers(1, 3))
+    per_slice = repeats * averaging
+    slices = draw(st.integers(2, 4)) if mode != "planar" else 1
+    if mode == "fast" and older:
+        per_slice = averaging = 1
+    zs = tuple(float(z) for z in draw(st.permutations([0, 10, 25, 40]))[:slices])
+    resonant = draw(st.booleans())
+    drawn = draw(rois(zs, resonant)) if release != "5.1" and draw(st.booleans()) else ()
+    recording = Recording(
+        release=release,
+        mode=mode,
+        height=draw(st.integers(3, 20)),
+        width=draw(st.integers(3, 20)),
+        channels=draw(st.sampled_from([(1,), (2,), (1, 2), (1, 3, 4)])),
+        zs=zs,
+        frames_per_slice=draw(st.integers(1, 14)) if mode == "planar" else per_slice,
+        averaging=averaging if mode != "planar" else 1,
+        volumes=draw(st.integers(1, 4)) if mode != "planar" else 1,
+        flyback=draw(st.integers(0, 2)) * averaging if mode == "fast" else 0,
+        loops=draw(st.sampled_from([1, 1, 2])),
+        frames_per_file=draw(st.sampled_from([None, 1, 2, 3, 5])),
+        rois=drawn,
+        resonant=resonant,
+        bidirectional=draw(st.booleans()),
+        scanner_frequency=draw(st.sampled_from([7921.0, 12013.0])),
+        flyto=draw(st.sampled_from([0.0001, 0.001])),
+        dtype=draw(st.sampled_from(["int16", "uint16"])),
+        json_headers=draw(st.booleans()) and release not in ("5.1",),
+        closed=draw(st.booleans()),
+    )
+    if drawn:
+        assume(any(recording.slots()))
+        assume(any(r["enable"] for r in drawn))
+        widths = {w for s in recording.slots() for *_, w in s}
+        assume(not resonant or len(widths) == 1)
+    return recording
+
+
+def a_key(draw: st.DataObject, fields: list[np.ndarray]) -> tuple[Any, ...]:
+    sizes = (len(fields), *np.min([f.shape for f in fields], axis=0))
+    parts = [
+        st.integers(-n, n - 1)
+        | st.slices(n)
+        | st.lists(st.integers(-n, n - 1), max_size=4)
+        | st.lists(st.booleans(), min_size=n, max_size=n).map(np.array)
+        for n in map(int, sizes)
+    ]
+    count = draw.draw(st.integers(1, 5))
+    return tuple(draw.draw(part) for part in parts[:count])
+
+
+def picked(fields: list[np.ndarray], key: tuple[Any, ...]) -> np.ndarray:
+    """Index fields one by one, then put them together."""
+    which = np.arange(len(fields))[key[0]]
+    rest = tuple(np.array(k, int) if isinstance(k, list) else k for k in key[1:])
+    if isinstance(key[0], int):
+        return reference.index(fields[int(which)], rest)
+    parts = [reference.index(fields[i], rest) for i in which] or [reference.index(fields[0], rest)]
+    if len({part.shape for part in parts}) > 1:
+        raise FieldDimensionMismatch
+    return np.stack(parts)[: len(which)]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(recordings(), st.data())
+def test_any_key_of_any_recording(recording: Recording, data: st.DataObject) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        paths = recording.write(folder)
+        scan, warned = read_warned(folder)
+        assert ("closed" in warned) is (not recording.closed and not recording.is_classic)
+        fields = expected(recording, paths)
+        assert len(scan) == len(fields)
+        for _ in range(4):
+            key = a_key(data, fields)
+            if any(isinstance(k, np.ndarray) for k in key[1:3]) and len({f.shape for f in fields}) > 1:
+                continue
+            try:
+                want = picked(fields, key)
+            except FieldDimensionMismatch:
+                with pytest.raises(FieldDimensionMismatch):
+                    scan[key]
+                continue
+            got = scan[key]
+            assert got.dtype == recording.dtype
+            np.testing.assert_array_equal(got, want)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(recordings(), st.data())
+@example(Recording(mode="fast", zs=(0.0, 10.0), flyback=1, volumes=3, frames_per_file=2), None)
+def test_whatever_is_lost_no_frame_is_wrong(recording: Recording, data: st.DataObject | None) -> None:
+    """Files missing, frames dropped, stopped early: each frame that is given names the page that it should be."""
+    frames = list(recording.logged())
+    dropped: set[int] = set()
+    if data is not None:
+        dropped = data.draw(st.sets(st.integers(0, len(frames) - 1), max_size=3))
+    assume(len(dropped) < len(frames))
+    lossy = Recording(**{**vars(recording), "dropped": tuple(sorted(dropped))})
+    with tempfile.TemporaryDirectory() as folder:
+        paths = lossy.write(folder)
+        if data is not None and len(paths) > 2:
+            for path in data.draw(st.sets(st.sampled_from(paths), max_size=len(paths) - 1)):
+                Path(path).unlink()
+        try:
+            scan, _ = read_warned(folder)
+        except ValueError:
+            return  # a typed refusal
+        _check_identities(lossy, scan, folder)
+
+
+def _check_identities(recording: Recording, scan: Any, folder: str) -> None:
+    """Every pixel block that the scan gives is that of a page of the right slice and channel."""
+    pages = reference.all_pages(scan.filenames)
+    truth = {int(image[0, 0]) % 32768: (f, c) for f, c, image in recording.pages() if f.slice >= 0}
+    a, per_slice = recording.averaging, recording.frames_per_slice
+    for i, field in enumerate(scan.fields):
+        for c, channel in enumerate(recording.channels):
+            for t in range(scan.num_frames):
+                page = int(scan[i, 0, 0, c, t]) % 32768
+                frame, found = truth[page]
+                assert found == channel
+                assert frame.slice == field.slice_id or recording.mode == "planar"
+                if scan.layout.counts.repeats > 1:
+                    assert (
+                        t % scan.layout.counts.repeats == (frame.in_acquisition // a - 1) % (per_slice // a)
+                        or recording.mode == "fast"
+                    )
+    assert len(pages)
+
+
+def test_a_scan_of_nothing_but_what_was_asked(tmp_path: Path) -> None:
+    Recording(frames_per_slice=3).write(tmp_path)
+    scan = read_scan(tmp_path)
+    assert scan[:, :0].shape == (1, 0, 16, 1, 3)
