@@ -9,6 +9,7 @@ from scanreader.pages import ARTIST, DESCRIPTION, SOFTWARE, FileIndex, read_tag,
 
 KNOWN_BLOCKS = (3, 4)
 _HEAD = BLOCK_START + 16
+CHANGING = ("state.internal.", "state.motor.")  # settings of 3.x that hold the time and place of each file
 
 
 def read_block(index: FileIndex) -> Block | None:
@@ -69,9 +70,9 @@ def same_recording(block: Block) -> str:
     The block since 2015.4 is; older releases write the settings into each description, behind the frame's own
     lines. The settings of 3.x hold the time at which each file was begun.
     """
-    if block.text.startswith("state."):
-        return "state."
-    if "scanimage.SI" not in block.text:
+    if not block.text.startswith("state.") and "scanimage.SI" not in block.text:
         return block.text + block.rois
     lines = block.text.replace("\r", "\n").split("\n")
-    return "\n".join(line for line in lines if line.startswith("scanimage."))
+    return "\n".join(
+        line for line in lines if line.startswith(("scanimage.", "state.")) and not line.startswith(CHANGING)
+    )

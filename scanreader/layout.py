@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from scanreader.indexing import IndexArray
 
 
+MAX_COUNT = 2**31  # frames, slices: more is no count
+
+
 class Stack(NamedTuple):
     """What the header says of the order of frames, in raw frames: as they were before averaging."""
 
@@ -34,6 +37,13 @@ class Stack(NamedTuple):
     """With flyback frames."""
 
     averaging: int = 1
+    volumes: float = math.nan
+    """Volumes asked for in each acquisition; infinite or NaN if they are not known."""
+
+    def can_begin_after(self, frames: int) -> bool:
+        """Whether so many raw frames can be whole acquisitions, as those before another of a loop are."""
+        planned = self.frames_per_volume * self.volumes
+        return not math.isfinite(planned) or planned < 1 or frames % int(planned) == 0
 
 
 class Counts(NamedTuple):
@@ -142,10 +152,21 @@ class Part(NamedTuple):
     first: int
     """The number of its first page."""
     pages: int
-    acquisition: object
-    """Files of one acquisition share it: the recording and its counter in the file's name."""
-    leads: bool
-    """Whether its name says that the acquisition begins with it."""
+    recording: int
+    """Which recording it is of, where several were joined."""
+    acquisition: int | None
+    """The acquisition's counter in its name."""
+    number: int | None
+    """Its own counter within the acquisition, from 1."""
+
+    @property
+    def leads(self) -> bool:
+        """Whether its name says that the acquisition begins with it."""
+        return self.number in (None, 1)
+
+    def follows(self, other: Part | None) -> bool:
+        """Whether it is of the same acquisition as the part before."""
+        return other is not None and (self.recording, self.acquisition) == (other.recording, other.acquisition)
 
 
 class Numbers(NamedTuple):
@@ -211,9 +232,12 @@ def find_layout(
     if not number.known or (not trusted and not number.advance):
         if number.known:
             findings.append("frame numbers do not advance from page to page: places are counted, not checked")
-        breaks = [_Break(0, 0)]
+        breaks = _count_breaks(counts, parts, findings, whole=whole)
     else:
+        parts = _without_blank_end(number, parts, findings)
+        total = parts[-1].first + parts[-1].pages
         number.check()
+        number.check_first_slice()
         breaks = _find_breaks(number, parts, findings, whole=whole, loop=loop)
     layout = _gather(stack, counts, breaks, total, findings)
     return layout, findings
@@ -228,7 +252,7 @@ class _Numbering:
         self.stack, self.counts, self.parts, self._numbers_of = stack, counts, parts, numbers_of
         first = numbers_of(0)
         # A slow stack restarts the count in the acquisition at each slice; its running count goes on.
-        self.runs_on = stack.mode == "slow" or first.in_acquisition is None
+        self.runs_on = stack.mode != "fast" or first.in_acquisition is None
 
     @property
     def known(self) -> bool:
@@ -269,10 +293,27 @@ class _Numbering:
                 f"are numbered {first}, {first + step}, …; raw=True reads the pages as they lie"
             )
 
-    def goes_on(self, page: int, follows: bool) -> bool:
-        """Whether a file whose name begins an acquisition goes on with that of the page before: renamed files."""
-        here, before = self._numbers_of(page).acquisition, self._numbers_of(page - 1).acquisition
-        return follows and not self.runs_on and here is not None and here == before
+    def check_first_slice(self) -> None:
+        """Refuse a count of frames a slice that is not where a slow stack begins to count anew."""
+        a, r, c = self.stack.averaging, self.counts.repeats, self.counts.channels
+        if self.stack.mode != "slow" or self._numbers_of(0).in_acquisition != a:
+            return
+        for frame, said in ((r - 1, r * a), (r, a)):
+            page = frame * c
+            within = self._numbers_of(page).in_acquisition if page < self.parts[0].pages else said
+            running = self.at(page) if page < self.parts[0].pages else None
+            if within != said and running == (self.at(0) or 0) + frame * a:
+                raise LayoutError(
+                    f"the header says {r * a} frames a slice (framesPerSlice), but frame {running} is frame {within} "
+                    "of its slice by frameNumberAcquisition; raw=True reads the pages as they lie"
+                )
+
+    def same_acquisition(self, page: int) -> bool:
+        """Whether a page is of the acquisition of the page before it, whatever the files' names say."""
+        here, before = self._numbers_of(page), self._numbers_of(page - 1)
+        if self.stack.mode == "slow" or here.in_acquisition is None or before.in_acquisition is None:
+            return False
+        return here.acquisition == before.acquisition and here.in_acquisition > before.in_acquisition
 
     def within(self, page: int) -> int:
         """Number of a frame in its slice; of the first frame where ScanImage does not say."""
@@ -291,6 +332,46 @@ class _Numbering:
     def place(self, number: int, start: int) -> int:
         """Frames since the start of its volume of the frame with a number, if `start` numbers began before."""
         return ((number - start) // self.stack.averaging - 1) % self.counts.frames_per_volume
+
+
+def _count_breaks(counts: Counts, parts: Sequence[Part], findings: list[str], *, whole: bool) -> list[_Break]:
+    """Find where volumes begin anew in files that have no frame numbers, by the counters in their names.
+
+    Raises
+    ------
+    LayoutError
+        If a file is missing, so that the places of the frames behind it cannot be known.
+    """
+    breaks: list[_Break] = []
+    previous: Part | None = None
+    for part in parts:
+        due = 1 if previous is None or not part.follows(previous) else (previous.number or 0) + 1
+        if part.number not in (None, due) and (whole or previous is not None or counts.frames_per_volume > 1):
+            missing = f"{part.name} is part {part.number} of its acquisition, part {due} is missing"
+            if counts.frames_per_volume > 1:
+                raise LayoutError(
+                    f"{missing}, and the pages say no frame numbers; raw=True reads the pages as they lie"
+                )
+            findings.append(missing)
+        if not part.follows(previous):
+            breaks.append(_Break(part.first, 0))
+        previous = part
+    return breaks
+
+
+def _without_blank_end(number: _Numbering, parts: Sequence[Part], findings: list[str]) -> Sequence[Part]:
+    """Leave out pages at the end of the last file that say nothing: zeros that a file system filled in."""
+    last = parts[-1]
+    good, bad = last.first - 1, last.first + last.pages
+    if bad - good < 2 or number.at(bad - 1) is not None or number.at(last.first) is None:
+        return parts
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        good, bad = (middle, bad) if number.at(middle) is not None else (good, middle)
+    findings.append(
+        f"{last.first + last.pages - bad} pages at the end of {last.name} say no frame number and are left out"
+    )
+    return [*parts[:-1], last._replace(pages=bad - last.first)]
 
 
 def _find_breaks(
@@ -320,24 +401,20 @@ def _find_breaks(
         first = number.at(part.first)
         if first is None:
             raise LayoutError(f"the first page of {part.name} says no frame number, other files do")
-        if previous is None or (
-            part.acquisition != previous.acquisition and not number.goes_on(part.first, first == expected(part.first))
-        ):
-            if number.runs_on and part.leads:
-                offset = first - number.within(part.first) if loop else 0
-            elif number.runs_on and previous is not None and number.counts.frames_per_volume > 1:
-                raise LayoutError(
-                    f"{part.name} does not begin its acquisition, so the places of its frames in their volumes "
-                    "cannot be known: the acquisition's first file is missing"
-                )
-            if first - offset != a and (whole or previous is not None):
+        goes_on = previous is not None and first == expected(part.first)
+        if not part.follows(previous) and not (goes_on and number.same_acquisition(part.first)):
+            offset = _offset(number, part, previous, first, goes_on=goes_on, loop=loop)
+            joined = previous is not None and part.recording != previous.recording
+            next_one = previous is not None and part.acquisition == (previous.acquisition or 0) + 1
+            lost = number.runs_on and loop and next_one and not joined and not goes_on
+            if lost or (first - offset != a and (whole or previous is not None)):
                 findings.append(f"{part.name} begins with frame {first}: frames before it are missing")
             begin(part.first, first)
         elif not number.runs_on and first < expected(part.first):
             if first != a:
                 findings.append(f"{part.name} begins with frame {first}: frames before it are missing")
             begin(part.first, first)
-        elif first != expected(part.first):
+        elif not goes_on:
             findings.append(_jump(part.name, expected(part.first), first, a))
             begin(part.first, first)
         page = part.first
@@ -350,6 +427,29 @@ def _find_breaks(
             page = found
         previous = part
     return breaks
+
+
+def _offset(number: _Numbering, part: Part, previous: Part | None, first: int, *, goes_on: bool, loop: bool) -> int:
+    """Numbers that were counted before the acquisition that a file is of.
+
+    Raises
+    ------
+    LayoutError
+        If that cannot be known and places in a volume depend on it.
+    """
+    if not number.runs_on or not loop:
+        return 0
+    planar = number.counts.frames_per_volume == 1
+    same = previous is not None and part.recording == previous.recording
+    before = first - number.within(part.first)
+    begins = previous is None and part.acquisition == 1  # nothing can have been before the first of a loop
+    known = begins or goes_on or number.stack.can_begin_after(before)
+    if not planar and (not part.leads or not known):
+        raise LayoutError(
+            f"{part.name} begins with frame {first} of a loop, and the files before it do not say where in a "
+            "volume that is: files or frames are missing; raw=True reads the pages as they lie"
+        )
+    return before if not begins and (part.leads or same) else 0
 
 
 def _first_wrong(number: _Numbering, low: int, last: int, start: int, expected: Callable[[int], int]) -> int | None:
@@ -437,6 +537,6 @@ def whole_number(value: float, what: str) -> int:
     LayoutError
         If it is not a whole number, infinite or missing.
     """
-    if math.isfinite(value) and value == int(value):
+    if math.isfinite(value) and value == int(value) and abs(value) <= MAX_COUNT:
         return int(value)
     raise LayoutError(f"{what} should be a whole number, the header says {value!r}; raw=True reads the pages")

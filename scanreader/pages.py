@@ -229,6 +229,8 @@ def read_ifd(file: OpenFile, flavour: Flavour, at: int) -> Ifd:
     tags = {}
     for i in range(count):
         code, kind, number, value = struct.unpack_from(form, data, head + entry * i)
+        if code == 0:
+            raise BadIfdError("zeros among its entries")
         tags[code] = Tag(kind, number, head + entry * (i + 1) - len(value), value)
     return Ifd(tags, struct.unpack_from(flavour.word, data, next_at)[0], next_at, data[:size])
 
@@ -376,6 +378,8 @@ def _read_page(file: OpenFile, flavour: Flavour, at: int) -> Page | None:
     def value(code: int, default: int) -> int:
         return tag_numbers(file, flavour, ifd, code, default)[0]
 
+    if STRIP_OFFSETS not in ifd.tags and not any(code in ifd.tags for code in TILES):
+        raise BadIfdError("it says nothing of where its pixels are")
     form = _form(file, flavour, ifd)
     unusual = (value(COMPRESSION, 1), value(PREDICTOR, 1), value(FILL_ORDER, 1)) != (1, 1, 1)
     if form is None or unusual or any(code in ifd.tags for code in TILES):
@@ -431,7 +435,8 @@ def _template(file: OpenFile, flavour: Flavour, ifd: Ifd, at: int, pixels: int) 
     data = np.frombuffer(file.read(at + start, end - start), np.uint8).copy()
     mask = np.zeros_like(data)
     mask[-start : -start + (8 if flavour.big else 2)] = 255
-    for fixed in FIXED:
+    inline = ifd.tags[STRIP_COUNTS].length == 1 if STRIP_COUNTS in ifd.tags else False
+    for fixed in (*FIXED, STRIP_COUNTS) if inline else FIXED:
         if fixed in ifd.tags:
             last = ifd.tags[fixed].at - start + len(tag.value)
             mask[last - (20 if flavour.big else 12) : last] = 255
@@ -485,10 +490,9 @@ def _wrapped(offsets: IndexArray, code: str) -> npt.NDArray[Any]:
 def _even(file: OpenFile, flavour: Flavour, first: Page) -> FileIndex | None:
     """Index the file as one run; None if its pages are not evenly spaced, as far as a few probes tell."""
     stride = first.next - first.ifd
-    if first.next == 0:
-        return _made(file, first.form, [Run(0, 1, first.ifd, 0, first.template)], "")
-    if stride < len(first.template.data) + first.form.nbytes:
-        return None
+    record = first.end - first.ifd
+    if not len(first.template.data) + first.form.nbytes <= stride < record + _extent(first):
+        return None  # also where the first page is the last; there may be another page between the first two
     count = max(1, (file.size - first.ifd - _extent(first)) // stride + 1)
     end = first.ifd + count * stride
     probes = np.array([k for k in sorted({0, 1, count // 2, count - 2, count - 1}) if 0 <= k < count])
@@ -499,7 +503,7 @@ def _even(file: OpenFile, flavour: Flavour, first: Page) -> FileIndex | None:
     if not _sound(first.template, ifds, spans, np.where(probes < count - 1, ifds + stride, -1)).all():
         return None
     last = _column(spans[-1:], first.template.next_at, first.template.word)[0]
-    if last not in (0, _wrapped(np.array([end]), first.template.word)[0]):
+    if last not in (0, _wrapped(np.array([end]), first.template.word)[0]) or (not last and file.size > end + 8):
         return None
     ending = ""
     if last:
@@ -523,6 +527,7 @@ def _walk(file: OpenFile, flavour: Flavour, first: Page) -> FileIndex:
     runs: list[Run] = []
     page: Page | None = first
     seen, number, ending = {first.ifd}, 0, ""
+    jumps: list[tuple[Page, int]] = []  # pages, and where another stands that their pointers jump over
     while page is not None:
         if page.ifd + _extent(page) > file.size or page.end > file.size:
             ending = _unfinished(file, page.ifd, number)
@@ -530,13 +535,19 @@ def _walk(file: OpenFile, flavour: Flavour, first: Page) -> FileIndex:
         _join_run(runs, number, page)
         number += 1
         if page.next == 0:
+            behind = _next_in_line(file, flavour, page, runs[-1].stride)
+            if behind is not None and behind not in seen:
+                ending = f"{Path(file.path).name} marks a page as its last, but another stands at byte {behind}"
             break
         if page.next in seen:
             raise DamagedPageError(
                 f"{file.path!r}: page {number - 1} says that the page at byte {page.next} comes next, but that "
                 "was read before: the chain of pages runs in a circle"
             )
-        _refuse_skip(file, flavour, page, runs[-1].stride)
+        if page.next - page.end >= _extent(page) or page.next < page.ifd:
+            behind = _next_in_line(file, flavour, page, runs[-1].stride)
+            if behind is not None and behind != page.next:
+                jumps.append((page, behind))
         seen.add(page.next)
         try:
             following = _read_page(file, flavour, page.next)
@@ -558,6 +569,12 @@ def _walk(file: OpenFile, flavour: Flavour, first: Page) -> FileIndex:
         page = following
     if not runs:
         raise NoPageError(f"{file.path!r} holds no whole page")
+    for page, behind in jumps:
+        if behind not in seen:
+            raise DamagedPageError(
+                f"the chain of pages of {file.path!r} skips a page: the page at byte {page.ifd} points to "
+                f"byte {page.next}, but another page stands at byte {behind}"
+            )
     return _made(file, first.form, runs, ending)
 
 
@@ -573,21 +590,19 @@ def _join_run(runs: list[Run], number: int, page: Page) -> None:
     runs.append(Run(number, 1, page.ifd, 0, page.template))
 
 
-def _refuse_skip(file: OpenFile, flavour: Flavour, page: Page, stride: int) -> None:
-    """Refuse a chain that jumps over a page that stands in the file."""
-    if page.next - page.end < _extent(page):
-        return
-    for at in {page.end + (-page.end) % 8, page.ifd + stride}:
-        if page.ifd < at < page.next:
+def _next_in_line(file: OpenFile, flavour: Flavour, page: Page, stride: int) -> int | None:
+    """Where a page like this one stands behind it, whatever the chain says; None if there is none."""
+    pixels_first = max(0, -page.template.pixels)
+    places = {page.ifd + stride, page.end + pixels_first, page.end + (page.ifd - page.end) % 8}
+    for at in sorted(places):
+        if at > page.ifd:
             try:
-                skipped = _read_page(file, flavour, at)
+                found = _read_page(file, flavour, at)
             except BadIfdError:
                 continue
-            if skipped is not None and skipped.form == page.form and skipped.next != page.ifd:
-                raise DamagedPageError(
-                    f"the chain of pages of {file.path!r} skips a page: the page at byte {page.ifd} points to "
-                    f"byte {page.next}, but another page stands at byte {at}"
-                )
+            if found is not None and found.form == page.form and found.ifd + _extent(found) <= file.size:
+                return at
+    return None
 
 
 def _made(file: OpenFile, form: Form, runs: list[Run], ending: str) -> FileIndex:
@@ -951,7 +966,7 @@ def _read_vectored(file: OpenFile, run: Run, ifds: IndexArray, skip: int, blocks
     pitch = int(ifds[1] - ifds[0])
     gap = pitch - size
     before, after = max(0, pixels - span), max(0, span + spans.shape[1] - (pixels + size))
-    if before > gap or after > gap:  # what is checked lies beyond a neighbour's pixels
+    if before > gap or after > gap or (before and after):  # what is checked is not between two pages' pixels
         _read_single(file, run, ifds, skip, blocks, spans)
         return
     step = max(1, min(MAX_BUFFERS // 2, (CHUNK // 2) // max(1, gap)))

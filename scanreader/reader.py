@@ -373,8 +373,9 @@ def _make(
             file.path.name,
             int(first),
             file.tiff.num_pages,
-            (kins.index(file.kin), file.name.acquisition),
-            leads=file.name.part in (None, 1),
+            kins.index(file.kin),
+            file.name.acquisition,
+            file.name.part,
         )
         for file, first in zip(files, pages.starts.tolist(), strict=False)
     )
@@ -408,14 +409,23 @@ def _check_joinable(files: Sequence[_File], kins: Sequence[Any], scan: Scan, cls
             continue
         source = Source(
             Pages((file.tiff,)),
-            (Part(file.path.name, 0, file.tiff.num_pages, 0, leads=True),),
+            (Part(file.path.name, 0, file.tiff.num_pages, 0, file.name.acquisition, file.name.part),),
             file.block,
             trusted=False,
             whole=False,
         )
         other = cls(source)
-        if other.stack != scan.stack or other.rois != scan.rois:
-            raise LayoutError(
-                f"{file.path.name} was recorded in another way than {files[0].path.name} ({other.stack} against "
-                f"{scan.stack}): they cannot be joined"
-            )
+        pairs: dict[str, tuple[Any, Any]] = {
+            "order of pages": (other.stack[:-1], scan.stack[:-1]),  # but for the volumes asked for
+            "channels": (other.channel_numbers, scan.channel_numbers),
+            "ROIs": (other.rois if scan.is_multiROI else (), scan.rois if scan.is_multiROI else ()),
+            "pieces of the page": ([f.pieces for f in other.fields], [f.pieces for f in scan.fields]),
+        }
+        if scan.stack.mode != "planar":
+            pairs["depths"] = (other.requested_scanning_depths, scan.requested_scanning_depths)
+        for what, (here, there) in pairs.items():
+            if here != there:
+                raise LayoutError(
+                    f"{file.path.name} and {files[0].path.name} differ in their {what}, so they cannot be joined: "
+                    f"{here} against {there}"
+                )

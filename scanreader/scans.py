@@ -78,6 +78,10 @@ def _count(value: Any) -> float:
     return value if isinstance(value, int) and not isinstance(value, bool) else _number(value)
 
 
+def _inverse(value: float) -> float:
+    return 1 / value if value else math.nan
+
+
 def _flag(value: Any) -> bool:
     return value is True or (isinstance(value, (int, float)) and value == 1) or value == "true"
 
@@ -236,16 +240,24 @@ class Scan:
         f, s = self._frames_per_slice, _count(self.settings.get(manager + "actualNumSlices"))
         t = _count(self.settings.get(manager + "numFramesPerVolumeWithFlyback"))
         u = _count(self.settings.get(manager + "numFramesPerVolume"))
-        if not _flag(self.settings.get(manager + "enable")) or f == math.inf:
+        # A header that does not say whether the stack was on does so by the volume's frames: 1 where it was off.
+        enabled = self.settings.get(manager + "enable", u > 1 if math.isfinite(u) else None)
+        if enabled is None and s > 1:
+            raise LayoutError(
+                f"the header has {s:g} slices and does not say whether the stack was on (hStackManager.enable); "
+                "raw=True reads the pages as they lie"
+            )
+        if not _flag(enabled) or f == math.inf:
             return Stack("planar", channels=channels, averaging=a)
         if math.isnan(s):
             s = len(self._zs) / f if f else math.nan
+        u = s * f if math.isnan(u) else u
         if s <= 1 and (not math.isfinite(t) or not math.isfinite(u) or t <= u):
             return Stack("planar", channels=channels, averaging=a)
         slices = whole_number(s, "hStackManager.actualNumSlices")
         frames = whole_number(f, "hStackManager.framesPerSlice")
-        useful = slices * frames if math.isnan(u) else whole_number(u, "hStackManager.numFramesPerVolume")
-        total = useful if math.isnan(t) else whole_number(t, "hStackManager.numFramesPerVolumeWithFlyback")
+        useful = whole_number(u, "hStackManager.numFramesPerVolume")
+        total = whole_number(t, "hStackManager.numFramesPerVolumeWithFlyback")
         if useful != slices * frames:
             raise LayoutError(
                 f"{slices} slices (actualNumSlices) of {frames} frames (framesPerSlice) are not the {useful} "
@@ -261,7 +273,7 @@ class Scan:
                 f"a slow stack has no flyback frames, but a volume has {total} frames "
                 f"(numFramesPerVolumeWithFlyback) of which {useful} are of its slices; raw=True reads the pages"
             )
-        return Stack(mode, channels, slices, frames, total, a)
+        return Stack(mode, channels, slices, frames, total, a, self._num_volumes_asked)
 
     def _find_depths(self) -> list[float]:
         """Depth of each slice, in µm: since 2019b each z is repeated for every frame of its slice."""
@@ -814,7 +826,7 @@ def _output_dtype(native: np.dtype[Any], asked: DTypeLike | None) -> np.dtype[An
         dtype = np.dtype(asked)
     except TypeError as error:
         raise DtypeError(f"{asked!r} is not a dtype: {error}") from None
-    if not np.can_cast(native, dtype, "safe"):
+    if dtype.kind not in "iufc" or dtype.shape or not np.can_cast(native, dtype, "safe"):
         raise DtypeError(
             f"{dtype} cannot hold every value of a recording of {native}; leave dtype out, or ask for one that "
             "can (float32 holds 16-bit integers)"
@@ -847,6 +859,11 @@ class Scan2016(Scan):
         if _flag(self.settings.get("hFastZ.enable")):
             return self._find_fast_stack(channels, a)
         slices, frames = self._num_slices_asked, self._frames_per_slice
+        if "hFastZ.enable" not in self.settings and "hFastZ.numFramesPerVolume" in self.settings and slices > 1:
+            raise LayoutError(
+                f"the header has {slices:g} slices and does not say whether they were scanned fast or slow "
+                "(hFastZ.enable); raw=True reads the pages as they lie"
+            )
         if not slices > 1 or frames == math.inf:
             return Stack("planar", channels=channels, averaging=a)
         s = whole_number(slices, "hStackManager.numSlices")
@@ -857,6 +874,8 @@ class Scan2016(Scan):
         """A volume of `numFramesPerVolume` frames, flyback included, of one frame a slice."""
         total = _count(self.settings.get("hFastZ.numFramesPerVolume"))
         flyback = _count(self.settings.get("hFastZ.numDiscardFlybackFrames"))
+        if self.settings.get("hFastZ.discardFlybackFrames") in (False, 0):  # before 5.4 the user's own switch
+            flyback = 0
         in_acquisition = _count(self.settings.get("hStackManager.slicesPerAcq"))
         candidates = [n for n in (self._num_slices_asked, len(self._zs)) if n >= 1]
         slices = in_acquisition if in_acquisition >= 1 else max(candidates, default=1)
@@ -869,12 +888,12 @@ class Scan2016(Scan):
                 )
             slices = fitting[0] if fitting else slices
         if math.isnan(total):
-            if slices > 1 and math.isnan(flyback):
+            if slices > 1:
                 raise LayoutError(
                     f"the header does not say how many frames a volume of {slices:g} slices has "
                     "(hFastZ.numFramesPerVolume); raw=True reads the pages as they lie"
                 )
-            total = slices + (0 if math.isnan(flyback) else flyback)
+            total = 1
         s = whole_number(slices, "hStackManager.numSlices")
         t = whole_number(total, "hFastZ.numFramesPerVolume")
         if s <= 1 and t <= 1:
@@ -938,7 +957,7 @@ class Scan5Point0(Scan):
     @property
     def scan_frame_rate(self) -> float:  # type: ignore[override] # it is derived here
         """Raw frames a second."""
-        return 1 / self.scan_frame_period
+        return _inverse(self.scan_frame_period)
 
 
 class Scan3(Scan):
@@ -998,7 +1017,7 @@ class Scan3(Scan):
     @property
     def scan_frame_period(self) -> float:  # type: ignore[override] # it is derived here
         """Seconds per raw frame."""
-        return 1 / self.scan_frame_rate
+        return _inverse(self.scan_frame_rate)
 
     @property
     def is_resonant(self) -> bool:

@@ -28,7 +28,7 @@ def line_times(
     float array of shape (width,)
         Between 0 and 1.
     """
-    fill = temporal_fill_fraction if math.isfinite(temporal_fill_fraction) else 1.0
+    fill = temporal_fill_fraction if 0 < temporal_fill_fraction <= 1 else 1.0
     across = (np.arange(width) + 0.5) / max(width, 1) * 2 - 1  # -1 ... 1
     if resonant and not evenly_sampled:
         across = np.arcsin(across * math.sin(math.pi / 2 * fill)) / (math.pi / 2 * fill)

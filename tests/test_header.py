@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from pathlib import Path
@@ -71,7 +72,8 @@ def test_nan() -> None:
 @given(st.text())
 def test_no_text_is_too_odd(text: str) -> None:
     parse_literal(text)
-    dict(Header(text))
+    with contextlib.suppress(HeaderError):  # what begins as JSON must be JSON
+        dict(Header(text))
 
 
 scalars = st.one_of(
