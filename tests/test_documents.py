@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
+
 import scanreader
 from scanreader.cli.commands import DEMO, app
 from scanreader.simulate import Recording
-from typer.testing import CliRunner
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]
@@ -165,7 +166,7 @@ def test_every_name_of_the_ancestors_is_there(tmp_path: Path, release: str) -> N
         for name in NAMES.split():
             getattr(scan, name)
         for field in scan.fields:
-            for name in "roi_mask offset_mask affine rotation roi_ids yslices output_xslices".split():
+            for name in ["roi_mask", "offset_mask", "affine", "rotation", "roi_ids", "yslices", "output_xslices"]:
                 getattr(field, name)
         assert str(path.name) in repr(scan)
         assert "\n" not in repr(scan) + repr(scan.fields[0])
