@@ -503,17 +503,23 @@ def _even(file: OpenFile, flavour: Flavour, first: Page) -> FileIndex | None:
     if not _sound(first.template, ifds, spans, np.where(probes < count - 1, ifds + stride, -1)).all():
         return None
     last = _column(spans[-1:], first.template.next_at, first.template.word)[0]
-    if last not in (0, _wrapped(np.array([end]), first.template.word)[0]) or (not last and file.size > end + 8):
+    closed = last == 0
+    if not closed and last != _wrapped(np.array([end]), first.template.word)[0]:
         return None
-    ending = ""
-    if last:
-        try:
-            if _read_page(file, flavour, end) is not None and file.size - end >= stride:
-                return None
-        except BadIfdError:
-            pass
-        ending = _unfinished(file, end, count)
+    if closed and file.size - end >= first.form.nbytes:  # room for a page that the chain may lead to
+        return None
+    if not closed and _stands_whole(file, flavour, end):  # a last page that is shorter than the others
+        return None
+    ending = "" if closed else _unfinished(file, end, count)
     return _made(file, first.form, [Run(0, count, first.ifd, stride, first.template)], ending)
+
+
+def _stands_whole(file: OpenFile, flavour: Flavour, at: int) -> bool:
+    try:
+        page = _read_page(file, flavour, at)
+    except BadIfdError:
+        return False
+    return page is None or at + _extent(page) <= file.size
 
 
 def _unfinished(file: OpenFile, end: int, count: int) -> str:

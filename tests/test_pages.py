@@ -191,6 +191,20 @@ def test_an_unclosed_file_says_so(tmp_path: Path) -> None:
     assert "was not closed" in index.ending
 
 
+def test_a_shorter_last_page_of_an_unclosed_file_is_not_lost(tmp_path: Path) -> None:
+    lengths = [80] * 6 + [0]
+    write_bigtiff(tmp_path / "a.tif", b"SI.x = 1\n\0", b"", described(images(), lengths), slot=None, closed=False)
+    assert_same(tmp_path / "a.tif", images())
+
+
+def test_appended_rois_cost_no_walk(tmp_path: Path) -> None:
+    write_classic(tmp_path / "a.tif", described(images((40, 12, 10))), appended=b"{" + b" " * 100 + b"}")
+    index = pages.index_file(tmp_path / "a.tif")
+    assert index.num_pages == 40
+    assert index.ending == ""
+    np.testing.assert_array_equal(read(index), images((40, 12, 10)))
+
+
 @pytest.mark.parametrize("missing", [1, 100, 250, 400, 700])
 def test_a_cut_file_keeps_its_whole_pages(tmp_path: Path, missing: int) -> None:
     path = tmp_path / "a.tif"
