@@ -40,10 +40,10 @@ class Stack(NamedTuple):
     volumes: float = math.nan
     """Volumes asked for in each acquisition; infinite or NaN if they are not known."""
 
-    def can_begin_after(self, frames: int) -> bool | None:
+    def can_begin_after(self, frames: int) -> bool:
         """Whether so many raw frames can be whole acquisitions, as those before another of a loop are."""
-        planned = self.frames_per_volume * self.volumes
-        return frames % int(planned) == 0 if math.isfinite(planned) and planned >= 1 else None
+        planned = self.frames_per_volume * (self.volumes if 1 <= self.volumes < math.inf else 1)
+        return frames % int(planned) == 0
 
 
 class Counts(NamedTuple):
@@ -443,8 +443,7 @@ def _offset(number: _Numbering, part: Part, previous: Part | None, first: int, *
     same = previous is not None and part.recording == previous.recording
     before = first - number.within(part.first)
     begins = previous is None and part.acquisition == 1  # nothing can have been before the first of a loop
-    whole_ones = number.stack.can_begin_after(before)
-    known = begins or goes_on or (not same if whole_ones is None else whole_ones)
+    known = begins or goes_on or number.stack.can_begin_after(before)
     if not planar and (not part.leads or not known):
         raise LayoutError(
             f"{part.name} begins with frame {first} of a loop, and the files before it do not say where in a "

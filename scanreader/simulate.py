@@ -173,13 +173,11 @@ def write_classic(
     records = _ClassicRecord(signed, nominal_strip)
     with Path(path).open("wb") as file:
         file.write(struct.pack("<2sHI", b"II", 42, 0))
-        pages = iter(pages)
-        first = next(pages)
         end, last = 8, None
-        file.seek(4)
-        file.write(struct.pack("<I", 8 + first[1].nbytes))
-        file.seek(8)
-        for description, image in _chain(first, pages):
+        for description, image in pages:
+            if last is None:
+                file.seek(4)
+                file.write(struct.pack("<I", 8 + image.nbytes))
             record, last = records.record(end, description, image)
             end += len(record)
             file.write(record)
@@ -189,11 +187,6 @@ def write_classic(
             file.seek(end)
         if appended:
             file.write(appended + struct.pack("<I", len(appended)))
-
-
-def _chain(first: tuple[bytes, Image], rest: Iterable[tuple[bytes, Image]]) -> Iterator[tuple[bytes, Image]]:
-    yield first
-    yield from rest
 
 
 class _ClassicRecord:
