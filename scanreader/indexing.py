@@ -20,8 +20,8 @@ AXES = ("field", "row", "column", "channel", "frame")
 class Pick(NamedTuple):
     """What one entry of a key picks of its axis."""
 
-    indices: IndexArray
-    """Places along the axis, from 0, in the order asked for."""
+    indices: range | IndexArray
+    """Places along the axis, from 0, in the order asked for; a range where they are evenly spaced."""
 
     drops: bool
     """Whether the axis disappears from the result: true for an integer."""
@@ -58,10 +58,10 @@ def pick(entry: Entry, size: int, axis: str, owner: str = "the scan") -> Pick:
         If an index is out of bounds, or a mask is not as long as the axis.
     """
     if isinstance(entry, slice):
-        return Pick(np.arange(*entry.indices(size), dtype=np.int64), drops=False)
+        return Pick(range(*entry.indices(size)), drops=False)
     if isinstance(entry, int):
         _check_bounds(entry, entry, size, axis, owner)
-        return Pick(np.array([entry % size], dtype=np.int64), drops=True)
+        return Pick(range(entry % size, entry % size + 1), drops=True)
     if entry.dtype == np.bool_:
         if len(entry) != size:
             raise ScanIndexError(f"a mask of {len(entry)} does not fit the {axis} axis: {owner} has {size} {axis}s")
@@ -69,6 +69,20 @@ def pick(entry: Entry, size: int, axis: str, owner: str = "the scan") -> Pick:
     if entry.size:
         _check_bounds(int(entry.min()), int(entry.max()), size, axis, owner)
     return Pick(np.where(entry < 0, entry + size, entry).astype(np.int64, copy=False), drops=False)
+
+
+def as_array(indices: range | IndexArray) -> IndexArray:
+    """Places as an array."""
+    if isinstance(indices, range):
+        return np.arange(indices.start, indices.stop, indices.step, dtype=np.int64)
+    return indices
+
+
+def shifted(indices: range | IndexArray, by: int) -> range | IndexArray:
+    """Places moved along the axis."""
+    if isinstance(indices, range):
+        return range(indices.start + by, indices.stop + by, indices.step)
+    return indices + by
 
 
 def _check_bounds(lowest: int, highest: int, size: int, axis: str, owner: str) -> None:

@@ -60,6 +60,9 @@ CODES = {1: "B", 3: "H", 4: "I", 16: "Q"}
 MAX_ENTRIES = 4096  # no writer comes near; more means that these bytes are no IFD
 MAX_STRIPS = 1 << 20
 
+LEAP_FROM = 8  # evenly spaced pages after which the chain is not walked page by page any more
+LEAP_PROBES = 16
+
 TIFFFILE_ERRORS = (
     ValueError,
     KeyError,
@@ -528,8 +531,11 @@ def _unfinished(file: OpenFile, end: int, count: int) -> str:
     return f"{Path(file.path).name} was not closed by the program that wrote it: {count} whole pages are read, {rest}"
 
 
-def _walk(file: OpenFile, flavour: Flavour, first: Page) -> FileIndex:
-    """Index the file by following its chain of IFDs, gathering evenly spaced pages into runs."""
+def _walk(file: OpenFile, flavour: Flavour, first: Page, *, leap: bool = True) -> FileIndex:
+    """Index the file by following its chain of IFDs, gathering evenly spaced pages into runs.
+
+    Evenly spaced pages are leapt over, unless every single one is to be looked at.
+    """
     runs: list[Run] = []
     page: Page | None = first
     seen, number, ending = {first.ifd}, 0, ""
@@ -554,6 +560,11 @@ def _walk(file: OpenFile, flavour: Flavour, first: Page) -> FileIndex:
             behind = _next_in_line(file, flavour, page, runs[-1].stride)
             if behind is not None and behind != page.next:
                 jumps.append((page, behind))
+        if leap and runs[-1].length >= LEAP_FROM and page.next == page.ifd + runs[-1].stride:
+            ahead = _leap(file, runs[-1], page)
+            runs[-1] = runs[-1]._replace(length=runs[-1].length + ahead)
+            number += ahead
+            page = page._replace(next=page.next + ahead * runs[-1].stride)
         seen.add(page.next)
         try:
             following = _read_page(file, flavour, page.next)
@@ -584,6 +595,28 @@ def _walk(file: OpenFile, flavour: Flavour, first: Page) -> FileIndex:
     return _made(file, first.form, runs, ending)
 
 
+def _leap(file: OpenFile, run: Run, page: Page) -> int:
+    """Count the pages behind one that go on as evenly as its run, by probing ever further and then between.
+
+    A page stands for those before it: were they spaced otherwise, it would not be where it is. What is between
+    is checked when it is read.
+    """
+    t, stride = run.template, run.stride
+    size = len(t.data)
+    good, bad = 0, (file.size - page.ifd - _extent(page)) // stride + 1
+    probes = 2 ** np.arange(0, max(1, bad.bit_length()))
+    while bad - good > 1:
+        probes = probes[(probes > good) & (probes < bad)]
+        ifds = page.ifd + probes * stride
+        read = b"".join(file.read(ifd + t.start, size) for ifd in ifds.tolist())
+        right = _sound(t, ifds, np.frombuffer(read, np.uint8).reshape(-1, size), ifds + stride)
+        wrong = int(right.argmin()) if not right.all() else len(right)
+        good = int(probes[wrong - 1]) if wrong else good
+        bad = int(probes[wrong]) if wrong < len(right) else bad
+        probes = np.unique(np.linspace(good + 1, bad - 1, LEAP_PROBES).astype(np.int64))
+    return good
+
+
 def _join_run(runs: list[Run], number: int, page: Page) -> None:
     last = runs[-1] if runs else None
     if last is not None and last.template == page.template:
@@ -606,9 +639,15 @@ def _next_in_line(file: OpenFile, flavour: Flavour, page: Page, stride: int) -> 
                 found = _read_page(file, flavour, at)
             except BadIfdError:
                 continue
-            if found is not None and found.form == page.form and found.ifd + _extent(found) <= file.size:
+            if found is not None and _alike(found, page) and found.ifd + _extent(found) <= file.size:
                 return at
     return None
+
+
+def _alike(a: Page, b: Page) -> bool:
+    """Whether two pages have the same form and the same tags: pixels may look like an IFD by chance."""
+    same_tags = (a.template.mask, a.template.next_at) == (b.template.mask, b.template.next_at)
+    return same_tags and a.form == b.form
 
 
 def _made(file: OpenFile, form: Form, runs: list[Run], ending: str) -> FileIndex:
@@ -652,7 +691,7 @@ def _index_walked(path: str, _size: int, _mtime_ns: int) -> FileIndex:
             first = _read_page(file, flavour, at)
         except BadIfdError as error:
             raise DamagedPageError(f"the first page of {path!r} is damaged: {error}") from None
-        return _index_decoded(path) if first is None else _walk(file, flavour, first)
+        return _index_decoded(path) if first is None else _walk(file, flavour, first, leap=False)
 
 
 # ---------------------------------------------------------------- pages of all files
@@ -660,7 +699,9 @@ def _index_walked(path: str, _size: int, _mtime_ns: int) -> FileIndex:
 # Tuned on a 2-core machine, warm cache, 512 x 512 int16 pages; see benchmarks/.
 CHUNK = 8 << 20  # bytes a thread copies at a time
 THIN = 8  # a request for less than 1/8 of each page's bytes goes through a map
+THREADS = min(os.cpu_count() or 1, 8)
 SMALL_GAP = 16 << 10  # bytes that are read and thrown away sooner than asked for around
+MOST_PAGES = 8192  # whose IFDs a thread checks at a time: keeps the memory for that at a few MB
 MAX_BUFFERS = 1000  # of a vectored read: IOV_MAX is 1024
 
 
@@ -696,14 +737,20 @@ class Pages:
         file = int(np.searchsorted(self.starts, number, side="right")) - 1
         return f"page {number - self.starts[file]} of {Path(self.files[file].path).name}"
 
-    def read(self, numbers: IndexArray, rows: IndexArray, columns: IndexArray, out: npt.NDArray[Any]) -> None:
+    def read(
+        self,
+        numbers: IndexArray,
+        rows: range | IndexArray,
+        columns: range | IndexArray,
+        out: npt.NDArray[Any],
+    ) -> None:
         """Copy rows and columns of pages into an array.
 
         Parameters
         ----------
         numbers : int array of shape (pages,)
             The pages, in any order.
-        rows, columns : int arrays
+        rows, columns : range or int array
             What to take of each page.
         out : array of shape (pages, rows, columns)
             Where to put it.
@@ -719,7 +766,7 @@ class Pages:
             return
         crop = _Crop(_as_slice(rows), _as_slice(columns))
         jobs = list(self._jobs(numbers, out.nbytes // len(numbers)))
-        threads = min(len(jobs), os.cpu_count() or 1, 8)
+        threads = min(len(jobs), THREADS)
         tasks = [(self.files[file], pages, crop, out[part]) for file, pages, part in jobs]
         if threads < 2:
             for task in tasks:
@@ -733,7 +780,7 @@ class Pages:
         """Cut a request into pieces of one file and about a chunk each."""
         file_of = np.searchsorted(self.starts, numbers, side="right") - 1
         cuts = [0, *(np.flatnonzero(np.diff(file_of)) + 1).tolist(), len(numbers)]
-        step = max(1, CHUNK // max(1, page_bytes))
+        step = min(max(1, CHUNK // max(1, page_bytes)), MOST_PAGES)
         for a, b in itertools.pairwise(cuts):
             file = int(file_of[a])
             for start in range(a, b, step):
@@ -786,13 +833,14 @@ class _Crop(NamedTuple):
     columns: slice | IndexArray
 
 
-def _as_slice(indices: IndexArray) -> slice | IndexArray:
+def _as_slice(indices: range | IndexArray) -> slice | IndexArray:
     """Evenly stepped indices as a slice."""
+    if isinstance(indices, range):
+        return slice(indices.start, None if indices.stop < 0 else indices.stop, indices.step)
     if len(indices) == 1:
         return slice(int(indices[0]), int(indices[0]) + 1, 1)
-    steps = np.diff(indices)
-    step = int(steps[0])
-    if step == 0 or (steps != step).any():
+    step = int(indices[1] - indices[0])
+    if step == 0 or (indices[1:] - indices[:-1] != step).any():
         return indices
     stop = int(indices[-1]) + (1 if step > 0 else -1)
     return slice(int(indices[0]), stop if stop >= 0 else None, step)

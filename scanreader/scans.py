@@ -23,7 +23,7 @@ from scanreader.errors import (
 from scanreader.fields import Field, Roi, Scanfield, Slot
 from scanreader.frames import NUMBERS_END, frame_numbers
 from scanreader.header import Block, Header, integers, listed, numbers, parse_json
-from scanreader.indexing import AXES, Pick, pick, split_key
+from scanreader.indexing import AXES, Pick, as_array, pick, shifted, split_key
 from scanreader.layout import Counts, Layout, Numbers, Part, Stack, Stretch, find_layout, whole_number
 
 if TYPE_CHECKING:
@@ -504,7 +504,7 @@ class Scan:
         fields = pick(entries[0], self.num_fields, AXES[0])
         channels = pick(entries[3], self.num_channels, AXES[3])
         frames = pick(entries[4], self.num_frames, AXES[4])
-        chosen = fields.indices.tolist()
+        chosen = as_array(fields.indices).tolist()
         places = [self._pick_pixels(entries, i) for i in chosen or [0]]
         rows, columns = places[0]
         for axis, which in ((AXES[1], 0), (AXES[2], 1)):
@@ -517,9 +517,10 @@ class Scan:
         counts = (len(frames.indices), len(channels.indices), len(rows.indices), len(columns.indices))
         out = np.empty((len(chosen), *counts), self.dtype)
         if out.size:
+            numbers = as_array(channels.indices), as_array(frames.indices)
             for i, (ys, xs), part in zip(chosen, places, out, strict=True):
                 field = self.fields[i]
-                pages = self.layout.page_numbers(field.slice_id, channels.indices, frames.indices)
+                pages = self.layout.page_numbers(field.slice_id, *numbers)
                 self._read_field(field, pages.ravel(), ys, xs, part.reshape(-1, *counts[2:]))
         dropped = tuple(0 if p.drops else slice(None) for p in (fields, rows, columns, channels, frames))
         return np.asarray(out.transpose(0, 3, 4, 2, 1)[dropped])
@@ -535,11 +536,11 @@ class Scan:
         """Read pixels of a field, piece by piece, into an array of shape (pages, y, x)."""
         if len(field.pieces) == 1:
             piece = field.pieces[0]
-            self._pages.read(pages, ys.indices + piece.page_y, xs.indices + piece.page_x, out)
+            self._pages.read(pages, shifted(ys.indices, piece.page_y), shifted(xs.indices, piece.page_x), out)
             return
         for piece in field.pieces:
-            down = ys.indices - piece.output_y
-            right = xs.indices - piece.output_x
+            down = as_array(ys.indices) - piece.output_y
+            right = as_array(xs.indices) - piece.output_x
             to_y = np.flatnonzero((down >= 0) & (down < piece.height))
             to_x = np.flatnonzero((right >= 0) & (right < piece.width))
             if len(to_y) and len(to_x):

@@ -120,6 +120,19 @@ def test_uneven_from_some_page_on(tmp_path: Path, at: int, more: int) -> None:
     assert len(index.runs) > 1
 
 
+@pytest.mark.parametrize("count", [9, 10, 11, 17, 40, 100])
+@pytest.mark.parametrize("grows", [1, 7, 8, 9, 10, 33])
+def test_runs_are_leapt_over(tmp_path: Path, count: int, grows: int) -> None:
+    want = images((count, 6, 5))
+    lengths = [300 if i < grows else 340 if i < 2 * grows else 380 for i in range(count)]
+    write_bigtiff(tmp_path / "a.tif", b"SI.x = 1\n\0", b"", described(want, lengths), slot=None)
+    index = pages.index_file(tmp_path / "a.tif")
+    walked = pages._index_walked(index.path, index.size, index.mtime_ns)
+    assert index.runs == walked.runs
+    assert len(index.runs) <= 3
+    np.testing.assert_array_equal(read(index), want)
+
+
 def test_every_page_of_another_length(tmp_path: Path) -> None:
     write_bigtiff(
         tmp_path / "a.tif",
@@ -224,6 +237,15 @@ def test_a_zero_filled_tail(tmp_path: Path) -> None:
     index = pages.index_file(path)
     np.testing.assert_array_equal(read(index), images())
     assert "7" in index.ending
+
+
+def test_pixels_that_look_like_a_page_are_none(tmp_path: Path) -> None:
+    """Found by a long draw: from some byte of the pixels on, entries of the IFD behind them can be read."""
+    recording = Recording(
+        release="5.1", height=11, width=15, channels=(1, 3, 4), frames_per_slice=10, frames_per_file=1, loops=2
+    )
+    paths = replace(recording, closed=False, resonant=False, bidirectional=False, flyto=0.0001).write(tmp_path)
+    assert pages.index_file(paths[14]).num_pages == 3
 
 
 def test_a_circle_is_refused(tmp_path: Path) -> None:
