@@ -20,6 +20,7 @@ from scanreader.errors import (
     ScanKeyError,
     ScanReaderError,
     ScanReaderWarning,
+    UnknownSettingError,
 )
 from scanreader.fields import Field
 from scanreader.reader import read_scan
@@ -49,6 +50,7 @@ __all__ = [
     "ScanReaderError",
     "ScanReaderException",
     "ScanReaderWarning",
+    "UnknownSettingError",
     "__version__",
     "read_scan",
 ]

@@ -7,6 +7,7 @@
     ├── FileFormatError          also ValueError
     ├── ScanImageVersionError    also ValueError
     ├── HeaderError              also ValueError
+    ├── UnknownSettingError      also KeyError
     ├── LayoutError              also ValueError
     ├── FieldDimensionMismatch   also ValueError
     ├── ScanIndexError           also IndexError
@@ -38,6 +39,13 @@ class ScanImageVersionError(ScanReaderError, ValueError):
 
 class HeaderError(ScanReaderError, ValueError):
     """A setting that is needed is missing from the header, or is not what it should be."""
+
+
+class UnknownSettingError(ScanReaderError, KeyError):
+    """The header has no setting of this name."""
+
+    def __str__(self) -> str:  # a KeyError's own would put the sentence in quotes
+        return str(self.args[0])
 
 
 class LayoutError(ScanReaderError, ValueError):

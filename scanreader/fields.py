@@ -353,7 +353,7 @@ class Field:
 
     def __repr__(self) -> str:
         return (
-            f"Field({self.height} x {self.width} pixels, depth {self.depth:g} um, slice {self.slice_id}, "
+            f"Field({self.height} x {self.width} pixels, depth {self.depth:g} µm, slice {self.slice_id}, "
             f"ROI {', '.join(str(roi) for roi in self.roi_ids)}, centre y {self.y:g}, x {self.x:g} degrees)"
         )
 
@@ -435,7 +435,10 @@ def lay_out(slots_of_slices: Sequence[Sequence[Slot]], page: PageScan) -> tuple[
     if as_page and widths != {page.width} and not page.evenly_sampled:
         findings.append(f"fields are {min(widths)} pixels wide by the header; the pages are {page.width} wide")
     if page.resonant and not as_page:
-        findings.append(f"fields of unequal widths {sorted(widths)} are taken from the left edge of the page")
+        findings.append(
+            f"ROIs are {min(widths)} to {max(widths)} pixels wide on a resonant scanner, "
+            "which no known recording has: the narrower are taken from the left edge of the page"
+        )
     laid_out = []
     for slots in slots_of_slices:
         pieces, line = [], 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import math
 import re
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scanreader.errors import HeaderError
+from scanreader.errors import HeaderError, UnknownSettingError
 
 MAGIC = 117637889  # the bytes 01 03 03 07 at byte 16 of a BigTIFF that ScanImage wrote since late 2015
 BLOCK_START = 16
@@ -80,11 +81,26 @@ class Header(Mapping[str, Any]):
         return ""
 
     def __getitem__(self, name: str) -> Any:
-        value = self.raw[self._full(name)]
+        full = self._full(name)
+        if full not in self.raw:
+            raise UnknownSettingError(self._unknown(name))
+        value = self.raw[full]
         return value if self.is_json else parse_literal(value)
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self._full(name) in self.raw
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Value of a setting, or the default where it is missing."""
+        return self[name] if name in self else default  # noqa: SIM401 - this is `get`
+
+    def _unknown(self, name: str) -> str:
+        names = [full.removeprefix(self.prefix) for full in self.raw]
+        group = name.removeprefix(self.prefix) + "."
+        if any(known.startswith(group) for known in names):
+            return f"{name!r} is a group: its settings begin with {name + '.'!r}"
+        near = difflib.get_close_matches(name.removeprefix(self.prefix), names[:5000], 1)
+        return f"the header has no setting {name!r}" + (f"; did you mean {self.prefix + near[0]!r}?" if near else "")
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.raw)

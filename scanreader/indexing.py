@@ -43,7 +43,7 @@ def split_key(key: Any) -> tuple[Entry, ...]:
         raise ScanIndexError("a key can have one '...', this one has more")
     given = len(entries) - len(dots)
     if given > len(AXES):
-        raise ScanIndexError(f"too many indices: a scan has {len(AXES)} axes, the key has {given} entries")
+        raise ScanIndexError(f"too many indices: a scan has {len(AXES)} axes, {given} entries were given")
     at = dots[0] if dots else given
     filled = (*entries[:at], *[slice(None)] * (len(AXES) - given), *entries[at + len(dots) :])
     return tuple(_check(entry, axis) for entry, axis in zip(filled, AXES, strict=True))

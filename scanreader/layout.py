@@ -408,21 +408,22 @@ def _find_breaks(
             next_one = previous is not None and part.acquisition == (previous.acquisition or 0) + 1
             lost = number.runs_on and loop and next_one and not joined and not goes_on
             if lost or (first - offset != a and (whole or previous is not None)):
-                findings.append(f"{part.name} begins with frame {first}: frames before it are missing")
+                findings.append(f"{part.name} begins with raw frame {first}: frames before it are missing")
             begin(part.first, first)
         elif not number.runs_on and first < expected(part.first):
             if first != a:
-                findings.append(f"{part.name} begins with frame {first}: frames before it are missing")
+                findings.append(f"{part.name} begins with raw frame {first}: frames before it are missing")
             begin(part.first, first)
         elif not goes_on:
-            findings.append(_jump(part.name, expected(part.first), first, a))
+            between = f"between {previous.name} and {part.name}" if previous else f"before {part.name}"
+            findings.append(_jump(between, expected(part.first), first))
             begin(part.first, first)
         page = part.first
         while (found := _first_wrong(number, page, part.first + part.pages - 1, start, expected)) is not None:
             said = number.at(found)
             if said is None:
                 raise LayoutError(f"page {found - part.first} of {part.name} says no frame number")
-            findings.append(_jump(part.name, expected(found), said, a))
+            findings.append(_jump(f"in {part.name}", expected(found), said))
             begin(found, said)
             page = found
         previous = part
@@ -479,11 +480,12 @@ def _frames(count: int) -> str:
     return "1 frame" if count == 1 else f"{count} frames"
 
 
-def _jump(name: str, expected: int, found: int, averaging: int) -> str:
+def _jump(where: str, expected: int, found: int) -> str:
+    if found == expected + 1:
+        return f"raw frame {expected} is missing {where}"
     if found > expected:
-        missing = _frames((found - expected) // averaging)
-        return f"{missing} missing in {name}: frame {found} follows {expected - averaging}"
-    return f"frames are doubled in {name}: frame {found} follows {expected - averaging}"
+        return f"raw frames {expected} to {found - 1} are missing {where}"
+    return f"raw frames are doubled {where}: frame {found} comes where {expected} was due"
 
 
 def _gather(stack: Stack, counts: Counts, breaks: Sequence[_Break], total: int, findings: list[str]) -> Layout:

@@ -874,7 +874,7 @@ def reopen(index: FileIndex) -> OpenFile:
     try:
         file = OpenFile(index.path)
     except PathnameError as error:
-        raise ChangedFileError(f"{index.path!r} could be read before: {error}") from error
+        raise ChangedFileError(f"after the recording was opened, {error}") from error
     if (file.size, file.mtime_ns) != (index.size, index.mtime_ns):
         with file:
             raise ChangedFileError(

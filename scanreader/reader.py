@@ -96,7 +96,8 @@ def read_scan(
     scan = _make(files, findings, dtype=dtype, join=join_contiguous, raw=raw, whole=siblings)
     findings += scan.findings
     if findings:
-        message = f"{Path(scan.filenames[0]).name}: " + "; ".join(findings)
+        first = files[0].path.name
+        message = f"{first if len(files) == 1 else files[0].name.stem + ' …'}: " + "; ".join(findings)
         if strict:
             raise LayoutError(message)
         warnings.warn(message, ScanReaderWarning, stacklevel=2)
@@ -178,15 +179,16 @@ def _resolve_one(name: Any) -> list[Path]:
     path = Path(text).expanduser()
     try:
         if path.is_dir():
-            return _in_directory(path)
-        if path.exists():
-            return [path]
-        matches = _glob(str(path))
+            matches = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
+        else:
+            matches = [path] if path.exists() else _glob(str(path))
     except (OSError, ValueError) as error:  # names that no file system takes
         raise PathnameError(f"{text!r} cannot be looked up: {error}") from None
+    if not matches and path.is_dir():
+        raise PathnameError(f"the folder {str(path)!r} holds no TIFF file (folders in it are not searched)")
     if not matches:
-        what = "no file matches" if glob.has_magic(text) else "there is no file"
-        raise PathnameError(f"{what} {text!r}")
+        what = "no file matches" if glob.has_magic(text) else "there is no file or folder"
+        raise PathnameError(f"{what} {text!r} (looked in {str(path.absolute().parent)!r})")
     return matches
 
 
@@ -197,19 +199,13 @@ def _glob(pattern: str) -> list[Path]:
     return sorted(path for path in map(Path, names) if path.is_file())
 
 
-def _in_directory(directory: Path) -> list[Path]:
-    found = sorted(p for p in directory.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
-    if not found:
-        raise PathnameError(f"the directory {str(directory)!r} holds no TIFF file")
-    return found
-
-
 def _refuse_twice(paths: Sequence[Path]) -> None:
     seen: dict[Path, Path] = {}
     for path in paths:
         real = path.resolve()
         if real in seen:
-            raise PathnameError(f"{str(path)!r} is named twice (also as {str(seen[real])!r})")
+            also = "" if path == seen[real] else f" (also as {str(seen[real])!r})"
+            raise PathnameError(f"{str(path)!r} is named twice{also}")
         seen[real] = path
 
 
@@ -306,8 +302,8 @@ def _list_recordings(files: Sequence[_File], kins: Sequence[Any]) -> str:
         names = [file.path.name for file in files if file.kin == kin]
         lines.append(names[0] if len(names) == 1 else f"{names[0]} … {names[-1]} ({len(names)} files)")
     return (
-        f"{len(kins)} recordings were named, not one: {'; '.join(lines)}. Name one of them; a list of their files, "
-        "one by one, joins them"
+        f"{len(kins)} recordings were named, not one: {'; '.join(lines)}. Name one, by its files or a narrower "
+        "glob; a list of files, one by one, joins recordings"
     )
 
 

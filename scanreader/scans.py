@@ -122,7 +122,23 @@ class Scan:
     Made by `scanreader.read_scan`. It is whole when it exists and does not change; it can be pickled and used
     from threads and processes. No file is held open between reads.
 
-    This class knows what all releases share; its subclasses list the settings that a release moved.
+    Its subclasses list the settings that a release moved; `VERSIONS` tells which release has which.
+
+    Attributes
+    ----------
+    fields : tuple of Field
+        What was recorded, in the order of slices and, within one, down the page. ``scan.fields[0]`` says where
+        it lies; ``scan[0]`` are its pixels.
+    dtype : dtype
+        Of the arrays that reads give.
+    rois : tuple of Roi
+        The regions that the user drew; one for a recording that is not multi-ROI.
+    findings : tuple of str
+        What was warned of when the recording was opened.
+    stack : Stack
+        The order of frames, as the header says it.
+    layout : Layout
+        Where each frame is among the pages, and which volumes are whole.
     """
 
     # ---------------------------------------------------------- settings of all releases since 5.1
@@ -199,7 +215,7 @@ class Scan:
         self.dtype = _output_dtype(source.pages.dtype, dtype)
         self._findings: list[str] = []
         self.stack = Stack("planar") if raw else self._find_stack()
-        self._depths = self._find_depths()
+        self._depths = [math.nan] if raw else self._find_depths()
         if raw:
             self.layout = Layout(Counts(), (Stretch(0, 0, len(source.pages)),))
         else:
@@ -589,6 +605,8 @@ class Scan:
     def num_requested_frames(self) -> float:
         """Frames that were asked for; infinite where recording went on until it was stopped, NaN if unknown."""
         stack = self.stack
+        if self._raw:
+            return math.nan
         if stack.mode == "planar":
             asked = self._frames_per_slice / stack.averaging
         else:
@@ -613,6 +631,8 @@ class Scan:
     @property
     def channel_names(self) -> list[str]:
         """Name of each channel saved."""
+        if self._raw:
+            return ["pages"]
         names = listed(self._channel_names)
         return [
             str(names[n - 1]) if 0 < n <= len(names) and names[n - 1] else f"Channel {n}" for n in self.channel_numbers
@@ -641,7 +661,9 @@ class Scan:
     @staticmethod
     def _common(values: list[V], what: str) -> V:
         if not np.allclose(values, values[0], rtol=1e-6, atol=0, equal_nan=True):
-            raise FieldDimensionMismatch(f"fields differ: their {what} are {_shortened(values)}")
+            raise FieldDimensionMismatch(
+                f"fields differ: their {what} are {_shortened(values)}; read them one by one, or see scan.fields"
+            )
         return values[0]
 
     @property
@@ -720,8 +742,10 @@ class Scan:
         """Frames a second of each field.
 
         In a slow stack, within a slice; with averaging, of the averaged frames. By the header: the frames' own
-        times differ from it by about 1 in 10000.
+        times differ from it by about 1 in 10000. NaN with ``raw=True``, where a frame is a page.
         """
+        if self._raw:
+            return math.nan
         if self.stack.mode == "fast":
             return self.scan_volume_rate * self.layout.counts.repeats
         return self.scan_frame_rate / self.stack.averaging
@@ -810,9 +834,13 @@ class Scan:
         name, more = Path(self.filenames[0]).name, len(self.filenames) - 1
         files = f"{name} and {more} more" if more else name
         return (
-            f"<{type(self).__name__} {files}: {self.num_fields} fields ({shown}), "
-            f"{self.num_channels} channels, {self.num_frames} frames, {self.dtype}>"
+            f"<{type(self).__name__} {files}: {_counted(self.num_fields, 'field')} ({shown}), "
+            f"{_counted(self.num_channels, 'channel')}, {_counted(self.num_frames, 'frame')}, {self.dtype}>"
         )
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _shortened(values: Sequence[Any]) -> str:
@@ -839,7 +867,7 @@ def _output_dtype(native: np.dtype[Any], asked: DTypeLike | None) -> np.dtype[An
 
 
 class PlainScan(Scan):
-    """A TIFF that ScanImage did not write: every page is a frame of one field."""
+    """A TIFF that ScanImage did not write; see Scan. Every page is a frame of one field."""
 
     def _find_stack(self) -> Stack:
         return Stack("planar")
@@ -851,7 +879,7 @@ class PlainScan(Scan):
 
 
 class Scan2016(Scan):
-    """ScanImage 5.3 to 5.6, 2016a to 2019a: the fast z settings say how volumes were scanned."""
+    """A recording of ScanImage 5.3 to 5.6 or 2016a to 2019a; see Scan. The fast z settings say how."""
 
     _num_volumes_asked = Setting(_count, "hFastZ.numVolumes", doc="Volumes asked for.")
 
@@ -918,15 +946,15 @@ class Scan2016(Scan):
 
 
 class Scan2015(Scan2016):
-    """ScanImage 5.2 and 2015.4, the first to write BigTIFF; scanner settings may stand under the scanner's name."""
+    """A recording of ScanImage 5.2 or 2015.4, the first to write BigTIFF; see Scan."""
 
 
 class Scan5Point1(Scan2015):
-    """ScanImage 5.1 and 2015.0 to 2015.3: classic TIFF, the header in every ImageDescription."""
+    """A recording of ScanImage 5.1 or 2015.0 to 2015.3, in classic TIFF; see Scan."""
 
 
 class Scan5Point0(Scan):
-    """ScanImage 4.x and 5.0: flat settings, of which only those of recordings without a stack are known."""
+    """A recording of ScanImage 4.x or 5.0, without a stack; see Scan."""
 
     zoom = Setting(_number, "zoomFactor", "scanZoomFactor", doc="Zoom factor.")
     is_bidirectional = Setting(_flag, "bidirectionalAcq", doc="Whether lines are scanned in both directions.")
@@ -962,7 +990,7 @@ class Scan5Point0(Scan):
 
 
 class Scan3(Scan):
-    """ScanImage 3.x: ``state.*`` settings in every ImageDescription, no frame numbers, no times."""
+    """A recording of ScanImage 3.x, which wrote no frame numbers and no times; see Scan."""
 
     zoom = Setting(_number, "acq.zoomFactor", doc="Zoom factor.")
     is_bidirectional = Setting(_flag, "acq.bidirectionalScan", doc="Whether lines are scanned in both directions.")
@@ -1035,17 +1063,17 @@ class Scan3(Scan):
 
 
 class Scan2019(Scan):
-    """ScanImage 5.7 and 2019b: the stack manager says how volumes were scanned."""
+    """A recording of ScanImage 5.7 or 2019b; see Scan. The stack manager says how volumes were scanned."""
 
 
 class Scan2020(Scan2019):
-    """ScanImage 2020: the release is a number; the fast z actuator has one position."""
+    """A recording of ScanImage 2020; see Scan. The fast z actuator has one position."""
 
     fast_z_position = Setting(_number, "hFastZ.position", doc="Position of the fast z actuator, in µm.")
 
 
 class Scan2021(Scan2020):
-    """ScanImage 2021 and later: the stage is known in the sample's frame alone."""
+    """A recording of ScanImage 2021 or later; see Scan. The stage is known in the sample's coordinates alone."""
 
     motor_position_at_zero = Setting(
         _numbers,

@@ -28,6 +28,23 @@ Image = npt.NDArray[Any]
 SLOT = 2000  # characters that FPGA loggers keep for each description; galvo loggers keep none
 TRUNCATED = "<output truncated>"
 TRUNCATED_AT = 1982
+RELEASES = (
+    *("3.8", "4.2", "5.0", "5.1", "5.2", "5.3", "5.4", "5.5", "5.7", "2015.4", "2016a", "2016b", "2017a", "2017b"),
+    *(
+        "2018a",
+        "2018b",
+        "2019b",
+        "2020",
+        "2020.0",
+        "2020.1",
+        "2021.0",
+        "2021.1",
+        "2022.0",
+        "2022.1",
+        "2023.0",
+        "2023.1",
+    ),
+)
 FLUSH = 4 << 20  # bytes gathered before they are written
 
 
@@ -529,6 +546,22 @@ class Recording:
     dtype: str = "int16"
     epoch: tuple[float, ...] = (2023, 9, 22, 12, 46, 9.383)
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("channels", "zs", "rois"):
+            if not isinstance(getattr(self, name), (tuple, list)):
+                raise TypeError(f"{name} is a tuple, not {getattr(self, name)!r}")
+        if self.release not in RELEASES:
+            raise ValueError(f"{self.release!r} is not one of the releases {', '.join(RELEASES)}")
+        if self.mode not in ("planar", "fast", "slow"):
+            raise ValueError(f"mode is 'planar', 'fast' or 'slow', not {self.mode!r}")
+        if self.mode == "planar" and len(self.zs) != 1:
+            raise ValueError(f"a planar recording has one depth, not {len(self.zs)}: use mode='fast' or 'slow'")
+        if not self.channels or min(self.channels) < 1:
+            raise ValueError(f"channels are numbered from 1, not {self.channels}")
+        counts = (self.height, self.width, self.frames_per_slice, self.volumes, self.averaging, self.loops)
+        if min(counts) < 1 or self.flyback < 0:
+            raise ValueError("height, width, frames_per_slice, volumes, averaging and loops are at least 1, flyback 0")
 
     # ------------------------------------------------------------ what is scanned
 

@@ -384,14 +384,16 @@ def test_missing_files_take_the_volumes_that_they_touch(
 def test_missing_first_file_is_named_with_its_numbers(tmp_path: Path) -> None:
     paths = VOLUME.write(tmp_path)
     paths[0].unlink()
-    with pytest.warns(ScanReaderWarning, match=r"scan_00001_00002\.tif begins with frame 6\b"):
+    with pytest.warns(ScanReaderWarning, match=r"scan_00001_00002\.tif begins with raw frame 6\b"):
         read_scan(tmp_path)
 
 
 def test_missing_middle_file_is_named_with_its_numbers(tmp_path: Path) -> None:
     paths = VOLUME.write(tmp_path)
     paths[2].unlink()
-    with pytest.warns(ScanReaderWarning, match=r"5 frames missing in scan_00001_00004\.tif: frame 16 follows 10\b"):
+    with pytest.warns(
+        ScanReaderWarning, match=r"raw frames 11 to 15 .* between scan_00001_00002\.tif and scan_00001_00004\.tif"
+    ):
         read_scan(tmp_path)
 
 
@@ -414,7 +416,7 @@ def test_missing_planar_files_leave_the_other_frames(tmp_path: Path, missing: in
     assert scan.num_frames == 7
     assert_reads(scan, wanted)
     assert paths[missing + 1].name in warning
-    assert str(4 * missing + 5) in warning
+    assert ("raw frame 5", "raw frames 5 to 8")[missing] in warning
     with pytest.raises(LayoutError):
         read_scan(tmp_path, strict=True)
 
@@ -468,8 +470,8 @@ def test_dropped_frames_of_a_planar_recording(tmp_path: Path, dropped: tuple[int
 def test_dropped_frames_are_counted_and_placed(tmp_path: Path) -> None:
     Recording(frames_per_slice=20, dropped=(6, 7, 12)).write(tmp_path)
     _, warning = read_warned(tmp_path)
-    assert "2 frames missing in scan_00001.tif: frame 9 follows 6" in warning
-    assert "1 frame missing in scan_00001.tif: frame 14 follows 12" in warning
+    assert "raw frames 7 to 8 are missing in scan_00001.tif" in warning
+    assert "raw frame 13 is missing in scan_00001.tif" in warning
 
 
 @each_stack

@@ -161,7 +161,7 @@ def test_whatever_is_lost_no_frame_is_wrong(recording: Recording, data: st.DataO
 def _check_identities(recording: Recording, scan: Any, folder: str) -> None:
     """Every pixel block that the scan gives is that of a page of the right slice and channel."""
     pages = reference.all_pages(scan.filenames)
-    truth = {int(image[0, 0]) % 32768: (f, c) for f, c, image in recording.pages() if f.slice >= 0}
+    truth = {i: (f, c) for i, (f, c, _) in enumerate(recording.pages())}
     a, per_slice = recording.averaging, recording.frames_per_slice
     for i, field in enumerate(scan.fields):
         for c, channel in enumerate(recording.channels):

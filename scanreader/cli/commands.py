@@ -68,12 +68,17 @@ def demo(
     """
     console = Console()
     try:
+        if folder.exists() and not folder.is_dir():
+            raise NotADirectoryError(f"{str(folder)!r} is a file, not a folder")
         files = DEMO.write(folder)
         pattern = str(folder / "demo_*.tif")
         console.print(f"Wrote {len(files)} files, a recording as ScanImage writes them, to {folder.resolve()}")
+        console.print(
+            "Its pixels are a test pattern, not cells: the first three of a field name page, field and channel."
+        )
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            scan = read_scan(pattern)
+            scan = read_scan(files)
         console.print(f'[bold]>>> scan = scanreader.read_scan("{pattern}")', highlight=False)
         console.print(_facts(scan))
         console.print(_fields(scan))

@@ -1,0 +1,374 @@
+"""Measures scanreader beside its peers and a plain memory copy, and prints one table.
+
+    pip install . scanimage-tiff-reader roiextractors
+    python benchmarks/run.py --folder /somewhere/with/12/GB --markdown docs/benchmarks.md
+
+Every figure is a ratio of the best of several in one run on one machine. Recordings are written by
+scanreader.simulate, true to the byte, and are kept in the folder for the next run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.metadata
+import os
+import pickle
+import platform
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from scanreader import pages, read_scan
+from scanreader.simulate import Recording, roi, scanfield
+
+warnings.simplefilter("ignore")
+Row = tuple[str, str, str, bool]
+
+
+def best(job: Callable[[], object], times: int = 5) -> float:
+    """Seconds of the quickest of several runs."""
+    took = []
+    for _ in range(times):
+        start = time.perf_counter()
+        job()
+        took.append(time.perf_counter() - start)
+    return min(took)
+
+
+def peer(name: str):
+    """A peer's module, or None where it is not installed."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
+
+
+SITR, ROIEXTRACTORS = peer("ScanImageTiffReader"), peer("roiextractors")
+
+
+class Bench:
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.rows = folder, []
+
+    def recording(self, name: str, **facts) -> list[Path]:
+        folder = self.folder / name
+        if not (folder / "done").exists():
+            print(f"  writing {name} …", file=sys.stderr)
+            Recording(**facts).write(folder)
+            (folder / "done").touch()
+        return sorted(folder.glob("*.tif"))
+
+    def row(self, job: str, ours: str, got: float, must: float, *, at_most: bool = False, what: str = "") -> None:
+        good = got <= must if at_most else got >= must
+        sign = "≤" if at_most else "≥"
+        self.rows.append((job, ours, f"{got:.3g} {what}".strip(), f"{sign} {must:g}", good))
+        print(f"{'ok  ' if good else 'MISS'} {job}: {ours}; {got:.3g} {what} ({sign} {must:g})", flush=True)
+
+    # ------------------------------------------------------------------ opening
+
+    def opening(self) -> None:
+        (path,) = self.recording("60k_64", height=64, width=64, frames_per_slice=60_000)
+        ours = best(lambda: read_scan(path).shape, 9)
+
+        def theirs() -> int:
+            with tifffile.TiffFile(path) as tif:
+                return len(tif.pages)
+
+        self.row("open, 60,000 pages of 64×64", f"{ours * 1e3:.2f} ms", best(theirs, 3) / ours, 50, what="× tifffile")
+        if SITR:
+
+            def index() -> object:
+                with SITR.ScanImageTiffReader(str(path)) as reader:
+                    return reader.shape()
+
+            self.row("", "", best(index, 2) / ours, 300, what="× ScanImageTiffReader")
+        if ROIEXTRACTORS:
+            took = best(lambda: ROIEXTRACTORS.ScanImageImagingExtractor(file_path=path), 1)
+            self.row("", "", took / ours, 300, what="× roiextractors")
+        few = self.recording("1k_4", height=4, width=4, frames_per_slice=1000)
+        many = self.recording("1M_4", height=4, width=4, frames_per_slice=1_000_000)
+        a, b = (best(lambda f=f: read_scan(f[0]).shape, 9) for f in (few, many))
+        self.row("open, 1,000,000 pages against 1,000", f"{b * 1e3:.2f} ms", b / a, 2, at_most=True, what="×")
+        one = self.recording("1_file", frames_per_slice=500, frames_per_file=500)
+        files = self.recording("200_files", frames_per_slice=100_000, frames_per_file=500)
+        more = (best(lambda: read_scan(files).shape, 5) - best(lambda: read_scan(one[0]).shape, 5)) / 199
+        self.row("open, each of 200 files of 500 pages beyond the first", "", more * 1e3, 1, at_most=True, what="ms")
+        scan = read_scan(many[0])
+        size = len(pickle.dumps(scan))
+        took = best(lambda: pickle.loads(pickle.dumps(scan)))
+        self.row("pickle a scan of 1,000,000 pages", f"{size} B", took * 1e3, 1, at_most=True, what="ms")
+        growth = (len(pickle.dumps(read_scan(files))) - len(pickle.dumps(read_scan(one[0])))) / 199
+        self.row("", "", growth, 200, at_most=True, what="B for each further file")
+        code = "import time, {0}; a = time.perf_counter(); import {1}; print(time.perf_counter() - a)"
+        run = [sys.executable, "-c", code.format("numpy, tifffile", "scanreader")]
+        took = min(float(subprocess.run(run, capture_output=True, text=True, check=True).stdout) for _ in range(7))
+        self.row("import, beyond numpy and tifffile", "", took * 1e3, 30, at_most=True, what="ms")
+
+    # ------------------------------------------------------------------ reading
+
+    def reading(self) -> None:
+        files = self.recording(
+            "2x512", height=512, width=512, frames_per_slice=2000, channels=(1, 2), frames_per_file=1000
+        )
+        scan = read_scan(files)
+        source = np.ones(scan.size, np.int16)
+        half = scan.size // 2
+
+        def copy() -> None:
+            out = np.empty_like(source)
+            with ThreadPoolExecutor(2) as pool:
+                list(pool.map(lambda s: np.copyto(out[s], source[s]), (slice(half), slice(half, None))))
+
+        whole = best(lambda: scan[:], 7)
+        rate = scan.nbytes / whole / 1e9
+        self.row(
+            "read all, 4,000 pages of 512×512", f"{rate:.1f} GB/s", best(copy, 7) / whole, 0.8, what="of a memory copy"
+        )
+
+        def by_tifffile() -> None:
+            for file in files:
+                with tifffile.TiffFile(file) as tif:
+                    tif.asarray(key=slice(None))
+
+        self.row("", "", best(by_tifffile, 3) / whole, 2, what="× tifffile")
+        if SITR:
+
+            def by_sitr() -> None:
+                for file in files:
+                    with SITR.ScanImageTiffReader(str(file)) as reader:
+                        reader.data()
+
+            self.row("", "", best(by_sitr, 3) / whole, 2.5, what="× ScanImageTiffReader")
+        wide = read_scan(files, dtype=np.float32)
+        self.row("read all as float32", "", whole / best(lambda: wide[:], 3), 0.4, what="of the plain read")
+        self._frames(scan, files[0])
+        self._fancy(scan)
+        self._fields()
+        del source
+        self._memory(files)
+
+    def _frames(self, scan, file: Path) -> None:
+        which = np.random.default_rng(0).integers(0, 500, 300).tolist()
+        ours = best(lambda: [scan[0, :, :, 0, i] for i in which], 9) / 300
+        page = np.ones((512, 512), np.int16)
+        copy = best(lambda: [page.copy() for _ in which], 9) / 300
+        job = "random single frames of 512×512"
+        self.row(job, f"{ours * 1e6:.0f} µs", (ours - copy) * 1e6, 60, at_most=True, what="µs beyond a copy")
+        with tifffile.TiffFile(file) as tif:
+            list(tif.pages)
+            took = best(lambda: [tif.asarray(key=2 * i) for i in which], 5) / 300
+            self.row("", "", took / ours, 1.5, what="× tifffile")
+        if SITR:
+            with SITR.ScanImageTiffReader(str(file)) as reader:
+                took = best(lambda: [reader.data(2 * i, 2 * i + 1) for i in which], 5) / 300
+            self.row("", "", took / ours, 1.5, what="× ScanImageTiffReader")
+
+    def _fancy(self, scan) -> None:
+        rng = np.random.default_rng(1)
+        rows, columns, frames = (rng.permutation(n)[:k] for n, k in ((512, 256), (512, 256), (2000, 500)))
+        fancy = best(lambda: scan[0, rows, columns, [1, 0], frames], 5)
+        plain = best(lambda: scan[0, :256, :256, :, :500], 5)
+        self.row("lists on four axes", "", plain / fancy, 0.3, what="of the slice's rate")
+
+    def _fields(self) -> None:
+        rois = tuple(roi(scanfield((3.0 * i, 0.0), (2.0, 2.0), (256, 256))) for i in range(4))
+        files = self.recording("4_rois", mode="fast", zs=(0.0, 30.0), flyback=1, volumes=400, rois=rois)
+        scan = read_scan(files)
+        raw = read_scan(files, raw=True)
+        pages_of_slice = np.arange(0, 1200, 3)
+        one = best(lambda: scan[1], 5)
+        page = best(lambda: raw[0, :, :, 0, pages_of_slice], 5)
+        part = scan.fields[1].height / raw.image_height
+        self.row(
+            "one field of four", f"{part:.2f} of the rows", one / page / part, 1.5, at_most=True, what="× its share"
+        )
+
+    def _memory(self, files: list[Path]) -> None:
+        """Peak of anonymous memory while reading, beyond the result."""
+        (trace,) = self.recording("60k_256", height=256, width=256, frames_per_slice=60_000)
+        jobs = {
+            "read all": (files, {}, "slice(None)"),
+            "read as float32": (files, {"dtype": "float32"}, "slice(None)"),
+            "one pixel's trace": ([trace], {}, "(0, 30, 30, 0)"),
+            "lists": (files, {}, "(0, list(range(0, 512, 3)), [5, 9, 2], 0, list(range(1999, 0, -1)))"),
+        }
+        for name, (paths, options, key) in jobs.items():
+            code = PEAK.format(paths=[str(p) for p in paths], options=options, key=key)
+            done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+            job = f"peak anonymous memory, {name}"
+            self.row(job, "", float(done.stdout), 32, at_most=True, what="MiB beyond the result")
+
+    def trace(self) -> None:
+        (path,) = self.recording("60k_256", height=256, width=256, frames_per_slice=60_000)
+        scan = read_scan(path)
+        ours = best(lambda: scan[0, 30, 30, 0], 5)
+
+        def all_pages() -> None:
+            for start in range(0, 60_000, 6000):
+                _ = scan[0, :, :, 0, start : start + 6000]
+
+        job = "one pixel's trace, 60,000 pages of 256×256"
+        self.row(job, f"{ours * 1e3:.0f} ms", best(all_pages, 2) / ours, 30, what="× reading the pages")
+
+    def uneven(self) -> None:
+        (path,) = self.recording("60k_galvo", height=64, width=64, frames_per_slice=60_000, resonant=False)
+        index = pages.index_file(path)
+        ours = best(lambda: read_scan(path).shape, 5)
+
+        def theirs() -> int:
+            with tifffile.TiffFile(path) as tif:
+                return len(tif.pages)
+
+        job = "open, 60,000 uneven pages (galvo)"
+        self.row(job, f"{ours * 1e3:.1f} ms, {len(index.runs)} runs", best(theirs, 3) / ours, 5, what="× tifffile")
+        scan = read_scan(path)
+        ours = best(lambda: scan[:], 3)
+
+        def read() -> None:
+            with tifffile.TiffFile(path) as tif:
+                tif.asarray(key=slice(None))
+
+        self.row("read all of them", f"{ours * 1e3:.0f} ms", best(read, 1) / ours, 5, what="× tifffile")
+
+    # ------------------------------------------------------------------ cold cache
+
+    def cold(self) -> None:
+        if not hasattr(os, "posix_fadvise"):
+            return
+        files = self.recording(
+            "2x512", height=512, width=512, frames_per_slice=2000, channels=(1, 2), frames_per_file=1000
+        )
+        scan = read_scan(files)
+        buffer = bytearray(16 << 20)
+
+        def plainly() -> None:
+            for file in files:
+                with file.open("rb", buffering=0) as f:
+                    while f.readinto(buffer):
+                        pass
+
+        def timed(job: Callable[[], object]) -> float:
+            took = []
+            for _ in range(3):
+                evict(files)
+                took.append(best(job, 1))
+            return min(took)
+
+        plain, ours = timed(plainly), timed(lambda: scan[:])
+        self.row(
+            "cold cache, read all", f"{scan.nbytes / ours / 1e9:.2f} GB/s", plain / ours, 0.9, what="of plain reading"
+        )
+        (path,) = self.recording("60k_64", height=64, width=64, frames_per_slice=60_000)
+        blocks: set[int] = set()
+        original = pages._read_some
+
+        def counted(file, offset: int, buffers: list[memoryview]) -> int:
+            got = original(file, offset, buffers)
+            blocks.update(range(offset // 4096, (offset + got - 1) // 4096 + 1))
+            return got
+
+        pages._read_some = counted
+        read_scan(path)
+        pages._read_some = original
+        self.row("cold cache, open 60,000 pages", "", len(blocks), 64, at_most=True, what="blocks of 4 KiB")
+
+    # ------------------------------------------------------------------ growth
+
+    def growth(self) -> list[str]:
+        lines = ["| pages | open (ms) | one frame (µs) |", "|---|---|---|"]
+        for count in (1_000, 10_000, 100_000, 1_000_000):
+            name = {1_000: "1k_4", 1_000_000: "1M_4"}.get(count, f"{count}_4")
+            path = self.recording(name, height=4, width=4, frames_per_slice=count)[0]
+            opened = best(lambda p=path: read_scan(p).shape, 9)
+            scan = read_scan(path)
+            one = best(lambda s=scan, n=count: [s[0, :, :, 0, i] for i in range(0, n, n // 100)], 5) / 100
+            lines.append(f"| {count:,} | {opened * 1e3:.2f} | {one * 1e6:.0f} |")
+        lines += ["", "| files | open (ms) | ms a file | one frame (µs) |", "|---|---|---|---|"]
+        for count in (1, 10, 100, 1000):
+            paths = self.recording(f"{count}_of_20", frames_per_slice=20 * count, frames_per_file=20)
+            opened = best(lambda p=paths: read_scan(p).shape, 3)
+            scan = read_scan(paths)
+            step = max(1, scan.num_frames // 100)
+            one = best(lambda s=scan, k=step: [s[0, :, :, 0, i] for i in range(0, 20, 1) for k in (k,)], 5) / 20
+            lines.append(f"| {count:,} | {opened * 1e3:.1f} | {opened * 1e3 / count:.2f} | {one * 1e6:.0f} |")
+        return lines
+
+
+PEAK = """
+import threading, time, gc
+from scanreader import read_scan
+def anonymous():
+    with open('/proc/self/status') as f:
+        return next(int(line.split()[1]) for line in f if line.startswith('RssAnon')) / 1024
+scan = read_scan({paths}, **{options})
+scan[0, 0, 0, 0, 0]
+gc.collect()
+before, peak, on = anonymous(), [0], [True]
+def watch():
+    while on[0]:
+        peak[0] = max(peak[0], anonymous())
+        time.sleep(0.001)
+thread = threading.Thread(target=watch); thread.start()
+out = scan[{key}]
+on[0] = False; thread.join()
+print(max(peak[0], anonymous()) - before - out.nbytes / 2**20)
+"""
+
+
+def evict(files: list[Path]) -> None:
+    """Drop files from the page cache."""
+    for file in files:
+        fd = os.open(file, os.O_RDONLY)
+        os.fsync(fd)
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(fd)
+
+
+def machine() -> str:
+    names = ["scanreader", "numpy", "tifffile", "scanimage-tiff-reader", "roiextractors"]
+    versions = []
+    for name in names:
+        try:
+            versions.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            versions.append(f"{name} –")
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30 if hasattr(os, "sysconf") else 0
+    return (
+        f"{datetime.now(UTC):%Y-%m-%d}, {platform.system()} on {platform.machine()}, {os.cpu_count()} cores, "
+        f"{memory:.0f} GiB, Python {platform.python_version()}; {', '.join(versions)}"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, default=Path("benchmark-data"))
+    parser.add_argument("--only", nargs="*", default=["opening", "reading", "trace", "uneven", "cold"])
+    parser.add_argument("--growth", action="store_true")
+    parser.add_argument("--markdown", type=Path)
+    given = parser.parse_args()
+    bench = Bench(given.folder)
+    print(machine())
+    for part in given.only:
+        getattr(bench, part)()
+    growth = bench.growth() if given.growth else []
+    print("\n".join(growth))
+    if given.markdown:
+        text = given.markdown.read_text("utf-8") if given.markdown.exists() else "<!-- table -->\n"
+        head = text.split("<!-- table -->")[0]
+        table = ["| job | scanreader | measured | must be | |", "|---|---|---|---|---|"]
+        table += [f"| {a} | {b} | {c} | {d} | {'✓' if e else '**missed**'} |" for a, b, c, d, e in bench.rows]
+        parts = [head + "<!-- table -->", "", machine() + ".", "", *table, "", "## How cost grows", "", *growth]
+        given.markdown.write_text("\n".join(parts).rstrip() + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
