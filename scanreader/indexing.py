@@ -14,6 +14,7 @@ from scanreader.errors import ScanIndexError, ScanKeyError
 IndexArray: TypeAlias = npt.NDArray[np.int64]
 Entry: TypeAlias = "int | slice | IndexArray | npt.NDArray[np.bool_]"
 
+WHOLE = slice(None)
 AXES = ("field", "row", "column", "channel", "frame")
 
 
@@ -92,8 +93,10 @@ def _check_bounds(lowest: int, highest: int, size: int, axis: str, owner: str) -
 
 
 def _check(entry: Any, axis: str) -> Entry:
+    if type(entry) is int:
+        return entry
     if isinstance(entry, slice):
-        return _check_slice(entry, axis)
+        return entry if entry == WHOLE else _check_slice(entry, axis)
     if isinstance(entry, (list, tuple, range)) or (isinstance(entry, np.ndarray) and entry.ndim):
         return _check_sequence(entry, axis)
     if isinstance(entry, np.ndarray):

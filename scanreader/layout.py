@@ -108,7 +108,7 @@ class Layout:
         int array of shape (frames, channels)
         """
         counts = self.counts
-        volumes, repeats = np.divmod(frames, counts.repeats)
+        volumes, repeats = (frames, 0) if counts.repeats == 1 else np.divmod(frames, counts.repeats)
         if len(self.stretches) == 1:
             starts = self.stretches[0].page + volumes * counts.pages_per_volume
         else:

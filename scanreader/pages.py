@@ -8,6 +8,7 @@ Every page that is read is compared with its own IFD as its bytes pass.
 
 from __future__ import annotations
 
+import io
 import itertools
 import mmap
 import os
@@ -89,7 +90,7 @@ class OpenFile:
 
     def __init__(self, path: str | Path) -> None:
         try:
-            self._file = open(path, "rb", buffering=0)  # noqa: SIM115, PTH123 - closed by `close`
+            self._file = io.FileIO(path)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise PathnameError(f"{os.fspath(path)!r} cannot be opened: {reason}") from error
@@ -471,18 +472,22 @@ def _sound(template: Template, ifds: IndexArray, spans: Bytes, following: IndexA
     following : int array of shape (pages,)
         Where each should say that the next IFD is; negative where it may say anything.
     """
-    spans = np.ascontiguousarray(spans)
-    data, mask = (np.frombuffer(b, np.uint8) for b in (template.data, template.mask))
-    good = ~(((spans ^ data) & mask).any(axis=1))
+    data, mask = _arrays(template)
+    bad = ((spans ^ data) & mask).any(axis=1)
     for place, code, beyond in template.moves:
-        good &= _column(spans, place, code) == _wrapped(ifds + beyond, code)
+        bad |= _column(spans, place, code) != _wrapped(ifds + beyond, code)
     said = _column(spans, template.next_at, template.word)
-    good &= (said == _wrapped(following, template.word)) | (following < 0)
-    return np.asarray(good)
+    bad |= (said != _wrapped(following, template.word)) & (following >= 0)
+    return np.asarray(~bad)
+
+
+@lru_cache(maxsize=64)
+def _arrays(template: Template) -> tuple[Bytes, Bytes]:
+    return np.frombuffer(template.data, np.uint8), np.frombuffer(template.mask, np.uint8)
 
 
 def _column(spans: Bytes, place: int, code: str) -> npt.NDArray[Any]:
-    return np.ascontiguousarray(spans[:, place : place + int(code[2])]).view(code)[:, 0]
+    return spans[:, place : place + int(code[2])].copy().view(code)[:, 0]
 
 
 def _wrapped(offsets: IndexArray, code: str) -> npt.NDArray[Any]:
@@ -778,14 +783,19 @@ class Pages:
 
     def _jobs(self, numbers: IndexArray, page_bytes: int) -> Iterator[tuple[int, IndexArray, slice]]:
         """Cut a request into pieces of one file and about a chunk each."""
-        file_of = np.searchsorted(self.starts, numbers, side="right") - 1
-        cuts = [0, *(np.flatnonzero(np.diff(file_of)) + 1).tolist(), len(numbers)]
+        file_of = self._file_of(numbers)
+        cuts = _cuts(file_of)
         step = min(max(1, CHUNK // max(1, page_bytes)), MOST_PAGES)
         for a, b in itertools.pairwise(cuts):
             file = int(file_of[a])
             for start in range(a, b, step):
                 part = slice(start, min(b, start + step))
                 yield file, numbers[part] - self.starts[file], part
+
+    def _file_of(self, numbers: IndexArray) -> IndexArray:
+        if len(self.files) == 1:
+            return np.zeros(len(numbers), np.int64)
+        return self.starts.searchsorted(numbers, side="right") - 1
 
     def descriptions(self, numbers: Sequence[int], limit: int | None = None) -> list[bytes]:
         """Return the ImageDescriptions of pages, at most `limit` bytes of each; b'' where there is none."""
@@ -824,6 +834,13 @@ def _read_tag_decoded(index: FileIndex, page: int, code: int, limit: int | None)
         value = tags.valueof(code, "")
     data = value if isinstance(value, bytes) else str(value).encode()
     return data[:limit]
+
+
+def _cuts(owners: IndexArray) -> list[int]:
+    """Where the owner of one page is not that of the page before; with both ends."""
+    if len(owners) == 1:
+        return [0, 1]
+    return [0, *(np.flatnonzero(owners[1:] != owners[:-1]) + 1).tolist(), len(owners)]
 
 
 class _Crop(NamedTuple):
@@ -890,7 +907,7 @@ def _read_file(index: FileIndex, pages: IndexArray, crop: _Crop, out: npt.NDArra
         _read_decoded(index, pages, crop, out)
         return
     run_of = _run_of(index, pages)
-    cuts = [0, *(np.flatnonzero(np.diff(run_of)) + 1).tolist(), len(pages)]
+    cuts = _cuts(run_of)
     with reopen(index) as file:
         for a, b in itertools.pairwise(cuts):
             run = index.runs[run_of[a]]
@@ -951,7 +968,9 @@ def _whole(crop: _Crop, width: int) -> bool:
 
 def _following(run: Run, pages: IndexArray, ifds: IndexArray) -> IndexArray:
     """Where each page should say that the next one is; the last of a run may say anything."""
-    return np.where(pages < run.length - 1, ifds + run.stride, -1)
+    following = ifds + run.stride
+    following[pages == run.length - 1] = -1
+    return following
 
 
 def _read_mapped(

@@ -520,7 +520,7 @@ class Scan:
         fields = pick(entries[0], self.num_fields, AXES[0])
         channels = pick(entries[3], self.num_channels, AXES[3])
         frames = pick(entries[4], self.num_frames, AXES[4])
-        chosen = as_array(fields.indices).tolist()
+        chosen = list(map(int, fields.indices))
         places = [self._pick_pixels(entries, i) for i in chosen or [0]]
         rows, columns = places[0]
         for axis, which in ((AXES[1], 0), (AXES[2], 1)):
