@@ -702,7 +702,8 @@ def _index_walked(path: str, _size: int, _mtime_ns: int) -> FileIndex:
 # ---------------------------------------------------------------- pages of all files
 
 # Tuned on a 2-core machine, warm cache, 512 x 512 int16 pages; see benchmarks/.
-CHUNK = 8 << 20  # bytes a thread copies at a time
+CHUNK = 32 << 20  # bytes a thread copies at a time; less makes a cold disk seek between the threads
+ROOM = 2 << 20  # bytes of a thread's own, where pixels cannot go straight to their place
 THIN = 8  # a request for less than 1/8 of each page's bytes goes through a map
 THREADS = min(os.cpu_count() or 1, 8)
 SMALL_GAP = 16 << 10  # bytes that are read and thrown away sooner than asked for around
@@ -877,13 +878,13 @@ def _crop(pages: npt.NDArray[Any], crop: _Crop, first_row: int = 0) -> npt.NDArr
     """Rows and columns of pages of shape (pages, rows, columns) that begin at `first_row`."""
     rows, columns = crop
     if isinstance(columns, slice):
-        pages, columns = pages[:, :, columns], slice(None)
+        pages = pages[:, :, columns]
     if isinstance(rows, slice):
         stop = None if rows.stop is None or rows.stop - first_row < 0 else rows.stop - first_row
         pages = pages[:, slice(rows.start - first_row, stop, rows.step)]
     else:
-        pages = pages[:, rows - first_row]
-    return pages[:, :, columns]
+        pages = pages.take(rows - first_row, axis=1)  # twice as quick as indexing
+    return pages if isinstance(columns, slice) else pages.take(columns, axis=2)
 
 
 def reopen(index: FileIndex) -> OpenFile:
@@ -950,7 +951,7 @@ def _read_run(
     if whole_rows and out.dtype == dtype and out.flags.c_contiguous:
         return _read_blocks(file, run, pages, top * row, out.reshape(len(out), -1).view(np.uint8))
     bad = np.zeros(len(pages), bool)
-    step = max(1, (CHUNK // 4) // block)
+    step = max(1, ROOM // block)
     room = np.empty((min(step, len(pages)), block), np.uint8)
     for a in range(0, len(pages), step):
         blocks = room[: len(pages[a : a + step])]
@@ -1042,7 +1043,7 @@ def _read_vectored(file: OpenFile, run: Run, ifds: IndexArray, skip: int, blocks
     if before > gap or after > gap or (before and after):  # what is checked is not between two pages' pixels
         _read_single(file, run, ifds, skip, blocks, spans)
         return
-    step = max(1, min(MAX_BUFFERS // 2, (CHUNK // 2) // max(1, gap)))
+    step = max(1, min(MAX_BUFFERS // 2, 2 * ROOM // max(1, gap)))
     aside = np.empty((min(step, len(ifds)) + 1, gap), np.uint8)
     for a in range(0, len(ifds), step):
         part = blocks[a : a + step]
