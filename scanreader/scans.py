@@ -559,9 +559,15 @@ class Scan:
             right = as_array(xs.indices) - piece.output_x
             to_y = np.flatnonzero((down >= 0) & (down < piece.height))
             to_x = np.flatnonzero((right >= 0) & (right < piece.width))
-            if len(to_y) and len(to_x):
+            if not len(to_y) or not len(to_x):
+                continue
+            from_y, from_x = down[to_y] + piece.page_y, right[to_x] + piece.page_x
+            if np.ptp(to_y) == len(to_y) - 1 and np.ptp(to_x) == len(to_x) - 1:  # side by side in the result
+                part = out[:, to_y[0] : to_y[-1] + 1, to_x[0] : to_x[-1] + 1]
+                self._pages.read(pages, from_y, from_x, part)
+            else:
                 part = np.empty((len(pages), len(to_y), len(to_x)), self.dtype)
-                self._pages.read(pages, down[to_y] + piece.page_y, right[to_x] + piece.page_x, part)
+                self._pages.read(pages, from_y, from_x, part)
                 out[:, to_y[:, None], to_x] = part
 
     # ------------------------------------------------------------- of the whole scan
