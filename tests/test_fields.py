@@ -14,7 +14,7 @@ from common import MESOSCOPE, ROIS, assert_reads, expected, read_warned
 
 from scanreader import FieldDimensionMismatch, LayoutError, read_scan
 from scanreader.fields import Roi, Scanfield, join_contiguous
-from scanreader.simulate import Recording, Verbatim, roi, scanfield, write_bigtiff
+from scanreader.simulate import Recording, Verbatim, roi, roi_groups, roi_json, scanfield, write_bigtiff
 from scanreader.timing import line_times, pixel_times
 
 PLANAR = Recording(frames_per_slice=4, rois=ROIS[:2])
@@ -429,3 +429,65 @@ def test_depths_that_do_not_fit_are_said(tmp_path: Path) -> None:
     replace(MESOSCOPE, settings=wrong).write(tmp_path / "mroi")
     with pytest.raises(LayoutError, match="depths of the slices are not known"):
         read_scan(tmp_path / "mroi")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"zs": [0, 10]},
+        {"scanfields": {"pixelResolutionXY": [24, 0], "centerXY": [0, 0], "sizeXY": [1, 1]}},
+        {"scanfields": {"pixelResolutionXY": "x", "centerXY": [0, 0], "sizeXY": [1, 1]}},
+        {"scanfields": {"centerXY": [0, 0], "sizeXY": [1, 1]}},
+        {"scanfields": None},
+        {"zs": "deep"},
+    ],
+)
+def test_rois_that_scanimage_would_not_write_give_whole_pages_with_a_warning(tmp_path: Path, change: Any) -> None:
+    tree = roi_groups([{**ROIS[0], **change}, ROIS[1]])
+    pages = [(b"", np.arange(64, dtype=np.int16).reshape(8, 8))]
+    text = roi_json(tree).encode() + b"\0"
+    write_bigtiff(tmp_path / "a.tif", PLANAR.header_text().encode() + b"\0", text, pages)
+    scan, warned = read_warned(tmp_path / "a.tif")
+    assert "pages are given whole" in warned
+    assert scan.shape == (1, 8, 8, 1, 1)
+
+
+def test_a_gap_that_the_header_does_not_say_is_refused(tmp_path: Path) -> None:
+    replace(PLANAR, settings={"hScan2D.flytoTimePerScanfield": None}).write(tmp_path)
+    with pytest.raises(LayoutError, match="flytoTimePerScanfield"):
+        read_scan(tmp_path)
+
+
+def test_a_shape_that_needs_a_disabled_scanfield_is_refused() -> None:
+    a = Scanfield(0, 0, 1, 1, 0, 10, 10)
+    hidden = Roi("R", (0, 50, 100), (a, a._replace(height=20), a._replace(height=30, enabled=False)))
+    assert hidden.at(25) is not None
+    with pytest.raises(LayoutError, match="disabled"):
+        hidden.at(75)
+    assert hidden.at(101) is None
+
+
+def test_resonant_rois_of_unequal_width_are_said(tmp_path: Path) -> None:
+    rois = (roi(box(-3, 0, pixels=(10, 20))), roi(box(3, 0, pixels=(30, 8))))
+    recording = replace(PLANAR, rois=rois)
+    paths = recording.write(tmp_path)
+    scan, warned = read_warned(tmp_path)
+    assert "10 to 30 pixels wide" in warned
+    assert_reads(scan, expected(recording, paths))
+
+
+def test_fields_wider_than_the_page_are_refused(tmp_path: Path) -> None:
+    recording = replace(PLANAR, resonant=False)
+    image = np.zeros((80, 20), np.int16)
+    texts = recording.header_text().encode() + b"\0", recording.roi_text().encode() + b"\0"
+    write_bigtiff(tmp_path / "a.tif", *texts, [(b"", image)])
+    with pytest.raises(LayoutError, match="20 pixels wide, the widest field 24"):
+        read_scan(tmp_path / "a.tif")
+
+
+def test_geometry_without_rois_is_that_of_the_corners(tmp_path: Path) -> None:
+    recording = Recording(frames_per_slice=2)
+    pages = [(b"", np.zeros((16, 16), np.int16))]
+    write_bigtiff(tmp_path / "a.tif", recording.header_text().encode() + b"\0", b"", pages)
+    field = read_scan(tmp_path / "a.tif").fields[0]
+    assert (field.y, field.x, field.height_in_degrees, field.width_in_microns) == (0, 0, 12, 180)
