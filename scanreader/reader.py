@@ -91,7 +91,7 @@ def read_scan(
         Once, if there is anything that the user should know: what is missing, damaged or left out.
     """
     findings: list[str] = []
-    files = _find_files(pathnames, findings, siblings=siblings, strict_set=not raw)
+    files = _find_files(pathnames, findings, siblings=siblings)
     _check_forms(files)
     scan = _make(files, findings, dtype=dtype, join=join_contiguous, raw=raw, whole=siblings)
     findings += scan.findings
@@ -136,12 +136,12 @@ class _Name(NamedTuple):
     channel: int | None = None
 
 
-def _find_files(pathnames: Any, findings: list[str], *, siblings: bool, strict_set: bool) -> list[_File]:
+def _find_files(pathnames: Any, findings: list[str], *, siblings: bool) -> list[_File]:
     """Open what was named and put it in order."""
     paths, one_by_one = _resolve(pathnames)
     _refuse_twice(paths)
     files = _open_all(paths, findings)
-    if len(files) == 1 and not one_by_one and siblings and strict_set:
+    if len(files) == 1 and not one_by_one and siblings:
         files = _with_siblings(files[0], findings)
     kins = list(dict.fromkeys(file.kin for file in files))
     if len(kins) > 1:

@@ -825,11 +825,13 @@ def test_frames_and_slices_of_3_8_that_contradict_the_pages(tmp_path: Path) -> N
     assert_raw(paths)
 
 
-@pytest.mark.parametrize("name", ["recording_a.tif", "scan_00001_00002.tif"])
-def test_raw_reads_just_what_is_named(tmp_path: Path, name: str) -> None:
-    recording = replace(VOLUME, frames_per_file=5)
-    paths = recording.write(tmp_path)
-    assert_raw([paths[1].rename(tmp_path / name)])
+def test_raw_reads_the_pages_of_the_same_files(tmp_path: Path) -> None:
+    paths = replace(VOLUME, frames_per_file=5).write(tmp_path)
+    pages = reference.all_pages(paths)
+    assert read_scan(paths[1], raw=True).num_frames == len(pages)
+    alone = read_scan(paths[1], raw=True, siblings=False)
+    assert_reads(alone, [np.moveaxis(reference.all_pages([paths[1]]), 0, -1)[:, :, None, :]])
+    assert_raw([paths[1].rename(tmp_path / "recording_a.tif")])
 
 
 # ------------------------------------------------------------------- kinds of errors

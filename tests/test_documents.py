@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +45,13 @@ def test_readme_has_two_commands_for_everything() -> None:
         "pip install '.[cli]' && scanreader demo",
         "pip install '.[test]' && python -m pytest",
     ]
+
+
+@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
+def test_examples_run(example: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runpy.run_path(str(example))
+    assert capsys.readouterr().out
+    assert len(example.read_text("utf-8").splitlines()) < 40
 
 
 def test_links_of_the_readme_lead_somewhere() -> None:
