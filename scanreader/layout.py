@@ -287,7 +287,10 @@ class _Numbering:
             )
         step = (self.at(c) or 0) - first if pages > c else a
         again = (self.at(2 * c) or 0) - (self.at(c) or 0) if pages > 2 * c else step
-        if first % a or (step != a and step == again and (pages > 2 * c or first == step)):
+        counted = self._numbers_of(0).in_acquisition
+        if (first if counted is None else counted) % a or (
+            step != a and step == again and (pages > 2 * c or first == step)
+        ):
             raise LayoutError(
                 f"the header says that {a} frames were averaged (logAverageFactor), but the frames of {name} "
                 f"are numbered {first}, {first + step}, …; raw=True reads the pages as they lie"
@@ -316,7 +319,7 @@ class _Numbering:
         return here.acquisition == before.acquisition and here.in_acquisition > before.in_acquisition
 
     def within(self, page: int) -> int:
-        """Number of a frame in its slice; of the first frame where ScanImage does not say."""
+        """Number of a frame in its acquisition (in a slow stack, slice); of a first one where it does not say."""
         return self._numbers_of(page).in_acquisition or self.stack.averaging
 
     def check_slice(self, page: int, place: int) -> None:
@@ -406,7 +409,8 @@ def _find_breaks(
             offset = _offset(number, part, previous, first, goes_on=goes_on, loop=loop)
             joined = previous is not None and part.recording != previous.recording
             next_one = previous is not None and part.acquisition == (previous.acquisition or 0) + 1
-            lost = number.runs_on and loop and next_one and not joined and not goes_on
+            unsaved = first - number.within(part.first) - (expected(part.first) - a)  # too few to be averaged
+            lost = number.runs_on and loop and next_one and not joined and not 0 <= unsaved < a
             if lost or (first - offset != a and (whole or previous is not None)):
                 findings.append(f"{part.name} begins with raw frame {first}: frames before it are missing")
             begin(part.first, first)

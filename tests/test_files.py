@@ -878,3 +878,12 @@ def test_a_file_beyond_4_gib(tmp_path: Path) -> None:
     np.testing.assert_array_equal(scan[0, :2, :, :, chosen], reference.fields(wanted)[0])
     np.testing.assert_array_equal(scan[0, 0, :, 0, -1], wanted[-1, 0])
     np.testing.assert_array_equal(scan[0, :2, 4000:, 0, 128], wanted[3, :, 4000:])
+
+
+def test_frames_that_averaging_left_over_are_not_missing(tmp_path: Path) -> None:
+    # 17 raw frames give 3 of 5 each: the next acquisition's first saved frame is number 22.
+    recording = Recording(frames_per_slice=17, averaging=5, loops=3)
+    paths = recording.write(tmp_path)
+    assert_reads(read_scan(tmp_path), expected(recording, paths))
+    for path in paths:
+        assert_reads(read_scan(path), expected(recording, [path]))
