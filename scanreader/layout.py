@@ -314,9 +314,9 @@ class _Numbering:
     def same_acquisition(self, page: int) -> bool:
         """Whether a page is of the acquisition of the page before it, whatever the files' names say."""
         here, before = self._numbers_of(page), self._numbers_of(page - 1)
-        if self.stack.mode == "slow" or here.in_acquisition is None or before.in_acquisition is None:
-            return False
-        return here.acquisition == before.acquisition and here.in_acquisition > before.in_acquisition
+        moved = [None if None in pair else pair[0] - pair[1] for pair in zip(here, before, strict=True)]  # type: ignore[operator]
+        running, within, acquisition = moved
+        return self.stack.mode != "slow" and acquisition == 0 and running == within == self.stack.averaging
 
     def within(self, page: int) -> int:
         """Number of a frame in its acquisition (in a slow stack, slice); of a first one where it does not say."""
@@ -405,9 +405,9 @@ def _find_breaks(
         if first is None:
             raise LayoutError(f"the first page of {part.name} says no frame number, other files do")
         goes_on = previous is not None and first == expected(part.first)
-        if not part.follows(previous) and not (goes_on and number.same_acquisition(part.first)):
+        joined = previous is not None and part.recording != previous.recording
+        if not part.follows(previous) and (joined or not goes_on or not number.same_acquisition(part.first)):
             offset = _offset(number, part, previous, first, goes_on=goes_on, loop=loop)
-            joined = previous is not None and part.recording != previous.recording
             next_one = previous is not None and part.acquisition == (previous.acquisition or 0) + 1
             unsaved = first - number.within(part.first) - (expected(part.first) - a)  # too few to be averaged
             lost = number.runs_on and loop and next_one and not joined and not 0 <= unsaved < a
@@ -448,7 +448,8 @@ def _offset(number: _Numbering, part: Part, previous: Part | None, first: int, *
     same = previous is not None and part.recording == previous.recording
     before = first - number.within(part.first)
     begins = previous is None and part.acquisition == 1  # nothing can have been before the first of a loop
-    known = begins or goes_on or number.stack.can_begin_after(before)
+    # Behind another file a jump may be an end that is missing there or a start that is missing here.
+    known = begins or goes_on or (not same and number.stack.can_begin_after(before))
     if not planar and (not part.leads or not known):
         raise LayoutError(
             f"{part.name} begins with frame {first} of a loop, and the files before it do not say where in a "
@@ -478,10 +479,6 @@ def _first_wrong(number: _Numbering, low: int, last: int, start: int, expected: 
         good, bad = (middle, bad) if right(middle) else (good, middle)
     after = range(max(low, start + (good - 1) * c), last + 1)
     return next(page for page in after if number.at(page) != expected(page))
-
-
-def _frames(count: int) -> str:
-    return "1 frame" if count == 1 else f"{count} frames"
 
 
 def _jump(where: str, expected: int, found: int) -> str:
@@ -523,12 +520,12 @@ def _salvage(
         if place or not frames:
             continue
         slices = min(counts.slices, frames // r)
-        if slices:
-            findings.append(f"the recording stopped in its first volume: {slices} of {counts.slices} slices are whole")
-            kept = Counts(c, slices, r, 0)
-            return Layout(kept, (Stretch(0, page, 1),), stack.averaging)
-        findings.append(f"the recording stopped in its first slice, after {_frames(frames)} of {r}")
-        return Layout(Counts(c), (Stretch(0, page, frames),), stack.averaging)
+        kept, volumes = (Counts(c, slices, r), 1) if slices else (Counts(c), frames)
+        left = ends[-1] - breaks[0].page - volumes * kept.pages_per_volume
+        why = "the recording stopped in its first" if len(breaks) == 1 else "no volume is whole: of the first"
+        said = f"volume: {slices} of {counts.slices} slices are" if slices else f"slice: {frames} of {r} frames are"
+        findings.append(f"{why} {said} whole, {left} page{'' if left == 1 else 's'} are left out")
+        return Layout(kept, (Stretch(0, page, volumes),), stack.averaging)
     raise LayoutError(
         f"no volume is whole: a volume is {counts.pages_per_volume} pages ({counts.slices} slices of {r} frames "
         f"and {counts.flyback} flyback frames, of {c} channels); raw=True reads the pages as they lie"

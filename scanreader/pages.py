@@ -125,7 +125,10 @@ class OpenFile:
         """
         pending = list(buffers)
         while pending:
-            got = _read_some(self._file, offset, pending)
+            try:
+                got = _read_some(self._file, offset, pending)
+            except OSError as error:
+                raise DamagedPageError(f"{self.path!r} cannot be read at byte {offset}: {error.strerror}") from error
             if got <= 0:
                 raise DamagedPageError(f"{self.path!r} ends at byte {offset}, where more bytes were expected")
             offset += got
@@ -134,9 +137,16 @@ class OpenFile:
             if pending:
                 pending[0] = pending[0][got:]
 
-    def map(self) -> Bytes:
-        """The whole file as bytes, read as they are touched. Only for few bytes: a failing disk kills here."""
-        return np.frombuffer(mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+    def map(self) -> Bytes | None:
+        """The whole file as bytes, read as they are touched; None where the file system has no maps.
+
+        Only for few bytes: where a read fails with an error, a map kills the process.
+        """
+        try:
+            data = np.frombuffer(mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+        except (OSError, ValueError):
+            return None
+        return data if len(data) == self.size else None  # it was cut this moment: bulk reads say so
 
 
 def _read_some(file: Any, offset: int, buffers: list[memoryview]) -> int:
@@ -592,7 +602,7 @@ def _walk(file: OpenFile, flavour: Flavour, first: Page, *, leap: bool = True) -
     if not runs:
         raise NoPageError(f"{file.path!r} holds no whole page")
     for page, behind in jumps:
-        if behind not in seen:
+        if not any(_holds(run, behind) for run in runs):
             raise DamagedPageError(
                 f"the chain of pages of {file.path!r} skips a page: the page at byte {page.ifd} points to "
                 f"byte {page.next}, but another page stands at byte {behind}"
@@ -647,6 +657,12 @@ def _next_in_line(file: OpenFile, flavour: Flavour, page: Page, stride: int) -> 
             if found is not None and _alike(found, page) and found.ifd + _extent(found) <= file.size:
                 return at
     return None
+
+
+def _holds(run: Run, ifd: int) -> bool:
+    """Whether the IFD of one of the run's pages is at a byte."""
+    steps, rest = divmod(ifd - run.ifd, run.stride or 1)
+    return rest == 0 and 0 <= steps < run.length
 
 
 def _alike(a: Page, b: Page) -> bool:
@@ -818,21 +834,25 @@ def read_tag(index: FileIndex, page: int, code: int, limit: int | None = None) -
     if not index.runs:
         return _read_tag_decoded(index, page, code, limit)
     run = index.runs[_run_of(index, np.array([page]))[0]]
+    at, t = run.ifd + (page - run.page) * run.stride, run.template
     with reopen(index) as file:
-        flavour = read_flavour(file)[0]
-        try:
-            ifd = read_ifd(file, flavour, run.ifd + (page - run.page) * run.stride)
-        except BadIfdError as error:
-            raise DamagedPageError(f"page {page} of {index.path!r} is damaged: {error}") from None
-        tag = ifd.tags.get(code)
-        return b"" if tag is None else tag_bytes(file, flavour, tag, limit)
+        span = np.frombuffer(file.read(at + t.start, len(t.data)), np.uint8)
+        sound = len(span) == len(t.data) and _sound(t, np.array([at]), span[None], np.array([-1])).all()
+        if sound:
+            flavour = read_flavour(file)[0]
+            tag = read_ifd(file, flavour, at).tags.get(code)
+            return b"" if tag is None else tag_bytes(file, flavour, tag, limit)
+    return read_tag(_walked_instead(index, page), page, code, limit)
 
 
 def _read_tag_decoded(index: FileIndex, page: int, code: int, limit: int | None) -> bytes:
-    with tifffile.TiffFile(index.path) as tif:
-        found = tif.pages[page]
-        tags = found.tags if isinstance(found, tifffile.TiffPage) else found.aspage().tags
-        value = tags.valueof(code, "")
+    try:
+        with tifffile.TiffFile(index.path) as tif:
+            found = tif.pages[page]
+            tags = found.tags if isinstance(found, tifffile.TiffPage) else found.aspage().tags
+            value = tags.valueof(code, "")
+    except TIFFFILE_ERRORS as error:
+        raise DamagedPageError(f"tifffile cannot read the tags of page {page} of {index.path!r}: {error}") from error
     data = value if isinstance(value, bytes) else str(value).encode()
     return data[:limit]
 
@@ -942,8 +962,9 @@ def _read_run(
     page_bytes = index.form.nbytes
     dtype = np.dtype(index.form.dtype)
     wanted = out[0].size * dtype.itemsize
-    if wanted * THIN < page_bytes:
-        return _read_mapped(file, index, run, pages, crop, out)
+    data = file.map() if wanted * THIN < page_bytes else None
+    if data is not None:
+        return _read_mapped(data, index, run, pages, crop, out)
     top, bottom = _bounds(crop.rows)
     row = index.form.width * dtype.itemsize
     block = (bottom - top) * row
@@ -975,10 +996,10 @@ def _following(run: Run, pages: IndexArray, ifds: IndexArray) -> IndexArray:
 
 
 def _read_mapped(
-    file: OpenFile, index: FileIndex, run: Run, pages: IndexArray, crop: _Crop, out: npt.NDArray[Any]
+    data: Bytes, index: FileIndex, run: Run, pages: IndexArray, crop: _Crop, out: npt.NDArray[Any]
 ) -> npt.NDArray[np.bool_]:
     """Copy a few pixels of many pages; the file's size was checked just before."""
-    data, t, form = file.map(), run.template, index.form
+    t, form = run.template, index.form
     dtype = np.dtype(form.dtype)
     row = form.width * dtype.itemsize
     which = _as_slice(pages)

@@ -701,6 +701,10 @@ def test_no_volume_straddles_two_acquisitions(tmp_path: Path, mode: str) -> None
     )
     paths = [write_acquisition(recording, tmp_path / f"scan_0000{a}.tif", a, 9) for a in (1, 2)]
     present = np.repeat(np.tile(np.arange(18) < 9, 2), 2)
+    if mode == "slow":  # frame 19 after frame 9: what is missing is an end there or a start here
+        with pytest.raises(LayoutError, match="begins with frame 19 of a loop"):
+            read_scan(tmp_path / "scan_*.tif")
+        return
     scan, warning = read_warned(tmp_path / "scan_*.tif")
     assert scan.num_frames == 2 * recording.frames_per_slice
     assert_reads(scan, whole_volumes(recording, paths, present))

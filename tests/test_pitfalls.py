@@ -16,6 +16,7 @@ import tifffile
 from common import MESOSCOPE, ROIS, STACK, VOLUME, assert_reads, expected, read_warned
 
 from scanreader import DamagedPageError, LayoutError, PathnameError, read_scan
+from scanreader import pages as page_files
 from scanreader.frames import epoch, frame_numbers
 from scanreader.simulate import Cell, Column, Recording, roi, scanfield, write_bigtiff
 
@@ -432,3 +433,58 @@ def test_a_page_with_a_corrupt_byte_count_is_what_tifffile_says(tmp_path: Path) 
         file.write(struct.pack("<Q", 4))
     want = reference.all_pages([path])
     np.testing.assert_array_equal(read_scan(path)[0, :, :, 0, 13], want[13])
+
+
+def test_a_seam_of_two_acquisitions_that_counts_on_by_chance_is_one(tmp_path: Path) -> None:
+    """5.1 writes no acquisition number: frames 1 and 2 of the first, then frame 3 of the second, are no volume."""
+    recording = Recording(release="5.1", mode="fast", zs=(0.0, 10.0, 20.0), loops=2, dropped=(2, 3, 4))
+    recording.write(tmp_path)
+    scan, warned = read_warned(tmp_path)
+    assert "no volume is whole" in warned
+    assert scan.num_fields == 2
+    assert scan.num_frames == 1
+
+
+def test_a_loop_that_stopped_and_began_late_is_refused(tmp_path: Path) -> None:
+    recording = Recording(mode="slow", zs=(0.0, 1.0, 2.0), volumes=2, loops=2, dropped=(4, 5, 6, 7))
+    recording.write(tmp_path)
+    with pytest.raises(LayoutError, match="of a loop"):
+        read_scan(tmp_path)
+
+
+@pytest.mark.parametrize("odd", [1, 2, 4, 6, 10, 15])
+def test_odd_galvo_pages_that_cancel_out_do_not_hide_their_numbers(tmp_path: Path, odd: int) -> None:
+    recording = Recording(frames_per_slice=9, channels=(1, 2), resonant=False)
+    texts = recording.header_text().encode() + b"\0", recording.roi_text().encode() + b"\0"
+    pages = [
+        (recording.description(frame, 0.01).encode().ljust(300) + b" " * (8 * (i == odd) - 8 * (i == odd + 1)), image)
+        for i, (frame, _, image) in enumerate(recording.pages())
+    ]
+    shortened = [(text[:292] if i == odd + 1 else text, image) for i, (text, image) in enumerate(pages)]
+    write_bigtiff(tmp_path / "a.tif", *texts, shortened, slot=None)
+    want = reference.all_pages([tmp_path / "a.tif"])
+    assert_reads(read_scan(tmp_path / "a.tif"), reference.fields(want, channels=2))
+
+
+def test_a_failing_disk_is_our_own_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (path,) = PLANAR.write(tmp_path)
+    scan = read_scan(path)
+
+    def fail(*_: Any) -> int:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(page_files, "_read_some", fail)
+    for job in (lambda: scan[0], lambda: read_scan(path)):
+        with pytest.raises(DamagedPageError, match=r"scan_00001\.tif.*cannot be read at byte \d+: Input"):
+            job()
+
+
+def test_a_file_system_without_maps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = PLANAR.write(tmp_path)
+    scan = read_scan(paths[0])
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError(19, "No such device")
+
+    monkeypatch.setattr("mmap.mmap", fail)
+    np.testing.assert_array_equal(scan[0, 3, 4, 0], reference.all_pages(paths)[:, 3, 4])
