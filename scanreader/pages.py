@@ -1003,17 +1003,16 @@ def _read_mapped(
     dtype = np.dtype(form.dtype)
     row = form.width * dtype.itemsize
     which = _as_slice(pages)
-    which = which if isinstance(which, slice) else pages
     spans = _strided(data, run.ifd + t.start, (run.length, len(t.data)), (run.stride, 1), np.dtype(np.uint8))
     ifds = run.ifd + pages * run.stride
     bad = ~_sound(t, ifds, spans[which], _following(run, pages, ifds))
     shape, strides = (run.length, form.height, form.width), (run.stride, row, dtype.itemsize)
     images = _strided(data, run.ifd + t.pixels, shape, strides, dtype)
-    if isinstance(which, slice):
-        out[...] = _crop(images[which], crop)
+    if isinstance(which, slice) and isinstance(crop.rows, slice) and isinstance(crop.columns, slice):
+        out[...] = images[(which, *crop)]
         return bad
-    rows, columns = (np.arange(form_size)[part] for form_size, part in zip(shape[1:], crop, strict=True))
-    out[...] = images[np.ix_(which, rows, columns)]
+    picks = (np.arange(size)[part] for size, part in zip(shape, (which, *crop), strict=True))
+    out[...] = images[np.ix_(*picks)]
     return bad
 
 
