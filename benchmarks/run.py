@@ -93,7 +93,7 @@ class Bench:
             self.row("", "", best(index, 2) / ours, 300, what="× ScanImageTiffReader")
         if ROIEXTRACTORS:
             took = best(lambda: ROIEXTRACTORS.ScanImageImagingExtractor(file_path=path), 1)
-            self.row("", "", took / ours, 300, what="× roiextractors")
+            self.row("", "", took / ours, 1, what="× roiextractors")
         few = self.recording("1k_4", height=4, width=4, frames_per_slice=1000)
         many = self.recording("1M_4", height=4, width=4, frames_per_slice=1_000_000)
         a, b = (best(lambda f=f: read_scan(f[0]).shape, 9) for f in (few, many))
