@@ -64,7 +64,7 @@ def demo(
 ) -> None:
     """Write a small multi-ROI volume recording, read it, and show what is in it.
 
-    Example: scanreader demo --folder /tmp/demo
+    Example: scanreader demo --folder my-demo
     """
     console = Console()
     try:
