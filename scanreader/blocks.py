@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import struct
 
 from scanreader.header import BLOCK_START, MAGIC, Block, decode
@@ -64,15 +65,15 @@ def _appended_rois(index: FileIndex) -> str:
     return decode(rois) if rois.lstrip()[:1] == b"{" else ""
 
 
-def same_recording(block: Block) -> str:
-    """Return what is equal in the headers of all files of one recording.
+def same_recording(block: Block) -> bytes:
+    """Return a digest of what is equal in the headers of all files of one recording.
 
     The block since 2015.4 is; older releases write the settings into each description, behind the frame's own
     lines. The settings of 3.x hold the time at which each file was begun.
     """
-    if not block.text.startswith("state.") and "scanimage.SI" not in block.text:
-        return block.text + block.rois
-    lines = block.text.replace("\r", "\n").split("\n")
-    return "\n".join(
-        line for line in lines if line.startswith(("scanimage.", "state.")) and not line.startswith(CHANGING)
-    )
+    text = block.text + block.rois
+    if block.text.startswith("state.") or "scanimage.SI" in block.text:
+        lines = block.text.replace("\r", "\n").split("\n")
+        kept = (line for line in lines if line.startswith(("scanimage.", "state.")) and not line.startswith(CHANGING))
+        text = "\n".join(kept)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

@@ -18,6 +18,7 @@ from scanreader.errors import LayoutError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from scanreader.frames import FrameNumbers
     from scanreader.indexing import IndexArray
 
 
@@ -81,7 +82,6 @@ class Layout:
 
     counts: Counts
     stretches: tuple[Stretch, ...]
-    averaging: int = 1
 
     @property
     def num_volumes(self) -> int:
@@ -169,16 +169,6 @@ class Part(NamedTuple):
         return other is not None and (self.recording, self.acquisition) == (other.recording, other.acquisition)
 
 
-class Numbers(NamedTuple):
-    """What ScanImage says of a frame, as far as the layout needs it."""
-
-    running: int | None
-    """Raw frames since the start of the grab or loop, from 1."""
-    in_acquisition: int | None
-    """Raw frames since the start of the acquisition (in slow stacks: of the slice), from 1."""
-    acquisition: int | None
-
-
 class _Break(NamedTuple):
     """Where a stretch of frames begins whose numbers follow each other."""
 
@@ -190,7 +180,7 @@ class _Break(NamedTuple):
 def find_layout(
     stack: Stack,
     parts: Sequence[Part],
-    numbers_of: Callable[[int], Numbers],
+    numbers_of: Callable[[int], FrameNumbers],
     *,
     trusted: bool,
     whole: bool,
@@ -239,7 +229,7 @@ def find_layout(
         number.check()
         number.check_first_slice()
         breaks = _find_breaks(number, parts, findings, whole=whole, loop=loop)
-    layout = _gather(stack, counts, breaks, total, findings)
+    layout = _gather(counts, breaks, total, findings)
     return layout, findings
 
 
@@ -247,7 +237,7 @@ class _Numbering:
     """The one running number of the frames that tells a frame's place in its volume."""
 
     def __init__(
-        self, stack: Stack, counts: Counts, parts: Sequence[Part], numbers_of: Callable[[int], Numbers]
+        self, stack: Stack, counts: Counts, parts: Sequence[Part], numbers_of: Callable[[int], FrameNumbers]
     ) -> None:
         self.stack, self.counts, self.parts, self._numbers_of = stack, counts, parts, numbers_of
         first = numbers_of(0)
@@ -260,7 +250,7 @@ class _Numbering:
 
     def at(self, page: int) -> int | None:
         numbers = self._numbers_of(page)
-        return numbers.running if self.runs_on else numbers.in_acquisition
+        return numbers.frame if self.runs_on else numbers.in_acquisition
 
     @property
     def advance(self) -> bool:
@@ -489,7 +479,7 @@ def _jump(where: str, expected: int, found: int) -> str:
     return f"raw frames are doubled {where}: frame {found} comes where {expected} was due"
 
 
-def _gather(stack: Stack, counts: Counts, breaks: Sequence[_Break], total: int, findings: list[str]) -> Layout:
+def _gather(counts: Counts, breaks: Sequence[_Break], total: int, findings: list[str]) -> Layout:
     """Keep the whole volumes of each stretch of frames; what is left of a broken one is said."""
     c, per = counts.channels, counts.frames_per_volume
     stretches: list[Stretch] = []
@@ -503,16 +493,14 @@ def _gather(stack: Stack, counts: Counts, breaks: Sequence[_Break], total: int, 
             stretches.append(Stretch(volume, start, volumes))
             volume += volumes
     if not stretches:
-        return _salvage(stack, counts, breaks, ends, findings)
+        return _salvage(counts, breaks, ends, findings)
     if left_out:
         of = "frames that are not whole" if per == 1 else "volumes that are not whole"
         findings.append(f"{left_out} page{'s' if left_out > 1 else ''} of {of} are left out")
-    return Layout(counts, tuple(stretches), stack.averaging)
+    return Layout(counts, tuple(stretches))
 
 
-def _salvage(
-    stack: Stack, counts: Counts, breaks: Sequence[_Break], ends: Sequence[int], findings: list[str]
-) -> Layout:
+def _salvage(counts: Counts, breaks: Sequence[_Break], ends: Sequence[int], findings: list[str]) -> Layout:
     """Where not one volume is whole: the whole slices, or, with not even one, the frames of the first."""
     c, r = counts.channels, counts.repeats
     for (page, place), end in zip(breaks, ends, strict=True):
@@ -525,7 +513,7 @@ def _salvage(
         why = "the recording stopped in its first" if len(breaks) == 1 else "no volume is whole: of the first"
         said = f"volume: {slices} of {counts.slices} slices are" if slices else f"slice: {frames} of {r} frames are"
         findings.append(f"{why} {said} whole, {left} page{'' if left == 1 else 's'} are left out")
-        return Layout(kept, (Stretch(0, page, volumes),), stack.averaging)
+        return Layout(kept, (Stretch(0, page, volumes),))
     raise LayoutError(
         f"no volume is whole: a volume is {counts.pages_per_volume} pages ({counts.slices} slices of {r} frames "
         f"and {counts.flyback} flyback frames, of {c} channels); raw=True reads the pages as they lie"

@@ -491,6 +491,13 @@ def _sound(template: Template, ifds: IndexArray, spans: Bytes, following: IndexA
     return np.asarray(~bad)
 
 
+def _spans(file: OpenFile, template: Template, ifds: IndexArray) -> Bytes:
+    """Read the bytes that are checked of pages whose IFDs are well inside of the file."""
+    size = len(template.data)
+    read = b"".join(file.read(ifd + template.start, size) for ifd in ifds.tolist())
+    return np.frombuffer(read, np.uint8).reshape(-1, size)
+
+
 @lru_cache(maxsize=64)
 def _arrays(template: Template) -> tuple[Bytes, Bytes]:
     return np.frombuffer(template.data, np.uint8), np.frombuffer(template.mask, np.uint8)
@@ -515,9 +522,7 @@ def _even(file: OpenFile, flavour: Flavour, first: Page) -> FileIndex | None:
     end = first.ifd + count * stride
     probes = np.array([k for k in sorted({0, 1, count // 2, count - 2, count - 1}) if 0 <= k < count])
     ifds = first.ifd + probes * stride
-    size = len(first.template.data)
-    read = b"".join(file.read(ifd + first.template.start, size) for ifd in ifds.tolist())
-    spans = np.frombuffer(read, np.uint8).reshape(-1, size)
+    spans = _spans(file, first.template, ifds)
     if not _sound(first.template, ifds, spans, np.where(probes < count - 1, ifds + stride, -1)).all():
         return None
     last = _column(spans[-1:], first.template.next_at, first.template.word)[0]
@@ -563,7 +568,7 @@ def _walk(file: OpenFile, flavour: Flavour, first: Page, *, leap: bool = True) -
         number += 1
         if page.next == 0:
             behind = _next_in_line(file, flavour, page, runs[-1].stride)
-            if behind is not None and behind not in seen:
+            if behind is not None and not any(_holds(run, behind) for run in runs):
                 ending = f"{Path(file.path).name} marks a page as its last, but another stands at byte {behind}"
             break
         if page.next in seen:
@@ -617,14 +622,12 @@ def _leap(file: OpenFile, run: Run, page: Page) -> int:
     is checked when it is read.
     """
     t, stride = run.template, run.stride
-    size = len(t.data)
     good, bad = 0, (file.size - page.ifd - _extent(page)) // stride + 1
     probes = 2 ** np.arange(0, max(1, bad.bit_length()))
     while bad - good > 1:
         probes = probes[(probes > good) & (probes < bad)]
         ifds = page.ifd + probes * stride
-        read = b"".join(file.read(ifd + t.start, size) for ifd in ifds.tolist())
-        right = _sound(t, ifds, np.frombuffer(read, np.uint8).reshape(-1, size), ifds + stride)
+        right = _sound(t, ifds, _spans(file, t, ifds), ifds + stride)
         wrong = int(right.argmin()) if not right.all() else len(right)
         good = int(probes[wrong - 1]) if wrong else good
         bad = int(probes[wrong]) if wrong < len(right) else bad
@@ -753,11 +756,6 @@ class Pages:
 
     def __getstate__(self) -> dict[str, Any]:
         return {"files": self.files}
-
-    def place(self, number: int) -> str:
-        """Say where a page is, for a message."""
-        file = int(np.searchsorted(self.starts, number, side="right")) - 1
-        return f"page {number - self.starts[file]} of {Path(self.files[file].path).name}"
 
     def read(
         self,

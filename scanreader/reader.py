@@ -8,6 +8,7 @@ import os
 import re
 import warnings
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -213,10 +214,11 @@ def _refuse_twice(paths: Sequence[Path]) -> None:
 
 
 def _open_all(paths: Sequence[Path], findings: list[str]) -> list[_File]:
-    files, empty = [], []
+    files: list[_File] = []
+    empty = []
     for path in paths:
         try:
-            files.append(_open(path))
+            files.append(_open(path, files[0] if files else None))
         except NoPageError as error:
             if len(paths) == 1:
                 raise
@@ -229,9 +231,12 @@ def _open_all(paths: Sequence[Path], findings: list[str]) -> list[_File]:
     return files
 
 
-def _open(path: Path) -> _File:
+def _open(path: Path, like: _File | None = None) -> _File:
+    """Open a file; a header that is that of another is held once, however long it is and however many files."""
     index = index_file(path)
     block = read_block(index)
+    if like is not None and block == like.block:
+        block = like.block
     name = _parse_name(path, block)
     if block is None:
         return _File(path, index, None, name, (name.stem, None))
@@ -251,6 +256,7 @@ def _parse_name(path: Path, block: Block | None) -> _Name:
     return _Name(stem, None, None, channel)
 
 
+@lru_cache(maxsize=1)  # files of a recording share their header, which can have megabytes
 def _is_rolled(block: Block | None) -> bool:
     """Whether ScanImage was set to begin a new file after some frames."""
     if block is None:
@@ -279,7 +285,7 @@ def _with_siblings(file: _File, findings: list[str]) -> list[_File]:
         if name.part is None or not same_name or path.name == file.path.name:
             continue
         try:
-            other = _open(path)
+            other = _open(path, file)
         except ScanReaderError as error:
             findings.append(f"{path.name} is left out: {error}")
             continue

@@ -21,10 +21,10 @@ from scanreader.errors import (
     ScanImageVersionError,
 )
 from scanreader.fields import Field, Roi, Scanfield, Slot
-from scanreader.frames import NUMBERS_END, frame_numbers
+from scanreader.frames import NUMBERS_END, FrameNumbers, frame_numbers
 from scanreader.header import Block, Header, integers, listed, numbers, parse_json
 from scanreader.indexing import AXES, Pick, as_array, pick, shifted, split_key
-from scanreader.layout import Counts, Layout, Numbers, Part, Stack, Stretch, find_layout, whole_number
+from scanreader.layout import Counts, Layout, Part, Stack, Stretch, find_layout, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -227,13 +227,12 @@ class Scan:
         self._closed = False
 
     def _find_layout(self, source: Source) -> Layout:
-        known: dict[int, Numbers] = {}
+        known: dict[int, FrameNumbers] = {}
 
-        def numbers_of(page: int) -> Numbers:
+        def numbers_of(page: int) -> FrameNumbers:
             if page not in known:
                 (description,) = source.pages.descriptions([page], NUMBERS_END)
-                found = frame_numbers(description)
-                known[page] = Numbers(found.frame, found.in_acquisition, found.acquisition)
+                known[page] = frame_numbers(description)
             return known[page]
 
         layout, findings = find_layout(

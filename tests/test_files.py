@@ -24,6 +24,7 @@ from scanreader import (
     PathnameError,
     ScanReaderWarning,
     read_scan,
+    reader,
 )
 from scanreader.simulate import Image, Logged, Recording
 
@@ -891,3 +892,12 @@ def test_frames_that_averaging_left_over_are_not_missing(tmp_path: Path) -> None
     assert_reads(read_scan(tmp_path), expected(recording, paths))
     for path in paths:
         assert_reads(read_scan(path), expected(recording, [path]))
+
+
+def test_files_of_one_recording_hold_its_header_once(tmp_path: Path) -> None:
+    # Some labs append megabytes to it; a thousand files must not hold a thousand copies.
+    Recording(frames_per_slice=6, frames_per_file=2).write(tmp_path)
+    for named in (tmp_path, tmp_path / "scan_00001_00002.tif"):
+        files = reader._find_files(named, [], siblings=True)
+        assert len({id(file.block) for file in files}) == 1
+        assert len(files) == 3
