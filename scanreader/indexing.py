@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-from types import EllipsisType
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -39,15 +38,15 @@ def split_key(key: Any) -> tuple[Entry, ...]:
         If an entry is not an integer, a slice, ``...``, or a flat sequence of integers or booleans.
     """
     entries = key if isinstance(key, tuple) else (key,)
-    dots = [i for i, entry in enumerate(entries) if isinstance(entry, EllipsisType)]
+    dots = [i for i, entry in enumerate(entries) if entry is ...]
     if len(dots) > 1:
         raise ScanIndexError("a key can have one '...', this one has more")
     given = len(entries) - len(dots)
     if given > len(AXES):
         raise ScanIndexError(f"too many indices: a scan has {len(AXES)} axes, {given} entries were given")
     at = dots[0] if dots else given
-    filled = (*entries[:at], *[slice(None)] * (len(AXES) - given), *entries[at + len(dots) :])
-    return tuple(_check(entry, axis) for entry, axis in zip(filled, AXES, strict=True))
+    filled = entries[:at] + (WHOLE,) * (len(AXES) - given) + entries[at + len(dots) :]
+    return tuple(map(_check, filled, AXES))
 
 
 def pick(entry: Entry, size: int, axis: str, owner: str = "the scan") -> Pick:
@@ -61,8 +60,10 @@ def pick(entry: Entry, size: int, axis: str, owner: str = "the scan") -> Pick:
     if isinstance(entry, slice):
         return Pick(range(*entry.indices(size)), drops=False)
     if isinstance(entry, int):
-        _check_bounds(entry, entry, size, axis, owner)
-        return Pick(range(entry % size, entry % size + 1), drops=True)
+        if not -size <= entry < size:
+            _check_bounds(entry, entry, size, axis, owner)
+        at = entry % size
+        return Pick(range(at, at + 1), drops=True)
     if entry.dtype == np.bool_:
         if len(entry) != size:
             raise ScanIndexError(f"a mask of {len(entry)} does not fit the {axis} axis: {owner} has {size} {axis}s")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -83,32 +84,32 @@ class Layout:
     counts: Counts
     stretches: tuple[Stretch, ...]
 
-    @property
+    @cached_property
     def num_volumes(self) -> int:
         """Volumes that are whole."""
         return sum(stretch.volumes for stretch in self.stretches)
 
-    @property
+    @cached_property
     def num_frames(self) -> int:
         """Time points of a field: volumes times repeats."""
         return self.num_volumes * self.counts.repeats
 
-    def page_numbers(self, slice_id: int, channels: IndexArray, frames: IndexArray) -> IndexArray:
+    def page_numbers(self, slice_id: int, channels: int | IndexArray, frames: int | IndexArray) -> IndexArray:
         """Pages of a slice.
 
         Parameters
         ----------
         slice_id : int
             From 0, in the order of scanning.
-        channels, frames : int arrays
+        channels, frames : ints or int arrays
             From 0; frame = volume * repeats + repeat.
 
         Returns
         -------
-        int array of shape (frames, channels)
+        int array of shape (frames, channels), less the axes that were given as one int
         """
         counts = self.counts
-        volumes, repeats = (frames, 0) if counts.repeats == 1 else np.divmod(frames, counts.repeats)
+        volumes, repeats = (frames, 0) if counts.repeats == 1 else divmod(frames, counts.repeats)
         if len(self.stretches) == 1:
             starts = self.stretches[0].page + volumes * counts.pages_per_volume
         else:
@@ -117,7 +118,7 @@ class Layout:
             which = np.searchsorted(firsts, volumes, side="right") - 1
             starts = pages[which] + (volumes - firsts[which]) * counts.pages_per_volume
         in_volume = starts + (slice_id * counts.repeats + repeats) * counts.channels
-        return np.asarray(in_volume[:, None] + channels)
+        return np.add.outer(in_volume, channels)
 
 
 def saved_counts(stack: Stack) -> Counts:

@@ -18,13 +18,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 import tifffile
 
 from scanreader.errors import ChangedFileError, DamagedPageError, FileFormatError, PathnameError
+from scanreader.indexing import shifted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -58,6 +59,7 @@ SIZES = {
     18: 8,
 }
 CODES = {1: "B", 3: "H", 4: "I", 16: "Q"}
+READ_ONLY = os.O_RDONLY | getattr(os, "O_BINARY", 0)  # the latter is Windows'
 MAX_ENTRIES = 4096  # no writer comes near; more means that these bytes are no IFD
 MAX_STRIPS = 1 << 20
 
@@ -90,12 +92,12 @@ class OpenFile:
 
     def __init__(self, path: str | Path) -> None:
         try:
-            self._file = io.FileIO(path)
+            self._file = os.open(path, READ_ONLY)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise PathnameError(f"{os.fspath(path)!r} cannot be opened: {reason}") from error
         self.path = os.fspath(path)
-        stat = os.fstat(self._file.fileno())
+        stat = os.fstat(self._file)
         self.size, self.mtime_ns = stat.st_size, stat.st_mtime_ns
 
     def __enter__(self) -> Self:
@@ -104,7 +106,7 @@ class OpenFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        os.close(self._file)
 
     def read(self, offset: int, size: int) -> bytes:
         """Up to `size` bytes from `offset`: fewer at the end of the file, none outside of it."""
@@ -143,18 +145,19 @@ class OpenFile:
         Only for few bytes: where a read fails with an error, a map kills the process.
         """
         try:
-            data = np.frombuffer(mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+            data = np.frombuffer(mmap.mmap(self._file, 0, access=mmap.ACCESS_READ), np.uint8)
         except (OSError, ValueError):
             return None
         return data if len(data) == self.size else None  # it was cut this moment: bulk reads say so
 
 
-def _read_some(file: Any, offset: int, buffers: list[memoryview]) -> int:
+def _read_some(file: int, offset: int, buffers: list[memoryview]) -> int:
     """Read at `offset` into the first of some buffers; returns how many bytes came."""
     if hasattr(os, "preadv"):
-        return os.preadv(file.fileno(), buffers, offset)
-    file.seek(offset)
-    return int(file.readinto(buffers[0]) or 0)
+        return os.preadv(file, buffers, offset)
+    with io.FileIO(file, closefd=False) as stream:  # Windows
+        stream.seek(offset)
+        return int(stream.readinto(buffers[0]) or 0)
 
 
 # ------------------------------------------------------------------ IFDs of a TIFF
@@ -491,6 +494,21 @@ def _sound(template: Template, ifds: IndexArray, spans: Bytes, following: IndexA
     return np.asarray(~bad)
 
 
+def _is_sound(template: Template, ifd: int, span: bytes | bytearray, following: int) -> bool:
+    """Tell the same of one page, in less time."""
+    data, mask, order = _numbers(template)
+    if (int.from_bytes(span, "little") ^ data) & mask:
+        return False
+    places = template.moves
+    if following >= 0:
+        places = (*places, (template.next_at, template.word, following - ifd))
+    for place, code, beyond in places:
+        size = int(code[2])
+        if int.from_bytes(span[place : place + size], order) != (ifd + beyond) % (1 << 8 * size):
+            return False
+    return True
+
+
 def _spans(file: OpenFile, template: Template, ifds: IndexArray) -> Bytes:
     """Read the bytes that are checked of pages whose IFDs are well inside of the file."""
     size = len(template.data)
@@ -501,6 +519,12 @@ def _spans(file: OpenFile, template: Template, ifds: IndexArray) -> Bytes:
 @lru_cache(maxsize=64)
 def _arrays(template: Template) -> tuple[Bytes, Bytes]:
     return np.frombuffer(template.data, np.uint8), np.frombuffer(template.mask, np.uint8)
+
+
+@lru_cache(maxsize=64)
+def _numbers(template: Template) -> tuple[int, int, Literal["little", "big"]]:
+    order: Literal["little", "big"] = "little" if template.word[0] == "<" else "big"
+    return int.from_bytes(template.data, "little"), int.from_bytes(template.mask, "little"), order
 
 
 def _column(spans: Bytes, place: int, code: str) -> npt.NDArray[Any]:
@@ -784,33 +808,24 @@ class Pages:
         """
         if not out.size:
             return
-        crop = _Crop(_as_slice(rows), _as_slice(columns))
-        jobs = list(self._jobs(numbers, out.nbytes // len(numbers)))
-        threads = min(len(jobs), THREADS)
+        crop = _find_crop(rows, columns, self.form)
+        jobs = self._jobs(numbers, out.nbytes // len(numbers))
         tasks = [(self.files[file], pages, crop, out[part]) for file, pages, part in jobs]
-        if threads < 2:
+        if len(tasks) == 1 or THREADS == 1:
             for task in tasks:
                 _read_file(*task)
             return
-        with ThreadPoolExecutor(threads) as pool:
+        with ThreadPoolExecutor(min(len(tasks), THREADS)) as pool:
             for done in [pool.submit(_read_file, *task) for task in tasks]:
                 done.result()
 
     def _jobs(self, numbers: IndexArray, page_bytes: int) -> Iterator[tuple[int, IndexArray, slice]]:
         """Cut a request into pieces of one file and about a chunk each."""
-        file_of = self._file_of(numbers)
-        cuts = _cuts(file_of)
         step = min(max(1, CHUNK // max(1, page_bytes)), MOST_PAGES)
-        for a, b in itertools.pairwise(cuts):
-            file = int(file_of[a])
+        for file, a, b in _grouped(numbers, self.starts[:-1]):
             for start in range(a, b, step):
                 part = slice(start, min(b, start + step))
                 yield file, numbers[part] - self.starts[file], part
-
-    def _file_of(self, numbers: IndexArray) -> IndexArray:
-        if len(self.files) == 1:
-            return np.zeros(len(numbers), np.int64)
-        return self.starts.searchsorted(numbers, side="right") - 1
 
     def descriptions(self, numbers: Sequence[int], limit: int | None = None) -> list[bytes]:
         """Return the ImageDescriptions of pages, at most `limit` bytes of each; b'' where there is none."""
@@ -831,7 +846,7 @@ def read_tag(index: FileIndex, page: int, code: int, limit: int | None = None) -
     """
     if not index.runs:
         return _read_tag_decoded(index, page, code, limit)
-    run = index.runs[_run_of(index, np.array([page]))[0]]
+    run = next(run for run in reversed(index.runs) if run.page <= page)
     at, t = run.ifd + (page - run.page) * run.stride, run.template
     with reopen(index) as file:
         span = np.frombuffer(file.read(at + t.start, len(t.data)), np.uint8)
@@ -855,54 +870,73 @@ def _read_tag_decoded(index: FileIndex, page: int, code: int, limit: int | None)
     return data[:limit]
 
 
-def _cuts(owners: IndexArray) -> list[int]:
-    """Where the owner of one page is not that of the page before; with both ends."""
-    if len(owners) == 1:
-        return [0, 1]
-    return [0, *(np.flatnonzero(owners[1:] != owners[:-1]) + 1).tolist(), len(owners)]
+def _grouped(pages: IndexArray, firsts: Sequence[int] | IndexArray) -> Iterator[tuple[int, int, int]]:
+    """Group pages by whose they are: which of those that begin at `firsts`, first and end in `pages`."""
+    if len(firsts) == 1:
+        yield 0, 0, len(pages)
+        return
+    owners = np.asarray(firsts).searchsorted(pages, side="right") - 1
+    if len(pages) == 1:
+        yield int(owners[0]), 0, 1
+        return
+    cuts = np.flatnonzero(owners[1:] != owners[:-1]) + 1
+    for a, b in itertools.pairwise([0, *cuts.tolist(), len(pages)]):
+        yield int(owners[a]), a, b
 
 
 class _Crop(NamedTuple):
-    """Rows and columns of a page."""
+    """What to take of each page."""
 
+    top: int
+    """The first row that is needed."""
+    height: int
+    """Rows from there to the last that is needed."""
     rows: slice | IndexArray
+    """Which of those rows."""
     columns: slice | IndexArray
+    whole: bool
+    """Whether that is all of those rows."""
+    thin: bool
+    """Whether it is so little that the rest of the page should not be read for it."""
+
+
+def _find_crop(rows: range | IndexArray, columns: range | IndexArray, form: Form) -> _Crop:
+    rows, columns = _as_range(rows), _as_range(columns)
+    first, last = (rows[0], rows[-1]) if isinstance(rows, range) else (int(rows.min()), int(rows.max()))
+    top, bottom = min(first, last), max(first, last) + 1
+    whole = (
+        isinstance(rows, range)
+        and isinstance(columns, range)
+        and (rows, columns) == (range(top, bottom), range(form.width))
+    )
+    thin = len(rows) * len(columns) * THIN < form.height * form.width
+    return _Crop(top, bottom - top, _as_slice(shifted(rows, -top)), _as_slice(columns), whole, thin)
+
+
+def _as_range(indices: range | IndexArray) -> range | IndexArray:
+    """Return places as a range if they are evenly spaced, and up or down."""
+    if isinstance(indices, range):
+        return indices
+    first, last = int(indices[0]), int(indices[-1])
+    step = int(indices[1]) - first if len(indices) > 1 else 1
+    if step == 0 or (indices[1:] - indices[:-1] != step).any():
+        return indices
+    return range(first, last + (1 if step > 0 else -1), step)
 
 
 def _as_slice(indices: range | IndexArray) -> slice | IndexArray:
-    """Evenly stepped indices as a slice."""
-    if isinstance(indices, range):
-        return slice(indices.start, None if indices.stop < 0 else indices.stop, indices.step)
-    if len(indices) == 1:
-        return slice(int(indices[0]), int(indices[0]) + 1, 1)
-    step = int(indices[1] - indices[0])
-    if step == 0 or (indices[1:] - indices[:-1] != step).any():
+    if not isinstance(indices, range):
         return indices
-    stop = int(indices[-1]) + (1 if step > 0 else -1)
-    return slice(int(indices[0]), stop if stop >= 0 else None, step)
+    return slice(indices.start, None if indices.stop < 0 else indices.stop, indices.step)
 
 
-def _bounds(part: slice | IndexArray) -> tuple[int, int]:
-    """Return the first place and the one behind the last."""
-    if isinstance(part, slice):
-        step = part.step
-        count = len(range(part.start, -1 if part.stop is None else part.stop, step))
-        ends = (part.start, part.start + (count - 1) * step)
-        return min(ends), max(ends) + 1
-    return int(part.min()), int(part.max()) + 1
-
-
-def _crop(pages: npt.NDArray[Any], crop: _Crop, first_row: int = 0) -> npt.NDArray[Any]:
-    """Rows and columns of pages of shape (pages, rows, columns) that begin at `first_row`."""
-    rows, columns = crop
-    if isinstance(columns, slice):
-        pages = pages[:, :, columns]
-    if isinstance(rows, slice):
-        stop = None if rows.stop is None or rows.stop - first_row < 0 else rows.stop - first_row
-        pages = pages[:, slice(rows.start - first_row, stop, rows.step)]
-    else:
-        pages = pages.take(rows - first_row, axis=1)  # twice as quick as indexing
-    return pages if isinstance(columns, slice) else pages.take(columns, axis=2)
+def _crop(pages: npt.NDArray[Any], crop: _Crop) -> npt.NDArray[Any]:
+    """Take rows and columns of pages of shape (pages, rows, columns) whose first row is the crop's."""
+    if isinstance(crop.columns, slice):
+        pages = pages[:, :, crop.columns]
+    # take is twice as quick as an index of arrays
+    pages = pages[:, crop.rows] if isinstance(crop.rows, slice) else pages.take(crop.rows, axis=1)
+    return pages if isinstance(crop.columns, slice) else pages.take(crop.columns, axis=2)
 
 
 def reopen(index: FileIndex) -> OpenFile:
@@ -925,15 +959,21 @@ def _read_file(index: FileIndex, pages: IndexArray, crop: _Crop, out: npt.NDArra
     if not index.runs:
         _read_decoded(index, pages, crop, out)
         return
-    run_of = _run_of(index, pages)
-    cuts = _cuts(run_of)
     with reopen(index) as file:
-        for a, b in itertools.pairwise(cuts):
-            run = index.runs[run_of[a]]
-            bad = _read_run(file, index, run, pages[a:b] - run.page, crop, out[a:b])
-            if bad.any():
-                page = int(pages[a:b][bad][0])
-                _read_file(_walked_instead(index, page), pages[a:b], crop, out[a:b])
+        for which, a, b in _grouped(pages, [run.page for run in index.runs]):
+            run = index.runs[which]
+            try:
+                _read_run(file, index.form, run, pages[a:b] - run.page, crop, out[a:b])
+            except _StrayPageError as error:
+                walked = _walked_instead(index, run.page + error.page)
+                _read_file(walked, pages[a:b], crop, out[a:b])
+
+
+class _StrayPageError(ValueError):
+    """A page of a run is not what its spacing says."""
+
+    def __init__(self, page: int) -> None:
+        self.page = page
 
 
 def _walked_instead(index: FileIndex, page: int) -> FileIndex:
@@ -947,71 +987,54 @@ def _walked_instead(index: FileIndex, page: int) -> FileIndex:
     return walked
 
 
-def _run_of(index: FileIndex, pages: IndexArray) -> IndexArray:
-    if len(index.runs) == 1:
-        return np.zeros(len(pages), np.int64)
-    return np.searchsorted([run.page for run in index.runs], pages, side="right") - 1
+def _read_run(file: OpenFile, form: Form, run: Run, pages: IndexArray, crop: _Crop, out: npt.NDArray[Any]) -> None:
+    """Copy a crop of pages of one run.
 
-
-def _read_run(
-    file: OpenFile, index: FileIndex, run: Run, pages: IndexArray, crop: _Crop, out: npt.NDArray[Any]
-) -> npt.NDArray[np.bool_]:
-    """Copy a crop of pages of one run, and tell which of them are not what their IFDs say."""
-    page_bytes = index.form.nbytes
-    dtype = np.dtype(index.form.dtype)
-    wanted = out[0].size * dtype.itemsize
-    data = file.map() if wanted * THIN < page_bytes else None
+    Raises
+    ------
+    _StrayPageError
+        If one of them is not what its IFD says.
+    """
+    data = file.map() if crop.thin else None
     if data is not None:
-        return _read_mapped(data, index, run, pages, crop, out)
-    top, bottom = _bounds(crop.rows)
-    row = index.form.width * dtype.itemsize
-    block = (bottom - top) * row
-    whole_rows = out.shape[1:] == (bottom - top, index.form.width) and _whole(crop, index.form.width)
-    if whole_rows and out.dtype == dtype and out.flags.c_contiguous:
-        return _read_blocks(file, run, pages, top * row, out.reshape(len(out), -1).view(np.uint8))
-    bad = np.zeros(len(pages), bool)
-    step = max(1, ROOM // block)
-    room = np.empty((min(step, len(pages)), block), np.uint8)
-    for a in range(0, len(pages), step):
-        blocks = room[: len(pages[a : a + step])]
-        bad[a : a + step] = _read_blocks(file, run, pages[a : a + step], top * row, blocks)
-        images = blocks.view(dtype).reshape(len(blocks), bottom - top, index.form.width)
-        out[a : a + step] = _crop(images, crop, top)
-    return bad
-
-
-def _whole(crop: _Crop, width: int) -> bool:
-    rows, columns = crop
-    both = isinstance(rows, slice) and isinstance(columns, slice)
-    return both and rows.step == 1 and columns == slice(0, width, 1)  # type: ignore[union-attr]
-
-
-def _following(run: Run, pages: IndexArray, ifds: IndexArray) -> IndexArray:
-    """Where each page should say that the next one is; the last of a run may say anything."""
-    following = ifds + run.stride
-    following[pages == run.length - 1] = -1
-    return following
-
-
-def _read_mapped(
-    data: Bytes, index: FileIndex, run: Run, pages: IndexArray, crop: _Crop, out: npt.NDArray[Any]
-) -> npt.NDArray[np.bool_]:
-    """Copy a few pixels of many pages; the file's size was checked just before."""
-    t, form = run.template, index.form
+        _read_mapped(data, form, run, pages, crop, out)
+        return
     dtype = np.dtype(form.dtype)
     row = form.width * dtype.itemsize
-    which = _as_slice(pages)
+    if crop.whole and out.dtype == dtype and out.flags.c_contiguous:
+        _read_blocks(file, run, pages, crop.top * row, out.reshape(len(out), -1).view(np.uint8))
+        return
+    step = max(1, ROOM // (crop.height * row))
+    room = np.empty((min(step, len(pages)), crop.height * row), np.uint8)
+    for a in range(0, len(pages), step):
+        blocks = room[: len(pages[a : a + step])]
+        _read_blocks(file, run, pages[a : a + step], crop.top * row, blocks)
+        images = blocks.view(dtype).reshape(len(blocks), crop.height, form.width)
+        out[a : a + step] = _crop(images, crop)
+
+
+def _check(run: Run, pages: IndexArray, ifds: IndexArray, spans: Bytes) -> None:
+    """See that pages are what their spacing says; the last of a run may point anywhere."""
+    following = ifds + run.stride
+    following[pages == run.length - 1] = -1
+    good = _sound(run.template, ifds, spans, following)
+    if not good.all():
+        raise _StrayPageError(int(pages[good.argmin()]))
+
+
+def _read_mapped(data: Bytes, form: Form, run: Run, pages: IndexArray, crop: _Crop, out: npt.NDArray[Any]) -> None:
+    """Copy a few pixels of many pages; the file's size was checked just before."""
+    t, dtype = run.template, np.dtype(form.dtype)
+    row = form.width * dtype.itemsize
+    which = _as_slice(_as_range(pages))
     spans = _strided(data, run.ifd + t.start, (run.length, len(t.data)), (run.stride, 1), np.dtype(np.uint8))
-    ifds = run.ifd + pages * run.stride
-    bad = ~_sound(t, ifds, spans[which], _following(run, pages, ifds))
-    shape, strides = (run.length, form.height, form.width), (run.stride, row, dtype.itemsize)
-    images = _strided(data, run.ifd + t.pixels, shape, strides, dtype)
-    if isinstance(which, slice) and isinstance(crop.rows, slice) and isinstance(crop.columns, slice):
-        out[...] = images[(which, *crop)]
-        return bad
-    picks = (np.arange(size)[part] for size, part in zip(shape, (which, *crop), strict=True))
-    out[...] = images[np.ix_(*picks)]
-    return bad
+    _check(run, pages, run.ifd + pages * run.stride, spans[which])
+    shape, strides = (run.length, crop.height, form.width), (run.stride, row, dtype.itemsize)
+    images = _strided(data, run.ifd + t.pixels + crop.top * row, shape, strides, dtype)
+    picks: tuple[Any, ...] = (which, crop.rows, crop.columns)
+    if not all(isinstance(part, slice) for part in picks):
+        picks = np.ix_(*(np.arange(size)[part] for size, part in zip(shape, picks, strict=True)))
+    out[...] = images[picks]
 
 
 def _strided(
@@ -1021,62 +1044,55 @@ def _strided(
     return np.ndarray(shape, dtype, buffer=data.data, offset=start, strides=strides)
 
 
-def _read_blocks(file: OpenFile, run: Run, pages: IndexArray, skip: int, blocks: Bytes) -> npt.NDArray[np.bool_]:
+def _read_blocks(file: OpenFile, run: Run, pages: IndexArray, skip: int, blocks: Bytes) -> None:
     """Fill each row of `blocks` with bytes of a page, from `skip` bytes behind its first pixel on."""
-    ifds = run.ifd + pages * run.stride
-    spans = np.empty((len(pages), len(run.template.data)), np.uint8)
-    even = _as_slice(pages)
-    gap = (even.step if isinstance(even, slice) else 0) * run.stride - blocks.shape[1]
-    if len(pages) > 1 and 0 <= gap < max(SMALL_GAP, blocks.shape[1]):
-        _read_vectored(file, run, ifds, skip, blocks, spans)
+    if len(pages) > 1:
+        evenly = _as_range(pages)
+        gap = (evenly.step if isinstance(evenly, range) else 0) * run.stride - blocks.shape[1]
+        if 0 <= gap < max(SMALL_GAP, blocks.shape[1]) and _read_vectored(file, run, pages, skip, blocks):
+            return
+    for page, block in zip(pages.tolist(), blocks, strict=True):
+        _read_one(file, run, page, skip, block)
+
+
+def _read_one(file: OpenFile, run: Run, page: int, skip: int, block: Bytes) -> None:
+    """Read a page: the bytes to check and the bytes wanted, in one call where they are close."""
+    t, ifd = run.template, run.ifd + page * run.stride
+    span = bytearray(len(t.data))
+    between = t.pixels + skip - (t.start + len(span))
+    if 0 <= between <= SMALL_GAP:
+        file.read_into(ifd + t.start, [memoryview(span), memoryview(bytearray(between)), block.data])
     else:
-        _read_single(file, run, ifds, skip, blocks, spans)
-    return ~_sound(run.template, ifds, spans, _following(run, pages, ifds))
+        file.read_into(ifd + t.start, [memoryview(span)])
+        file.read_into(ifd + t.pixels + skip, [block.data])
+    if not _is_sound(t, ifd, span, ifd + run.stride if page < run.length - 1 else -1):
+        raise _StrayPageError(page)
 
 
-def _read_single(file: OpenFile, run: Run, ifds: IndexArray, skip: int, blocks: Bytes, spans: Bytes) -> None:
-    """Read pages one by one: the bytes to check and the bytes wanted, together where they are close."""
-    span, pixels, size = run.template.start, run.template.pixels + skip, blocks.shape[1]
-    between = pixels - (span + spans.shape[1])
-    filler = memoryview(bytearray(max(0, min(between, SMALL_GAP))))
-    together = 0 <= between <= SMALL_GAP
-    to_spans, to_blocks = spans.reshape(-1).data, blocks.reshape(-1).data
-    for i, ifd in enumerate(ifds.tolist()):
-        to_span = to_spans[i * spans.shape[1] : (i + 1) * spans.shape[1]]
-        to_block = to_blocks[i * size : (i + 1) * size]
-        if together:
-            file.read_into(ifd + span, [to_span, filler[:between], to_block])
-        else:
-            file.read_into(ifd + span, [to_span])
-            file.read_into(ifd + pixels, [to_block])
+def _read_vectored(file: OpenFile, run: Run, pages: IndexArray, skip: int, blocks: Bytes) -> bool:
+    """Read evenly spaced pages in few calls: pixels into place, what lies between them aside, to be checked.
 
-
-def _read_vectored(file: OpenFile, run: Run, ifds: IndexArray, skip: int, blocks: Bytes, spans: Bytes) -> None:
-    """Read evenly spaced pages in few calls: pixels into place, what lies between them aside, to be checked."""
-    span, size = run.template.start, blocks.shape[1]
-    pixels = run.template.pixels + skip
-    pitch = int(ifds[1] - ifds[0])
-    gap = pitch - size
-    before, after = max(0, pixels - span), max(0, span + spans.shape[1] - (pixels + size))
-    if before > gap or after > gap or (before and after):  # what is checked is not between two pages' pixels
-        _read_single(file, run, ifds, skip, blocks, spans)
-        return
+    Returns whether it did: not if the bytes to check do not lie between two pages' pixels.
+    """
+    t, size = run.template, blocks.shape[1]
+    span, pixels, ifds = t.start, t.pixels + skip, run.ifd + pages * run.stride
+    gap = int(ifds[1] - ifds[0]) - size
+    before, after = max(0, pixels - span), max(0, span + len(t.data) - (pixels + size))
+    if before > gap or after > gap or (before and after):
+        return False
     step = max(1, min(MAX_BUFFERS // 2, 2 * ROOM // max(1, gap)))
     aside = np.empty((min(step, len(ifds)) + 1, gap), np.uint8)
+    first = gap - (pixels - span) if before else span - (pixels + size)  # where in `aside` the bytes to check are
     for a in range(0, len(ifds), step):
         part = blocks[a : a + step]
-        n = len(part)
         buffers: list[memoryview] = [aside[0, gap - before :].data]
-        for i in range(n):
+        for i in range(len(part)):
             buffers += [part[i].data, aside[i + 1].data]
         buffers[-1] = buffers[-1][:after]
         file.read_into(int(ifds[a]) + pixels - before, [b for b in buffers if len(b)])
-        if before:
-            first = gap - (pixels - span)
-            spans[a : a + step] = aside[:n, first : first + spans.shape[1]]
-        else:
-            first = span - (pixels + size)
-            spans[a : a + step] = aside[1 : n + 1, first : first + spans.shape[1]]
+        rows = aside[: len(part)] if before else aside[1 : len(part) + 1]
+        _check(run, pages[a : a + step], ifds[a : a + step], rows[:, first : first + len(t.data)])
+    return True
 
 
 def _read_decoded(index: FileIndex, pages: IndexArray, crop: _Crop, out: npt.NDArray[Any]) -> None:
@@ -1085,7 +1101,8 @@ def _read_decoded(index: FileIndex, pages: IndexArray, crop: _Crop, out: npt.NDA
     try:
         with tifffile.TiffFile(index.path) as tif:
             for i, page in enumerate(pages.tolist()):
-                out[i] = _crop(tif.pages[page].asarray()[None], crop)[0]
+                image = tif.pages[page].asarray()
+                out[i] = _crop(image[None, crop.top : crop.top + crop.height], crop)[0]
     except TIFFFILE_ERRORS as error:
         hint = "; pip install imagecodecs" if "imagecodecs" in str(error) else ""
         raise DamagedPageError(f"tifffile cannot decode pages of {index.path!r}: {error}{hint}") from error

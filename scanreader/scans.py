@@ -23,7 +23,7 @@ from scanreader.errors import (
 from scanreader.fields import Field, Roi, Scanfield, Slot
 from scanreader.frames import NUMBERS_END, FrameNumbers, frame_numbers
 from scanreader.header import Block, Header, integers, listed, numbers, parse_json
-from scanreader.indexing import AXES, Pick, as_array, pick, shifted, split_key
+from scanreader.indexing import AXES, WHOLE, Pick, as_array, pick, shifted, split_key
 from scanreader.layout import Counts, Layout, Part, Stack, Stretch, find_layout, whole_number
 
 if TYPE_CHECKING:
@@ -516,29 +516,24 @@ class Scan:
         if self._closed:
             raise ClosedScanError("the scan was closed; read_scan opens it again")
         entries = split_key(key)
-        fields = pick(entries[0], self.num_fields, AXES[0])
-        channels = pick(entries[3], self.num_channels, AXES[3])
-        frames = pick(entries[4], self.num_frames, AXES[4])
-        chosen = list(map(int, fields.indices))
-        places = [self._pick_pixels(entries, i) for i in chosen or [0]]
+        fields = pick(entries[0], len(self.fields), AXES[0])
+        channels = pick(entries[3], self.layout.counts.channels, AXES[3])
+        frames = pick(entries[4], self.layout.num_frames, AXES[4])
+        chosen = fields.indices if isinstance(fields.indices, range) else fields.indices.tolist()
+        places = [self._pick_pixels(entries, i) for i in chosen or (0,)]
+        if len(places) > 1:
+            _check_alike(chosen, places)
         rows, columns = places[0]
-        for axis, which in ((AXES[1], 0), (AXES[2], 1)):
-            sizes = [len(place[which].indices) for place in places]
-            if len(set(sizes)) > 1:
-                raise FieldDimensionMismatch(
-                    f"fields {_shortened(chosen)} give {_shortened(sizes)} {axis}s; read them one by one, "
-                    "or ask for a part that all have"
-                )
-        counts = (len(frames.indices), len(channels.indices), len(rows.indices), len(columns.indices))
-        out = np.empty((len(chosen), *counts), self.dtype)
+        as_in_file = (fields, frames, channels, rows, columns)
+        out = np.empty([len(axis.indices) for axis in as_in_file], self.dtype)
         if out.size:
-            numbers = as_array(channels.indices), as_array(frames.indices)
+            to_read = [axis.indices[0] if axis.drops else as_array(axis.indices) for axis in (channels, frames)]
             for i, (ys, xs), part in zip(chosen, places, out, strict=True):
                 field = self.fields[i]
-                pages = self.layout.page_numbers(field.slice_id, *numbers)
-                self._read_field(field, pages.ravel(), ys, xs, part.reshape(-1, *counts[2:]))
-        dropped = tuple(0 if p.drops else slice(None) for p in (fields, rows, columns, channels, frames))
-        return np.asarray(out.transpose(0, 3, 4, 2, 1)[dropped])
+                pages = self.layout.page_numbers(field.slice_id, *to_read).ravel()
+                self._read_field(field, pages, ys, xs, part.reshape(len(pages), *part.shape[2:]))
+        dropped = [0 if axis.drops else WHOLE for axis in (fields, rows, columns, channels, frames)]
+        return np.asarray(out.transpose(0, 3, 4, 2, 1)[tuple(dropped)])
 
     def _pick_pixels(self, entries: Sequence[Any], i: int) -> tuple[Pick, Pick]:
         field = self.fields[i]
@@ -846,6 +841,16 @@ class Scan:
 
 def _counted(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def _check_alike(fields: Sequence[int], places: Sequence[tuple[Pick, Pick]]) -> None:
+    for axis, which in ((AXES[1], 0), (AXES[2], 1)):
+        sizes = [len(place[which].indices) for place in places]
+        if len(set(sizes)) > 1:
+            raise FieldDimensionMismatch(
+                f"fields {_shortened(fields)} give {_shortened(sizes)} {axis}s; read them one by one, "
+                "or ask for a part that all have"
+            )
 
 
 def _shortened(values: Sequence[Any]) -> str:
