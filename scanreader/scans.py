@@ -120,7 +120,8 @@ class Scan:
     """A recording: an array of fields, indexed ``scan[field, y, x, channel, frame]``, that reads on demand.
 
     Made by `scanreader.read_scan`. It is whole when it exists and does not change; it can be pickled and used
-    from threads and processes. No file is held open between reads.
+    from threads and processes. Between reads no file is held open, but for maps of a few files of which a
+    little of each page was read (a pixel's trace), until `close` or the scan's end.
 
     Its subclasses list the settings that a release moved; `VERSIONS` tells which release has which.
 
@@ -804,8 +805,9 @@ class Scan:
     # ------------------------------------------------------------------------ lifetime
 
     def close(self) -> None:
-        """Refuse reads from now on. No file is open between reads, so nothing is lost without it."""
+        """Refuse reads from now on, and let go of all files."""
         self.__dict__["_closed"] = True
+        self._pages.release()
 
     def __enter__(self) -> Self:
         return self
