@@ -873,7 +873,7 @@ def read_tag(index: FileIndex, page: int, code: int, limit: int | None = None) -
     at, t = run.ifd + (page - run.page) * run.stride, run.template
     with reopen(index) as file:
         if _is_sound(t, at, file.read(at + t.start, len(t.data)), -1):
-            flavour = read_flavour(file)[0]
+            flavour = Flavour(t.word[0], big=t.word[2] == "8")
             tag = read_ifd(file, flavour, at).tags.get(code)
             return b"" if tag is None else tag_bytes(file, flavour, tag, limit)
     return read_tag(_walked_instead(index, page), page, code, limit)

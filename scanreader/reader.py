@@ -117,9 +117,13 @@ class _File(NamedTuple):
     name: _Name
     kin: tuple[Any, ...]
     """Equal for files of one recording."""
+    first: bytes = b""
+    """How the description of the first page begins."""
 
     def frame_number(self, page: int) -> int | None:
         """Number of the frame that a page belongs to; -1 is the last page."""
+        if page == 0 and self.first:
+            return frame_numbers(self.first).frame
         return frame_numbers(read_tag(self.tiff, page % self.tiff.num_pages, DESCRIPTION, DESCRIPTION_START)).frame
 
     def ends_inside(self, number: int) -> bool:
@@ -240,8 +244,8 @@ def _open(path: Path, like: _File | None = None) -> _File:
     name = _parse_name(path, block)
     if block is None:
         return _File(path, index, None, name, (name.stem, None))
-    start = epoch(read_tag(index, 0, DESCRIPTION, DESCRIPTION_START))
-    return _File(path, index, block, name, (name.stem, name.channel, same_recording(block), start))
+    first = read_tag(index, 0, DESCRIPTION, DESCRIPTION_START)
+    return _File(path, index, block, name, (name.stem, name.channel, same_recording(block), epoch(first)), first)
 
 
 def _parse_name(path: Path, block: Block | None) -> _Name:
