@@ -65,7 +65,7 @@ def test_threads_share_a_scan(rolled: tuple[list[Path], np.ndarray]) -> None:
 def test_requests_that_use_threads_themselves(
     rolled: tuple[list[Path], np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages, "CHUNK", 2000)
+    monkeypatch.setattr(pages, "MOST_BYTES", 2000)
     monkeypatch.setattr(pages, "THREADS", 4)
     paths, whole = rolled
     keys = some_keys(whole.shape, 60)

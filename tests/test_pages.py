@@ -316,7 +316,7 @@ def test_pages_of_all_sizes_by_all_ways(tmp_path: Path, height: int, width: int)
 
 
 def test_large_reads_are_shared_between_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "CHUNK", 20_000)
+    monkeypatch.setattr(pages, "MOST_BYTES", 20_000)
     recording = replace(VOLUME, height=60, width=50, volumes=40, frames_per_file=33)
     paths = recording.write(tmp_path)
     for dtype in (None, np.float64):
