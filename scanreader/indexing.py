@@ -57,6 +57,8 @@ def pick(entry: Entry, size: int, axis: str, owner: str = "the scan") -> Pick:
     ScanIndexError
         If an index is out of bounds, or a mask is not as long as the axis.
     """
+    if entry is WHOLE:
+        return Pick(range(size), drops=False)
     if isinstance(entry, slice):
         return Pick(range(*entry.indices(size)), drops=False)
     if isinstance(entry, int):
@@ -97,7 +99,7 @@ def _check(entry: Any, axis: str) -> Entry:
     if type(entry) is int:
         return entry
     if isinstance(entry, slice):
-        return entry if entry == WHOLE else _check_slice(entry, axis)
+        return WHOLE if entry == WHOLE else _check_slice(entry, axis)
     if isinstance(entry, (list, tuple, range)) or (isinstance(entry, np.ndarray) and entry.ndim):
         return _check_sequence(entry, axis)
     if isinstance(entry, np.ndarray):

@@ -275,6 +275,7 @@ def test_classic_offsets_beyond_4_gib_wrap() -> None:
 def test_without_vectored_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Windows has no preadv."""
     monkeypatch.delattr(os, "preadv", raising=False)
+    monkeypatch.delattr(os, "posix_fadvise", raising=False)
     write_bigtiff(tmp_path / "a.tif", b"SI.x = 1\n\0", b"", described(images()))
     assert_same(tmp_path / "a.tif", images())
     paths = VOLUME.write(tmp_path / "v")
