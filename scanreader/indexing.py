@@ -99,7 +99,8 @@ def _check(entry: Any, axis: str) -> Entry:
     if type(entry) is int:
         return entry
     if isinstance(entry, slice):
-        return WHOLE if entry == WHOLE else _check_slice(entry, axis)
+        plain = entry.start is None and entry.stop is None and entry.step is None
+        return WHOLE if plain else _check_slice(entry, axis)
     if isinstance(entry, (list, tuple, range)) or (isinstance(entry, np.ndarray) and entry.ndim):
         return _check_sequence(entry, axis)
     if isinstance(entry, np.ndarray):

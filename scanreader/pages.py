@@ -13,13 +13,14 @@ import io
 import itertools
 import mmap
 import os
+import stat
 import struct
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeAlias
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -83,6 +84,9 @@ TIFFFILE_ERRORS = (
 
 # ----------------------------------------------------------------- bytes of a file
 
+Identity: TypeAlias = tuple[int, int, int, int]
+"""Device, inode, size and time of change of a file: another file of its name has another."""
+
 
 class OpenFile:
     """An open file: the one place that opens and reads.
@@ -100,8 +104,12 @@ class OpenFile:
             reason = getattr(error, "strerror", None) or error
             raise PathnameError(f"{os.fspath(path)!r} cannot be opened: {reason}") from error
         self.path = os.fspath(path)
-        stat = os.fstat(self._file)
-        self.size, self.mtime_ns = stat.st_size, stat.st_mtime_ns
+        status = os.fstat(self._file)
+        if stat.S_ISDIR(status.st_mode):
+            os.close(self._file)
+            raise PathnameError(f"{self.path!r} is a folder, not a file")
+        self.size, self.mtime_ns = status.st_size, status.st_mtime_ns
+        self.identity: Identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
     def __enter__(self) -> Self:
         return self
@@ -747,9 +755,9 @@ def _index_decoded(path: str | Path) -> FileIndex:
             raise FileFormatError(
                 f"the pages of {name!r} differ: page 0 has {shape} {dtype}, page {number} has {other[0]} {other[1]}"
             )
-    stat = Path(path).stat()
+    status = Path(path).stat()
     form = Form(shape[0], shape[1], dtype.newbyteorder("=").str)
-    return FileIndex(name, stat.st_size, stat.st_mtime_ns, form, len(found), ())
+    return FileIndex(name, status.st_size, status.st_mtime_ns, form, len(found), ())
 
 
 @lru_cache(maxsize=8)
@@ -806,8 +814,8 @@ class Pages:
         return {"files": self.files}
 
     @cached_property
-    def _maps(self) -> dict[str, Bytes] | None:
-        """Maps of files, by their paths: the next thin read of them does not pay for the page faults again."""
+    def _maps(self) -> dict[Identity, Bytes] | None:
+        """Maps of files: the next thin read of them does not pay for the page faults again."""
         return {}
 
     def release(self) -> None:
@@ -987,7 +995,7 @@ def reopen(index: FileIndex) -> OpenFile:
 
 
 def _read_file(
-    index: FileIndex, pages: IndexArray, crop: _Crop, out: npt.NDArray[Any], maps: dict[str, Bytes] | None
+    index: FileIndex, pages: IndexArray, crop: _Crop, out: npt.NDArray[Any], maps: dict[Identity, Bytes] | None
 ) -> None:
     """Copy a crop of pages of one file, run by run."""
     if not index.runs:
@@ -1007,21 +1015,19 @@ def _read_file(
                 _read_file(walked, pages[a:b], crop, out[a:b], maps)
 
 
-_MAPPED: WeakValueDictionary[tuple[str, int, int], Bytes] = WeakValueDictionary()
+_MAPPED: WeakValueDictionary[Identity, Bytes] = WeakValueDictionary()
 
 
-def _mapped(file: OpenFile, maps: dict[str, Bytes] | None) -> Bytes | None:
+def _mapped(file: OpenFile, maps: dict[Identity, Bytes] | None) -> Bytes | None:
     """The map of a file whose size was checked just before; kept in `maps` if the process does not have many."""
     if maps is None:
         return file.map()
-    if file.path in maps:
-        return maps[file.path]
-    key = file.path, file.size, file.mtime_ns
-    data = _MAPPED.get(key)
+    data = maps.get(file.identity)
     if data is None:
-        data = file.map()
-    if data is not None and len(_MAPPED) < MOST_MAPS:
-        _MAPPED[key] = maps[file.path] = data
+        data = _MAPPED.get(file.identity)
+        data = file.map() if data is None else data
+        if data is not None and len(_MAPPED) < MOST_MAPS:
+            _MAPPED[file.identity] = maps[file.identity] = data
     return data
 
 

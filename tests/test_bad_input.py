@@ -36,6 +36,7 @@ from scanreader.errors import (
     ScanIndexError,
     ScanKeyError,
 )
+from scanreader.pages import index_file
 from scanreader.simulate import Column, Recording, roi, scanfield
 
 PLANAR = Recording(frames_per_slice=40, channels=(1, 2))
@@ -440,6 +441,18 @@ def test_what_is_no_dtype(tmp_path: Path, asked: Any) -> None:
 
 
 # ------------------------------------------------------- after the file was opened
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "a.tif").mkdir()
+    with pytest.raises(PathnameError, match="is a folder"):
+        index_file(tmp_path / "a.tif")
+
+
+def test_a_slice_that_an_array_bounds(tmp_path: Path) -> None:
+    PLANAR.write(tmp_path)
+    with pytest.raises(ScanKeyError, match="cannot bound a slice of the row axis"):
+        read_scan(tmp_path)[:, slice(np.array([1, 2]), 5)]
 
 
 def test_read_after_close(tmp_path: Path) -> None:

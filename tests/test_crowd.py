@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import operator
+import os
 import sys
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from common import VOLUME, expected
 from conftest import open_tiffs
 
@@ -143,6 +145,28 @@ def test_a_kept_map_of_a_file_that_changed_is_not_read(tmp_path: Path) -> None:
         path.write_bytes(bytes_before[:-1000])
         with pytest.raises(ChangedFileError, match="changed after it was opened"):
             scan[0, 3, 4, 0]
+
+
+def test_a_kept_map_is_not_taken_for_another_file_of_that_name(tmp_path: Path) -> None:
+    """Not even if size and time are the same, as some programs that restore files make them."""
+    (path,) = replace(VOLUME, volumes=3).write(tmp_path / "a")
+    (other,) = replace(VOLUME, volumes=3).write(tmp_path / "b")
+    data = bytearray(other.read_bytes())
+    with tifffile.TiffFile(other) as tif:
+        for page in tif.pages:
+            assert isinstance(page, tifffile.TiffPage)
+            data[page.dataoffsets[0] : page.dataoffsets[0] + 512] = bytes(512)
+    other.write_bytes(data)
+    with read_scan(path) as scan:
+        before = scan[0, 3, 4, 0]
+        assert before.any()
+        status = path.stat()
+        os.utime(other, ns=(status.st_atime_ns, status.st_mtime_ns))
+        other.replace(path)
+        with read_scan(path) as again:
+            for one in (scan, again):
+                np.testing.assert_array_equal(one[0, 3, 4, 0], one[0][3, 4, 0])
+                assert not one[0, 3, 4, 0].any()
 
 
 def test_closing_while_others_read(rolled: tuple[list[Path], np.ndarray]) -> None:
