@@ -1,4 +1,4 @@
-"""The tree of errors that scanreader raises, and of warnings that it gives.
+"""The tree of errors that scanreader raises, the warnings that it gives and the findings they speak of.
 
 ::
 
@@ -19,6 +19,25 @@
 
     ScanReaderWarning            also UserWarning
 """
+
+from typing import Literal, NamedTuple, TypeAlias
+
+Severity: TypeAlias = Literal["note", "warning", "damage"]
+"""How bad: sound recordings have notes; a warning says what is missing or odd; damage, what cannot be read."""
+
+
+class Finding(NamedTuple):
+    """Something about a recording that its user should know."""
+
+    name: str
+    """What kind it is, e.g. ``"dropped-frames"``: the names do not change between releases."""
+    severity: Severity
+    place: str
+    """The file that it is in; '' if it is of the whole recording."""
+    sentence: str
+
+    def __str__(self) -> str:
+        return self.sentence
 
 
 class ScanReaderError(Exception):

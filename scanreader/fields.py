@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from scanreader.errors import HeaderError, LayoutError
+from scanreader.errors import Finding, HeaderError, LayoutError
 from scanreader.header import listed
 from scanreader.timing import line_times, pixel_times
 
@@ -403,7 +403,7 @@ class Slot(NamedTuple):
     shape: Scanfield
 
 
-def lay_out(slots_of_slices: Sequence[Sequence[Slot]], page: PageScan) -> tuple[list[list[Piece]], list[str]]:
+def lay_out(slots_of_slices: Sequence[Sequence[Slot]], page: PageScan) -> tuple[list[list[Piece]], list[Finding]]:
     """Find where the fields of each slice stand in its pages, and check that against the page's height.
 
     Parameters
@@ -416,14 +416,14 @@ def lay_out(slots_of_slices: Sequence[Sequence[Slot]], page: PageScan) -> tuple[
     -------
     pieces : list of lists of Piece
         One for each slot.
-    findings : list of str
+    findings : list of Finding
 
     Raises
     ------
     LayoutError
         If the fields and the gaps between them do not make up the page.
     """
-    findings: list[str] = []
+    findings: list[Finding] = []
     gap = _confirmed_gap(slots_of_slices, page, findings)
     n = page.lines_per_row
     widths = {slot.shape.width for slots in slots_of_slices for slot in slots}
@@ -433,12 +433,14 @@ def lay_out(slots_of_slices: Sequence[Sequence[Slot]], page: PageScan) -> tuple[
             f"the pages are {page.width} pixels wide, the widest field {max(widths)}; raw=True reads the pages"
         )
     if as_page and widths != {page.width} and not page.evenly_sampled:
-        findings.append(f"fields are {min(widths)} pixels wide by the header; the pages are {page.width} wide")
+        said = f"fields are {min(widths)} pixels wide by the header; the pages are {page.width} wide"
+        findings.append(Finding("header-mismatch", "warning", "", said))
     if page.resonant and not as_page:
-        findings.append(
+        said = (
             f"ROIs are {min(widths)} to {max(widths)} pixels wide on a resonant scanner, "
             "which no known recording has: the narrower are taken from the left edge of the page"
         )
+        findings.append(Finding("unusual-rois", "warning", "", said))
     laid_out = []
     for slots in slots_of_slices:
         pieces, line = [], 0
@@ -455,7 +457,7 @@ def lay_out(slots_of_slices: Sequence[Sequence[Slot]], page: PageScan) -> tuple[
     return laid_out, findings
 
 
-def _confirmed_gap(slots_of_slices: Sequence[Sequence[Slot]], page: PageScan, findings: list[str]) -> int:
+def _confirmed_gap(slots_of_slices: Sequence[Sequence[Slot]], page: PageScan, findings: list[Finding]) -> int:
     """Gap by the rule, confirmed by the page's height; where they differ by a mirror period, the height's."""
     rule = page.gap
     sums = [(sum(slot.shape.height for slot in slots), len(slots)) for slots in slots_of_slices]
@@ -467,9 +469,8 @@ def _confirmed_gap(slots_of_slices: Sequence[Sequence[Slot]], page: PageScan, fi
         near = abs(seen - rule) <= (page.lines_per_period if page.resonant else 0)
         if seen >= 0 and seen == int(seen) and near:
             if seen != rule:
-                findings.append(
-                    f"the gap between fields is {int(seen)} lines by the page's height and {rule} by the header"
-                )
+                said = f"the gap between fields is {int(seen)} lines by the page's height and {rule} by the header"
+                findings.append(Finding("header-mismatch", "warning", "", said))
             return int(seen)
         measured = f"that leaves {seen:g} lines for each of {count - 1} gaps, where the header says {rule}"
     elif total == lines:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from scanreader.errors import LayoutError
+from scanreader.errors import Finding, LayoutError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -169,6 +169,10 @@ class Part(NamedTuple):
         """Whether it is of the same acquisition as the part before."""
         return other is not None and (self.recording, self.acquisition) == (other.recording, other.acquisition)
 
+    def number_after(self, previous: Part | None) -> int:
+        """Its own counter if no part is missing between the previous one and it."""
+        return (previous.number or 0) + 1 if previous is not None and self.follows(previous) else 1
+
 
 class _Break(NamedTuple):
     """Where a stretch of frames begins whose numbers follow each other."""
@@ -186,7 +190,7 @@ def find_layout(
     trusted: bool,
     whole: bool,
     loop: bool = False,
-) -> tuple[Layout, list[str]]:
+) -> tuple[Layout, list[Finding]]:
     """Find where the volumes are, by the header's counts and by what each file says of its place.
 
     Parameters
@@ -208,7 +212,7 @@ def find_layout(
     Returns
     -------
     layout : Layout
-    findings : list of str
+    findings : list of Finding
         What the user should know: what is missing or was left out.
 
     Raises
@@ -217,12 +221,13 @@ def find_layout(
         If the header and the frames' numbers contradict each other.
     """
     counts = saved_counts(stack)
-    findings: list[str] = []
+    findings: list[Finding] = []
     total = parts[-1].first + parts[-1].pages
     number = _Numbering(stack, counts, parts, numbers_of)
     if not number.known or (not trusted and not number.advance):
         if number.known:
-            findings.append("frame numbers do not advance from page to page: places are counted, not checked")
+            said = "frame numbers do not advance from page to page: places are counted, not checked"
+            findings.append(Finding("no-frame-numbers", "warning", "", said))
         breaks = _count_breaks(counts, parts, findings, whole=whole)
     else:
         parts = _without_blank_end(number, parts, findings)
@@ -328,7 +333,7 @@ class _Numbering:
         return ((number - start) // self.stack.averaging - 1) % self.counts.frames_per_volume
 
 
-def _count_breaks(counts: Counts, parts: Sequence[Part], findings: list[str], *, whole: bool) -> list[_Break]:
+def _count_breaks(counts: Counts, parts: Sequence[Part], findings: list[Finding], *, whole: bool) -> list[_Break]:
     """Find where volumes begin anew in files that have no frame numbers, by the counters in their names.
 
     Raises
@@ -339,21 +344,21 @@ def _count_breaks(counts: Counts, parts: Sequence[Part], findings: list[str], *,
     breaks: list[_Break] = []
     previous: Part | None = None
     for part in parts:
-        due = 1 if previous is None or not part.follows(previous) else (previous.number or 0) + 1
+        due = part.number_after(previous)
         if part.number not in (None, due) and (whole or previous is not None or counts.frames_per_volume > 1):
             missing = f"{part.name} is part {part.number} of its acquisition, part {due} is missing"
             if counts.frames_per_volume > 1:
                 raise LayoutError(
                     f"{missing}, and the pages say no frame numbers; raw=True reads the pages as they lie"
                 )
-            findings.append(missing)
+            findings.append(Finding("missing-file", "warning", part.name, missing))
         if not part.follows(previous):
             breaks.append(_Break(part.first, 0))
         previous = part
     return breaks
 
 
-def _without_blank_end(number: _Numbering, parts: Sequence[Part], findings: list[str]) -> Sequence[Part]:
+def _without_blank_end(number: _Numbering, parts: Sequence[Part], findings: list[Finding]) -> Sequence[Part]:
     """Leave out pages at the end of the last file that say nothing: zeros that a file system filled in."""
     last = parts[-1]
     good, bad = last.first - 1, last.first + last.pages
@@ -362,14 +367,13 @@ def _without_blank_end(number: _Numbering, parts: Sequence[Part], findings: list
     while bad - good > 1:
         middle = (good + bad) // 2
         good, bad = (middle, bad) if number.at(middle) is not None else (good, middle)
-    findings.append(
-        f"{last.first + last.pages - bad} pages at the end of {last.name} say no frame number and are left out"
-    )
+    said = f"{last.first + last.pages - bad} pages at the end of {last.name} say no frame number and are left out"
+    findings.append(Finding("cut-end", "warning", last.name, said))
     return [*parts[:-1], last._replace(pages=bad - last.first)]
 
 
 def _find_breaks(
-    number: _Numbering, parts: Sequence[Part], findings: list[str], *, whole: bool, loop: bool
+    number: _Numbering, parts: Sequence[Part], findings: list[Finding], *, whole: bool, loop: bool
 ) -> list[_Break]:
     """Find where frames follow each other without a gap, two probes a file and bisection where they disagree."""
     c, a = number.counts.channels, number.stack.averaging
@@ -403,22 +407,21 @@ def _find_breaks(
             unsaved = first - number.within(part.first) - (expected(part.first) - a)  # too few to be averaged
             lost = number.runs_on and loop and next_one and not joined and not 0 <= unsaved < a
             if lost or (first - offset != a and (whole or previous is not None)):
-                findings.append(f"{part.name} begins with raw frame {first}: frames before it are missing")
+                findings.append(_begins_late(part, first))
             begin(part.first, first)
         elif not number.runs_on and first < expected(part.first):
             if first != a:
-                findings.append(f"{part.name} begins with raw frame {first}: frames before it are missing")
+                findings.append(_begins_late(part, first))
             begin(part.first, first)
         elif not goes_on:
-            between = f"between {previous.name} and {part.name}" if previous else f"before {part.name}"
-            findings.append(_jump(between, expected(part.first), first))
+            findings.append(_jump(part, expected(part.first), first, previous))
             begin(part.first, first)
         page = part.first
         while (found := _first_wrong(number, page, part.first + part.pages - 1, start, expected)) is not None:
             said = number.at(found)
             if said is None:
                 raise LayoutError(f"page {found - part.first} of {part.name} says no frame number")
-            findings.append(_jump(f"in {part.name}", expected(found), said))
+            findings.append(_jump(part, expected(found), said, part))
             begin(found, said)
             page = found
         previous = part
@@ -472,15 +475,26 @@ def _first_wrong(number: _Numbering, low: int, last: int, start: int, expected: 
     return next(page for page in after if number.at(page) != expected(page))
 
 
-def _jump(where: str, expected: int, found: int) -> str:
-    if found == expected + 1:
-        return f"raw frame {expected} is missing {where}"
-    if found > expected:
-        return f"raw frames {expected} to {found - 1} are missing {where}"
-    return f"raw frames are doubled {where}: frame {found} comes where {expected} was due"
+def _begins_late(part: Part, first: int) -> Finding:
+    name = "dropped-frames" if part.leads else "missing-file"
+    said = f"{part.name} begins with raw frame {first}: frames before it are missing"
+    return Finding(name, "warning", part.name, said)
 
 
-def _gather(counts: Counts, breaks: Sequence[_Break], total: int, findings: list[str]) -> Layout:
+def _jump(part: Part, expected: int, found: int, previous: Part | None) -> Finding:
+    """What a frame's number says that is not the one expected, within a part or behind the previous."""
+    where = f"between {previous.name} and {part.name}" if previous else f"before {part.name}"
+    where = f"in {part.name}" if previous is part else where
+    if found < expected:
+        said = f"raw frames are doubled {where}: frame {found} comes where {expected} was due"
+        return Finding("doubled-frames", "warning", part.name, said)
+    many = f"frames {expected} to {found - 1} are" if found > expected + 1 else f"frame {expected} is"
+    part_missing = previous is not part and part.number is not None and part.number != part.number_after(previous)
+    name = "missing-file" if part_missing else "dropped-frames"
+    return Finding(name, "warning", part.name, f"raw {many} missing {where}")
+
+
+def _gather(counts: Counts, breaks: Sequence[_Break], total: int, findings: list[Finding]) -> Layout:
     """Keep the whole volumes of each stretch of frames; what is left of a broken one is said."""
     c, per = counts.channels, counts.frames_per_volume
     stretches: list[Stretch] = []
@@ -497,11 +511,12 @@ def _gather(counts: Counts, breaks: Sequence[_Break], total: int, findings: list
         return _salvage(counts, breaks, ends, findings)
     if left_out:
         of = "frames that are not whole" if per == 1 else "volumes that are not whole"
-        findings.append(f"{left_out} page{'s' if left_out > 1 else ''} of {of} are left out")
+        said = f"{left_out} page{'s' if left_out > 1 else ''} of {of} are left out"
+        findings.append(Finding("partial-volume", "warning", "", said))
     return Layout(counts, tuple(stretches))
 
 
-def _salvage(counts: Counts, breaks: Sequence[_Break], ends: Sequence[int], findings: list[str]) -> Layout:
+def _salvage(counts: Counts, breaks: Sequence[_Break], ends: Sequence[int], findings: list[Finding]) -> Layout:
     """Where not one volume is whole: the whole slices, or, with not even one, the frames of the first."""
     c, r = counts.channels, counts.repeats
     for (page, place), end in zip(breaks, ends, strict=True):
@@ -513,7 +528,8 @@ def _salvage(counts: Counts, breaks: Sequence[_Break], ends: Sequence[int], find
         left = ends[-1] - breaks[0].page - volumes * kept.pages_per_volume
         why = "the recording stopped in its first" if len(breaks) == 1 else "no volume is whole: of the first"
         said = f"volume: {slices} of {counts.slices} slices are" if slices else f"slice: {frames} of {r} frames are"
-        findings.append(f"{why} {said} whole, {left} page{'' if left == 1 else 's'} are left out")
+        sentence = f"{why} {said} whole, {left} page{'' if left == 1 else 's'} are left out"
+        findings.append(Finding("partial-volume", "warning", "", sentence))
         return Layout(kept, (Stretch(0, page, volumes),))
     raise LayoutError(
         f"no volume is whole: a volume is {counts.pages_per_volume} pages ({counts.slices} slices of {r} frames "

@@ -389,6 +389,7 @@ def index_file(path: str | Path) -> FileIndex:
     DamagedPageError
         If its chain of IFDs skips pages.
     """
+    path = str(Path(path).absolute())  # a scan outlives a change of the working folder
     with OpenFile(path) as file:
         flavour, first = read_flavour(file)
         try:
@@ -979,6 +980,12 @@ def _crop(pages: npt.NDArray[Any], crop: _Crop) -> npt.NDArray[Any]:
     return pages if isinstance(crop.columns, slice) else pages.take(crop.columns, axis=2)
 
 
+def _changed(index: FileIndex, file: OpenFile) -> str:
+    if file.size != index.size:
+        return f"it had {index.size} bytes and has {file.size}"
+    return f"it was written to {(file.mtime_ns - index.mtime_ns) / 1e9:+.3f} s from when it had been"
+
+
 def reopen(index: FileIndex) -> OpenFile:
     """Open a file again and see that it is the one that was indexed."""
     try:
@@ -988,8 +995,7 @@ def reopen(index: FileIndex) -> OpenFile:
     if (file.size, file.mtime_ns) != (index.size, index.mtime_ns):
         with file:
             raise ChangedFileError(
-                f"{index.path!r} changed after it was opened: it had {index.size} bytes and has {file.size}; "
-                "open the recording again"
+                f"{index.path!r} changed after it was opened: {_changed(index, file)}; open the recording again"
             )
     return file
 

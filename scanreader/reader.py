@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scanreader.blocks import KNOWN_BLOCKS, read_block, same_recording
 from scanreader.errors import (
+    Finding,
     LayoutError,
     PathnameError,
     ScanImageVersionError,
@@ -91,14 +92,13 @@ def read_scan(
     ScanReaderWarning
         Once, if there is anything that the user should know: what is missing, damaged or left out.
     """
-    findings: list[str] = []
+    findings: list[Finding] = []
     files = _find_files(pathnames, findings, siblings=siblings)
     _check_forms(files)
     scan = _make(files, findings, dtype=dtype, join=join_contiguous, raw=raw, whole=siblings)
-    findings += scan.findings
-    if findings:
+    if scan.findings:
         first = files[0].path.name
-        message = f"{first if len(files) == 1 else files[0].name.stem + ' …'}: " + "; ".join(findings)
+        message = f"{first if len(files) == 1 else files[0].name.stem + ' …'}: " + "; ".join(map(str, scan.findings))
         if strict:
             raise LayoutError(message)
         warnings.warn(message, ScanReaderWarning, stacklevel=2)
@@ -141,7 +141,7 @@ class _Name(NamedTuple):
     channel: int | None = None
 
 
-def _find_files(pathnames: Any, findings: list[str], *, siblings: bool) -> list[_File]:
+def _find_files(pathnames: Any, findings: list[Finding], *, siblings: bool) -> list[_File]:
     """Open what was named and put it in order."""
     paths, one_by_one = _resolve(pathnames)
     _refuse_twice(paths)
@@ -153,7 +153,8 @@ def _find_files(pathnames: Any, findings: list[str], *, siblings: bool) -> list[
         _refuse_foreign(files)
         if not one_by_one:
             raise PathnameError(_list_recordings(files, kins))
-        findings.append(f"{len(kins)} recordings are joined in the order in which they were listed")
+        said = f"{len(kins)} recordings are joined in the order in which they were listed"
+        findings.append(Finding("mixed-acquisitions", "warning", "", said))
         return files
     ordered = sorted(files, key=lambda f: (f.name.acquisition or 0, f.name.part or 0, f.name.stem))
     _confirm_order(ordered)
@@ -164,7 +165,7 @@ def _resolve(pathnames: Any) -> tuple[list[Path], bool]:
     """Turn what was named into files, and tell whether each was named by itself in a list."""
     if isinstance(pathnames, (str, bytes, os.PathLike)):
         return _resolve_one(pathnames), False
-    if not isinstance(pathnames, Iterable):
+    if hasattr(pathnames, "read") or not isinstance(pathnames, Iterable):
         raise PathnameError(f"expected a path, a glob, a directory or a list of them, not {pathnames!r}")
     named = list(pathnames)
     if not named:
@@ -217,7 +218,7 @@ def _refuse_twice(paths: Sequence[Path]) -> None:
 # -------------------------------------------------------------- what belongs together
 
 
-def _open_all(paths: Sequence[Path], findings: list[str]) -> list[_File]:
+def _open_all(paths: Sequence[Path], findings: list[Finding]) -> list[_File]:
     files: list[_File] = []
     empty = []
     for path in paths:
@@ -231,7 +232,8 @@ def _open_all(paths: Sequence[Path], findings: list[str]) -> list[_File]:
     if not files:
         raise last
     if empty:
-        findings.append(f"{', '.join(empty)} hold{'s' if len(empty) == 1 else ''} no page and is left out")
+        said = f"{', '.join(empty)} {'holds no page and is' if len(empty) == 1 else 'hold no page and are'} left out"
+        findings.append(Finding("empty-file", "warning", empty[0], said))
     return files
 
 
@@ -273,7 +275,7 @@ def _is_rolled(block: Block | None) -> bool:
     return False
 
 
-def _with_siblings(file: _File, findings: list[str]) -> list[_File]:
+def _with_siblings(file: _File, findings: list[Finding]) -> list[_File]:
     """The other files of a rolled acquisition, found by name and equal header."""
     if file.name.part is None:
         return [file]
@@ -281,7 +283,8 @@ def _with_siblings(file: _File, findings: list[str]) -> list[_File]:
     try:
         beside = sorted(p for p in file.path.parent.iterdir() if p.suffix.lower() in SUFFIXES)
     except OSError as error:
-        findings.append(f"the folder of {file.path.name} cannot be listed for its other files: {error}")
+        said = f"the folder of {file.path.name} cannot be listed for its other files: {error}"
+        findings.append(Finding("missing-file", "warning", file.path.name, said))
         return files
     for path in beside:
         name = _parse_name(path, file.block)
@@ -291,12 +294,13 @@ def _with_siblings(file: _File, findings: list[str]) -> list[_File]:
         try:
             other = _open(path, file)
         except ScanReaderError as error:
-            findings.append(f"{path.name} is left out: {error}")
+            findings.append(Finding("left-out-file", "warning", path.name, f"{path.name} is left out: {error}"))
             continue
         if other.kin == file.kin:
             files.append(other)
         else:
-            findings.append(f"{path.name} is left out: its header is that of another recording")
+            said = f"{path.name} is left out: its header is that of another recording"
+            findings.append(Finding("left-out-file", "warning", path.name, said))
     return files
 
 
@@ -309,12 +313,18 @@ def _refuse_foreign(files: Sequence[_File]) -> None:
 def _list_recordings(files: Sequence[_File], kins: Sequence[Any]) -> str:
     lines = []
     for kin in kins:
-        names = [file.path.name for file in files if file.kin == kin]
+        names = _told_apart(files, [file for file in files if file.kin == kin])
         lines.append(names[0] if len(names) == 1 else f"{names[0]} … {names[-1]} ({len(names)} files)")
     return (
         f"{len(kins)} recordings were named, not one: {'; '.join(lines)}. Name one, by its files or a narrower "
         "glob; a list of files, one by one, joins recordings"
     )
+
+
+def _told_apart(files: Sequence[_File], some: Sequence[_File]) -> list[str]:
+    """Names of files; with their folders where they are in several."""
+    several = len({file.path.parent for file in files}) > 1
+    return [str(file.path) if several else file.path.name for file in some]
 
 
 def _confirm_order(files: Sequence[_File]) -> None:
@@ -349,23 +359,25 @@ def _check_forms(files: Sequence[_File]) -> None:
 
 def _make(
     files: Sequence[_File],
-    findings: list[str],
+    findings: list[Finding],
     *,
     dtype: DTypeLike | None,
     join: bool,
     raw: bool,
     whole: bool,
 ) -> Scan:
-    findings += [file.tiff.ending for file in files if file.tiff.ending]
+    findings += [Finding("cut-end", "warning", f.path.name, f.tiff.ending) for f in files if f.tiff.ending]
     pages = Pages(tuple(file.tiff for file in files))
     block = files[0].block
     cls: type[Scan] = PlainScan
     if block is None:
-        findings.append("not written by ScanImage: its pages are read as the frames of one field")
+        said = "not written by ScanImage: its pages are read as the frames of one field"
+        findings.append(Finding("not-scanimage", "warning", "", said))
         block = Block("", "", None)
     else:
         if block.version is not None and block.version not in KNOWN_BLOCKS:
-            findings.append(f"the header's block has version {block.version}, known are {KNOWN_BLOCKS}")
+            said = f"the header's block has version {block.version}, known are {KNOWN_BLOCKS}"
+            findings.append(Finding("unknown-release", "warning", "", said))
         try:
             cls, unknown = scan_class(Header(block.text))
             findings += unknown
@@ -392,6 +404,7 @@ def _make(
         trusted=block.version is not None,
         whole=whole or len(files) > 1,
         channel=_own_channel(files[0], raw=raw),
+        findings=tuple(findings),
     )
     scan = cls(source, dtype=dtype, join_contiguous=join, raw=raw)
     if len(kins) > 1 and not raw:
@@ -431,7 +444,5 @@ def _check_joinable(files: Sequence[_File], kins: Sequence[Any], scan: Scan, cls
             pairs["depths"] = (other.requested_scanning_depths, scan.requested_scanning_depths)
         for what, (here, there) in pairs.items():
             if here != there:
-                raise LayoutError(
-                    f"{file.path.name} and {files[0].path.name} differ in their {what}, so they cannot be joined: "
-                    f"{here} against {there}"
-                )
+                names = " and ".join(_told_apart(files, (file, files[0])))
+                raise LayoutError(f"{names} differ in their {what}, so they cannot be joined: {here} against {there}")

@@ -16,6 +16,7 @@ from scanreader.errors import (
     ClosedScanError,
     DtypeError,
     FieldDimensionMismatch,
+    Finding,
     HeaderError,
     LayoutError,
     ScanImageVersionError,
@@ -114,6 +115,7 @@ class Source(NamedTuple):
     """Whether the recording's first frames should be there."""
     channel: int | None = None
     """The channel of these files, where each was logged to files of its own."""
+    findings: tuple[Finding, ...] = ()
 
 
 class Scan:
@@ -134,7 +136,7 @@ class Scan:
         Of the arrays that reads give.
     rois : tuple of Roi
         The regions that the user drew; one for a recording that is not multi-ROI.
-    findings : tuple of str
+    findings : tuple of Finding
         What was warned of when the recording was opened.
     stack : Stack
         The order of frames, as the header says it.
@@ -208,13 +210,13 @@ class Scan:
         join_contiguous: bool = False,
         raw: bool = False,
     ) -> None:
-        self._pages = source.pages
+        self._pages, self._parts = source.pages, source.parts
         self._channel = source.channel
         self.__dict__["settings"] = Header(source.block.text)
         self.__dict__["_block"] = source.block
         self._raw = raw
         self.dtype = _output_dtype(source.pages.dtype, dtype)
-        self._findings: list[str] = []
+        self._findings = list(source.findings)
         self.stack = Stack("planar") if raw else self._find_stack()
         self._depths = [math.nan] if raw else self._find_depths()
         if raw:
@@ -303,9 +305,8 @@ class Scan:
     def _checked_depths(self, zs: list[float]) -> list[float]:
         if len(zs) == self.stack.slices:
             return zs
-        self._findings.append(
-            f"{len(zs)} depths (hStackManager.zs) do not fit {self.stack.slices} slices: depths are not known"
-        )
+        said = f"{len(zs)} depths (hStackManager.zs) do not fit {self.stack.slices} slices: depths are not known"
+        self._findings.append(Finding("header-mismatch", "warning", "", said))
         return [math.nan] * self.stack.slices
 
     def _num_channels_saved(self) -> int:
@@ -324,7 +325,7 @@ class Scan:
             return geometry.parse_rois(self._roi_group())
         except HeaderError as error:
             if self._mroi_enabled:
-                self._findings.append(f"{error}; pages are given whole")
+                self._findings.append(Finding("unknown-rois", "warning", "", f"{error}; pages are given whole"))
             return ()
 
     def _roi_group(self) -> Any:
@@ -347,7 +348,8 @@ class Scan:
                 )
         if not any(slots):
             if self._mroi_enabled and not self._raw:
-                self._findings.append("mROI was on, but no enabled ROI is known: pages are given whole")
+                said = "mROI was on, but no enabled ROI is known: pages are given whole"
+                self._findings.append(Finding("unknown-rois", "warning", "", said))
             whole = self._whole_page()
             return tuple(self._field(whole, i) for i in range(self.layout.counts.slices))
         pieces, n = self._lay_out(slots)
@@ -386,9 +388,8 @@ class Scan:
                 continue
             self._findings += findings
             if lines != n:
-                self._findings.append(
-                    f"the header says that {n} lines were averaged into a row, the page that they were not"
-                )
+                said = f"the header says that {n} lines were averaged into a row, the page that they were not"
+                self._findings.append(Finding("header-mismatch", "warning", "", said))
             return pieces, lines
         assert refused is not None
         raise refused
@@ -502,6 +503,7 @@ class Scan:
         Returns
         -------
         array of shape (fields, y, x, channels, frames), less the axes that were dropped
+            With five integers, a number.
 
         Raises
         ------
@@ -534,7 +536,8 @@ class Scan:
                 pages = self.layout.page_numbers(field.slice_id, *to_read).ravel()
                 self._read_field(field, pages, ys, xs, part.reshape(len(pages), *part.shape[2:]))
         dropped = [0 if axis.drops else WHOLE for axis in (fields, rows, columns, channels, frames)]
-        return np.asarray(out.transpose(0, 3, 4, 2, 1)[tuple(dropped)])
+        picked: npt.NDArray[Any] = out.transpose(0, 3, 4, 2, 1)[tuple(dropped)]  # a number, if all axes are dropped
+        return picked
 
     def _pick_pixels(self, entries: Sequence[Any], i: int) -> tuple[Pick, Pick]:
         field = self.fields[i]
@@ -604,7 +607,10 @@ class Scan:
 
     @property
     def num_requested_frames(self) -> float:
-        """Frames that were asked for; infinite where recording went on until it was stopped, NaN if unknown."""
+        """Frames that were asked for, of the acquisitions that are here.
+
+        Infinite where recording went on until it was stopped, NaN if unknown.
+        """
         stack = self.stack
         if self._raw:
             return math.nan
@@ -612,6 +618,7 @@ class Scan:
             asked = self._frames_per_slice / stack.averaging
         else:
             asked = self._num_volumes_asked * stack.frames_per_slice / stack.averaging
+        asked *= len({(part.recording, part.acquisition) for part in self._parts})
         return int(asked) if math.isfinite(asked) else asked
 
     @property
@@ -742,8 +749,10 @@ class Scan:
     def fps(self) -> float:
         """Frames a second of each field.
 
-        In a slow stack, within a slice; with averaging, of the averaged frames. By the header: the frames' own
-        times differ from it by about 1 in 10000. NaN with ``raw=True``, where a frame is a page.
+        In a slow stack, within a slice; with averaging, of the averaged frames. Where a slice of a fast volume
+        has several repeats, the mean over a volume: they follow each other, then the other slices come
+        (`timestamps` have each frame's own time). By the header: the frames' own times differ from it by about
+        1 in 10000. NaN with ``raw=True``, where a frame is a page.
         """
         if self._raw:
             return math.nan
@@ -1023,7 +1032,8 @@ class Scan3(Scan):
         if frames in (1, a):
             return Stack("slow", channels, s, a, s * a, a)
         if len(self._pages) == s * channels:
-            self._findings.append(f"{frames:g} frames a slice (numberOfFrames), but one page of each")
+            said = f"{frames:g} frames a slice (numberOfFrames), but one page of each"
+            self._findings.append(Finding("header-mismatch", "warning", "", said))
             return Stack("slow", channels, s, a, s * a, a)
         raise LayoutError(
             f"{frames:g} frames (state.acq.numberOfFrames) and {s} slices (numberOfZSlices) in {len(self._pages)} "
@@ -1160,13 +1170,13 @@ def release_of(settings: Header) -> tuple[str, str, str]:
     return major, minor, "" if update == "0" else update
 
 
-def scan_class(settings: Header) -> tuple[type[Scan], list[str]]:
+def scan_class(settings: Header) -> tuple[type[Scan], list[Finding]]:
     """Choose the class for a header, by the release that it names and by the settings that are there.
 
     Returns
     -------
     type of Scan
-    findings : list of str
+    findings : list of Finding
         What the user should know: that the release is not known.
 
     Raises
@@ -1177,7 +1187,7 @@ def scan_class(settings: Header) -> tuple[type[Scan], list[str]]:
     major, minor, update = release_of(settings)
     rows = {row.name: row.scan for row in VERSIONS}
     found = rows.get(f"{major}.{minor}" if minor else major) or rows.get(major)
-    findings: list[str] = []
+    findings: list[Finding] = []
     if found is None:
         newest = VERSIONS[-1]
         found = _class_by_keys(settings)
@@ -1187,9 +1197,8 @@ def scan_class(settings: Header) -> tuple[type[Scan], list[str]]:
                 "order of pages; raw=True reads the pages as they lie"
             )
         name = ".".join(part for part in (major, minor, update) if part) or "of no known release"
-        findings.append(
-            f"ScanImage {name} is not among the known releases (up to {newest.name}); read as {found.__name__}"
-        )
+        said = f"ScanImage {name} is not among the known releases (up to {newest.name}); read as {found.__name__}"
+        findings.append(Finding("unknown-release", "warning", "", said))
     return _adjusted(found, settings), findings
 
 

@@ -543,6 +543,10 @@ class Recording:
             raise ValueError(f"{self.release!r} is not one of the releases {', '.join(RELEASES)}")
         if self.mode not in ("planar", "fast", "slow"):
             raise ValueError(f"mode is 'planar', 'fast' or 'slow', not {self.mode!r}")
+        if np.dtype(self.dtype).kind not in "iu" or np.dtype(self.dtype).itemsize > 4:
+            raise ValueError(f"pixels are integers of up to 32 bits, not {self.dtype}")
+        if self.rois and self.release in ("3.8", "4.2", "5.0"):
+            raise ValueError(f"ScanImage {self.release} had no ROIs")
         if self.mode == "planar" and len(self.zs) != 1:
             raise ValueError(f"a planar recording has one depth, not {len(self.zs)}: use mode='fast' or 'slow'")
         if not self.channels or min(self.channels) < 1:
@@ -908,7 +912,7 @@ class Recording:
                 return whole
         else:
             whole = flat_header(self) if self.release in ("4.2", "5.0") else self.header_text()
-            prefix = "SI." if self.release != "5.0" else "SI5."
+            prefix = {"4.2": "SI4.", "5.0": "SI5."}.get(self.release, "SI.")
             whole = whole.replace("SI.", f"scanimage.{prefix}")
 
             def text(frame: Logged) -> str:
@@ -961,8 +965,8 @@ def flat_header(recording: Recording) -> str:
     """Write the header of 5.0: flat settings."""
     r = recording
     settings: dict[str, Any] = {
-        "VERSION_MAJOR": 5,
-        "VERSION_MINOR": 0,
+        "VERSION_MAJOR": int(r.release.split(".")[0]),
+        "VERSION_MINOR": int(r.release.split(".")[1]),
         "acqNumAveragedFrames": r.averaging,
         "acqNumFrames": r.frames_per_slice,
         "bidirectionalAcq": r.bidirectional,

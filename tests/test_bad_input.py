@@ -26,6 +26,7 @@ from scanreader import (
     Scan,
     ScanImageVersionError,
     ScanReaderError,
+    ScanReaderWarning,
     read_scan,
 )
 from scanreader.errors import (
@@ -894,3 +895,44 @@ def test_unequal_fields_at_once_are_refused_with_their_sizes(tmp_path: Path) -> 
     for read in (lambda: scan[:], lambda: scan.shape, lambda: scan.image_height, lambda: np.asarray(scan)):
         with pytest.raises(scanreader.FieldDimensionMismatch, match=r"40.*24"):
             read()
+
+
+def test_a_scan_outlives_a_change_of_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Recording(frames_per_slice=3).write(tmp_path / "here")
+    monkeypatch.chdir(tmp_path)
+    scan = read_scan("here")
+    before = scan[:]
+    monkeypatch.chdir("here")
+    assert np.array_equal(scan[:], before)
+    assert np.array_equal(pickle.loads(pickle.dumps(scan))[:], before)
+
+
+def test_a_file_that_was_touched_says_so(tmp_path: Path) -> None:
+    (path,) = Recording(frames_per_slice=3).write(tmp_path)
+    scan = read_scan(path)
+    os.utime(path, (1, 1))
+    with pytest.raises(ChangedFileError, match="written to"):
+        scan[:]
+
+
+def test_an_open_file_is_no_path(tmp_path: Path) -> None:
+    (path,) = Recording(frames_per_slice=3).write(tmp_path)
+    with path.open("rb") as file, pytest.raises(PathnameError, match="expected a path"):
+        read_scan(file)  # type: ignore[arg-type] # that is the point
+
+
+def test_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    for folder, width in (("a", 16), ("b", 20)):
+        Recording(frames_per_slice=3, width=width, epoch=(2020, 1, 1, 1, 1, width)).write(tmp_path / folder)
+    with pytest.raises(PathnameError, match=r"[/\\]a[/\\].*[/\\]b[/\\]"):
+        read_scan(tmp_path / "*" / "*.tif")
+
+
+def test_every_warning_is_kept_as_a_finding(tmp_path: Path) -> None:
+    (path,) = replace(VOLUME, volumes=3).write(tmp_path)
+    os.truncate(path, path.stat().st_size - 100)
+    with pytest.warns(ScanReaderWarning) as caught:
+        scan = read_scan(path)
+    assert [finding.name for finding in scan.findings] == ["cut-end", "partial-volume"]
+    assert all(finding.sentence in str(caught[0].message) for finding in scan.findings)
+    assert str(scan.findings[0]) == scan.findings[0].sentence

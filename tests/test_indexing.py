@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from scanreader import FieldDimensionMismatch, Scan, ScanIndexError, read_scan
 from scanreader.indexing import AXES, as_array, pick, split_key
+from scanreader.simulate import Recording
 
 
 @pytest.fixture(scope="module")
@@ -177,3 +178,11 @@ def test_large_integers_are_out_of_bounds() -> None:
 
 def test_keys_of_a_scan_of_millions_stay_small() -> None:
     assert len(pick(slice(5, 8), 10**12, "frame").indices) == 3
+
+
+def test_five_integers_give_a_number(tmp_path: Path) -> None:
+    Recording(frames_per_slice=3).write(tmp_path)
+    scan = read_scan(tmp_path)
+    value = scan[0, 1, 2, 0, 2]
+    assert isinstance(value, np.int16)
+    assert value == scan[:][0, 1, 2, 0, 2]

@@ -373,3 +373,9 @@ def test_asked_dtype(tmp_path: Path) -> None:
         assert got.dtype == np.float32
         np.testing.assert_array_equal(got, field)
     assert scan.nbytes == scan.size * 4
+
+
+def test_frames_asked_for_are_those_of_every_acquisition(tmp_path: Path) -> None:
+    paths = Recording(frames_per_slice=4, loops=3).write(tmp_path)
+    assert read_scan(tmp_path).num_requested_frames == read_scan(tmp_path).num_frames == 12
+    assert read_scan(paths[1]).num_requested_frames == 4
