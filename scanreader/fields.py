@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from scanreader.errors import Finding, HeaderError, LayoutError
+from scanreader.errors import Finding, HeaderError, LayoutError, ScanIndexError
 from scanreader.header import listed
 from scanreader.timing import line_times, pixel_times
 
@@ -59,6 +59,8 @@ class Roi:
     discrete : bool
         Whether it is scanned only at the depths of its scanfields.
     enabled : bool
+    powers : tuple of float
+        Of each beam, in percent, where the ROI has its own; else empty.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Roi:
     scanfields: tuple[Scanfield, ...]
     discrete: bool = False
     enabled: bool = True
+    powers: tuple[float, ...] = ()
 
     def at(self, z: float) -> Scanfield | None:
         """Shape of the ROI at a depth; None where it is not scanned.
@@ -160,6 +163,7 @@ def _parse_roi(roi: dict[str, Any], number: int) -> Roi:
         scanfields=tuple(scanfields[i] for i in order),
         discrete=bool(roi.get("discretePlaneMode", 0)),
         enabled=bool(roi.get("enable", 1)),
+        powers=tuple(float(power) for power in listed(roi.get("powers"))),
     )
 
 
@@ -184,6 +188,23 @@ def _parse_scanfield(field: dict[str, Any]) -> Scanfield:
 # ----------------------------------------------------------------- fields
 
 
+class Trim(NamedTuple):
+    """Pixels that are left out at the edges of each ROI."""
+
+    top: int = 0
+    bottom: int = 0
+    left: int = 0
+    right: int = 0
+
+    def __add__(self, other: object) -> Trim:  # trimmed twice, not one behind the other
+        if not isinstance(other, Trim):
+            return NotImplemented
+        return Trim(*(mine + its for mine, its in zip(self, other, strict=True)))
+
+
+UNTRIMMED = Trim()
+
+
 class Piece(NamedTuple):
     """One rectangle of a page, pasted into a field."""
 
@@ -197,7 +218,9 @@ class Piece(NamedTuple):
     """Its first row in the field."""
     output_x: int
     first_line: int
-    """Scan lines before its first, from the start of the page."""
+    """Scan lines before the first of its ROI, from the start of the page."""
+    trim: Trim = UNTRIMMED
+    """What the ROI has lost at its edges."""
 
 
 class Timing(NamedTuple):
@@ -238,6 +261,8 @@ class Field:
     slice_start : float
         Seconds from the start of the volume to that of the field's page; NaN where that is not known.
     timing : Timing
+    name : str
+        Of its ROI (of several that were joined, with + between them); '' if the scan is not multi-ROI.
     """
 
     height: int
@@ -253,6 +278,7 @@ class Field:
     microns_per_degree: float = math.nan
     slice_start: float = 0.0
     timing: Timing = UNTIMED
+    name: str = ""
 
     @property
     def height_in_microns(self) -> float:
@@ -263,6 +289,46 @@ class Field:
     def width_in_microns(self) -> float:
         """Width, in µm; NaN if the header has no ``objectiveResolution``."""
         return self.width_in_degrees * self.microns_per_degree
+
+    @property
+    def y_in_microns(self) -> float:
+        """Centre along y, in µm from that of the scan angles; NaN if the header has no ``objectiveResolution``."""
+        return self.y * self.microns_per_degree
+
+    @property
+    def x_in_microns(self) -> float:
+        """Centre along x, in µm from that of the scan angles; NaN if the header has no ``objectiveResolution``."""
+        return self.x * self.microns_per_degree
+
+    @property
+    def pixel_height_in_microns(self) -> float:
+        """Distance of two rows, in µm; NaN if the header has no ``objectiveResolution``."""
+        return self.height_in_microns / self.height
+
+    @property
+    def pixel_width_in_microns(self) -> float:
+        """Distance of two columns, in µm; NaN if the header has no ``objectiveResolution``."""
+        return self.width_in_microns / self.width
+
+    @property
+    def corners(self) -> FloatArray:
+        """Corners of the field's edge as (x, y), in degrees, of shape (4, 2).
+
+        In the order of ScanImage's own corners: from the first pixel along the first row, then round.
+        """
+        half = np.array([self.width_in_degrees, self.height_in_degrees]) / 2
+        around = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half
+        return np.asarray(around @ self._turn.T + np.array([self.x, self.y]))
+
+    @property
+    def corners_in_microns(self) -> FloatArray:
+        """Corners of the field's edge as (x, y), in µm; NaN if the header has no ``objectiveResolution``."""
+        return self.corners * self.microns_per_degree
+
+    @property
+    def _turn(self) -> FloatArray:
+        angle = math.radians(self.rotation)
+        return np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
 
     @property
     def yslices(self) -> list[slice]:
@@ -308,20 +374,22 @@ class Field:
         seconds = np.full((self.height, self.width), np.nan)
         t = self.timing
         for piece, ys, xs in zip(self.pieces, self.output_yslices, self.output_xslices, strict=True):
+            trim = piece.trim
             line = line_times(
-                piece.width,
+                piece.width + trim.left + trim.right,
                 resonant=t.resonant,
                 temporal_fill_fraction=t.temporal_fill_fraction,
                 evenly_sampled=t.evenly_sampled,
             )
-            seconds[ys, xs] = pixel_times(
+            whole = pixel_times(
                 piece.first_line,
-                piece.height,
+                piece.height + trim.top + trim.bottom,
                 line,
                 seconds_per_line=t.seconds_per_line,
                 bidirectional=t.bidirectional,
                 lines_per_row=t.lines_per_row,
             )
+            seconds[ys, xs] = whole[trim.top :, trim.left :][: piece.height, : piece.width]
         return seconds
 
     @property
@@ -340,12 +408,9 @@ class Field:
         Pixels count from 0 and stand for their centres. The origin is that of the scan angles. NaN if the
         header has no ``objectiveResolution``.
         """
-        angle = math.radians(self.rotation)
-        cos, sin = math.cos(angle), math.sin(angle)
         dx, dy = self.width_in_degrees / self.width, self.height_in_degrees / self.height
-        turn = np.array([[cos, -sin], [sin, cos]])
-        linear = turn @ np.diag([dx, dy])
-        corner = turn @ np.array([(dx - self.width_in_degrees) / 2, (dy - self.height_in_degrees) / 2])
+        linear = self._turn @ np.diag([dx, dy])
+        corner = self._turn @ np.array([(dx - self.width_in_degrees) / 2, (dy - self.height_in_degrees) / 2])
         matrix = np.eye(3)
         matrix[:2, :2] = linear * self.microns_per_degree
         matrix[:2, 2] = (corner + np.array([self.x, self.y])) * self.microns_per_degree
@@ -483,30 +548,87 @@ def _confirmed_gap(slots_of_slices: Sequence[Sequence[Slot]], page: PageScan, fi
     )
 
 
-# ---------------------------------------------------------------- joining
+# ---------------------------------------------------------------- trimming, joining
 
 
-def join_contiguous(fields: Iterable[Field]) -> list[Field]:
+def trimmed(field: Field, trim: Trim) -> Field:
+    """Leave out pixels at the edges of a field that is one ROI.
+
+    Raises
+    ------
+    ScanIndexError
+        If nothing is left.
+    """
+    height, width = field.height - trim.top - trim.bottom, field.width - trim.left - trim.right
+    if min(height, width) < 1:
+        raise ScanIndexError(
+            f"trimming {trim.top} + {trim.bottom} rows and {trim.left} + {trim.right} columns leaves nothing of a "
+            f"field of {field.height} x {field.width} pixels"
+        )
+    (piece,) = field.pieces
+    piece = piece._replace(
+        height=height,
+        width=width,
+        page_y=piece.page_y + trim.top,
+        page_x=piece.page_x + trim.left,
+        trim=piece.trim + trim,
+    )
+    return _edged(replace(field, pieces=(piece,), height=height, width=width), field, trim)
+
+
+def _edged(less: Field, field: Field, trim: Trim) -> Field:
+    """Give a field that lost its edges its place in the sample; its pixels keep their size."""
+    pixel_y, pixel_x = field.height_in_degrees / field.height, field.width_in_degrees / field.width
+    inward = np.array([(trim.left - trim.right) / 2 * pixel_x, (trim.top - trim.bottom) / 2 * pixel_y])
+    x, y = field._turn @ inward  # noqa: SLF001 - of this module
+    return replace(
+        less,
+        y=field.y + float(y),
+        x=field.x + float(x),
+        height_in_degrees=less.height * pixel_y,
+        width_in_degrees=less.width * pixel_x,
+    )
+
+
+def join_contiguous(fields: Iterable[Field], trim: Trim = UNTRIMMED) -> list[Field]:
     """Join fields of one slice that touch and share that side's size, until none do.
 
-    Sides must be equal in degrees and in pixels, pixels of one size, fields unrotated.
+    Sides must be equal in degrees and in pixels, pixels of one size, fields unrotated. With `trim`, each has
+    lost its edges before: what touched is still joined, and the lost edges leave no gap.
     """
     joined: list[Field] = []
     for _, group in itertools.groupby(fields, key=lambda field: field.slice_id):
-        joined.extend(_join_slice(list(group)))
+        whole = list(group)
+        joined.extend(_join_slice(whole, [trimmed(field, trim) for field in whole] if any(trim) else whole, trim))
     return joined
 
 
-def _join_slice(fields: list[Field]) -> list[Field]:
+def _join_slice(fields: list[Field], less: list[Field], trim: Trim) -> list[Field]:
+    """Join the fields of `less` as those of `fields` touch, which are the same before they lost their edges."""
     for i, j in itertools.combinations(range(len(fields)), 2):
-        both = _joined(fields[i], fields[j])
-        if both is not None:
-            return _join_slice([*fields[:i], both, *fields[i + 1 : j], *fields[j + 1 :]])
-    return fields
+        side = _touching(fields[i], fields[j])
+        if side is None or (less[i].width if side.down else less[i].height) != (
+            less[j].width if side.down else less[j].height
+        ):
+            continue
+        both = _pasted(fields[i], fields[j], side)
+        lesser = _edged(_pasted(less[i], less[j], side), both, trim) if any(trim) else both
+        rest = [[*some[:i], one, *some[i + 1 : j], *some[j + 1 :]] for some, one in ((fields, both), (less, lesser))]
+        return _join_slice(rest[0], rest[1], trim)
+    return less
 
 
-def _joined(a: Field, b: Field) -> Field | None:
-    """One field made of two; None if they do not touch."""
+class _Side(NamedTuple):
+    """How two fields touch."""
+
+    down: bool
+    """Whether one is below the other, not beside it."""
+    swapped: bool
+    """Whether the second comes first."""
+
+
+def _touching(a: Field, b: Field) -> _Side | None:
+    """Tell how two fields touch; None if they do not."""
     if a.rotation or b.rotation:
         return None
     pixel = (a.height_in_degrees / a.height, a.width_in_degrees / a.width)
@@ -520,28 +642,23 @@ def _joined(a: Field, b: Field) -> Field | None:
     apart_y = (a.height_in_degrees + b.height_in_degrees) / 2
     apart_x = (a.width_in_degrees + b.width_in_degrees) / 2
     if same_column and same_width and abs(abs(a.y - b.y) - apart_y) < slack_y:
-        first, second = (a, b) if a.y < b.y else (b, a)
-        return _pasted(a, b, first, down=first.height, y=first.y + second.height_in_degrees / 2)
+        return _Side(down=True, swapped=b.y < a.y)
     if same_row and same_height and abs(abs(a.x - b.x) - apart_x) < slack_x:
-        first, second = (a, b) if a.x < b.x else (b, a)
-        return _pasted(a, b, first, right=first.width, x=first.x + second.width_in_degrees / 2)
+        return _Side(down=False, swapped=b.x < a.x)
     return None
 
 
-def _pasted(a: Field, b: Field, first: Field, *, down: int = 0, right: int = 0, **centre: float) -> Field:
-    """Put b beside a: the pieces of the one that is not first move down or to the right."""
-
-    def moved(field: Field) -> tuple[Piece, ...]:
-        if field is first:
-            return field.pieces
-        return tuple(p._replace(output_y=p.output_y + down, output_x=p.output_x + right) for p in field.pieces)
-
-    grown: dict[str, Any] = dict(centre)
-    if down:
-        grown |= {
-            "height": a.height + b.height,
-            "height_in_degrees": a.height_in_degrees + b.height_in_degrees,
-        }
-    else:
-        grown |= {"width": a.width + b.width, "width_in_degrees": a.width_in_degrees + b.width_in_degrees}
-    return replace(a, pieces=moved(a) + moved(b), **grown)
+def _pasted(a: Field, b: Field, side: _Side) -> Field:
+    """Put two fields together: the pieces of the second move down or to the right."""
+    first, second = (b, a) if side.swapped else (a, b)
+    down, right = (first.height, 0) if side.down else (0, first.width)
+    moved = tuple(p._replace(output_y=p.output_y + down, output_x=p.output_x + right) for p in second.pieces)
+    pieces = {id(first): first.pieces, id(second): moved}
+    name = " + ".join(dict.fromkeys(name for name in (a.name, b.name) if name))
+    both = replace(a, pieces=pieces[id(a)] + pieces[id(b)], name=name)
+    if side.down:
+        tall = a.height_in_degrees + b.height_in_degrees
+        y = first.y + second.height_in_degrees / 2
+        return replace(both, height=a.height + b.height, height_in_degrees=tall, y=y)
+    wide = a.width_in_degrees + b.width_in_degrees
+    return replace(both, width=a.width + b.width, width_in_degrees=wide, x=first.x + second.width_in_degrees / 2)

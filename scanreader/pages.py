@@ -870,13 +870,93 @@ class Pages:
                 part = slice(start, min(b, start + step))
                 yield file, numbers[part] - self.starts[file], part
 
-    def descriptions(self, numbers: Sequence[int], limit: int | None = None) -> list[bytes]:
-        """Return the ImageDescriptions of pages, at most `limit` bytes of each; b'' where there is none."""
-        return [self._tag(number, DESCRIPTION, limit) for number in numbers]
+    def descriptions(self, numbers: IndexArray, limit: int | None = None) -> list[bytes]:
+        """Return the ImageDescriptions of pages, at most `limit` bytes of each; b'' where there is none.
 
-    def _tag(self, number: int, code: int, limit: int | None) -> bytes:
-        at = int(np.searchsorted(self.starts, number, side="right")) - 1
-        return read_tag(self.files[at], number - int(self.starts[at]), code, limit)
+        Raises
+        ------
+        DamagedPageError
+            If a page's IFD is not what the file's index says.
+        ChangedFileError
+            If a file is not the one that was opened.
+        """
+        found: list[bytes] = []
+        for file, a, b in _grouped(numbers, self.starts[:-1]):
+            found += _descriptions(self.files[file], numbers[a:b] - self.starts[file], limit, self._maps)
+        return found
+
+    def odd_pages(self) -> list[tuple[str, int]]:
+        """Look at the IFD of every page: files and pages that are not as the file's index says."""
+        odd: list[tuple[str, int]] = []
+        for index in self.files:
+            with reopen(index) as file:
+                data = _mapped(file, self._maps)
+                for run in index.runs:
+                    for start in range(0, run.length, MOST_PAGES):
+                        pages = np.arange(start, min(run.length, start + MOST_PAGES))
+                        good = _sound_of_run(run, pages, _spans(file, data, run, pages))
+                        odd += [(index.path, run.page + int(page)) for page in pages[~good]]
+        return odd
+
+
+def _descriptions(
+    index: FileIndex, pages: IndexArray, limit: int | None, maps: dict[Identity, Bytes] | None
+) -> list[bytes]:
+    if not index.runs or len(pages) < FEW_PAGES:
+        return [read_tag(index, page, DESCRIPTION, limit) for page in pages.tolist()]
+    found: list[bytes] = []
+    with reopen(index) as file:
+        data = _mapped(file, maps)
+        for which, a, b in _grouped(pages, [run.page for run in index.runs]):
+            run = index.runs[which]
+            try:
+                found += _descriptions_of_run(file, data, run, pages[a:b] - run.page, limit)
+            except _StrayPageError as error:
+                walked = _walked_instead(index, run.page + error.page)
+                found += _descriptions(walked, pages[a:b], limit, maps)
+    return found
+
+
+def _spans(file: OpenFile, data: Bytes | None, run: Run, pages: IndexArray) -> Bytes:
+    """Bytes to check of pages of a run, of shape (pages, bytes)."""
+    t = run.template
+    if data is not None:
+        shape = (run.length, len(t.data))
+        return _strided(data, run.ifd + t.start, shape, (run.stride, 1), np.dtype(np.uint8))[
+            _as_slice(_as_range(pages))
+        ]
+    starts = run.ifd + pages * run.stride + t.start
+    joined = b"".join(file.read(start, len(t.data)) for start in starts.tolist())
+    return np.frombuffer(joined, np.uint8).reshape(len(pages), len(t.data))
+
+
+def _descriptions_of_run(
+    file: OpenFile, data: Bytes | None, run: Run, pages: IndexArray, limit: int | None
+) -> list[bytes]:
+    """Descriptions of pages of a run, found by the same entry of each page's IFD, which is checked."""
+    t, ifds, spans = run.template, run.ifd + pages * run.stride, _spans(file, data, run, pages)
+    _check(run, pages, spans)
+    flavour = Flavour(t.word[0], big=t.word[2] == "8")
+    tag = read_ifd(file, flavour, int(ifds[0])).tags.get(DESCRIPTION)
+    if tag is None:
+        return [b""] * len(pages)
+    place, head = tag.at - t.start, 12 if flavour.big else 8
+    kind = _column(spans, place - head, flavour.order + "u4")  # of the entry: tag and type
+    if (kind != kind[0]).any():
+        tags = (read_ifd(file, flavour, at).tags.get(DESCRIPTION) for at in ifds.tolist())
+        return [b"" if tag is None else tag_bytes(file, flavour, tag, limit) for tag in tags]
+    sizes = _column(spans, place - head + 4, t.word).astype(np.int64) * SIZES.get(tag.kind, 1)
+    starts = _column(spans, place, t.word).astype(np.int64)
+    if not flavour.big and file.size > 0xFFFFFFFF:  # the offset's upper bits are those of the page
+        starts = ifds + (starts - ifds).astype(np.int32)
+    starts = np.where(sizes <= len(tag.value), ifds + tag.at, starts)
+    if limit is not None:
+        sizes = np.minimum(sizes, limit)
+    places = zip(starts.tolist(), sizes.tolist(), strict=True)
+    if data is None:
+        return [file.read(start, size) for start, size in places]
+    view = data.data
+    return [view[start : start + size].tobytes() if start >= 0 else b"" for start, size in places]
 
 
 def read_tag(index: FileIndex, page: int, code: int, limit: int | None = None) -> bytes:
@@ -1077,13 +1157,18 @@ def _read_run(file: OpenFile, form: Form, run: Run, pages: IndexArray, crop: _Cr
         out[a : a + step] = _crop(images, crop)
 
 
-def _check(run: Run, pages: IndexArray, ifds: IndexArray, spans: Bytes) -> None:
+def _check(run: Run, pages: IndexArray, spans: Bytes) -> None:
     """See that pages are what their spacing says; the last of a run may point anywhere."""
-    following = ifds + run.stride
-    following[pages == run.length - 1] = -1
-    good = _sound(run.template, ifds, spans, following)
+    good = _sound_of_run(run, pages, spans)
     if not good.all():
         raise _StrayPageError(int(pages[good.argmin()]))
+
+
+def _sound_of_run(run: Run, pages: IndexArray, spans: Bytes) -> npt.NDArray[np.bool_]:
+    ifds = run.ifd + pages * run.stride
+    following = ifds + run.stride
+    following[pages == run.length - 1] = -1
+    return _sound(run.template, ifds, spans, following)
 
 
 def _read_mapped(data: Bytes, form: Form, run: Run, pages: IndexArray, crop: _Crop, out: npt.NDArray[Any]) -> None:
@@ -1092,7 +1177,7 @@ def _read_mapped(data: Bytes, form: Form, run: Run, pages: IndexArray, crop: _Cr
     row = form.width * dtype.itemsize
     which = _as_slice(_as_range(pages))
     spans = _strided(data, run.ifd + t.start, (run.length, len(t.data)), (run.stride, 1), np.dtype(np.uint8))
-    _check(run, pages, run.ifd + pages * run.stride, spans[which])
+    _check(run, pages, spans[which])
     shape, strides = (run.length, crop.height, form.width), (run.stride, row, dtype.itemsize)
     images = _strided(data, run.ifd + t.pixels + crop.top * row, shape, strides, dtype)
     picks: tuple[Any, ...] = (which, crop.rows, crop.columns)
@@ -1156,7 +1241,7 @@ def _read_vectored(file: OpenFile, run: Run, pages: IndexArray, skip: int, block
         buffers[-1] = buffers[-1][:after]
         file.read_into(int(ifds[a]) + pixels - before, [b for b in buffers if len(b)])
         rows = aside[: len(part)] if before else aside[1 : len(part) + 1]
-        _check(run, pages[a : a + step], ifds[a : a + step], rows[:, first : first + len(t.data)])
+        _check(run, pages[a : a + step], rows[:, first : first + len(t.data)])
     return True
 
 

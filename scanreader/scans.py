@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
+import warnings
 from functools import cached_property
+from operator import index
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -20,24 +23,41 @@ from scanreader.errors import (
     HeaderError,
     LayoutError,
     ScanImageVersionError,
+    ScanIndexError,
+    ScanReaderWarning,
 )
 from scanreader.fields import Field, Roi, Scanfield, Slot
-from scanreader.frames import NUMBERS_END, FrameNumbers, frame_numbers
+from scanreader.frames import (
+    NUMBERS_END,
+    Event,
+    FrameNumbers,
+    as_datetime,
+    epoch,
+    frame_numbers,
+    read_events,
+    read_table,
+    read_timestamps,
+    timestamps,
+)
 from scanreader.header import Block, Header, integers, listed, numbers, parse_json
 from scanreader.indexing import AXES, WHOLE, Pick, as_array, pick, shifted, split_key
 from scanreader.layout import Counts, Layout, Part, Stack, Stretch, find_layout, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
     from types import TracebackType
 
     from numpy.typing import DTypeLike
 
+    from scanreader.check import Report
     from scanreader.pages import Pages
+    from scanreader.view.canvas import Canvas
 
 T = TypeVar("T")
 V = TypeVar("V", int, float)
 DIMS = ("fields", "y", "x", "channels", "frames")
+EPOCH_END = 4000  # bytes of a description that hold the epoch in every release that writes one
 
 
 # ------------------------------------------------------------------ settings
@@ -224,7 +244,8 @@ class Scan:
         else:
             self.layout = self._find_layout(source)
         self.rois = self._find_rois()
-        self.fields = self._find_fields(join_contiguous=join_contiguous)
+        self._whole_fields, self._joined, self._trim = self._find_fields(), join_contiguous, geometry.UNTRIMMED
+        self.fields = self._joined_fields()
         self.findings = tuple(self._findings)
         del self.__dict__["_findings"]
         self._closed = False
@@ -234,7 +255,7 @@ class Scan:
 
         def numbers_of(page: int) -> FrameNumbers:
             if page not in known:
-                (description,) = source.pages.descriptions([page], NUMBERS_END)
+                (description,) = source.pages.descriptions(np.array([page]), NUMBERS_END)
                 known[page] = frame_numbers(description)
             return known[page]
 
@@ -334,7 +355,14 @@ class Scan:
         group = groups.get("imagingRoiGroup") if isinstance(groups, dict) else None
         return group or self.settings.get("imagingRoiGroup")
 
-    def _find_fields(self, *, join_contiguous: bool) -> tuple[Field, ...]:
+    def _joined_fields(self) -> tuple[Field, ...]:
+        if self._joined and self.is_multiROI:
+            return tuple(geometry.join_contiguous(self._whole_fields, self._trim))
+        if not any(self._trim):
+            return self._whole_fields
+        return tuple(geometry.trimmed(field, self._trim) for field in self._whole_fields)
+
+    def _find_fields(self) -> tuple[Field, ...]:
         slots: list[list[Slot]] = []
         if self.is_multiROI and any(roi.enabled for roi in self.rois):
             slots = [
@@ -360,7 +388,7 @@ class Scan:
         ]
         if not fields:
             raise LayoutError("no ROI is scanned in the slices that are whole; raw=True reads the pages as they lie")
-        return tuple(geometry.join_contiguous(fields) if join_contiguous else fields)
+        return tuple(fields)
 
     def _depends_on_depth(self) -> bool:
         return any(roi.discrete or len(roi.scanfields) > 1 for roi in self.rois)
@@ -437,6 +465,7 @@ class Scan:
                 evenly_sampled=self.uniform_sampling,
                 lines_per_row=lines_per_row,
             ),
+            name=self.rois[slot.roi].name if self.is_multiROI else "",
         )
 
     def _slice_start(self, slice_id: int) -> float:
@@ -516,8 +545,7 @@ class Scan:
         ClosedScanError
             If the scan was closed.
         """
-        if self._closed:
-            raise ClosedScanError("the scan was closed; read_scan opens it again")
+        self._refuse_closed()
         entries = split_key(key)
         fields = pick(entries[0], len(self.fields), AXES[0])
         channels = pick(entries[3], self.layout.counts.channels, AXES[3])
@@ -567,6 +595,33 @@ class Scan:
                 part = np.empty((len(pages), len(to_y), len(to_x)), self.dtype)
                 self._pages.read(pages, from_y, from_x, part)
                 out[:, to_y[:, None], to_x] = part
+
+    def trimmed(self, *, left: int = 0, right: int = 0, top: int = 0, bottom: int = 0) -> Self:
+        """Leave out pixels at the edges of every ROI, where mirrors turn: before fields are joined.
+
+        Parameters
+        ----------
+        left, right, top, bottom : int
+            Pixels to leave out on each side, beyond those that were left out before.
+
+        Returns
+        -------
+        Scan
+            As lazy as this one. Fields that were joined stay so; the lost edges leave no gap between their pieces,
+            and their size in µm is that of the pixels that are left.
+
+        Raises
+        ------
+        ScanIndexError
+            If a number is negative, or nothing is left of a field.
+        """
+        trim = geometry.Trim(*map(index, (top, bottom, left, right)))
+        if min(trim) < 0:
+            raise ScanIndexError(f"pixels to trim are counted from 0, not {min(trim)}")
+        scan = object.__new__(type(self))
+        scan.__dict__.update(self.__getstate__(), _trim=self._trim + trim)
+        scan.__dict__["fields"] = scan._joined_fields()
+        return scan
 
     # ------------------------------------------------------------- of the whole scan
 
@@ -645,6 +700,50 @@ class Scan:
         return [
             str(names[n - 1]) if 0 < n <= len(names) and names[n - 1] else f"Channel {n}" for n in self.channel_numbers
         ]
+
+    @property
+    def channel_offsets(self) -> list[float]:
+        """Offset of each channel saved, as ScanImage measured it last, in its units; NaN if not known."""
+        return self._of_channels(self.settings.get("hChannels.channelOffset"), math.nan)
+
+    @property
+    def channel_offsets_subtracted(self) -> list[bool]:
+        """Whether ScanImage subtracted each channel's offset before it saved."""
+        return [_flag(value) for value in self._of_channels(self.settings.get("hChannels.channelSubtractOffset"), None)]
+
+    @property
+    def channel_luts(self) -> list[tuple[float, float]]:
+        """Values that each channel was shown from black to white with; NaN if not known."""
+        found = self._of_channels(self.settings.get("hChannels.channelLUT"), None)
+        return [_pair(value) for value in found]
+
+    def _of_channels(self, values: Any, missing: V | None) -> list[Any]:
+        """Take those of the saved channels from a list of all: the first is of channel 1."""
+        every = values if isinstance(values, list) else [values]
+        found = [every[n - 1] if 0 < n <= len(every) else None for n in self.channel_numbers]
+        return [missing if value is None else value for value in found]
+
+    @property
+    def beam_powers(self) -> list[float]:
+        """Power of each beam when the recording began, in percent; empty if not recorded.
+
+        ROIs may have their own: see `Roi.powers`.
+        """
+        return _numbers(self.settings.get("hBeams.powers"))
+
+    @property
+    def actuator_positions(self) -> npt.NDArray[np.float64]:
+        """Where each z actuator stood in each slice: µm, of shape (slices, actuators).
+
+        Recorded since 2020; before, and where it does not fit the slices, the column of `scanning_depths`.
+        """
+        said = self.settings.get("hStackManager.zsAllActuators")
+        rows = len(self._zs) if self.stack.mode != "planar" else 1
+        values = np.array(_numbers(said))
+        slices = len(self._depths)
+        if self._raw or not values.size or not rows or values.size % rows or rows % slices:
+            return np.array(self.scanning_depths)[:, None]
+        return values.reshape(rows, -1)[:: rows // slices][: self.num_scanning_depths]
 
     @property
     def image_height(self) -> int:
@@ -781,6 +880,219 @@ class Scan:
         """The files, in order."""
         return [file.path for file in self._pages.files]
 
+    # ---------------------------------------------------------- times, frame by frame
+
+    @cached_property
+    def frame_table(self) -> npt.NDArray[np.void]:
+        """What is known of each frame that ScanImage logged: a structured array, one row for each.
+
+        The channels of a frame share its row; flyback frames have rows, and so do frames of broken volumes that
+        are not in the scan. Only descriptions are read, when it is first asked for.
+
+        ===========================  ======================================================================
+        file                         Number of the file in `filenames`, from 0.
+        page                         Page of the frame's first channel in that file, from 0.
+        volume, slice, repeat        Place in the scan, from 0; -1 for flyback frames (but for their volume) and
+                                     for frames that are not in the scan. A field's frame is volume * repeats
+                                     + repeat.
+        is_flyback                   Whether it was scanned while the z actuator returned.
+        frame_number                 ``frameNumbers``: raw frames since the grab or loop began, from 1; -1 if
+                                     not said. Of an averaged frame, the last raw one's.
+        acquisition_number           ``acquisitionNumbers``, from 1; -1 if not said.
+        frame_number_acquisition     ``frameNumberAcquisition``: raw frames since the acquisition began (in a
+                                     slow stack, the slice), from 1; -1 if not said.
+        timestamp                    Seconds since the grab or loop began; NaN if not said. Of an averaged frame,
+                                     when its last raw frame began.
+        acquisition_trigger          Seconds, on the same clock, of the trigger that started the acquisition;
+                                     NaN if there was none.
+        next_file_marker             Seconds of the trigger that began a new file; NaN if there was none.
+        end_of_acquisition,          1 on the last frame of an acquisition, and of the grab or loop; 0 if not,
+        end_of_acquisition_mode      -1 if not said.
+        dc_overvoltage               1 if the digitizer's input was over its range; -1 if not said.
+        ===========================  ======================================================================
+
+        Raises
+        ------
+        DamagedPageError, ChangedFileError
+            If a page is not what it was when the scan was opened.
+        """
+        self._refuse_closed()
+        return _fixed(read_table(self._pages, self.layout))
+
+    @property
+    def timestamps_source(self) -> str:
+        """Where `timestamps` come from: ``"file"``, or ``"frame rate"`` where ScanImage wrote none (3.x)."""
+        first = self._pages.descriptions(np.array([self.layout.stretches[0].page]), NUMBERS_END)
+        return "frame rate" if np.isnan(timestamps(first)).all() else "file"
+
+    @cached_property
+    def timestamps(self) -> npt.NDArray[np.float64]:
+        """When each slice was scanned in each frame: seconds since `start_time`, of shape (slices, frames).
+
+        A frame's stamp is when its scan began; of an averaged frame, when the last of its raw frames began (it
+        covers the `averaging` raw frames up to that). NaN where a description says none. Recordings that were
+        joined count each from its own start.
+        """
+        return _fixed(np.stack([self._times_of_slice(i) for i in range(self.num_scanning_depths)]))
+
+    def field_timestamps(self, field: int) -> npt.NDArray[np.float64]:
+        """When a field's page was begun in each frame: seconds since `start_time`, of shape (frames,).
+
+        ``scan.field_timestamps(i)[t] + scan.fields[i].offsets`` is when each pixel was seen.
+
+        Parameters
+        ----------
+        field : int
+        """
+        slice_id = self.fields[_place(field, self.num_fields, "field")].slice_id
+        if "timestamps" in self.__dict__:
+            return np.asarray(self.timestamps[slice_id])
+        return self._times_of_slice(slice_id)
+
+    def _times_of_slice(self, slice_id: int) -> npt.NDArray[np.float64]:
+        self._refuse_closed()
+        if self.timestamps_source == "file":
+            return read_timestamps(self._pages, self.layout.page_numbers(slice_id, 0, np.arange(self.num_frames)))
+        a = self.stack.averaging
+        raw = (self.frame_indices(slice_id) + 1) * a - 1
+        return np.asarray(raw / self.scan_frame_rate, np.float64)
+
+    def frame_indices(self, slice_id: int = -1, *, pages: bool = False, channel: int = 0) -> npt.NDArray[np.int64]:
+        """Index of the ScanImage frame that each frame of a slice was, among all that were logged.
+
+        A DAQ that recorded one pulse a logged frame, flyback included, has the pulse of frame ``t`` at
+        ``frame_indices(slice_id)[t]``. Frames that are missing from the files are counted, where frame numbers
+        tell. With averaging over A, one index stands for A raw frames: the last of them is ``(index + 1) * A - 1``.
+
+        Parameters
+        ----------
+        slice_id : int
+            The last by default, as in roiextractors.
+        pages : bool
+            Give pages instead: numbers of a channel's pages among those of all files.
+        channel : int
+            Of which channel, for `pages`.
+
+        Returns
+        -------
+        int array of shape (frames,)
+        """
+        slice_id = _place(slice_id, self.num_scanning_depths, "slice")
+        channel = _place(channel, self.num_channels, "channel")
+        frames = np.arange(self.num_frames)
+        if pages:
+            return self.layout.page_numbers(slice_id, channel, frames)
+        numbers = self.layout.page_numbers(slice_id, 0, frames)
+        firsts = np.array([stretch.page for stretch in self.layout.stretches])
+        which = np.searchsorted(firsts, numbers, side="right") - 1
+        indices: npt.NDArray[np.int64] = np.array(self._first_indices)[which] + (
+            (numbers - firsts[which]) // self.num_channels
+        )
+        return indices
+
+    @cached_property
+    def _first_indices(self) -> list[int]:
+        """Index of the logged frame that each stretch begins with: by its number, else counted in the files."""
+        a, c = self.stack.averaging, self.num_channels
+        begins = np.array([0, *(stretch.page for stretch in self.layout.stretches)])
+        base, *said = (frame_numbers(text) for text in self._pages.descriptions(begins, NUMBERS_END))
+        before = (base.frame or 0) - (base.in_acquisition or a)
+        if self.stack.mode == "slow" or base.in_acquisition is None:
+            before = 0 if self.settings.get("acqState") == "grab" else (base.frame or 0) - a
+        indices: list[int] = []
+        ended = index = 0
+        for stretch, first in zip(self.layout.stretches, said, strict=True):
+            counted = index + (stretch.page - ended) // c
+            number = ((first.frame or 0) - before) // a - 1
+            indices.append(max(number, counted))  # where numbers begin anew, counting goes on
+            ended = stretch.page + stretch.volumes * self.layout.counts.pages_per_volume
+            index = indices[-1] + (ended - stretch.page) // c
+        return indices
+
+    @cached_property
+    def start_time(self) -> datetime | None:
+        """When the grab or loop began, by the microscope's clock, which says no time zone; None if unknown.
+
+        It is ScanImage's ``epoch``: time zero of `timestamps`.
+        """
+        (text,) = self._pages.descriptions(np.array([0]), EPOCH_END)
+        return as_datetime(epoch(text))
+
+    @cached_property
+    def events(self) -> tuple[Event, ...]:
+        """Edges of the auxiliary triggers and packets of I2C, in the order of the frames they came with.
+
+        Each once, though ScanImage repeats it beside every channel. The times are on the clock of `timestamps`.
+
+        Warns
+        -----
+        ScanReaderWarning
+            If ScanImage had to cut descriptions: later events of those frames were never written.
+        """
+        self._refuse_closed()
+        events, cut = read_events(self._pages, self.frame_table)
+        if cut:
+            warnings.warn(
+                f"ScanImage cut the descriptions of {_counted(cut, 'frame')} short: some of their events are missing",
+                ScanReaderWarning,
+                stacklevel=2,
+            )
+        return tuple(events)
+
+    def canvas(
+        self,
+        slice_id: int = 0,
+        channel: int = 0,
+        frames: Any = slice(None),
+        how: str = "mean",
+        *,
+        pixel_size: float | None = None,
+        fill: float = math.nan,
+    ) -> Canvas:
+        """Place the fields of one slice by their centres into one picture, as they lie in the sample.
+
+        Parameters
+        ----------
+        slice_id, channel : int
+        frames : int, slice or list of int
+            Which frames; a slice or list is reduced to one picture.
+        how : {"mean", "max"}
+            How frames become one picture. They are read some at a time.
+        pixel_size : float, optional
+            Of the picture, in µm; by default the smallest of the fields.
+        fill : float
+            Where nothing was scanned.
+
+        Returns
+        -------
+        Canvas
+            ``canvas.image`` has shape (y, x); where fields overlap, the later in `fields` is seen. Each of its
+            pixels is the nearest of the field: nothing is interpolated.
+
+        Warns
+        -----
+        ScanReaderWarning
+            If the header does not say how many µm a degree is (``objectiveResolution``): then it is in degrees.
+        """
+        from scanreader.view.canvas import canvas  # noqa: PLC0415 - it stands on this module
+
+        return canvas(self, slice_id, channel, frames, how, pixel_size=pixel_size, fill=fill)
+
+    def check(self) -> Report:
+        """Look at the whole recording for what is missing, doubled, damaged or odd.
+
+        Reads the IFD and the description of every page, no pixels.
+
+        Returns
+        -------
+        Report
+            Its `ok` is whether nothing is wrong; printed, it says everything that was found.
+        """
+        from scanreader.check import check  # noqa: PLC0415 - it stands on this module
+
+        self._refuse_closed()
+        return check(self)
+
     # ----------------------------------------------------------------------- metadata
 
     @cached_property
@@ -818,6 +1130,10 @@ class Scan:
         self.__dict__["_closed"] = True
         self._pages.release()
 
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            raise ClosedScanError("the scan was closed; read_scan opens it again")
+
     def __enter__(self) -> Self:
         return self
 
@@ -831,10 +1147,11 @@ class Scan:
             raise AttributeError(f"a scan does not change: {name} cannot be set")
         super().__setattr__(name, value)
 
-    _ON_DEMAND: ClassVar = ("settings", "_block", "roi_metadata")
-
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name not in self._ON_DEMAND}
+        """All but what is read again on demand."""
+        attributes = ((name, getattr(type(self), name, None)) for name in self.__dict__)
+        kept = (name for name, made in attributes if not isinstance(made, cached_property))
+        return {name: self.__dict__[name] for name in kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -848,6 +1165,30 @@ class Scan:
             f"<{type(self).__name__} {files}: {_counted(self.num_fields, 'field')} ({shown}), "
             f"{_counted(self.num_channels, 'channel')}, {_counted(self.num_frames, 'frame')}, {self.dtype}>"
         )
+
+
+def _fixed(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Keep an array that a scan holds from being changed by who asked for it."""
+    array.flags.writeable = False
+    return array
+
+
+def _place(index: int, size: int, what: str) -> int:
+    """Count an index from the start.
+
+    Raises
+    ------
+    ScanIndexError
+        If it is out of bounds.
+    """
+    if not -size <= index < size:
+        raise ScanIndexError(f"{what} {index} is out of bounds: the scan has {_counted(size, what)}")
+    return index % size
+
+
+def _pair(value: Any) -> tuple[float, float]:
+    pair = _numbers(value)
+    return (pair[0], pair[1]) if len(pair) == 2 else (math.nan, math.nan)
 
 
 def _counted(count: int, what: str) -> str:
@@ -1069,6 +1410,17 @@ class Scan3(Scan):
     def scan_frame_period(self) -> float:  # type: ignore[override] # it is derived here
         """Seconds per raw frame."""
         return _inverse(self.scan_frame_rate)
+
+    @cached_property
+    def start_time(self) -> datetime | None:
+        """When the first file was begun, by the microscope's clock; None if unknown."""
+        said = re.fullmatch(
+            r"(\d+)/(\d+)/(\d{4}) +(\d+):(\d+):([\d.]{1,9})", _text(self.settings.get("internal.triggerTimeString"))
+        )
+        if said is None:
+            return None
+        month, day, year, hours, minutes, seconds = map(float, said.groups())
+        return as_datetime((year, month, day, hours, minutes, seconds))
 
     @property
     def is_resonant(self) -> bool:

@@ -454,6 +454,10 @@ class Logged(NamedTuple):
     ends_acquisition: bool
 
 
+def _packet(data: bytes | str, quote: str = "'") -> str:
+    return f"{quote}{data}{quote}" if isinstance(data, str) else f"[{','.join(map(str, data))}]"
+
+
 @dataclass(frozen=True)
 class Recording:
     """What to record; every setting of the header follows from it.
@@ -499,6 +503,10 @@ class Recording:
     closed, holes : bool
         As for `write_bigtiff`.
     dtype : str
+    triggers : list of (int, float)
+        Edges of the auxiliary triggers: which, 0 to 3, and when, in seconds since the recording began.
+    packets : list of (float, bytes or str)
+        I2C packets: when, and what.
     settings : dict
         Settings of the header to add or to set otherwise; None takes one out.
     """
@@ -533,6 +541,8 @@ class Recording:
     holes: bool = False
     dtype: str = "int16"
     epoch: tuple[float, ...] = (2023, 9, 22, 12, 46, 9.383)
+    triggers: tuple[tuple[int, float], ...] = ()
+    packets: tuple[tuple[float, bytes | str], ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -825,15 +835,27 @@ class Recording:
             text = "".join(f"{name} = {value}\n" for name, value in values.items())
             clock = f"{year:.0f},{month:.0f},{day:.0f},{hours:.0f},{minutes:.0f},{sec:.3f}"
             return f"{text}epoch = [{clock}]\n"
+        edges = [self._edges(n, seconds, period) for n in range(4)]
+        packets = [(at, data) for at, data in self.packets if self._came_with(at, seconds, period)]
         if self.json_descriptions:
             clock = f"[{year:.0f},{month:2.0f},{day:2.0f},{hours:2.0f},{minutes:2.0f},{sec:2.3f}]"
-            lists = ["auxTrigger0", "auxTrigger1", "auxTrigger2", "auxTrigger3", "I2CData"]
-            values |= {"epoch": clock} | dict.fromkeys(lists, "[]")
+            lists = {f"auxTrigger{n}": f"[{','.join(times)}]" for n, times in enumerate(edges)}
+            held = [f'    {{"timestamp": {at:.9f}, "data": {_packet(data, '"')}}}' for at, data in packets]
+            values |= {"epoch": clock, **lists, "I2CData": "[\n" + ",\n".join(held) + "\n  ]" if held else "[]"}
             return "{\n" + ",\n".join(f'  "{name}": {value}' for name, value in values.items()) + "\n}\n"
         text = "".join(f"{name} = {value}\n" for name, value in values.items())
         clock = f"{year:4.0f} {month:2.0f} {day:2.0f} {hours:2.0f} {minutes:2.0f} {sec:2.3f}"
-        empty = "".join(f"auxTrigger{i} = []\n" for i in range(4))
-        return f"{text}epoch = [{clock}]\n{empty}I2CData = {{}}\n"
+        came = "".join(f"auxTrigger{n} = [{''.join(times)}]\n" for n, times in enumerate(edges))
+        held_text = "".join(f"{{{at:.9f}, {_packet(data)}}} " for at, data in packets)
+        return f"{text}epoch = [{clock}]\n{came}I2CData = {{{held_text}}}\n"
+
+    def _came_with(self, at: float, seconds: float, period: float) -> bool:
+        """Whether something came while a saved frame was scanned, whose last raw frame began at `seconds`."""
+        return seconds - (self.averaging - 1) * period <= at < seconds + period
+
+    def _edges(self, trigger: int, seconds: float, period: float) -> list[str]:
+        times = (at for n, at in self.triggers if n == trigger and self._came_with(at, seconds, period))
+        return [f"{at:.9f} " for at in times]
 
     # ------------------------------------------------------------------ files
 

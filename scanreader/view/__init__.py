@@ -1,0 +1,1 @@
+"""What a recording looks like: pictures of it, and how they are placed."""
