@@ -240,6 +240,24 @@ class Bench:
         ):
             self.row(job, f"{took[name] * 1e3:.1f} ms", took["pages"] / took[name], 30, what="× reading the pages")
 
+    def times(self) -> None:
+        (path,) = self.recording("60k_64", height=64, width=64, frames_per_slice=60_000)
+        took = {
+            "timestamps": lambda: read_scan(path).timestamps,
+            "frame_table": lambda: read_scan(path).frame_table,
+        }
+        ours = {name: best(job, 5) for name, job in took.items()}
+        if ROIEXTRACTORS is None:
+            return
+        extractor = ROIEXTRACTORS.ScanImageImagingExtractor(file_path=str(path))
+        start = time.perf_counter()
+        theirs = extractor.get_native_timestamps()
+        seconds = time.perf_counter() - start
+        assert np.array_equal(np.ravel(theirs), read_scan(path).timestamps[0])
+        for name, goal in (("timestamps", 15), ("frame_table", 10)):
+            shown = f"{ours[name] * 1e3:.0f} ms"
+            self.row(f"{name} of 60,000 frames", shown, seconds / ours[name], goal, what="× roiextractors")
+
     def uneven(self) -> None:
         (path,) = self.recording("60k_galvo", height=64, width=64, frames_per_slice=60_000, resonant=False)
         index = pages.index_file(path)
@@ -371,7 +389,7 @@ def machine() -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("benchmark-data"))
-    parser.add_argument("--only", nargs="*", default=["opening", "reading", "trace", "uneven", "cold"])
+    parser.add_argument("--only", nargs="*", default=["opening", "reading", "trace", "times", "uneven", "cold"])
     parser.add_argument("--growth", action="store_true")
     parser.add_argument("--markdown", type=Path)
     given = parser.parse_args()

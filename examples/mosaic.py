@@ -9,10 +9,9 @@ strips = tuple(roi(scanfield((2.0 * i, 0.0), (2.0, 8.0), (32, 128)), name=f"stri
 
 with tempfile.TemporaryDirectory() as folder:
     (path,) = Recording(rois=strips, frames_per_slice=20, scanner_frequency=12013.0).write(folder)
-    scan = read_scan(path, join_contiguous=True)
+    scan = read_scan(path, join_contiguous=True).trimmed(left=1, right=1)
     (field,) = scan.fields
 
-    inside = [x for s in field.output_xslices for x in range(s.start + 1, s.stop - 1)]
-    mosaic = scan[0, :, inside, 0, :].mean(axis=-1)
-    print(f"{len(field.pieces)} strips, {field.height} x {field.width} pixels, trimmed to {mosaic.shape}")
+    mosaic = scan[0, :, :, 0, :].mean(axis=-1)
+    print(f"{field.name}: {mosaic.shape} pixels")
     print(f"{field.height_in_microns:g} x {field.width_in_microns:g} um")

@@ -71,7 +71,8 @@ def check(scan: Scan) -> Report:
         found.append(Finding("damaged-page", "damage", "", str(error)))
     else:
         found += [*_numbers(scan, table), *_times(scan, table), *_flags(scan, table)]
-    once = dict.fromkeys([*opening, *found])
+    again = {(finding.name, finding.place) for finding in found}
+    once = [*(finding for finding in opening if (finding.name, finding.place) not in again), *found]
     severities = list(MARKS)[::-1]
     return Report(repr(scan), tuple(sorted(once, key=lambda finding: severities.index(finding.severity))))
 

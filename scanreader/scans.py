@@ -703,25 +703,36 @@ class Scan:
 
     @property
     def channel_offsets(self) -> list[float]:
-        """Offset of each channel saved, as ScanImage measured it last, in its units; NaN if not known."""
-        return self._of_channels(self.settings.get("hChannels.channelOffset"), math.nan)
+        """Offset of each channel saved, as ScanImage measured it last, in values of a pixel; NaN if not known."""
+        names = ("hChannels.channelOffset", "hScan2D.channelOffsets")
+        return [_number(value) for value in self._of_inputs(*names)]
 
     @property
     def channel_offsets_subtracted(self) -> list[bool]:
-        """Whether ScanImage subtracted each channel's offset before it saved."""
-        return [_flag(value) for value in self._of_channels(self.settings.get("hChannels.channelSubtractOffset"), None)]
+        """Whether ScanImage subtracted each channel's offset before it saved; False if not known."""
+        names = ("hChannels.channelSubtractOffset", "hScan2D.channelsSubtractOffsets")
+        return [_flag(value) for value in self._of_inputs(*names)]
+
+    def _of_inputs(self, *names: str) -> list[Any]:
+        """Take those of the saved channels from a list for all inputs of the digitizer; None where there is none.
+
+        A virtual channel says which input it is taken from (section 10 of the format reference).
+        """
+        values: Any = next((self.settings[name] for name in names if name in self.settings), [])
+        every = values if isinstance(values, list) else [values]
+        inputs = []
+        for n in self.channel_numbers:
+            source = _text(self.settings.get(f"hScan2D.virtualChannelSettings__{n}.source"))
+            said = re.search(r"(\d+)$", source)
+            inputs.append(int(said[1]) if said else n - 1)
+        return [every[i] if i < len(every) else None for i in inputs]
 
     @property
     def channel_luts(self) -> list[tuple[float, float]]:
         """Values that each channel was shown from black to white with; NaN if not known."""
-        found = self._of_channels(self.settings.get("hChannels.channelLUT"), None)
-        return [_pair(value) for value in found]
-
-    def _of_channels(self, values: Any, missing: V | None) -> list[Any]:
-        """Take those of the saved channels from a list of all: the first is of channel 1."""
-        every = values if isinstance(values, list) else [values]
-        found = [every[n - 1] if 0 < n <= len(every) else None for n in self.channel_numbers]
-        return [missing if value is None else value for value in found]
+        values = _pairs(self.settings.get("hChannels.channelLUT"))
+        unknown = (math.nan, math.nan)
+        return [values[n - 1] if 0 < n <= len(values) else unknown for n in self.channel_numbers]
 
     @property
     def beam_powers(self) -> list[float]:
@@ -1186,9 +1197,10 @@ def _place(index: int, size: int, what: str) -> int:
     return index % size
 
 
-def _pair(value: Any) -> tuple[float, float]:
-    pair = _numbers(value)
-    return (pair[0], pair[1]) if len(pair) == 2 else (math.nan, math.nan)
+def _pairs(value: Any) -> list[tuple[float, float]]:
+    """Turn a cell of pairs into tuples; NaN where one is no pair."""
+    pairs = [_numbers(pair) for pair in value] if isinstance(value, list) else []
+    return [(pair[0], pair[1]) if len(pair) == 2 else (math.nan, math.nan) for pair in pairs]
 
 
 def _counted(count: int, what: str) -> str:

@@ -838,9 +838,10 @@ class Recording:
         edges = [self._edges(n, seconds, period) for n in range(4)]
         packets = [(at, data) for at, data in self.packets if self._came_with(at, seconds, period)]
         if self.json_descriptions:
+            quote = '"'
             clock = f"[{year:.0f},{month:2.0f},{day:2.0f},{hours:2.0f},{minutes:2.0f},{sec:2.3f}]"
             lists = {f"auxTrigger{n}": f"[{','.join(times)}]" for n, times in enumerate(edges)}
-            held = [f'    {{"timestamp": {at:.9f}, "data": {_packet(data, '"')}}}' for at, data in packets]
+            held = [f'    {{"timestamp": {at:.9f}, "data": {_packet(data, quote)}}}' for at, data in packets]
             values |= {"epoch": clock, **lists, "I2CData": "[\n" + ",\n".join(held) + "\n  ]" if held else "[]"}
             return "{\n" + ",\n".join(f'  "{name}": {value}' for name, value in values.items()) + "\n}\n"
         text = "".join(f"{name} = {value}\n" for name, value in values.items())
@@ -998,7 +999,7 @@ def flat_header(recording: Recording) -> str:
         "fillFraction": 0.9,
         "fillFractionTime": 0.712867,
         "loggingFramesPerFile": r.frames_per_file or math.inf,
-        "scanFramePeriod": 0.0334177,
+        "scanFramePeriod": r.header_settings()["hRoiManager.scanFramePeriod"],
         "stackNumSlices": len(r.zs),
         "zoomFactor": 3,
     }

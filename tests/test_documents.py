@@ -35,7 +35,7 @@ def test_blocks_run_one_after_the_other(here: Path, page: Path, capsys: pytest.C
     for block in re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL):
         exec(compile(block, page.name, "exec"), names)
         for line in block.splitlines():  # an expression whose comment gives its value
-            if match := re.fullmatch(r"([a-z][^=]*?(?:=[^=]+\).*?)?)  +# ([(\[\d][^;]*)", line):
+            if match := re.fullmatch(r"([a-z][^=]*?(?:=[^=]+\).*?)?)  +# ([(\[\d'T][^;]*)", line):
                 assert eval(match[1], names) == eval(match[2], names), line
 
 

@@ -1,0 +1,210 @@
+"""What `Scan.check` finds in recordings that are sound, and in ones that are not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from common import MESOSCOPE, STACK, VOLUME, read_warned
+
+from scanreader import read_scan
+from scanreader.check import Report
+from scanreader.errors import Finding
+from scanreader.simulate import RELEASES, Recording
+
+PLANAR = Recording(frames_per_slice=40, channels=(1, 2))
+ROLLED = replace(PLANAR, frames_per_file=10)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["two_channels_5_7.tif", "volume_two_channels", "slow_stack_20220923_noroi.tif", "legacy_3_8_resaved.tiff"],
+)
+def test_real_recordings_are_sound(recordings: Path, name: str) -> None:
+    report = read_scan(recordings / name).check()
+    assert report.ok
+    assert set(report.names) <= {"uneven-spacing", "fewer-frames"}
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_planar_recordings_of_every_release_are_sound(tmp_path: Path, release: str) -> None:
+    replace(PLANAR, release=release).write(tmp_path)
+    report = read_scan(tmp_path).check()
+    assert report.ok, str(report)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        ROLLED,
+        VOLUME,
+        replace(VOLUME, frames_per_file=7),
+        STACK,
+        MESOSCOPE,
+        Recording(frames_per_slice=40, averaging=4),
+        Recording(frames_per_slice=5, loops=3),
+        replace(STACK, loops=2),
+        Recording(frames_per_slice=10, averaging=4, loops=3, frames_per_file=1),
+        Recording(frames_per_slice=120, resonant=False),
+        replace(PLANAR, json_descriptions=True, release="2018a"),
+    ],
+    ids=str,
+)
+def test_sound_recordings_of_every_mode_are_sound(tmp_path: Path, made: Recording) -> None:
+    made.write(tmp_path)
+    report = read_scan(tmp_path).check()
+    assert report.ok, str(report)
+
+
+def cut(paths: list[Path]) -> None:
+    os.truncate(paths[-1], paths[-1].stat().st_size - 100)
+
+
+def remove(number: int) -> Callable[[list[Path]], None]:
+    return lambda paths: paths[number].unlink()
+
+
+def rewrite(made: Recording, change: Callable[[list[Any]], list[Any]]) -> Callable[[list[Path]], None]:
+    return lambda paths: made.write_file(paths[0], change(list(made.pages())))
+
+
+def later(from_page: int, seconds: float) -> Callable[[list[Path]], None]:
+    """Move the times of frames, and leave their numbers."""
+
+    def change(paths: list[Path]) -> None:
+        data = bytearray(paths[0].read_bytes())
+        at = data.find(b"frameTimestamps_sec = ")
+        page = 0
+        while at >= 0:
+            if page >= from_page:
+                value = float(data[at + 22 : at + 33])
+                data[at + 22 : at + 33] = f"{value + seconds:.9f}".encode()
+            at, page = data.find(b"frameTimestamps_sec = ", at + 1), page + 1
+        paths[0].write_bytes(data)
+
+    return change
+
+
+def noise(page: int) -> Callable[[list[Path]], None]:
+    def change(paths: list[Path]) -> None:
+        with tifffile.TiffFile(paths[0]) as tif:
+            at = tif.pages[page].offset
+        with paths[0].open("r+b") as file:
+            file.seek(at)
+            file.write(np.random.default_rng(0).bytes(300))
+
+    return change
+
+
+WRONG: dict[str, tuple[Recording, Callable[[list[Path]], None], str, str]] = {
+    "middle file missing": (ROLLED, remove(1), "missing-file", "warning"),
+    "first file missing": (ROLLED, remove(0), "missing-file", "warning"),
+    "dropped": (replace(PLANAR, dropped=(7,)), lambda _: None, "dropped-frames", "warning"),
+    "doubled": (
+        PLANAR,
+        rewrite(PLANAR, lambda pages: pages[:10] + pages[8:]),
+        "doubled-frames",
+        "warning",
+    ),
+    "cut": (PLANAR, cut, "cut-end", "warning"),
+    "partial": (replace(VOLUME, stop=12), lambda _: None, "partial-volume", "warning"),
+    "noise in the middle": (PLANAR, noise(20), "damaged-page", "damage"),
+    "time gap": (PLANAR, later(20, 0.5), "time-gap", "warning"),
+    "time goes back": (PLANAR, later(20, -0.003), "time-gap", "warning"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_is_wrong_is_found(tmp_path: Path, case: str) -> None:
+    made, change, name, severity = WRONG[case]
+    paths = made.write(tmp_path)
+    change(paths)
+    report = read_warned(tmp_path)[0].check()
+    found = [finding for finding in report.findings if finding.name == name]
+    assert found, str(report)
+    assert found[0].severity == severity
+    assert not report.ok
+    assert found[0].sentence in str(report)
+
+
+def test_each_jump_is_found_once(tmp_path: Path) -> None:
+    replace(PLANAR, dropped=(7, 20, 21)).write(tmp_path)
+    report = read_warned(tmp_path)[0].check()
+    jumps = [finding.sentence for finding in report.findings if finding.name == "dropped-frames"]
+    assert [sentence.split(" missing")[0] for sentence in jumps] == ["1 frame is", "2 frames are"]
+
+
+def test_a_missing_file_is_named_once(tmp_path: Path) -> None:
+    ROLLED.write(tmp_path)[1].unlink()
+    report = read_warned(tmp_path)[0].check()
+    assert [f.place for f in report.findings if f.name == "missing-file"] == ["scan_00001_00003.tif"]
+
+
+def test_a_drop_and_a_double_that_cancel_out_are_found(tmp_path: Path) -> None:
+    def change(pages: list[Any]) -> list[Any]:
+        return pages[:10] + pages[12:30] + pages[28:]
+
+    (path,) = PLANAR.write(tmp_path)
+    PLANAR.write_file(path, change(list(PLANAR.pages())))
+    names = read_warned(tmp_path)[0].check().names
+    assert {"dropped-frames", "doubled-frames"} <= set(names)
+
+
+def test_joined_recordings_are_said(tmp_path: Path) -> None:
+    first = Recording(frames_per_slice=5).write(tmp_path / "a")
+    second = Recording(frames_per_slice=4, epoch=(2024, 1, 1, 1, 1, 1.0)).write(tmp_path / "b")
+    report = read_warned([*first, *second])[0].check()
+    assert "mixed-acquisitions" in report.names
+    assert not report.ok
+
+
+NOTES: dict[str, tuple[Recording, str]] = {
+    "stopped early": (replace(PLANAR, stop=20, settings={"hStackManager.framesPerSlice": 40}), "fewer-frames"),
+    "another rate": (replace(PLANAR, settings={"hRoiManager.scanFrameRate": 400}), "rate-mismatch"),
+    "another flyback": (replace(PLANAR, settings={"hScan2D.flybackTimePerFrame": 0.01}), "period-mismatch"),
+    "galvo": (Recording(frames_per_slice=1200, resonant=False), "uneven-spacing"),
+    "loop": (Recording(frames_per_slice=5, loops=3), "several-acquisitions"),
+    "clock": (replace(PLANAR, epoch=(1601, 1, 1, 0, 0, 0.0)), "no-start-time"),
+}
+
+
+@pytest.mark.parametrize("case", NOTES)
+def test_notes_leave_a_recording_sound(tmp_path: Path, case: str) -> None:
+    made, name = NOTES[case]
+    made.write(tmp_path)
+    report = read_scan(tmp_path).check()
+    assert name in report.names, str(report)
+    assert report.ok, str(report)
+
+
+def test_no_end_flag(tmp_path: Path) -> None:
+    ROLLED.write(tmp_path)[-1].unlink()
+    report = read_scan(tmp_path).check()
+    assert report.ok
+    assert {"no-end-flag", "fewer-frames"} <= set(report.names)
+
+
+def test_many_findings_of_a_kind_are_counted(tmp_path: Path) -> None:
+    Recording(frames_per_slice=100, dropped=tuple(range(1, 100, 3))).write(tmp_path)
+    report = read_warned(tmp_path)[0].check()
+    dropped = [finding.sentence for finding in report.findings if finding.name == "dropped-frames"]
+    assert len(dropped) == 6
+    assert dropped[-1] == "28 more jumps of frame numbers"
+
+
+def test_a_file_of_no_scanimage(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "plain.tif", np.zeros((5, 8, 8), np.int16))
+    report = read_warned(tmp_path)[0].check()
+    assert report.names[0] == "not-scanimage"
+
+
+def test_a_report_prints_the_worst_first() -> None:
+    findings = (Finding("b", "warning", "", "second"), Finding("a", "note", "", "third"))
+    assert str(Report("a scan", findings)) == "a scan: not sound\n  ! b: second\n  · a: third"
+    assert str(Report("a scan", ())) == "a scan: sound"

@@ -1,0 +1,435 @@
+"""What ScanImage wrote beside the frames: the table, times, indices and events, against each description read alone."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+import pickle
+import re
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from common import MESOSCOPE, STACK, VOLUME, read_warned
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scanreader import Scan, ScanIndexError, ScanReaderWarning, pages, read_scan
+from scanreader.frames import Event, as_datetime, find_events, frame_numbers, timestamps
+from scanreader.simulate import RELEASES, Recording, write_bigtiff
+
+PLANAR = Recording(frames_per_slice=40, channels=(1, 2))
+RECORDINGS = {
+    "planar": PLANAR,
+    "volume": replace(VOLUME, frames_per_file=7),
+    "stack": STACK,
+    "averaged": Recording(frames_per_slice=40, averaging=4),
+    "loop": Recording(frames_per_slice=5, loops=3),
+    "galvo": Recording(frames_per_slice=120, resonant=False),
+    "json": replace(PLANAR, json_descriptions=True, release="2018a"),
+    "mesoscope": MESOSCOPE,
+}
+
+
+def plain_table(scan: Scan) -> list[dict[str, str]]:
+    """Settings of the description of each page of one channel, as tifffile and a split of lines have them."""
+    found = []
+    for name in scan.filenames:
+        with tifffile.TiffFile(name) as tif:
+            texts = [page.tags[270].value for page in tif.pages]  # type: ignore[union-attr] # whole pages
+        for text in texts[:: scan.num_channels]:
+            pairs = re.findall(r'"?(\w+)"?\s*[=:]\s*(.*?),?\s*(?:\n|$)', text)
+            found.append(dict(pairs))
+    return found
+
+
+@pytest.mark.parametrize("kind", RECORDINGS)
+def test_table_is_what_each_description_says(tmp_path: Path, kind: str) -> None:
+    RECORDINGS[kind].write(tmp_path)
+    scan = read_scan(tmp_path)
+    table, said = scan.frame_table, plain_table(scan)
+    assert len(table) == len(said)
+    for column, key in {
+        "frame_number": "frameNumbers",
+        "acquisition_number": "acquisitionNumbers",
+        "frame_number_acquisition": "frameNumberAcquisition",
+        "timestamp": "frameTimestamps_sec",
+        "end_of_acquisition": "endOfAcquisition",
+        "end_of_acquisition_mode": "endOfAcquisitionMode",
+        "dc_overvoltage": "dcOverVoltage",
+    }.items():
+        assert table[column].tolist() == [float(settings[key]) for settings in said], column
+    triggers = [float(settings["acqTriggerTimestamps_sec"]) for settings in said]
+    assert np.array_equal(table["acquisition_trigger"], [math.nan if t == -1 else t for t in triggers], equal_nan=True)
+    assert np.isnan(table["next_file_marker"]).all()
+
+
+@pytest.mark.parametrize("kind", RECORDINGS)
+def test_rows_have_the_places_that_the_formula_gives(tmp_path: Path, kind: str) -> None:
+    made = RECORDINGS[kind]
+    made.write(tmp_path)
+    scan = read_scan(tmp_path)
+    table, sizes = scan.frame_table, []
+    for name in scan.filenames:
+        with tifffile.TiffFile(name) as tif:
+            sizes.append(len(tif.pages))
+    starts = np.cumsum([0, *sizes])
+    s, r, c = scan.num_scanning_depths, made.frames_per_slice // made.averaging, scan.num_channels
+    if made.mode == "planar":
+        r = 1
+    per = s * r + made.flyback // made.averaging
+    for i, row in enumerate(table):
+        v, q = divmod(i, per)
+        assert starts[row["file"]] + row["page"] == i * c
+        assert row["volume"] == v
+        assert row["is_flyback"] == (q >= s * r)
+        assert (row["slice"], row["repeat"]) == ((-1, -1) if q >= s * r else divmod(q, r))
+    for slice_id in range(s):
+        mine = table[table["slice"] == slice_id]
+        assert np.array_equal(mine["timestamp"], scan.timestamps[slice_id])
+        assert np.array_equal(np.flatnonzero(table["slice"] == slice_id), scan.frame_indices(slice_id))
+        for channel in range(c):
+            numbers = starts[mine["file"]] + mine["page"] + channel
+            assert np.array_equal(numbers, scan.frame_indices(slice_id, pages=True, channel=channel))
+    for i, field in enumerate(scan.fields):
+        assert np.array_equal(scan.field_timestamps(i), scan.timestamps[field.slice_id])
+
+
+def test_indices_are_of_the_last_slice_by_default(tmp_path: Path) -> None:
+    VOLUME.write(tmp_path)
+    scan = read_scan(tmp_path)
+    assert np.array_equal(scan.frame_indices(), scan.frame_indices(scan.num_scanning_depths - 1))
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_times_of_every_release(tmp_path: Path, release: str) -> None:
+    made = Recording(release=release, frames_per_slice=6, channels=(1, 2))
+    made.write(tmp_path)
+    scan = read_scan(tmp_path)
+    period = scan.scan_frame_period
+    assert scan.timestamps_source == ("frame rate" if release == "3.8" else "file")
+    assert np.allclose(scan.timestamps, [np.arange(6) * period], rtol=1e-5, atol=1e-8)
+    if release == "3.8":
+        assert scan.start_time == datetime(2017, 10, 9, 16, 57, 7, 967000)  # noqa: DTZ001 - it has no zone
+    elif release not in ("4.2", "5.0", "5.1"):
+        assert scan.start_time == datetime(2023, 9, 22, 12, 46, 9, 383000)  # noqa: DTZ001 - it has no zone
+
+
+def test_averaged_frames_are_stamped_with_their_last_raw_frame(tmp_path: Path) -> None:
+    Recording(frames_per_slice=24, averaging=8).write(tmp_path)
+    scan = read_scan(tmp_path)
+    assert np.allclose(scan.timestamps[0], np.array([7, 15, 23]) * scan.scan_frame_period, atol=1e-8)
+    assert scan.frame_indices().tolist() == [0, 1, 2]
+    assert scan.frame_table["frame_number"].tolist() == [8, 16, 24]
+
+
+def test_averaged_frames_of_3_8(tmp_path: Path) -> None:
+    Recording(release="3.8", frames_per_slice=24, averaging=8).write(tmp_path)
+    scan = read_scan(tmp_path)
+    assert np.allclose(scan.timestamps[0] * scan.scan_frame_rate, [7, 15, 23])
+
+
+def test_indices_count_frames_that_are_missing(tmp_path: Path) -> None:
+    paths = replace(PLANAR, frames_per_file=10).write(tmp_path)
+    paths[1].unlink()
+    scan = read_warned(tmp_path)[0]
+    assert scan.frame_indices().tolist() == [*range(10), *range(20, 40)]
+    assert scan.frame_indices(pages=True).tolist() == list(range(0, 60, 2))
+    assert np.allclose(scan.timestamps[0], scan.frame_indices() * scan.scan_frame_period, rtol=1e-5)
+
+
+def test_indices_count_frames_that_were_dropped_inside_a_file(tmp_path: Path) -> None:
+    replace(VOLUME, volumes=6, dropped=(9,)).write(tmp_path)
+    scan = read_warned(tmp_path)[0]
+    table = scan.frame_table
+    for slice_id in range(scan.num_scanning_depths):
+        here = table[table["slice"] == slice_id]
+        assert np.array_equal(scan.frame_indices(slice_id), here["frame_number"] - 1)
+    left_out = table[table["volume"] == -1]
+    assert len(left_out) > 0
+    assert (left_out["slice"] == -1).all()
+    assert len(table) == sum(1 for _ in replace(VOLUME, volumes=6, dropped=(9,)).logged())
+
+
+def test_one_acquisition_of_a_loop_counts_from_its_own_start(tmp_path: Path) -> None:
+    paths = Recording(frames_per_slice=5, loops=3).write(tmp_path)
+    assert read_scan(paths[2]).frame_indices().tolist() == list(range(5))
+    assert read_scan(tmp_path).frame_indices().tolist() == list(range(15))
+
+
+def test_joined_recordings_count_on(tmp_path: Path) -> None:
+    first = Recording(frames_per_slice=5).write(tmp_path / "a")
+    second = Recording(frames_per_slice=4, epoch=(2024, 1, 1, 1, 1, 1.0)).write(tmp_path / "b")
+    scan = read_warned([*first, *second])[0]
+    assert scan.frame_indices().tolist() == list(range(9))
+
+
+def test_page_of_one_channel_lost_keeps_rows_whole(tmp_path: Path) -> None:
+    made = Recording(frames_per_slice=8, channels=(1, 2))
+    (path,) = made.write(tmp_path)
+    all_pages = list(made.pages())
+    made.write_file(path, (page for i, page in enumerate(all_pages) if i != 5))
+    scan = read_warned(path)[0]
+    assert scan.frame_table["frame_number"].tolist() == list(range(1, 9))
+
+
+def test_table_of_raw_pages_has_a_row_for_each_page(tmp_path: Path) -> None:
+    PLANAR.write(tmp_path)
+    scan = read_scan(tmp_path, raw=True)
+    assert scan.frame_table["frame_number"].tolist() == [n for n in range(1, 41) for _ in range(2)]
+    assert scan.timestamps.shape == (1, 80)
+
+
+def test_what_no_description_says_is_missing(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "plain.tif", np.zeros((5, 8, 8), np.int16))
+    scan = read_warned(tmp_path)[0]
+    table = scan.frame_table
+    assert len(table) == 5
+    for column in ("frame_number", "acquisition_number", "end_of_acquisition", "dc_overvoltage"):
+        assert (table[column] == -1).all()
+    assert np.isnan(table["timestamp"]).all()
+    assert np.isnan(scan.timestamps).all()
+    assert scan.start_time is None
+    assert scan.events == ()
+
+
+def test_tables_cannot_be_changed_by_who_asks(tmp_path: Path) -> None:
+    PLANAR.write(tmp_path)
+    scan = read_scan(tmp_path)
+    for array in (scan.frame_table, scan.timestamps):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
+
+
+def test_tables_are_read_again_by_a_copy_elsewhere(tmp_path: Path) -> None:
+    PLANAR.write(tmp_path)
+    scan = read_scan(tmp_path)
+    before = len(pickle.dumps(scan))
+    table = scan.frame_table
+    assert len(pickle.dumps(scan)) == before
+    assert np.array_equal(
+        pickle.loads(pickle.dumps(scan)).frame_table[["page", "timestamp"]], table[["page", "timestamp"]]
+    )
+
+
+@pytest.mark.parametrize("index", [3, -4])
+def test_slices_out_of_bounds(tmp_path: Path, index: int) -> None:
+    VOLUME.write(tmp_path)
+    scan = read_scan(tmp_path)
+    with pytest.raises(ScanIndexError, match="3 slice"):
+        scan.frame_indices(index)
+    with pytest.raises(ScanIndexError, match="field"):
+        scan.field_timestamps(100)
+    with pytest.raises(ScanIndexError, match="channel"):
+        scan.frame_indices(0, pages=True, channel=100)
+
+
+# ------------------------------------------------------------------ many descriptions at once
+
+
+@pytest.mark.parametrize("kind", RECORDINGS)
+def test_many_descriptions_are_those_of_each_alone(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    RECORDINGS[kind].write(tmp_path)
+    held = read_scan(tmp_path)._pages
+    numbers = np.random.default_rng(1).permutation(len(held))
+    for limit in (None, 1, 17, 800):
+        monkeypatch.setattr(pages, "FEW_PAGES", 10**9)
+        alone = held.descriptions(numbers, limit)
+        monkeypatch.setattr(pages, "FEW_PAGES", 0)
+        assert held.descriptions(numbers, limit) == alone
+        with monkeypatch.context() as patch:  # a file system without maps
+            patch.setattr(pages, "_mapped", lambda *_: None)
+            assert held.descriptions(numbers, limit) == alone
+
+
+def test_descriptions_of_classic_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Recording(release="5.1", frames_per_slice=50).write(tmp_path)
+    held = read_scan(tmp_path)._pages
+    numbers = np.arange(50)
+    many = held.descriptions(numbers)
+    monkeypatch.setattr(pages, "FEW_PAGES", 10**9)
+    assert held.descriptions(numbers) == many
+    assert all(b"frameNumbers = %d" % (n + 1) in text for n, text in enumerate(many))
+
+
+# --------------------------------------------------------------------------- styles
+
+STYLES = {
+    "plain": b"frameNumbers = 7\nacquisitionNumbers = 1\nframeNumberAcquisition = 7\nframeTimestamps_sec = 0.25\n",
+    "json": b'{\n  "frameNumbers": 7,\n  "frameNumberAcquisition": 7,\n  "frameTimestamps_sec": 0.250000000,\n',
+    "FrameHeader": b'{\n\t"FrameHeader": {\n\t\t"frameNumbers": 7,\n\t\t"frameTimestamps": 0.25,\n',
+    "5.0": b"Frame Number = 7\nFrame Timestamp(s) = 0.25\nAcq Trigger Timestamp(s) = -1\n",
+    "4.x": b"Frame Tag = 00000007\nFrame Timestamp(s) = 0.25\n",
+    "5.1": b"frameNumbers = 7\nframeTimestamps = 0.25\n",
+    "capitals": b"frameNumbers = 7\nFrameNumberAcquisition = 7\nFrameTimestamp_s = 0.25\n",
+    "2015.4": b"frameNumbers = 7\nframeTimestamps_sec = 0.25\nacqTriggerTimestamps_sec = \nendOfAcquisition =  0\n",
+    "truncated": b"frameNumbers = 7\nframeTimestamps_sec = 0.25\nauxTrigger0 = [0.1 0.2<output truncated>",
+    "exponent": b"frameNumbers = 7\nframeTimestamps_sec = 2.5e-1\n",
+}
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_styles_of_description(style: str) -> None:
+    assert frame_numbers(STYLES[style]).frame == 7
+    assert timestamps([STYLES[style]]).tolist() == [0.25]
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_table_of_each_style(tmp_path: Path, style: str) -> None:
+    text = Recording().header_text().encode() + b"\0"
+    image = np.zeros((4, 4), np.int16)
+    texts = [STYLES[style], STYLES[style].replace(b"7", b"8").replace(b"0.25", b"0.50").replace(b"2.5e-1", b"0.50")]
+    write_bigtiff(tmp_path / "a.tif", text, b"", [(t, image) for t in texts])
+    row = read_warned(tmp_path)[0].frame_table
+    assert row["frame_number"].tolist() == [7, 8]
+    assert row["timestamp"].tolist() == [0.25, 0.5]
+    if style == "2015.4":
+        assert row["end_of_acquisition"].tolist() == [0, 0]
+        assert np.isnan(row["acquisition_trigger"]).all()
+
+
+@given(st.binary(max_size=300))
+def test_no_description_is_too_strange(text: bytes) -> None:
+    frame_numbers(text)
+    assert timestamps([text]).shape == (1,)
+    list(find_events(b"auxTrigger0 = [" + text, 0, 1))
+    list(find_events(b"I2CData = {" + text, 0, 1))
+
+
+@pytest.mark.parametrize(
+    "clock",
+    [(1601, 1, 1, 0, 0, 0), (12, 0, 18514, 60545, 32, 47.176), (2020, 2, 30, 1, 1, 1), (2020,), None, (math.nan,) * 6],
+)
+def test_clocks_that_are_nonsense(clock: Any) -> None:
+    assert as_datetime(clock) is None
+
+
+def test_seconds_that_were_rounded_up() -> None:
+    assert as_datetime((2020, 12, 31, 23, 59, 60.0)) == datetime(2021, 1, 1)  # noqa: DTZ001 - it has no zone
+
+
+# --------------------------------------------------------------------------- events
+
+EVENTS = {
+    "triggers": ((0, 0.001), (1, 0.01), (1, 0.05), (3, 0.051)),
+    "packets": ((0.02, b"\x01\x00\xff"), (0.06, "go")),
+}
+
+
+@pytest.mark.parametrize("style", [{}, {"json_descriptions": True, "release": "2018a"}, {"averaging": 4}])
+def test_each_event_comes_once(tmp_path: Path, style: dict[str, Any]) -> None:
+    Recording(frames_per_slice=40, channels=(1, 2, 3), **EVENTS, **style).write(tmp_path)  # type: ignore[arg-type]
+    scan = read_scan(tmp_path)
+    table, events = scan.frame_table, scan.events
+    assert {(e.source, e.time, e.data) for e in events} == {
+        ("auxTrigger0", 0.001, None),
+        ("auxTrigger1", 0.01, None),
+        ("auxTrigger1", 0.05, None),
+        ("auxTrigger3", 0.051, None),
+        ("I2C", 0.02, b"\x01\x00\xff"),
+        ("I2C", 0.06, "go"),
+    }
+    assert len(events) == 6
+    for event in events:
+        assert event.frame_number == table["frame_number"][event.row]
+        first = table["timestamp"][event.row] - (scan.averaging - 1) * scan.scan_frame_period
+        assert first <= event.time < table["timestamp"][event.row] + scan.scan_frame_period
+    assert [e.row for e in events] == sorted(e.row for e in events)
+
+
+def test_events_of_flyback_frames_count(tmp_path: Path) -> None:
+    replace(VOLUME, triggers=tuple((0, i * 0.001) for i in range(40))).write(tmp_path)
+    scan = read_scan(tmp_path)
+    flyback = scan.frame_table["is_flyback"]
+    assert len(scan.events) == 40
+    assert any(flyback[event.row] for event in scan.events)
+
+
+def test_events_that_were_cut_are_said(tmp_path: Path) -> None:
+    many = tuple((1, i * 1e-6) for i in range(1000))
+    Recording(frames_per_slice=3, triggers=many).write(tmp_path)
+    scan = read_scan(tmp_path)
+    with pytest.warns(ScanReaderWarning, match="1 frame short"):
+        events = scan.events
+    assert 100 < len(events) < 200
+    assert [event.time for event in events] == [round(i * 1e-6, 9) for i in range(len(events))]
+
+
+SAMPLES = {
+    b"auxTrigger1 = [0.313856210 0.331578125 ]": [("auxTrigger1", 0.31385621), ("auxTrigger1", 0.331578125)],
+    b'"auxTrigger1": [0.313856210 ,0.331578125 ],': [("auxTrigger1", 0.31385621), ("auxTrigger1", 0.331578125)],
+    b"Aux Trigger 1 = [0.313856210 0.331578125];": [("auxTrigger1", 0.31385621), ("auxTrigger1", 0.331578125)],
+    b"auxTrigger0 = []": [],
+    b"auxTrigger2 = [0.1 0.2 0.34<output truncated>": [("auxTrigger2", 0.1), ("auxTrigger2", 0.2)],
+    b"auxTrigger2 = [0.1 0.2 <output truncated>": [("auxTrigger2", 0.1), ("auxTrigger2", 0.2)],
+    b"I2CData = {{12.807774195, [1,0,1,0,83,2]} }": [("I2C", 12.807774195)],
+    b"I2CData = {{1.5, [1,2]} {2.5, [3<output truncated>": [("I2C", 1.5)],
+    b'"I2CData": [\n {"timestamp": 1.5, "data": [1,2]},\n {"timestamp": 2.5, "data": [3]}]': [
+        ("I2C", 1.5),
+        ("I2C", 2.5),
+    ],
+    b"I2CData = {}": [],
+    b"I2CData = {{1.5, [1,256]} }": [],
+}
+
+
+@pytest.mark.parametrize("text", SAMPLES)
+def test_forms_of_events(text: bytes) -> None:
+    assert [(e.source, e.time) for e in find_events(text, 0, 1)] == SAMPLES[text]
+
+
+def test_text_of_a_packet() -> None:
+    (event,) = find_events(b"I2CData = {{1.5, 'it''s'} }", 4, 9)
+    assert event == Event(1.5, "I2C", "it's", 4, 9)
+
+
+# ------------------------------------------------------------------------- real ones
+
+
+def test_times_of_the_real_volume_set_go_on_over_its_files(recordings: Path) -> None:
+    scan = read_scan(recordings / "volume_two_channels")
+    table = scan.frame_table
+    assert np.array_equal(table["frame_number"], np.arange(1, 1601))
+    assert table["file"].tolist() == [f for f in range(10) for _ in range(160)]
+    steps = np.diff(table["timestamp"])
+    assert (abs(steps / np.median(steps) - 1) < 0.01).all()
+    volumes = np.diff(scan.timestamps, axis=1)
+    assert np.allclose(volumes, 16 * np.median(steps), rtol=0.005)
+    assert np.array_equal(scan.frame_indices(0), np.arange(100) * 16)
+    assert (table["is_flyback"] == (np.arange(1600) % 16 >= 9)).all()
+    assert table["end_of_acquisition"].tolist() == [0] * 1599 + [1]
+    assert scan.start_time == datetime(2025, 4, 24, 16, 41, 20, 802000)  # noqa: DTZ001 - it has no zone
+
+
+def test_pairs_of_the_real_slow_stack_are_17_ms_apart(recordings: Path) -> None:
+    scan = read_scan(recordings / "slow_stack_20220923_noroi.tif")
+    pairs = scan.timestamps.reshape(2, 3, 2)
+    assert np.allclose(pairs[:, :, 1] - pairs[:, :, 0], 0.0172, atol=2e-4)
+    assert np.diff(scan.timestamps.T.reshape(3, 2, 2).transpose(0, 2, 1).ravel()).min() > 0
+    assert scan.frame_table["acquisition_number"].tolist() == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6]
+
+
+def test_times_of_the_real_legacy_recording_come_from_its_rate(recordings: Path) -> None:
+    scan = read_scan(recordings / "legacy_3_8_resaved.tiff")
+    assert scan.timestamps_source == "frame rate"
+    assert np.allclose(scan.timestamps, [np.arange(10) / 3.90625])
+    assert scan.start_time == datetime(2017, 10, 9, 16, 57, 7, 967000)  # noqa: DTZ001 - it has no zone
+
+
+def test_real_descriptions_read_alone_say_the_same(recordings: Path) -> None:
+    scan = read_scan(recordings / "volume_two_channels")
+    for row, said in itertools.islice(zip(scan.frame_table, plain_table(scan), strict=True), 0, None, 37):
+        assert row["timestamp"] == float(said["frameTimestamps_sec"])
+
+
+def test_a_table_of_a_file_that_changed_is_refused(tmp_path: Path) -> None:
+    (path,) = PLANAR.write(tmp_path)
+    scan = read_scan(path)
+    os.truncate(path, path.stat().st_size - 5000)
+    with pytest.raises(OSError, match="changed after it was opened"):
+        scan.frame_table  # noqa: B018 - it is read when asked for
