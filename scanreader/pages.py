@@ -377,7 +377,7 @@ class FileIndex:
     """What is wrong with the file's end, or ''."""
 
 
-def index_file(path: str | Path) -> FileIndex:
+def index_file(path: str | os.PathLike[str]) -> FileIndex:
     """Find the pages of a file, in a time that does not grow with it where they are evenly spaced.
 
     Raises

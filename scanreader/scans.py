@@ -623,6 +623,13 @@ class Scan:
         scan.__dict__["fields"] = scan._joined_fields()
         return scan
 
+    def _whole_pages(self) -> Self:
+        """Give the same frames with each slice's page as one field: what is between ROIs, too."""
+        scan = object.__new__(type(self))
+        fields = tuple(self._field(self._whole_page(), i) for i in range(self.num_scanning_depths))
+        scan.__dict__.update(self.__getstate__(), fields=fields, _whole_fields=fields, _joined=False)
+        return scan
+
     # ------------------------------------------------------------- of the whole scan
 
     @property

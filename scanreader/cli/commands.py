@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from scanreader import __version__, read_scan
+from scanreader.cli import tiff
 from scanreader.errors import ScanReaderError
 from scanreader.simulate import Recording, roi, scanfield
 
@@ -24,6 +25,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
+app.add_typer(tiff.app, name="tiff")
 
 
 def _version(wanted: bool) -> None:

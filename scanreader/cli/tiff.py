@@ -1,0 +1,100 @@
+"""The commands of Vidrio's reader: what the pages of one file hold."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from scanreader.compat import ScanImageTiffReader
+from scanreader.errors import ScanReaderError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+AT_A_TIME = 64 << 20  # bytes of pages that are held at once
+
+app = typer.Typer(help="What the pages of one file hold, as Vidrio's reader gives it.", no_args_is_help=True)
+image = typer.Typer(help="The pages of a file.", no_args_is_help=True)
+app.add_typer(image, name="image")
+
+File = Annotated[Path, typer.Argument(help="A TIFF file.", show_default=False)]
+
+
+@contextlib.contextmanager
+def _opened(file: Path) -> Iterator[ScanImageTiffReader]:
+    """Open a file; what goes wrong with it is one line and an exit code of 1."""
+    try:
+        with ScanImageTiffReader(file) as reader:
+            yield reader
+    except BrokenPipeError:  # whoever reads the output has enough
+        sys.stderr.close()
+        raise typer.Exit(1) from None
+    except ScanReaderError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+@image.command()
+def shape(file: File) -> None:
+    """Print the numbers of pages, rows and columns.
+
+    Example: scanreader tiff image shape my_scan_00001.tif
+    """
+    with _opened(file) as reader:
+        typer.echo(" ".join(map(str, reader.shape())))
+
+
+@image.command(name="bytes")
+def size(file: File) -> None:
+    """Print how many bytes the pixels of all pages take.
+
+    Example: scanreader tiff image bytes my_scan_00001.tif
+    """
+    with _opened(file) as reader:
+        typer.echo(len(reader) * _page_bytes(reader))
+
+
+@image.command()
+def data(file: File) -> None:
+    """Write the pixels of all pages to the output, as they are in memory.
+
+    Example: scanreader tiff image data my_scan_00001.tif > my_scan.raw
+    """
+    with _opened(file) as reader:
+        step = max(1, AT_A_TIME // _page_bytes(reader))
+        for start in range(0, len(reader), step):
+            sys.stdout.buffer.write(reader.data(start, min(len(reader), start + step)).data)
+        sys.stdout.flush()
+
+
+def _page_bytes(reader: ScanImageTiffReader) -> int:
+    height, width = reader.shape()[-2:]
+    return height * width * reader.dtype().itemsize
+
+
+@app.command()
+def descriptions(
+    file: File,
+    frame: Annotated[int | None, typer.Option(help="Of this page alone, from 0.", show_default=False)] = None,
+) -> None:
+    """Print the descriptions of all pages: their numbers, times and triggers.
+
+    Example: scanreader tiff descriptions --frame 0 my_scan_00001.tif
+    """
+    with _opened(file) as reader:
+        for text in reader.descriptions() if frame is None else [reader.description(frame)]:
+            typer.echo(text)
+
+
+@app.command()
+def metadata(file: File) -> None:
+    """Print the header and the ROIs.
+
+    Example: scanreader tiff metadata my_scan_00001.tif
+    """
+    with _opened(file) as reader:
+        typer.echo(reader.metadata())

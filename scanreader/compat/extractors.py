@@ -1,0 +1,461 @@
+"""The faces of roiextractors' extractors for ScanImage: true ones of its kind, over `scanreader.read_scan`."""
+
+from __future__ import annotations
+
+import copy
+import math
+import re
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from roiextractors import ImagingExtractor
+
+from scanreader.compat.tiffreader import ScanImageTiffReader
+from scanreader.compat.utilities import header_of, saved_channels
+from scanreader.errors import FieldDimensionMismatch, HeaderError, ScanIndexError
+from scanreader.frames import timestamps
+from scanreader.header import Header
+from scanreader.reader import read_scan
+from scanreader.scans import PlainScan, Scan
+
+if TYPE_CHECKING:
+    import os
+
+    from numpy.typing import ArrayLike, DTypeLike
+
+    Pathname = str | os.PathLike[str]
+
+SUFFIXES = (".tiff", ".tif", ".TIFF", ".TIF")
+
+
+def _check_suffix(path: Path, extractor: str) -> None:
+    if path.suffix not in SUFFIXES:
+        warnings.warn(
+            f"Suffix ({path.suffix}) is not of type {', '.join(SUFFIXES)}! The {extractor} may not be appropriate "
+            "for the file.",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+class ScanImageImagingExtractor(ImagingExtractor):  # type: ignore[misc] # roiextractors has no types
+    """One channel of a ScanImage recording as roiextractors' tools take it, with its signature and its names.
+
+    What differs is right where roiextractors is not: recordings of any release, averaged ones, stacks at arbitrary
+    depths, files of more than 65,535 pages, frames that are missing. A sample is a volume, or a frame of a plane.
+
+    Parameters
+    ----------
+    file_path : path, optional
+        A file; others of its acquisition are found by roiextractors' own rules. It or `file_paths` must be given.
+    channel_name : str, optional
+        Which channel; it must be said if there are several.
+    file_paths : list of path, optional
+        The files, in order; no others are looked for.
+    slice_sample : int, optional
+        Which of the repeats of each slice, where there are several.
+    plane_index : int, optional
+        One plane of a volume: the extractor is planar then.
+    interleave_slice_samples : bool
+        Give all repeats of each slice, one behind the other, as samples.
+    roi_index, roi_name : int or str, optional
+        One ROI of a multi-ROI recording, at every depth at which it was scanned; whole pages by default.
+    field_index : int, optional
+        One field, as `scanreader.read_scan` counts them.
+
+    Raises
+    ------
+    ValueError
+        If something must be said that was not, or is not there.
+    PathnameError, FileFormatError, LayoutError, …
+        As `scanreader.read_scan`.
+    """
+
+    extractor_name = "ScanImageImagingExtractor"
+
+    def __init__(
+        self,
+        file_path: Pathname | None = None,
+        channel_name: str | None = None,
+        file_paths: list[Pathname] | None = None,
+        slice_sample: int | None = None,
+        plane_index: int | None = None,
+        interleave_slice_samples: bool = False,
+        *,
+        roi_index: int | None = None,
+        roi_name: str | None = None,
+        field_index: int | None = None,
+    ) -> None:
+        super().__init__()
+        first = file_paths[0] if file_paths else file_path
+        assert first is not None, "file_path or file_paths must be provided"
+        self.file_path = Path(first)
+        _check_suffix(self.file_path, f"{self.extractor_name} Extractor")
+        self.file_paths: list[Any] = list(file_paths) if file_paths else find_files(self.file_path)
+        self.scan: Scan = read_scan([Path(path) for path in self.file_paths], siblings=False)
+        if isinstance(self.scan, PlainScan):
+            raise HeaderError(f"Invalid metadata: {str(first)!r} has no header of ScanImage")
+        chosen = _choose_fields(self.scan, roi_index, roi_name, field_index)
+        if chosen is None:
+            self.scan = self.scan._whole_pages()  # noqa: SLF001 - no other user needs them
+        self._fields = list(range(self.scan.num_fields)) if chosen is None else chosen
+        self._times: npt.NDArray[np.float64] | None = None
+        self._choose_channel(channel_name)
+        self.is_volumetric = len(self._fields) > 1
+        self._choose_samples(slice_sample, interleave=interleave_slice_samples)
+        if self.is_volumetric and plane_index is not None:
+            if not 0 <= plane_index < len(self._fields):
+                raise ValueError(f"plane_index ({plane_index}) must be between 0 and {len(self._fields) - 1}")
+            self._fields, self.is_volumetric = [self._fields[plane_index]], False
+        shape = self.scan.fields[self._fields[0]]
+        self._rows, self._columns = range(shape.height), range(shape.width)
+
+    def _choose_channel(self, name: str | None) -> None:
+        self.channel_names = self.scan.channel_names
+        if name is None and len(self.channel_names) > 1:
+            raise ValueError(
+                f"Multiple channels available in the data {self.channel_names}: please specify a channel name"
+            )
+        if name is not None and len(self.channel_names) > 1 and name not in self.channel_names:
+            raise ValueError(f"Channel name ({name}) not found in available channels ({self.channel_names})")
+        self._channel_index = 0 if name is None or len(self.channel_names) == 1 else self.channel_names.index(name)
+        self.channel_name = self.channel_names[self._channel_index]
+
+    def _choose_samples(self, slice_sample: int | None, *, interleave: bool) -> None:
+        """Say which frames are samples: one of the repeats of each slice, or all."""
+        repeats = self.scan.layout.counts.repeats
+        self._first_frame, self._step = 0, 1
+        if repeats == 1:
+            return
+        if slice_sample is not None:
+            if not 0 <= slice_sample < repeats:
+                raise ValueError(
+                    f"slice_sample must be between 0 and {repeats - 1} (frames_per_slice - 1), but got {slice_sample}."
+                )
+            self._first_frame, self._step = slice_sample, repeats
+        elif not interleave:
+            raise ValueError(
+                f"Multiple frames per slice detected ({repeats}), but no slice_sample specified. Give slice_sample "
+                f"(0 to {repeats - 1}), or interleave_slice_samples=True to have all of them as samples."
+            )
+
+    # ----------------------------------------------------------------------- facts
+
+    def get_image_shape(self) -> tuple[int, int]:
+        """Return (rows, columns) of a frame."""
+        return (len(self._rows), len(self._columns))
+
+    def get_frame_shape(self) -> tuple[int, int]:
+        """Return (rows, columns) of a frame."""
+        return self.get_image_shape()
+
+    def get_sample_shape(self) -> tuple[int, ...]:
+        """Return (rows, columns, planes) of a volume, or (rows, columns) of a planar recording."""
+        return self.get_volume_shape() if self.is_volumetric else self.get_image_shape()
+
+    def get_volume_shape(self) -> tuple[int, int, int]:
+        """Return (rows, columns, planes)."""
+        return (*self.get_image_shape(), self.get_num_planes())
+
+    def get_num_planes(self) -> int:
+        """Return the number of planes: 1 for a planar recording."""
+        return len(self._fields)
+
+    def get_num_samples(self) -> int:
+        """Return the number of samples."""
+        return len(range(self._first_frame, self.scan.num_frames, self._step))
+
+    def get_sampling_frequency(self) -> float:
+        """Return volumes a second, or frames a second of a planar recording (averaged frames, if they were)."""
+        if self.scan.stack.mode == "planar":
+            return float(self.scan.fps)
+        return float(self.scan.scan_volume_rate)
+
+    def get_dtype(self) -> DTypeLike:
+        """Return the dtype of the pixels."""
+        return self.scan.dtype
+
+    # ----------------------------------------------------------------------- pixels
+
+    def get_series(self, start_sample: int | None = None, end_sample: int | None = None) -> npt.NDArray[Any]:
+        """Read samples.
+
+        Returns
+        -------
+        array of shape (samples, rows, columns), or (samples, rows, columns, planes) of volumes
+
+        Raises
+        ------
+        ScanIndexError
+            If there are no such samples (also an IndexError).
+        """
+        count = self.get_num_samples()
+        first, last = 0 if start_sample is None else int(start_sample), count if end_sample is None else int(end_sample)
+        if not 0 <= first <= last <= count:
+            raise ScanIndexError(f"samples {first} to {last} are out of bounds: there are {count}")
+        return self._read(np.arange(first, last))
+
+    def get_samples(self, sample_indices: ArrayLike) -> npt.NDArray[Any]:
+        """Read samples by their numbers, in any order; see `get_series`."""
+        indices = np.atleast_1d(np.asarray(sample_indices, np.int64))
+        assert indices.size == 0 or indices.max() < self.get_num_samples(), (
+            "'sample_indices' range beyond number of available samples!"
+        )
+        if indices.size and indices.min() < 0:
+            raise ScanIndexError(f"samples are counted from 0, not {indices.min()}")
+        return self._read(indices)
+
+    def _read(self, samples: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        rows, columns = (slice(r.start, r.stop) for r in (self._rows, self._columns))
+        frames = samples * self._step + self._first_frame
+        read = self.scan[self._fields, rows, columns, self._channel_index, frames]  # (planes, rows, columns, samples)
+        planes = read.transpose(3, 1, 2, 0)
+        return planes if self.is_volumetric else planes[..., 0]
+
+    def slice_samples(self, start_sample: int | None = None, end_sample: int | None = None) -> Any:
+        """Return an extractor of some samples."""
+        first, last = 0 if start_sample is None else start_sample, end_sample
+        return super().slice_samples(first, self.get_num_samples() if last is None else last)
+
+    def slice_field_of_view(
+        self,
+        row_start: int | None = None,
+        row_end: int | None = None,
+        column_start: int | None = None,
+        column_end: int | None = None,
+    ) -> Self:
+        """Return an extractor of some rows and columns of each frame; no others are read.
+
+        Raises
+        ------
+        ValueError
+            If they are not inside of the frame.
+        """
+        sliced = copy.copy(self)
+        sliced._rows = _part(self._rows, row_start, row_end, "row", "height")  # noqa: SLF001 - of this class
+        sliced._columns = _part(self._columns, column_start, column_end, "column", "width")  # noqa: SLF001
+        return sliced
+
+    # ------------------------------------------------------------------------ times
+
+    def get_times(self) -> npt.NDArray[np.float64]:
+        """Return when each sample was scanned, in seconds: a volume's time is that of its last plane.
+
+        Warns
+        -----
+        UserWarning
+            If the files say no times: then they are made from the sampling frequency.
+        """
+        if self._times is not None:
+            return self._times
+        field = self._fields[-1]
+        stamps = np.array(self.scan.field_timestamps(field)[self._first_frame :: self._step])
+        unknown = np.isnan(stamps) if self.scan.timestamps_source == "file" else np.ones(len(stamps), bool)
+        if unknown.any():
+            warnings.warn(
+                f"No frameTimestamps_sec found for {unknown.sum()} of {len(stamps)} samples. Using calculated "
+                "timestamps instead.",
+                UserWarning,
+                stacklevel=2,
+            )
+            stamps[unknown] = np.flatnonzero(unknown) / self.get_sampling_frequency()
+        self._times = stamps
+        return stamps
+
+    def get_native_timestamps(
+        self, start_sample: int | None = None, end_sample: int | None = None
+    ) -> npt.NDArray[np.float64]:
+        """Return when samples were scanned, in seconds; see `get_times`."""
+        times = self.get_times()
+        return times[0 if start_sample is None else start_sample : len(times) if end_sample is None else end_sample]
+
+    def get_original_frame_indices(self, plane_index: int | None = None) -> npt.NDArray[np.int64]:
+        """Return the page of each sample among those of all files; of a volume, of its last plane by default.
+
+        Pages of all channels are counted: ``scan.frame_indices`` counts frames instead, as a DAQ's pulses.
+        """
+        planes = self.get_num_planes()
+        plane = planes - 1 if plane_index is None else plane_index
+        assert 0 <= plane < planes, f"Plane index {plane_index} exceeds number of planes {planes}."
+        slice_id = self.scan.fields[self._fields[plane]].slice_id
+        pages = self.scan.frame_indices(slice_id, pages=True, channel=self._channel_index)
+        return pages[self._first_frame :: self._step]
+
+    @staticmethod
+    def extract_timestamp_from_page(page: Any) -> float | None:
+        """Return the time of a page of tifffile's, in seconds; None if it says none."""
+        tag = page.tags.get(270)
+        if tag is None:
+            return None
+        text = tag.value if isinstance(tag.value, bytes) else str(tag.value).encode("utf-8", "replace")
+        (seconds,) = timestamps([text]).tolist()
+        return None if math.isnan(seconds) else float(seconds)
+
+    # ---------------------------------------------------------------- before opening
+
+    @staticmethod
+    def get_available_channel_names(file_path: Pathname) -> list[str]:
+        """Return the names of the channels that a file's recording saved."""
+        return saved_channels(Header(header_of(file_path).text))
+
+    @staticmethod
+    def get_available_num_planes(file_path: Pathname) -> int:
+        """Return the number of planes of a file's recording: 1 if it is planar."""
+        return _opened_alone(file_path).num_scanning_depths
+
+    @staticmethod
+    def get_frames_per_slice(file_path: Pathname) -> int:
+        """Return how many frames of each slice the recording saved."""
+        settings = Header(header_of(file_path).text)
+        frames, averaged = (
+            settings.get(name, 1) for name in ("SI.hStackManager.framesPerSlice", "SI.hScan2D.logAverageFactor")
+        )
+        whole = isinstance(frames, int) and isinstance(averaged, int) and averaged > 0 and frames % averaged == 0
+        return frames // averaged if whole else frames  # type: ignore[no-any-return] # it may be infinite
+
+
+def _opened_alone(path: Pathname) -> Scan:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it is one file of several is what was asked
+        return read_scan(path, siblings=False)
+
+
+def _part(whole: range, start: int | None, end: int | None, what: str, size: str) -> range:
+    first, last = 0 if start is None else start, len(whole) if end is None else end
+    if not 0 <= first < last <= len(whole):
+        raise ValueError(
+            f"Invalid {what} range: require 0 <= {what}_start ({first}) < {what}_end ({last}) <= current {size} "
+            f"({len(whole)})."
+        )
+    return whole[first:last]
+
+
+def _choose_fields(
+    scan: Scan, roi_index: int | None, roi_name: str | None, field_index: int | None
+) -> list[int] | None:
+    """Fields of one ROI, one at each depth; None for whole pages.
+
+    Raises
+    ------
+    ValueError
+        If they are not there, or more than one way to choose was given.
+    """
+    given = [choice for choice in (roi_index, roi_name, field_index) if choice is not None]
+    if not given:
+        return None
+    if len(given) > 1:
+        raise ValueError("give one of roi_index, roi_name and field_index")
+    if field_index is not None:
+        if not 0 <= field_index < scan.num_fields:
+            raise ValueError(f"field_index ({field_index}) must be between 0 and {scan.num_fields - 1}")
+        return [field_index]
+    names = [roi.name for roi in scan.rois]
+    if roi_name is not None and names.count(roi_name) != 1:
+        raise ValueError(f"roi_name ({roi_name}) is the name of {names.count(roi_name)} of the ROIs {names}")
+    number = names.index(roi_name) if roi_name is not None else roi_index
+    found = [i for i, field in enumerate(scan.fields) if field.roi_ids == [number]]
+    if not found:
+        scanned = sorted({i for field in scan.fields for i in field.roi_ids})
+        raise ValueError(f"ROI {number} was not scanned: those scanned are {[f'{i} ({names[i]})' for i in scanned]}")
+    shapes = {(scan.fields[i].height, scan.fields[i].width) for i in found}
+    if len(shapes) > 1:
+        raise FieldDimensionMismatch(
+            f"ROI {number} has other sizes at other depths ({sorted(shapes)}): give one of its fields by field_index"
+        )
+    return found
+
+
+# ------------------------------------------------------------------------- which files
+
+
+def find_files(path: Path) -> list[Path]:
+    """Find the files that go with one, by roiextractors' rules: by its name and how the recording was made.
+
+    Warns
+    -----
+    UserWarning
+        If files between others are missing, or there are some whose names do not fit.
+    """
+    settings = Header(header_of(path).text)
+    parts = path.stem.split("_")
+    per_file = settings.get("hScan2D.logFramesPerFile", math.inf)
+    rolled = settings.get("acqState") == "grab" and per_file != math.inf
+    if not rolled and settings.get("acqState") != "loop" and not _is_slow(settings):
+        return [path]
+    prefix = "".join(f"{part}_" for part in parts[:-1])
+    beside = [other for other in path.parent.iterdir() if other.suffix == path.suffix and other.stem.startswith(prefix)]
+    numbered = {int(other.stem[len(prefix) :]): other for other in beside if _is_number(other.stem[len(prefix) :])}
+    stray = sorted(other.name for other in beside if other not in numbered.values())
+    if path not in numbered.values():
+        return [path]
+    if stray:
+        warnings.warn(
+            f"Non-sequence files detected: {', '.join(stray)}. They are left out; file_paths can name them.",
+            UserWarning,
+            stacklevel=3,
+        )
+    missing = sorted(set(range(min(numbered), max(numbered) + 1)) - set(numbered))
+    if missing:
+        digits = len(parts[-1])
+        names = ", ".join(f"{prefix}{number:0{digits}d}{path.suffix}" for number in missing)
+        warnings.warn(f"Missing files detected in the sequence: {names}.", UserWarning, stacklevel=3)
+    return [numbered[number] for number in sorted(numbered)]
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"\d{1,18}", text, re.ASCII) is not None
+
+
+def _is_slow(settings: Header) -> bool:
+    """Whether slices were recorded one by one: ScanImage begins files there too."""
+    slow = settings.get("hStackManager.stackMode") == "slow" and settings.get("hStackManager.enable") is True
+    slices = settings.get("hStackManager.actualNumSlices", settings.get("hStackManager.numSlices", 1))
+    return bool(slow and isinstance(slices, (int, float)) and slices > 1)
+
+
+class ScanImageLegacyImagingExtractor(ImagingExtractor):  # type: ignore[misc] # roiextractors has no types
+    """The pages of one file as samples, one channel or many: what roiextractors' legacy extractor gives.
+
+    Parameters
+    ----------
+    file_path : path
+    sampling_frequency : float
+        Pages a second: the file is not asked.
+    """
+
+    extractor_name = "ScanImageLegacyImagingExtractor"
+
+    def __init__(self, file_path: Pathname, sampling_frequency: float) -> None:
+        super().__init__()
+        self.file_path = Path(file_path)
+        self._sampling_frequency = sampling_frequency
+        _check_suffix(self.file_path, self.extractor_name)
+        self._reader = ScanImageTiffReader(self.file_path)
+        shape = self._reader.shape()
+        self._num_samples, self._num_rows, self._num_columns = shape if len(shape) == 3 else (1, *shape)
+
+    def get_series(self, start_sample: int | None = None, end_sample: int | None = None) -> npt.NDArray[Any]:
+        """Read pages: an array of shape (samples, rows, columns)."""
+        return self._reader.data(start_sample or 0, self._num_samples if end_sample is None else end_sample)
+
+    def get_image_shape(self) -> tuple[int, int]:
+        """Return (rows, columns) of a page."""
+        return (self._num_rows, self._num_columns)
+
+    def get_num_samples(self) -> int:
+        """Return the number of pages."""
+        return int(self._num_samples)
+
+    def get_sampling_frequency(self) -> float:
+        """Return pages a second, as they were given."""
+        return self._sampling_frequency
+
+    def get_native_timestamps(
+        self,
+        start_sample: int | None = None,
+        end_sample: int | None = None,
+    ) -> None:
+        """Return None, as roiextractors does for legacy files."""

@@ -1,0 +1,158 @@
+"""The face of Vidrio's ScanImageTiffReader: the pages of one file as a stack of shape (z, y, x)."""
+
+from __future__ import annotations
+
+import struct
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from scanreader.errors import ClosedScanError, PathnameError, ScanIndexError
+from scanreader.header import BLOCK_START, MAGIC
+from scanreader.pages import Pages, index_file, reopen
+
+if TYPE_CHECKING:
+    import os
+    from types import TracebackType
+
+
+def api_version() -> str:
+    """Return a sentence that names the version of this library."""
+    try:
+        return f"Version {version('scanreader')} by scanreader"
+    except PackageNotFoundError:  # it runs from a folder that was never installed
+        return "Version unknown by scanreader"
+
+
+class ScanImageTiffReader:
+    """Pages, descriptions and metadata of one TIFF file of ScanImage, as Vidrio's reader gives them.
+
+    Where that crashes (intervals out of bounds, use after `close`) or refuses (compressed, tiled and cut files), this
+    raises an error of scanreader's tree or reads right.
+
+    Parameters
+    ----------
+    filename : str or path
+
+    Raises
+    ------
+    PathnameError
+        If there is no such file.
+    FileFormatError
+        If it is not a TIFF of integer images.
+    """
+
+    def __init__(self, filename: str | os.PathLike[str]) -> None:
+        self._pages: Pages | None = None
+        self.open(filename)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @staticmethod
+    def api_version() -> str:
+        """Return a sentence that names the version of this library."""
+        return api_version()
+
+    def open(self, filename: str | os.PathLike[str]) -> None:
+        """Read from another file from now on; the constructor calls it."""
+        self.close()
+        if not isinstance(filename, (str, bytes)) and not hasattr(filename, "__fspath__"):
+            raise PathnameError(f"expected the path of a file, not {filename!r}")
+        self._pages = Pages((index_file(filename),))
+
+    def close(self) -> None:
+        """Let go of the file; to call it twice does no harm."""
+        self._pages = None
+
+    def _opened(self) -> Pages:
+        if self._pages is None:
+            raise ClosedScanError("the reader was closed; open(filename) opens a file again")
+        return self._pages
+
+    def __len__(self) -> int:
+        """Count the pages."""
+        return len(self._opened())
+
+    def shape(self) -> list[int]:
+        """Return the shape of `data`: ``[z, y, x]``, or ``[y, x]`` if the file has one page."""
+        form = self._opened().form
+        return [*([len(self)] if len(self) > 1 else []), form.height, form.width]
+
+    def dtype(self) -> np.dtype[Any]:
+        """Return the dtype of `data`."""
+        return self._opened().dtype
+
+    def data(self, beg: int | None = None, end: int | None = None) -> npt.NDArray[Any]:
+        """Read pages.
+
+        Parameters
+        ----------
+        beg, end : int, optional
+            The first page, and the one behind the last; all by default.
+
+        Returns
+        -------
+        array of shape (z, y, x)
+            (y, x) if the file has one page and no interval is asked for.
+
+        Raises
+        ------
+        ScanIndexError
+            If the interval is not inside of the file.
+        """
+        pages, count = self._opened(), len(self)
+        first, last = 0 if beg is None else beg, count if end is None else end
+        if not 0 <= first <= last <= count:
+            raise ScanIndexError(f"the interval from {first} to {last} is not inside of the file's {count} pages")
+        form = pages.form
+        out = np.empty((last - first, form.height, form.width), pages.dtype)
+        pages.read(np.arange(first, last), range(form.height), range(form.width), out)
+        return out[0] if count == 1 and beg is None and end is None else out
+
+    def description(self, iframe: int) -> str:
+        """Return the ImageDescription of a page.
+
+        Raises
+        ------
+        ScanIndexError
+            If there is no such page (also an IndexError).
+        """
+        if iframe < 0 or iframe >= len(self):
+            raise ScanIndexError("iframe out of bounds.  Must be between 0 and len(self)-1, inclusive.")
+        return _text(self._opened().descriptions(np.array([iframe]))[0])
+
+    def descriptions(self) -> list[str]:
+        """Return the ImageDescriptions of all pages, as the reader for Matlab does."""
+        return [_text(data) for data in self._opened().descriptions(np.arange(len(self)))]
+
+    def metadata(self) -> str:
+        """Return the header and the ROIs: two texts with an empty line between them, or one JSON object.
+
+        '' where there is no block of metadata, as in files from before late 2015.
+        """
+        (index,) = self._opened().files
+        with reopen(index) as file:
+            start = file.read(0, BLOCK_START + 16)
+            if len(start) < BLOCK_START + 16 or start[2:4] != b"\x2b\x00":
+                return ""
+            magic, _, header_size, roi_size = struct.unpack("<4I", start[BLOCK_START:])
+            if magic != MAGIC or BLOCK_START + 16 + header_size + roi_size > file.size:
+                return ""
+            texts = file.read(BLOCK_START + 16, header_size + roi_size)
+        header, rois = _text(texts[:header_size]), _text(texts[header_size:])
+        if header[:1] == "{" and rois[:1] == "{":
+            return f"{header[: header.rfind('}')]},{rois[1 : rois.rfind('}') + 1]}"
+        return f"{header}\n{rois}" if rois else header
+
+
+def _text(data: bytes) -> str:
+    """Text up to the first NUL, in UTF-8."""
+    return data.split(b"\0", 1)[0].decode("utf-8", errors="replace")

@@ -1,0 +1,203 @@
+"""The faces of roiextractors' functions for the metadata of ScanImage's files; they do not need roiextractors."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import tifffile
+
+from scanreader.blocks import read_block
+from scanreader.compat.tiffreader import ScanImageTiffReader
+from scanreader.errors import HeaderError
+from scanreader.frames import read_timestamps
+from scanreader.header import Block, Header, integers, listed, parse_literal
+from scanreader.pages import Pages, index_file
+
+if TYPE_CHECKING:
+    import os
+
+    Pathname = str | os.PathLike[str]
+
+LONG = 1 << 14  # characters that tifffile parses in 10 ms
+SAVED = ("SI.hChannels.channelSave", "SI.hChannels.channelsActive")
+
+
+def header_of(file_path: Pathname) -> Block:
+    """Read the header of a file.
+
+    Raises
+    ------
+    HeaderError
+        If ScanImage did not write the file (also a ValueError).
+    """
+    block = read_block(index_file(file_path))
+    if block is None:
+        raise HeaderError(f"Invalid metadata: {str(file_path)!r} has no header of ScanImage")
+    return block
+
+
+def saved_channels(settings: Header) -> list[str]:
+    """Return the names of the channels saved, by a header.
+
+    Raises
+    ------
+    HeaderError
+        If it does not say which they are.
+    """
+    for name in SAVED:
+        if name in settings:
+            every = listed(settings.get("SI.hChannels.channelName"))
+            numbers = integers(settings[name])
+            return [str(every[n - 1]) if 0 < n <= len(every) else f"Channel {n}" for n in numbers]
+    raise HeaderError(f"Could not find any of {list(SAVED)} in metadata.")
+
+
+def extract_extra_metadata(file_path: Pathname) -> dict[str, Any]:
+    """Return the settings of the first page's description and of the header, as text, and the ROI groups.
+
+    Parameters
+    ----------
+    file_path : str or path
+
+    Returns
+    -------
+    dict
+    """
+    reader = ScanImageTiffReader(file_path)
+    text = reader.metadata()
+    header, _, rois = text.partition("\n\n")
+    found: dict[str, Any] = {}
+    if header[:1] == "{":  # the JSON style holds both in one object
+        found |= json.loads(text)
+        header = ""
+    for lines in (reader.description(0), header):
+        pairs = (line.split("=") for line in re.split(r"[\r\n]", lines) if "=" in line)
+        found |= {pair[0].strip(): pair[1].strip() for pair in pairs}
+    return {**found, **(json.loads(rois) if rois else {})}
+
+
+def parse_matlab_vector(matlab_vector: str) -> list[int]:
+    """Return the integers of a MATLAB vector: ``[1 2 3]``, ``[1,2,3]``, ``[1;2;3]`` or ``1``.
+
+    Raises
+    ------
+    ValueError
+        If it is no such vector.
+    """
+    words = re.split(r"[;,\s]+", matlab_vector.strip().strip("[]").strip())
+    try:
+        return [int(word) for word in words if word]
+    except ValueError:
+        raise ValueError(f"Could not parse vector from {matlab_vector}.") from None
+
+
+def read_scanimage_metadata(file_path: Pathname) -> dict[str, Any]:
+    """Return the header's settings, the ROI groups, and what roiextractors makes of them.
+
+    Returns
+    -------
+    dict
+        ``scan_image_non_varying_frame_metadata``, ``scan_image_roi_group_metadata`` and
+        ``roiextractors_parsed_metadata``: sampling_frequency, num_channels, num_planes, frames_per_slice,
+        channel_names and roi_metadata.
+    """
+    block = header_of(file_path)
+    settings = Header(block.text)
+    rois = json.loads(block.rois) if block.rois else {}
+    names = saved_channels(settings)
+    planes, frames, rate = _order(settings)
+    parsed = {
+        "sampling_frequency": rate,
+        "num_channels": len(names),
+        "num_planes": planes,
+        "frames_per_slice": frames,
+        "channel_names": names,
+        "roi_metadata": rois["RoiGroups"] if rois else None,
+    }
+    return {
+        "scan_image_non_varying_frame_metadata": {name: _spelled(value) for name, value in settings.raw.items()},
+        "scan_image_roi_group_metadata": rois,
+        "roiextractors_parsed_metadata": parsed,
+    }
+
+
+def _spelled(text: Any) -> Any:
+    """Turn a value of the header into what tifffile makes of it, whose form roiextractors' users know.
+
+    But for texts, of which it misreads those with quotes and brackets, and for long ones: its time is quadratic.
+    """
+    if not isinstance(text, str):  # a header in JSON
+        return text
+    if "'" not in text and len(text) < LONG:
+        return tifffile.matlabstr2py(text)
+    value = parse_literal(text)
+    return value[0] if text[:1] == "{" and isinstance(value, list) and len(value) == 1 else value
+
+
+def _order(settings: Header) -> tuple[int, Any, float]:
+    """Planes, frames a slice and rate, by what the header says of the stack."""
+    actual = settings.get("SI.hStackManager.actualNumSlices")
+    enabled = settings.get("SI.hStackManager.enable", bool(actual and actual > 1))
+    planes = (actual or settings.get("SI.hStackManager.numSlices", 1)) if enabled else 1
+    frames = settings.get("SI.hStackManager.framesPerSlice", 1) if enabled else 1
+    return planes, frames, settings["SI.hRoiManager.scanFrameRate" if planes == 1 else "SI.hRoiManager.scanVolumeRate"]
+
+
+def parse_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Return what roiextractors makes of settings that are text, as `extract_extra_metadata` gives them.
+
+    Returns
+    -------
+    dict
+        sampling_frequency, num_channels, num_planes, frames_per_slice, channel_names and roi_metadata.
+
+    Raises
+    ------
+    HeaderError
+        If they do not say which channels were saved (also a ValueError).
+    """
+    settings = Header("\n".join(f"{name} = {value}" for name, value in metadata.items() if isinstance(value, str)))
+    names = saved_channels(settings)
+    planes, frames, _ = _order(settings)
+    return {
+        "sampling_frequency": float(metadata["SI.hRoiManager.scanFrameRate"]),
+        "num_channels": len(names),
+        "num_planes": int(planes),
+        "frames_per_slice": int(frames),
+        "channel_names": names,
+        "roi_metadata": metadata.get("RoiGroups"),
+    }
+
+
+def parse_metadata_v3_8(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Return what roiextractors makes of the settings of ScanImage 3.8.
+
+    Returns
+    -------
+    dict
+        sampling_frequency, num_channels and num_planes.
+    """
+    return {
+        "sampling_frequency": float(metadata["state.acq.frameRate"]),
+        "num_channels": int(metadata["state.acq.numberOfChannelsSave"]),
+        "num_planes": int(metadata["state.acq.numberOfZSlices"]),
+    }
+
+
+def extract_timestamps_from_file(file_path: Pathname) -> npt.NDArray[np.float64]:
+    """Return the time of each page of a file, in seconds.
+
+    Raises
+    ------
+    AssertionError
+        If the file says no times.
+    """
+    pages = Pages((index_file(file_path),))
+    stamps = read_timestamps(pages, np.arange(len(pages)))
+    if np.isnan(stamps[0]):
+        raise AssertionError("frameTimestamps_sec not found in TIFF file")
+    return stamps
