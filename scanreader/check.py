@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scanreader.errors import ChangedFileError, DamagedPageError, Finding
+from scanreader.errors import Finding, ScanReaderError
+from scanreader.frames import NUMBERS_END, frame_numbers, in_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -61,20 +62,18 @@ class Report:
 
 def check(scan: Scan) -> Report:
     """Look at the IFD and the description of every page; see `Scan.check`."""
-    measured = {"dropped-frames", "doubled-frames"}  # found again, one by one, from the frame table
-    opening = [finding for finding in scan.findings if finding.name not in measured]
     found: list[Finding] = [*_pages(scan), *_header(scan)]
     try:
         table = scan.frame_table
-    except (DamagedPageError, ChangedFileError) as error:
-        opening = list(scan.findings)
+        if not scan._raw:  # noqa: SLF001 - check is a part of Scan
+            found += [*_numbers(scan, table), *_channels(scan, table), *_times(scan, table)]
+        found += _flags(scan, table)
+    except ScanReaderError as error:
         found.append(Finding("damaged-page", "damage", "", str(error)))
-    else:
-        found += [*_numbers(scan, table), *_times(scan, table), *_flags(scan, table)]
     again = {(finding.name, finding.place) for finding in found}
-    once = [*(finding for finding in opening if (finding.name, finding.place) not in again), *found]
-    severities = list(MARKS)[::-1]
-    return Report(repr(scan), tuple(sorted(once, key=lambda finding: severities.index(finding.severity))))
+    once = [*(finding for finding in scan.findings if (finding.name, finding.place) not in again), *found]
+    worst = list(MARKS)[::-1]
+    return Report(repr(scan), tuple(sorted(dict.fromkeys(once), key=lambda finding: worst.index(finding.severity))))
 
 
 # --------------------------------------------------------------------------- files
@@ -83,68 +82,92 @@ def check(scan: Scan) -> Report:
 def _pages(scan: Scan) -> Iterator[Finding]:
     """Pages that are not where their spacing says, or not what the others are."""
     pages = scan._pages  # noqa: SLF001 - check is a part of Scan
-    try:
-        odd = pages.odd_pages()
-    except (DamagedPageError, ChangedFileError) as error:
-        yield Finding("damaged-page", "damage", "", str(error))
-        return
-    for path in dict.fromkeys(path for path, _ in odd):
-        here = [page for odd_path, page in odd if odd_path == path]
-        start = int(pages.starts[[file.path for file in pages.files].index(path)])
+    uneven = {file.path: len(file.runs) for file in pages.files if len(file.runs) > 1}
+    for path, odd, why in pages.odd_pages():
         name = Path(path).name
-        try:
-            pages.descriptions(start + np.array(here), 1)
-        except DamagedPageError as error:
-            many = f" ({len(here)} pages are odd)" if len(here) > 1 else ""
-            yield Finding("damaged-page", "damage", name, f"{error}{many}")
-        else:
-            said = f"page {here[0]} of {name} is not where the spacing of its file's pages says; all are found"
-            yield Finding("uneven-spacing", "note", name, said)
-    for file in pages.files:
-        if len(file.runs) > 1 and Path(file.path).name not in {Path(path).name for path, _ in odd}:
-            said = f"the pages of {Path(file.path).name} are not evenly spaced ({len(file.runs)} runs); all are found"
-            yield Finding("uneven-spacing", "note", Path(file.path).name, said)
+        if why:
+            many = f" ({len(odd)} pages are odd)" if len(odd) > 1 else ""
+            yield Finding("damaged-page", "damage", name, f"{why}{many}")
+            continue
+        uneven.pop(path, None)
+        said = f"page {odd[0]} of {name} is not where the spacing of its file's pages says; all are found"
+        yield Finding("uneven-spacing", "note", name, said)
+    for path, runs in uneven.items():
+        name = Path(path).name
+        said = f"the pages of {name} are not evenly spaced ({runs} runs); all are found"
+        yield Finding("uneven-spacing", "note", name, said)
 
 
 # --------------------------------------------------------------------------- frames
 
 
+def _acquisitions(scan: Scan, table: Table) -> npt.NDArray[np.int64]:
+    """Which acquisition each row is of, counted: by the names of the files and by ScanImage's numbers."""
+    parts = [(part.recording, part.acquisition) for part in scan._parts]  # noqa: SLF001 - check is a part of Scan
+    of_file = np.array([list(dict.fromkeys(parts)).index(part) for part in parts], np.int64)[table["file"]]
+    number = table["acquisition_number"]
+    begins = (np.diff(of_file) != 0) | ((np.diff(number) != 0) & (number[1:] >= 0) & (number[:-1] >= 0))
+    return np.append(0, np.cumsum(begins))
+
+
+def _recordings(scan: Scan, table: Table) -> npt.NDArray[np.int64]:
+    """Which recording each row is of, where several were joined."""
+    of_file: npt.NDArray[np.int64] = np.array([part.recording for part in scan._parts])  # noqa: SLF001
+    return np.asarray(of_file[table["file"]])
+
+
 def _numbers(scan: Scan, table: Table) -> Iterator[Finding]:
     """Frames whose numbers do not follow each other, and acquisitions that follow each other."""
-    number, a = table["frame_number"], scan.stack.averaging
-    known = number >= 0
-    if known.all() and len(set(number[:2].tolist())) == min(2, len(number)):
-        step = np.diff(number)
-        begins = np.diff(table["file"]) != 0
+    a = scan.stack.averaging
+    rows = np.flatnonzero(table["frame_number"] >= 0)
+    number, acquisition = table["frame_number"][rows], _acquisitions(scan, table)
+    if len(rows) > 1 and (number != number[0]).any():
+        step, due = np.diff(number), a * np.diff(rows)
+        again, other = np.diff(acquisition[rows]) != 0, np.diff(_recordings(scan, table)[rows]) != 0
         # Between acquisitions raw frames that were too few to be averaged are not saved.
-        again = np.diff(table["acquisition_number"]) != 0
-        odd = np.flatnonzero((step != a) & ~(again & (step > a) & (step < 2 * a)))
-        yield from _capped(
-            (_jump(scan, table, int(i), bool(begins[i])) for i in odd), len(odd), "jumps of frame numbers"
-        )
-    missing = int((~known).sum())
-    if missing and known.any():
-        said = f"{missing} of {len(table)} frames say no frame number"
+        odd = np.flatnonzero((step != due) & ~(again & (step > due) & (step < due + a)) & ~other)
+        jumps = (_jump(scan, table, int(rows[i]), int(rows[i + 1])) for i in odd)
+        yield from _capped(jumps, len(odd), "jumps of frame numbers")
+    if 0 < len(rows) < len(table):
+        said = f"{len(table) - len(rows)} of {len(table)} frames say no frame number"
         yield Finding("no-frame-numbers", "warning", "", said)
-    acquisitions = len(set(table["acquisition_number"].tolist()))
-    if acquisitions > 1 and not scan.is_slow_stack:
-        said = f"{acquisitions} acquisitions of a loop follow each other; their clock and frame numbers run on"
+    if acquisition.any() and scan.stack.mode != "slow":
+        said = f"{acquisition[-1] + 1} acquisitions follow each other; in a loop, their clock and frame numbers run on"
         yield Finding("several-acquisitions", "note", "", said)
 
 
-def _jump(scan: Scan, table: Table, row: int, begins: bool) -> Finding:
-    """What is between a row and the next."""
-    a, before, after = scan.stack.averaging, int(table["frame_number"][row]), int(table["frame_number"][row + 1])
-    here, there = (Path(scan.filenames[table["file"][i]]).name for i in (row, row + 1))
-    where = f"between {here} and {there}" if begins else f"in {here}"
-    if after <= before + a:
+def _channels(scan: Scan, table: Table) -> Iterator[Finding]:
+    """Channels of a frame that say another number than its first."""
+    pages = scan._pages  # noqa: SLF001 - check is a part of Scan
+    rows = np.flatnonzero((table["volume"] >= 0) & (table["frame_number"] >= 0))
+    firsts = pages.starts[table["file"][rows]] + table["page"][rows]
+    for channel in range(1, scan.num_channels):
+        for start, texts in in_chunks(pages, firsts + channel, NUMBERS_END):
+            for row, text in zip(rows[start:].tolist(), texts, strict=False):
+                said = frame_numbers(text).frame
+                if said is not None and said != table["frame_number"][row]:
+                    name = Path(scan.filenames[table["file"][row]]).name
+                    sentence = (
+                        f"page {table['page'][row] + channel} of {name} is of frame {said}, that of its first "
+                        f"channel of frame {table['frame_number'][row]}: channels are in each other's places"
+                    )
+                    yield Finding("mixed-channels", "damage", name, sentence)
+                    return
+
+
+def _jump(scan: Scan, table: Table, row: int, following: int) -> Finding:
+    """What is between a row and the next one that has a number."""
+    a, before, after = scan.stack.averaging, int(table["frame_number"][row]), int(table["frame_number"][following])
+    files = [int(table["file"][i]) for i in (row, following)]
+    here, there = (Path(scan.filenames[file]).name for file in files)
+    where = f"between {here} and {there}" if files[0] != files[1] else f"in {here}"
+    many = (after - before) // a - (following - row)
+    if many <= 0:
         said = f"frame {after} comes behind frame {before} {where}"
         return Finding("doubled-frames", "warning", there, said)
-    many = (after - before) // a - 1
     said = f"{many} frame{'s are' if many > 1 else ' is'} missing {where}, between frames {before} and {after}"
-    parts = [part.number for part in scan._parts]  # noqa: SLF001 - check is a part of Scan
-    pair = [parts[table["file"][i]] for i in (row, row + 1)]
-    skipped = begins and None not in pair and pair[1] not in (1, (pair[0] or 0) + 1)
+    parts = [scan._parts[file] for file in files]  # noqa: SLF001 - check is a part of Scan
+    skipped = files[0] != files[1] and parts[1].number not in (None, parts[1].number_after(parts[0]))
     return Finding("missing-file" if skipped else "dropped-frames", "warning", there, said)
 
 
@@ -152,11 +175,11 @@ def _times(scan: Scan, table: Table) -> Iterator[Finding]:
     """Stamps that do not follow each other as the frames do, and rates that differ from the header's."""
     stamp, number, a = table["timestamp"], table["frame_number"], scan.stack.averaging
     step = np.diff(stamp)
-    follows = np.diff(number) == a if (number >= 0).all() else np.ones(len(step), bool)
+    unnumbered = (number < 0).all()
+    follows = ((np.diff(number) == a) & (number[:-1] >= 0)) | unnumbered
     if scan.stack.mode == "slow":  # the stage moves between slices
-        follows &= (np.diff(table["slice"]) == 0) & (table["slice"][1:] >= 0)
-        follows &= np.diff(table["repeat"]) == 1
-    follows &= np.diff(table["acquisition_number"]) == 0
+        follows &= (np.diff(table["slice"]) == 0) & (table["slice"][1:] >= 0) & (np.diff(table["repeat"]) == 1)
+    follows &= np.diff(_acquisitions(scan, table)) == 0
     inside = step[follows & np.isfinite(step)]
     if not len(inside):
         return
@@ -165,7 +188,7 @@ def _times(scan: Scan, table: Table) -> Iterator[Finding]:
     gaps = np.flatnonzero((step > GAP * period) & follows & (period > 0))
     yield from _capped((_gap(scan, table, int(i)) for i in gaps), len(gaps), "gaps in time")
     yield from _capped((_gap(scan, table, int(i)) for i in back), len(back), "places where time goes back")
-    said, rate = a / scan.scan_frame_rate, 1 / period if period > 0 else math.nan
+    said, rate = a / scan.scan_frame_rate if scan.scan_frame_rate else math.nan, 1 / period if period > 0 else math.nan
     if math.isfinite(said) and math.isfinite(rate) and abs(period / said - 1) > RATE:
         yield Finding(
             "rate-mismatch",
@@ -203,15 +226,19 @@ def _flags(scan: Scan, table: Table) -> Iterator[Finding]:
 
 def _header(scan: Scan) -> Iterator[Finding]:
     """Settings that disagree with each other."""
-    if scan.is_resonant and scan.scan_frame_period > 0 and scan.seconds_per_line > 0:
-        page = scan._pages.form.height * (1 if math.isnan(scan.lines_averaged) else scan.lines_averaged)  # noqa: SLF001
-        flyback = float(scan.settings.get("hScan2D.flybackTimePerFrame") or math.nan)
-        periods = math.ceil(flyback * scan.scanner_frequency * (1 - 1e-4)) if math.isfinite(flyback) else math.nan
-        lines = page + periods * (2 if scan.is_bidirectional else 1)
-        said = scan.scan_frame_period / scan.seconds_per_line
-        if abs(said - lines) > PERIOD:
-            sentence = f"a frame takes {said:.6g} lines by the header's periods, and {lines:g} by its page and flyback"
-            yield Finding("period-mismatch", "note", "", sentence)
+    flyback = scan.settings.get("hScan2D.flybackTimePerFrame")
+    known = (flyback, scan.scan_frame_period, scan.seconds_per_line, scan.scanner_frequency)
+    if not scan.is_resonant or not all(isinstance(n, (int, float)) and 0 <= n < math.inf for n in known):
+        return
+    if not scan.seconds_per_line:
+        return
+    averaged = 1 if math.isnan(scan.lines_averaged) else scan.lines_averaged
+    periods = math.ceil(float(flyback) * scan.scanner_frequency * (1 - 1e-4))
+    lines = scan._pages.form.height * averaged + periods * (2 if scan.is_bidirectional else 1)  # noqa: SLF001
+    said = scan.scan_frame_period / scan.seconds_per_line
+    if abs(said - lines) > PERIOD:
+        sentence = f"a frame takes {said:.6g} lines by the header's periods, and {lines:g} by its page and flyback"
+        yield Finding("period-mismatch", "note", "", sentence)
 
 
 def _capped(found: Iterable[Finding], many: int, what: str) -> Iterator[Finding]:

@@ -148,7 +148,7 @@ def as_datetime(clock: Sequence[float] | None) -> datetime | None:
         return None
     try:
         start = datetime(int(year), int(month), int(day), int(hours), int(minutes))  # noqa: DTZ001 - it has no zone
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return start + timedelta(milliseconds=round(seconds * 1000))
 
@@ -173,7 +173,7 @@ class Event(NamedTuple):
 
 _TRIGGER = re.compile(rb'"?[aA]ux ?Trigger ?(\d)"?\s*[=:]\s*\[([-+.\deE,\s]*)(\]?)')
 _NUMBER = rb"(-?\d{1,18}(?:\.\d{0,18})?)"
-_DATA = rb"""(?:\[([\d,\s]*)\]|'((?:[^']|'')*)'|"([^"]*)")\s*\}"""
+_DATA = rb"""(?:\[([\d,\s]*)\]|'((?:[^']|''){0,2000}+)'|"([^"]{0,2000}+)")\s*\}"""
 _PACKET = re.compile(rb'\{\s*(?:"timestamp"\s*:\s*)?' + _NUMBER + rb'\s*,\s*(?:"data"\s*:\s*)?' + _DATA)
 # Tells in passing whether a description may hold events: most hold empty lists alone.
 _FILLED = re.compile(rb'Trigger ?\d"?\s*[=:]\s*\[\s*[-+\d.]|I2CData"?\s*[=:]\s*[\[{]\s*\{|' + re.escape(TRUNCATED))
@@ -206,7 +206,7 @@ def _packet(match: re.Match[bytes]) -> bytes | str | None:
 
 
 AT_A_TIME = 8192  # descriptions that are held at once: 6 MB
-EVENTS_END = 4096  # bytes of a description that may hold events: ScanImage's slots have 2000
+EVENTS_END = 1 << 16  # bytes of a description that may hold events: ScanImage's slots have 2000
 
 
 def in_chunks(pages: Pages, numbers: IndexArray, limit: int) -> Iterator[tuple[int, list[bytes]]]:
@@ -231,14 +231,16 @@ def read_table(pages: Pages, layout: Layout) -> npt.NDArray[np.void]:
 
 
 def read_events(pages: Pages, table: npt.NDArray[np.void]) -> tuple[list[Event], int]:
-    """Read the events of all frames, by the page of one channel; and how many descriptions ScanImage cut."""
+    """Read the events of all frames, each frame's once; and how many descriptions ScanImage cut."""
     events: list[Event] = []
     cut = 0
     firsts = pages.starts[table["file"]] + table["page"]
+    number = table["frame_number"]
+    again = np.append(False, (number[1:] == number[:-1]) & (number[1:] >= 0))  # another page of the same frame
     for start, texts in in_chunks(pages, firsts, EVENTS_END):
         for row, text in enumerate(texts, start):
-            if _FILLED.search(text):
-                cut += TRUNCATED in text
+            if _FILLED.search(text) and not again[row]:
+                cut += TRUNCATED in text or len(text) == EVENTS_END
                 events += find_events(text, row, int(table["frame_number"][row]))
     return events, cut
 

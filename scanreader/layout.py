@@ -478,7 +478,7 @@ def _first_wrong(number: _Numbering, low: int, last: int, start: int, expected: 
 def _begins_late(part: Part, first: int) -> Finding:
     name = "dropped-frames" if part.leads else "missing-file"
     said = f"{part.name} begins with raw frame {first}: frames before it are missing"
-    return Finding(name, "warning", part.name, said)
+    return Finding(name, "warning", f"the start of {part.name}", said)
 
 
 def _jump(part: Part, expected: int, found: int, previous: Part | None) -> Finding:

@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 import tifffile
 
-from scanreader.errors import ChangedFileError, DamagedPageError, FileFormatError, PathnameError
+from scanreader.errors import ChangedFileError, DamagedPageError, FileFormatError, PathnameError, ScanReaderError
 from scanreader.indexing import shifted
 
 if TYPE_CHECKING:
@@ -885,18 +885,33 @@ class Pages:
             found += _descriptions(self.files[file], numbers[a:b] - self.starts[file], limit, self._maps)
         return found
 
-    def odd_pages(self) -> list[tuple[str, int]]:
-        """Look at the IFD of every page: files and pages that are not as the file's index says."""
-        odd: list[tuple[str, int]] = []
+    def odd_pages(self) -> Iterator[tuple[str, list[int], str]]:
+        """Look at the IFD of every page.
+
+        Yields
+        ------
+        path : str
+            A file with pages that are not as its index says.
+        pages : list of int
+            Their numbers in the file.
+        why : str
+            Why they cannot be read; '' if they can, by the chain of IFDs.
+        """
         for index in self.files:
-            with reopen(index) as file:
-                data = _mapped(file, self._maps)
-                for run in index.runs:
-                    for start in range(0, run.length, MOST_PAGES):
-                        pages = np.arange(start, min(run.length, start + MOST_PAGES))
-                        good = _sound_of_run(run, pages, _spans(file, data, run, pages))
-                        odd += [(index.path, run.page + int(page)) for page in pages[~good]]
-        return odd
+            odd: list[int] = []
+            try:
+                with reopen(index) as file:
+                    data = _mapped(file, self._maps)
+                    for run in index.runs:
+                        for start in range(0, run.length, MOST_PAGES):
+                            pages = np.arange(start, min(run.length, start + MOST_PAGES))
+                            good = _sound_of_run(run, pages, _spans(file, data, run, pages))
+                            odd += (run.page + pages[~good]).tolist()
+                if odd:
+                    _walked_instead(index, odd[0])
+                    yield index.path, odd, ""
+            except ScanReaderError as error:
+                yield index.path, odd, str(error)
 
 
 def _descriptions(

@@ -24,6 +24,7 @@ from scanreader.errors import (
     LayoutError,
     ScanImageVersionError,
     ScanIndexError,
+    ScanKeyError,
     ScanReaderWarning,
 )
 from scanreader.fields import Field, Roi, Scanfield, Slot
@@ -615,7 +616,7 @@ class Scan:
         ScanIndexError
             If a number is negative, or nothing is left of a field.
         """
-        trim = geometry.Trim(*map(index, (top, bottom, left, right)))
+        trim = geometry.Trim(*(_whole(n, "pixels to trim") for n in (top, bottom, left, right)))
         if min(trim) < 0:
             raise ScanIndexError(f"pixels to trim are counted from 0, not {min(trim)}")
         scan = object.__new__(type(self))
@@ -680,6 +681,7 @@ class Scan:
             asked = self._frames_per_slice / stack.averaging
         else:
             asked = self._num_volumes_asked * stack.frames_per_slice / stack.averaging
+        asked = math.floor(asked) if math.isfinite(asked) else asked
         asked *= len({(part.recording, part.acquisition) for part in self._parts})
         return int(asked) if math.isfinite(asked) else asked
 
@@ -937,19 +939,23 @@ class Scan:
         self._refuse_closed()
         return _fixed(read_table(self._pages, self.layout))
 
-    @property
+    @cached_property
     def timestamps_source(self) -> str:
         """Where `timestamps` come from: ``"file"``, or ``"frame rate"`` where ScanImage wrote none (3.x)."""
         first = self._pages.descriptions(np.array([self.layout.stretches[0].page]), NUMBERS_END)
-        return "frame rate" if np.isnan(timestamps(first)).all() else "file"
+        known = not np.isnan(timestamps(first)).all() or not np.isnan(self._recorded_times(0)).all()
+        return "file" if known else "frame rate"
+
+    def _recorded_times(self, slice_id: int) -> npt.NDArray[np.float64]:
+        return read_timestamps(self._pages, self.layout.page_numbers(slice_id, 0, np.arange(self.num_frames)))
 
     @cached_property
     def timestamps(self) -> npt.NDArray[np.float64]:
         """When each slice was scanned in each frame: seconds since `start_time`, of shape (slices, frames).
 
         A frame's stamp is when its scan began; of an averaged frame, when the last of its raw frames began (it
-        covers the `averaging` raw frames up to that). NaN where a description says none. Recordings that were
-        joined count each from its own start.
+        covers the `averaging` raw frames up to that). NaN where a description says none, and with ``raw=True``
+        where they would come from the frame rate. Recordings that were joined count each from its own start.
         """
         return _fixed(np.stack([self._times_of_slice(i) for i in range(self.num_scanning_depths)]))
 
@@ -970,10 +976,9 @@ class Scan:
     def _times_of_slice(self, slice_id: int) -> npt.NDArray[np.float64]:
         self._refuse_closed()
         if self.timestamps_source == "file":
-            return read_timestamps(self._pages, self.layout.page_numbers(slice_id, 0, np.arange(self.num_frames)))
-        a = self.stack.averaging
-        raw = (self.frame_indices(slice_id) + 1) * a - 1
-        return np.asarray(raw / self.scan_frame_rate, np.float64)
+            return self._recorded_times(slice_id)
+        raw = (self.frame_indices(slice_id) + 1) * self.stack.averaging - 1
+        return np.asarray(raw / (math.nan if self._raw else self.scan_frame_rate), np.float64)
 
     def frame_indices(self, slice_id: int = -1, *, pages: bool = False, channel: int = 0) -> npt.NDArray[np.int64]:
         """Index of the ScanImage frame that each frame of a slice was, among all that were logged.
@@ -981,6 +986,7 @@ class Scan:
         A DAQ that recorded one pulse a logged frame, flyback included, has the pulse of frame ``t`` at
         ``frame_indices(slice_id)[t]``. Frames that are missing from the files are counted, where frame numbers
         tell. With averaging over A, one index stands for A raw frames: the last of them is ``(index + 1) * A - 1``.
+        With ``raw=True`` frames are pages, and these are counted.
 
         Parameters
         ----------
@@ -1012,20 +1018,36 @@ class Scan:
     def _first_indices(self) -> list[int]:
         """Index of the logged frame that each stretch begins with: by its number, else counted in the files."""
         a, c = self.stack.averaging, self.num_channels
-        begins = np.array([0, *(stretch.page for stretch in self.layout.stretches)])
-        base, *said = (frame_numbers(text) for text in self._pages.descriptions(begins, NUMBERS_END))
-        before = (base.frame or 0) - (base.in_acquisition or a)
-        if self.stack.mode == "slow" or base.in_acquisition is None:
-            before = 0 if self.settings.get("acqState") == "grab" else (base.frame or 0) - a
+        stretches = self.layout.stretches
+        begins = np.array([stretch.page for stretch in stretches])
+        said = [frame_numbers(text) for text in self._pages.descriptions(begins, NUMBERS_END)]
+        owners = np.searchsorted([part.first for part in self._parts], begins, side="right") - 1
         indices: list[int] = []
-        ended = index = 0
-        for stretch, first in zip(self.layout.stretches, said, strict=True):
+        index, ended, last, recording = 0, 0, None, None  # behind the stretch before
+        for stretch, number, owner in zip(stretches, said, owners.tolist(), strict=True):
+            part = self._parts[owner]
             counted = index + (stretch.page - ended) // c
-            number = ((first.frame or 0) - before) // a - 1
-            indices.append(max(number, counted))  # where numbers begin anew, counting goes on
-            ended = stretch.page + stretch.volumes * self.layout.counts.pages_per_volume
-            index = indices[-1] + (ended - stretch.page) // c
+            if self._raw or number.frame is None:
+                index = counted
+            elif last is None or part.recording != recording:
+                start = min(p.first for p in self._parts if p.recording == part.recording)
+                index += (start - ended) // c + self._index_by_number(number, part, counted=(stretch.page - start) // c)
+            else:  # between acquisitions, raw frames that were too few to be averaged were not saved
+                index = max(counted, index + (number.frame - last) // a - 1)
+            indices.append(index)
+            frames = stretch.volumes * self.layout.counts.frames_per_volume
+            last = None if number.frame is None else number.frame + (frames - 1) * a
+            index, ended, recording = index + frames, stretch.page + frames * c, part.recording
         return indices
+
+    def _index_by_number(self, number: FrameNumbers, part: Part, *, counted: int) -> int:
+        """Index of a recording's first whole frame, of those of its own acquisition."""
+        a, state = self.stack.averaging, self.settings.get("acqState")
+        if self.stack.mode != "slow" and number.in_acquisition is not None:
+            return max(counted, number.in_acquisition // a - 1)
+        if state == "grab" or (state is None and not part.leads):
+            return max(counted, (number.frame or 0) // a - 1)
+        return counted
 
     @cached_property
     def start_time(self) -> datetime | None:
@@ -1191,7 +1213,7 @@ def _fixed(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return array
 
 
-def _place(index: int, size: int, what: str) -> int:
+def _place(place: int, size: int, what: str) -> int:
     """Count an index from the start.
 
     Raises
@@ -1199,9 +1221,23 @@ def _place(index: int, size: int, what: str) -> int:
     ScanIndexError
         If it is out of bounds.
     """
-    if not -size <= index < size:
-        raise ScanIndexError(f"{what} {index} is out of bounds: the scan has {_counted(size, what)}")
-    return index % size
+    if not -size <= _whole(place, what) < size:
+        raise ScanIndexError(f"{what} {place} is out of bounds: the scan has {_counted(size, what)}")
+    return place % size
+
+
+def _whole(value: Any, what: str) -> int:
+    """See that something is an integer.
+
+    Raises
+    ------
+    ScanKeyError
+        If it is not (also a TypeError).
+    """
+    try:
+        return index(value)
+    except TypeError:
+        raise ScanKeyError(f"{what}: an integer was expected, not {value!r}") from None
 
 
 def _pairs(value: Any) -> list[tuple[float, float]]:

@@ -164,6 +164,93 @@ def test_joined_recordings_are_said(tmp_path: Path) -> None:
     assert not report.ok
 
 
+def poke(paths: list[Path], page: int, at: int, data: bytes) -> None:
+    """Write over bytes of a page, counted from its IFD."""
+    with tifffile.TiffFile(paths[0]) as tif:
+        start = tif.pages[page].offset
+    with paths[0].open("r+b") as file:
+        file.seek(start + at)
+        file.write(data)
+
+
+@pytest.mark.parametrize("made", [PLANAR, replace(VOLUME, volumes=8)], ids=["planar", "volume"])
+def test_missing_first_frames_are_found(tmp_path: Path, made: Recording) -> None:
+    replace(made, dropped=(0, 1, 2)).write(tmp_path)
+    report = read_warned(tmp_path)[0].check()
+    assert "dropped-frames" in report.names
+    assert not report.ok
+
+
+def test_jumps_are_found_beside_frames_without_a_number(tmp_path: Path) -> None:
+    paths = replace(PLANAR, dropped=(20, 21)).write(tmp_path)
+    poke(paths, 8, 376, b"\1" * 2000)
+    report = read_warned(tmp_path)[0].check()
+    assert {"dropped-frames", "no-frame-numbers"} <= set(report.names)
+    assert not {"time-gap", "several-acquisitions"} & set(report.names), str(report)
+
+
+@pytest.mark.parametrize("frames", [20, 100])
+def test_a_pointer_that_points_nowhere_is_damage(tmp_path: Path, frames: int) -> None:
+    paths = Recording(frames_per_slice=frames).write(tmp_path)
+    poke(paths, 5, 368, bytes(8))
+    report = read_scan(paths[0]).check()
+    assert report.names[0] == "damaged-page"
+    assert "all are found" not in str(report)
+
+
+def test_a_page_of_another_width_is_damage(tmp_path: Path) -> None:
+    paths = Recording(frames_per_slice=20).write(tmp_path)
+    poke(paths, 5, 20, (99).to_bytes(8, "little"))
+    assert "damaged-page" in read_scan(paths[0]).check().names
+
+
+def test_channels_in_each_others_places_are_found(tmp_path: Path) -> None:
+    made = Recording(frames_per_slice=20, channels=(1, 2))
+    (path,) = made.write(tmp_path)
+    pages = list(made.pages())
+    pages.insert(17, pages[17])
+    del pages[9]
+    made.write_file(path, iter(pages))
+    report = read_warned(path)[0].check()
+    assert report.names[0] == "mixed-channels"
+
+
+@pytest.mark.parametrize("release", ["4.2", "5.0", "5.1"])
+def test_loops_of_older_releases_are_sound(tmp_path: Path, release: str) -> None:
+    Recording(release=release, frames_per_slice=13, averaging=3, loops=2).write(tmp_path)
+    report = read_scan(tmp_path).check()
+    assert report.ok, str(report)
+
+
+def test_sound_recordings_that_were_joined_have_no_jump(tmp_path: Path) -> None:
+    a = Recording(stem="a", frames_per_slice=10).write(tmp_path)
+    b = Recording(stem="b", frames_per_slice=10, epoch=(2023, 9, 22, 13, 1, 1.0)).write(tmp_path)
+    report = read_warned([*a, *b])[0].check()
+    assert [f.name for f in report.findings if f.severity != "note"] == ["mixed-acquisitions"]
+
+
+def test_raw_pages_are_not_frames(tmp_path: Path) -> None:
+    Recording(frames_per_slice=40, averaging=4, channels=(1, 2)).write(tmp_path)
+    report = read_scan(tmp_path, raw=True).check()
+    assert report.ok, str(report)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"hScan2D.scannerFrequency": None},
+        {"hScan2D.flybackTimePerFrame": [0.001, 0.002]},
+        {"hScan2D.flybackTimePerFrame": None},
+        {"hRoiManager.linePeriod": 0},
+        {"hRoiManager.scanFrameRate": 0},
+    ],
+    ids=str,
+)
+def test_odd_settings_are_survived(tmp_path: Path, settings: dict[str, Any]) -> None:
+    replace(PLANAR, settings=settings).write(tmp_path)
+    assert read_scan(tmp_path).check().ok
+
+
 NOTES: dict[str, tuple[Recording, str]] = {
     "stopped early": (replace(PLANAR, stop=20, settings={"hStackManager.framesPerSlice": 40}), "fewer-frames"),
     "another rate": (replace(PLANAR, settings={"hRoiManager.scanFrameRate": 400}), "rate-mismatch"),

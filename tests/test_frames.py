@@ -225,8 +225,72 @@ def test_slices_out_of_bounds(tmp_path: Path, index: int) -> None:
         scan.frame_indices(index)
     with pytest.raises(ScanIndexError, match="field"):
         scan.field_timestamps(100)
+    with pytest.raises(ScanIndexError, match="an integer was expected"):
+        scan.frame_indices(0.5)  # type: ignore[arg-type] # that is the point
     with pytest.raises(ScanIndexError, match="channel"):
         scan.frame_indices(0, pages=True, channel=100)
+
+
+def spoil_description(path: Path, page: int) -> None:
+    with tifffile.TiffFile(path) as tif:
+        at = tif.pages[page].offset
+    with path.open("r+b") as file:
+        file.seek(at + 376)
+        file.write(b"\1" * 2000)
+
+
+def test_one_description_that_is_unreadable_costs_its_own_time_alone(tmp_path: Path) -> None:
+    (path,) = Recording(frames_per_slice=20).write(tmp_path)
+    right = read_scan(path).timestamps
+    spoil_description(path, 0)
+    scan = read_scan(path)
+    assert scan.timestamps_source == "file"
+    assert np.isnan(scan.timestamps[0, 0])
+    assert np.array_equal(scan.timestamps[0, 1:], right[0, 1:])
+
+
+@pytest.mark.parametrize("loops", [2, 5])
+def test_indices_of_loops_that_averaging_does_not_divide(tmp_path: Path, loops: int) -> None:
+    Recording(frames_per_slice=10, averaging=4, loops=loops).write(tmp_path)
+    scan = read_scan(tmp_path)
+    assert scan.frame_indices().tolist() == list(range(2 * loops))
+    assert scan.num_requested_frames == 2 * loops
+
+
+def test_indices_of_joined_recordings_count_what_each_has_lost(tmp_path: Path) -> None:
+    a = Recording(stem="a", frames_per_slice=10).write(tmp_path)
+    b = Recording(stem="b", frames_per_slice=10, dropped=(4, 5), epoch=(2023, 9, 22, 13, 1, 1.0)).write(tmp_path)
+    c = Recording(stem="c", frames_per_slice=50, loops=2, epoch=(2023, 9, 22, 14, 1, 1.0)).write(tmp_path)
+    assert read_warned([*a, *b])[0].frame_indices().tolist() == [*range(14), *range(16, 20)]
+    assert read_warned([*a, c[1]])[0].frame_indices().tolist() == list(range(60))
+
+
+@pytest.mark.parametrize("release", ["4.2", "5.0", "5.1", "2023.1"])
+def test_indices_where_the_first_file_is_missing(tmp_path: Path, release: str) -> None:
+    Recording(release=release, frames_per_slice=30, frames_per_file=10).write(tmp_path)[0].unlink()
+    assert read_warned(tmp_path)[0].frame_indices().tolist() == list(range(10, 30))
+
+
+def test_raw_pages_have_no_made_up_times_and_events_once(tmp_path: Path) -> None:
+    Recording(frames_per_slice=10, channels=(1, 2), triggers=((0, 0.002),)).write(tmp_path / "a")
+    assert len(read_scan(tmp_path / "a", raw=True).events) == 1
+    Recording(release="3.8", frames_per_slice=10, channels=(1, 2)).write(tmp_path / "b")
+    assert np.isnan(read_scan(tmp_path / "b", raw=True).timestamps).all()
+    Recording(frames_per_slice=10, dropped=(3, 4)).write(tmp_path / "c")
+    assert read_scan(tmp_path / "c", raw=True).frame_indices().tolist() == list(range(8))
+
+
+def test_events_of_a_rig_with_longer_descriptions(tmp_path: Path) -> None:
+    many = tuple((0, i * 1e-6) for i in range(400))
+    Recording(frames_per_slice=3, slot=8000, triggers=many).write(tmp_path)
+    assert len(read_scan(tmp_path).events) == 400
+
+
+@pytest.mark.parametrize(
+    "text", [b"{1,''" * 13000, b"{1,'" * 16000, b'{1,"' * 16000, b"{1,[1" * 13000, b"{1,'" + b"''" * 32000]
+)
+def test_no_text_takes_long(text: bytes) -> None:
+    assert list(find_events(b"I2CData = {" + text, 0, 1)) is not None
 
 
 # ------------------------------------------------------------------ many descriptions at once
@@ -303,7 +367,15 @@ def test_no_description_is_too_strange(text: bytes) -> None:
 
 @pytest.mark.parametrize(
     "clock",
-    [(1601, 1, 1, 0, 0, 0), (12, 0, 18514, 60545, 32, 47.176), (2020, 2, 30, 1, 1, 1), (2020,), None, (math.nan,) * 6],
+    [
+        (1601, 1, 1, 0, 0, 0),
+        (2023, 99999999999, 1, 1, 1, 1.0),
+        (12, 0, 18514, 60545, 32, 47.176),
+        (2020, 2, 30, 1, 1, 1),
+        (2020,),
+        None,
+        (math.nan,) * 6,
+    ],
 )
 def test_clocks_that_are_nonsense(clock: Any) -> None:
     assert as_datetime(clock) is None

@@ -204,6 +204,12 @@ def test_a_canvas_of_what_lies_nowhere_is_in_pixels(tmp_path: Path) -> None:
         {"pixel_size": 1e-6},
         {"frames": slice(3, 3)},
         {"channel": 7},
+        {"frames": 50},
+        {"frames": "a"},
+        {"frames": (0, 1.5)},
+        {"channel": slice(None)},
+        {"slice_id": "a"},
+        {"pixel_size": 1e-320},
     ],
 )
 def test_a_canvas_that_cannot_be(tmp_path: Path, wrong: dict[str, Any]) -> None:
@@ -282,8 +288,8 @@ def test_what_no_longer_fits_is_not_joined(tmp_path: Path) -> None:
     assert np.array_equal(top[0], scan[0, [*range(1, 12), *range(13, 24)]])
 
 
-@pytest.mark.parametrize("wrong", [{"left": -1}, {"left": 12}, {"top": 24, "bottom": 24}])
-def test_trimming_that_cannot_be(tmp_path: Path, wrong: dict[str, int]) -> None:
+@pytest.mark.parametrize("wrong", [{"left": -1}, {"left": 12}, {"top": 24, "bottom": 24}, {"left": 1.5}])
+def test_trimming_that_cannot_be(tmp_path: Path, wrong: dict[str, Any]) -> None:
     JOINED.write(tmp_path)
     with pytest.raises(ScanIndexError):
         read_scan(tmp_path).trimmed(**wrong)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from scanreader.errors import LayoutError, ScanIndexError, ScanReaderWarning
+from scanreader.errors import LayoutError, ScanIndexError, ScanKeyError, ScanReaderWarning
+from scanreader.indexing import AXES, as_array, pick, split_key
 
 if TYPE_CHECKING:
     from scanreader.fields import Field
@@ -64,7 +65,7 @@ def picture(scan: Scan, field: int, channel: int, frames: Any, how: str = "mean"
     """
     if how not in ("mean", "max"):
         raise ScanIndexError(f"frames become a picture by their 'mean' or 'max', not {how!r}")
-    chosen = np.atleast_1d(np.arange(scan.num_frames)[frames])
+    chosen = as_array(pick(split_key((*[slice(None)] * 4, frames))[4], scan.num_frames, AXES[4]).indices)
     if not chosen.size:
         raise ScanIndexError(f"no frame is picked of {scan.num_frames}")
     shape = scan.fields[field]
@@ -82,8 +83,11 @@ def canvas(
     scan: Scan, slice_id: int, channel: int, frames: Any, how: str, *, pixel_size: float | None, fill: float
 ) -> Canvas:
     """Place the fields of a slice; see `Scan.canvas`."""
-    if not -scan.num_scanning_depths <= slice_id < scan.num_scanning_depths:
-        raise ScanIndexError(f"slice {slice_id} is out of bounds: the scan has {scan.num_scanning_depths}")
+    for number, size, what in ((slice_id, scan.num_scanning_depths, "slice"), (channel, scan.num_channels, "channel")):
+        if not isinstance(number, (int, np.integer)):
+            raise ScanKeyError(f"{what}: an integer was expected, not {number!r}")
+        if not -size <= number < size:
+            raise ScanIndexError(f"{what} {number} is out of bounds: the scan has {size}")
     here = [i for i, field in enumerate(scan.fields) if field.slice_id == slice_id % scan.num_scanning_depths]
     if not here:
         raise LayoutError(f"no field lies in slice {slice_id}")
@@ -106,6 +110,8 @@ def canvas(
     if not 0 < pixel < math.inf:
         raise ScanIndexError(f"a pixel has a size above 0, not {pixel}")
     (left, top), (right, bottom) = corners.min(axis=0), corners.max(axis=0)
+    if max(bottom - top, right - left) > pixel * MOST_PIXELS:
+        raise ScanIndexError(f"a canvas of pixels of {pixel:g} {unit} is too large: give a larger pixel_size")
     shape = (max(1, round((bottom - top) / pixel)), max(1, round((right - left) / pixel)))
     if math.prod(shape) > MOST_PIXELS:
         raise ScanIndexError(
