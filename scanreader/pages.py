@@ -9,12 +9,15 @@ Every page that is read is compared with its own IFD as its bytes pass.
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import itertools
 import mmap
 import os
 import stat
 import struct
+import time
+import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,7 +30,14 @@ import numpy as np
 import numpy.typing as npt
 import tifffile
 
-from scanreader.errors import ChangedFileError, DamagedPageError, FileFormatError, PathnameError, ScanReaderError
+from scanreader.errors import (
+    ChangedFileError,
+    DamagedPageError,
+    FileFormatError,
+    PathnameError,
+    ScanReaderError,
+    ScanReaderWarning,
+)
 from scanreader.indexing import shifted
 
 if TYPE_CHECKING:
@@ -62,12 +72,15 @@ SIZES = {
     18: 8,
 }
 CODES = {1: "B", 3: "H", 4: "I", 16: "Q"}
+PASSING = (errno.EIO, errno.ESTALE, errno.EAGAIN, errno.EINTR, errno.ETIMEDOUT, errno.ECONNRESET)
+RETRIES = (0.01, 0.1, 0.5)  # seconds to wait before a read that failed is tried again
 READ_ONLY = os.O_RDONLY | getattr(os, "O_BINARY", 0)  # the latter is Windows'
 MAX_ENTRIES = 4096  # no writer comes near; more means that these bytes are no IFD
 MAX_STRIPS = 1 << 20
 
 LEAP_FROM = 8  # evenly spaced pages after which the chain is not walked page by page any more
 LEAP_PROBES = 16
+FEW_LOST = 64  # damaged pages in a row that are looked behind one by one; of more, by doubling steps
 FEW_PAGES = 32  # that are checked one by one: 1.9 us each; numpy takes 68 us for any few
 
 TIFFFILE_ERRORS = (
@@ -90,6 +103,8 @@ Identity: TypeAlias = tuple[int, int, int, int]
 
 class OpenFile:
     """An open file: the one place that opens and reads.
+
+    Reads that fail as a slow network's do are tried again, a few times, with the file opened anew.
 
     Raises
     ------
@@ -138,10 +153,7 @@ class OpenFile:
         """
         pending = list(buffers)
         while pending:
-            try:
-                got = _read_some(self._file, offset, pending)
-            except OSError as error:
-                raise DamagedPageError(f"{self.path!r} cannot be read at byte {offset}: {error.strerror}") from error
+            got = self._read_patiently(offset, pending)
             if got <= 0:
                 raise DamagedPageError(f"{self.path!r} ends at byte {offset}, where more bytes were expected")
             offset += got
@@ -149,6 +161,30 @@ class OpenFile:
                 got -= len(pending.pop(0))
             if pending:
                 pending[0] = pending[0][got:]
+
+    def _read_patiently(self, offset: int, buffers: list[memoryview]) -> int:
+        for pause in (*RETRIES, None):
+            try:
+                return _read_some(self._file, offset, buffers)
+            except OSError as error:
+                if pause is None or error.errno not in PASSING:
+                    tries = f" ({len(RETRIES) + 1} tries)" if error.errno in PASSING else ""
+                    reason = error.strerror or error
+                    raise DamagedPageError(f"{self.path!r} cannot be read at byte {offset}: {reason}{tries}") from error
+                time.sleep(pause)
+                self._open_again()
+        raise AssertionError
+
+    def _open_again(self) -> None:
+        """Open the file anew, if it is there and the same: a network's handle may have gone stale."""
+        try:
+            again = os.open(self.path, READ_ONLY)
+        except OSError:
+            return
+        status = os.fstat(again)
+        if (status.st_size, status.st_mtime_ns) == self.identity[2:]:
+            self._file, again = again, self._file
+        os.close(again)
 
     def announce(self, offset: int, size: int) -> None:
         """Say that bytes will be read soon, where the system cares.
@@ -375,6 +411,10 @@ class FileIndex:
     """Empty if tifffile has to decode the pages."""
     ending: str = ""
     """What is wrong with the file's end, or ''."""
+    damage: str = ""
+    """What is wrong before that, or ''."""
+    inode: int = 0
+    """Tells a file that has grown from one that took its place."""
 
 
 def index_file(path: str | os.PathLike[str]) -> FileIndex:
@@ -610,7 +650,9 @@ def _walk(file: OpenFile, flavour: Flavour, first: Page, *, leap: bool = True) -
     """
     runs: list[Run] = []
     page: Page | None = first
+    name = Path(file.path).name
     seen, number, ending = {first.ifd}, 0, ""
+    damage: list[str] = []
     jumps: list[tuple[Page, int]] = []  # pages, and where another stands that their pointers jump over
     while page is not None:
         if page.ifd + _extent(page) > file.size or page.end > file.size:
@@ -618,40 +660,46 @@ def _walk(file: OpenFile, flavour: Flavour, first: Page, *, leap: bool = True) -
             break
         _join_run(runs, number, page)
         number += 1
-        if page.next == 0:
-            behind = _next_in_line(file, flavour, page, runs[-1].stride)
-            if behind is not None and not any(_holds(run, behind) for run in runs):
-                ending = f"{Path(file.path).name} marks a page as its last, but another stands at byte {behind}"
-            break
         if page.next in seen:
             raise DamagedPageError(
                 f"{file.path!r}: page {number - 1} says that the page at byte {page.next} comes next, but that "
                 "was read before: the chain of pages runs in a circle"
             )
-        if page.next - page.end >= _extent(page) or page.next < page.ifd:
-            behind = _next_in_line(file, flavour, page, runs[-1].stride)
-            if behind is not None and behind != page.next:
-                jumps.append((page, behind))
         if leap and runs[-1].length >= LEAP_FROM and page.next == page.ifd + runs[-1].stride:
             ahead = _leap(file, runs[-1], page)
             runs[-1] = runs[-1]._replace(length=runs[-1].length + ahead)
             number += ahead
             page = page._replace(next=page.next + ahead * runs[-1].stride)
         seen.add(page.next)
+        following: Page | None
         try:
-            following = _read_page(file, flavour, page.next)
+            following = _read_page(file, flavour, page.next) if page.next else None
+            if page.next and following is None:
+                return _index_decoded(file.path)
+            why = "marks itself as the last"
         except BadIfdError as error:
-            if file.size - page.next >= _extent(first):
-                ending = (
-                    f"{Path(file.path).name} holds no page at byte {page.next} ({error}), where page {number} "
-                    f"should be: the {number} pages before are read"
-                )
-            else:
-                ending = _unfinished(file, page.next, number)
-            break
-        if following is None:
-            return _index_decoded(file.path)
-        if following.form != first.form:
+            following, why = None, f"points to byte {page.next}, where no page is ({error})"
+        behind = None
+        if following is None or page.next - page.end >= _extent(page) or page.next < page.ifd:
+            behind = _next_in_line(file, flavour, page, runs[-1].stride)
+            if behind is not None and any(_holds(run, behind) for run in runs):
+                behind = None
+        if following is not None and behind is not None and behind != page.next:
+            jumps.append((page, behind))
+        if following is None and behind is not None:  # the page's pointer is wrong, all else is where it should be
+            following = _read_page(file, flavour, behind)
+            damage.append(f"page {number - 1} of {name} {why}; the page behind it is read nevertheless")
+            runs.append(Run(number, 0, behind, 0, page.template))  # the page before may point anywhere
+            seen.add(behind)
+        elif following is None and page.next:
+            lost, following = _find_behind(file, flavour, runs, page)
+            if following is None:
+                ending = _left_out(file, page, first, number, why)
+                break
+            many = f"{lost} pages" if lost > 1 else "a page"
+            damage.append(f"{many} of {name} cannot be read, from page {number} on; the pages behind are")
+            number += lost
+        if following is not None and following.form != first.form:
             raise FileFormatError(
                 f"the pages of {file.path!r} differ: page 0 has {first.form}, page {number} has {following.form}"
             )
@@ -664,7 +712,54 @@ def _walk(file: OpenFile, flavour: Flavour, first: Page, *, leap: bool = True) -
                 f"the chain of pages of {file.path!r} skips a page: the page at byte {page.ifd} points to "
                 f"byte {page.next}, but another page stands at byte {behind}"
             )
-    return _made(file, first.form, runs, ending)
+    return _made(file, first.form, [run for run in runs if run.length], ending, "; ".join(damage))
+
+
+def _left_out(file: OpenFile, page: Page, first: Page, number: int, why: str) -> str:
+    """Say what is lost where no page is found at the end of a chain, and none behind."""
+    if file.size - page.next < _extent(first):
+        return _unfinished(file, page.next, number)
+    return f"page {number - 1} of {Path(file.path).name} {why}: the {number} pages before are read"
+
+
+def _find_behind(file: OpenFile, flavour: Flavour, runs: list[Run], page: Page) -> tuple[int, Page | None]:
+    """Find where evenly spaced pages go on behind some that cannot be read, and let the run hold those.
+
+    Returns
+    -------
+    lost : int
+        How many cannot be read.
+    page : Page or None
+        The first behind them; None if there is none.
+    """
+    run = runs[-1]
+    last = run.ifd + (run.length - 1) * run.stride
+    stride = run.stride or page.next - page.ifd
+    if stride < _extent(page) or page.next != last + stride:
+        return 0, None
+
+    def sound(steps: int) -> bool:
+        ifd = last + steps * stride
+        return _is_sound(run.template, ifd, file.read(ifd + run.template.start, len(run.template.data)), -1)
+
+    most = (file.size - last - _extent(page)) // stride
+    near = range(2, min(most, FEW_LOST) + 1)
+    good = next((steps for steps in near if sound(steps)), 0)
+    if not good:
+        bad = FEW_LOST
+        far = [min(most, FEW_LOST * 2**i) for i in range(1, max(1, most // FEW_LOST).bit_length() + 1)]
+        for steps in far if most > FEW_LOST else []:
+            if sound(steps):
+                good = steps
+                break
+            bad = steps
+        while good - bad > 1:
+            middle = (good + bad) // 2
+            good, bad = (middle, bad) if sound(middle) else (good, middle)
+    if not good:
+        return 0, None
+    runs[-1] = run._replace(stride=stride, length=run.length + good - 1)
+    return good - 1, _read_page(file, flavour, last + good * stride)
 
 
 def _leap(file: OpenFile, run: Run, page: Page) -> int:
@@ -692,7 +787,7 @@ def _leap(file: OpenFile, run: Run, page: Page) -> int:
 
 def _join_run(runs: list[Run], number: int, page: Page) -> None:
     last = runs[-1] if runs else None
-    if last is not None and last.template == page.template:
+    if last is not None and last.length and last.template == page.template:
         step = page.ifd - (last.ifd + (last.length - 1) * last.stride)
         if last.length == 1 and step > 0:
             last = last._replace(stride=step)
@@ -729,9 +824,10 @@ def _alike(a: Page, b: Page) -> bool:
     return same_tags and a.form == b.form
 
 
-def _made(file: OpenFile, form: Form, runs: list[Run], ending: str) -> FileIndex:
+def _made(file: OpenFile, form: Form, runs: list[Run], ending: str, damage: str = "") -> FileIndex:
     count = runs[-1].page + runs[-1].length
-    return FileIndex(file.path, file.size, file.mtime_ns, form, count, tuple(runs), ending)
+    inode = file.identity[1]
+    return FileIndex(file.path, file.size, file.mtime_ns, form, count, tuple(runs), ending, damage, inode)
 
 
 def _index_decoded(path: str | Path) -> FileIndex:
@@ -792,6 +888,8 @@ class Pages:
     """The pages of the files of a recording, in order."""
 
     files: tuple[FileIndex, ...]
+    fill: float | None = None
+    """What pixels of pages that cannot be read are; None if they are an error."""
 
     @property
     def form(self) -> Form:
@@ -812,7 +910,7 @@ class Pages:
         return int(self.starts[-1])
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"files": self.files}
+        return {"files": self.files, "fill": self.fill}
 
     @cached_property
     def _maps(self) -> dict[Identity, Bytes] | None:
@@ -853,14 +951,22 @@ class Pages:
         crop = _find_crop(rows, columns, self.form)
         share = min(MOST_BYTES, max(FEW_BYTES, out.nbytes // THREADS))
         jobs = self._jobs(numbers, share * len(numbers) // out.nbytes)
-        tasks = [(self.files[file], pages, crop, out[part], self._maps) for file, pages, part in jobs]
+        lost: list[str] = []
+        tasks = [(self.fill, lost, self.files[file], pages, crop, out[part], self._maps) for file, pages, part in jobs]
         if len(tasks) == 1 or THREADS == 1:
             for task in tasks:
-                _read_file(*task)
-            return
-        with ThreadPoolExecutor(min(len(tasks), THREADS)) as pool:
-            for done in [pool.submit(_read_file, *task) for task in tasks]:
-                done.result()
+                _read_or_fill(*task)
+        else:
+            with ThreadPoolExecutor(min(len(tasks), THREADS)) as pool:
+                for done in [pool.submit(_read_or_fill, *task) for task in tasks]:
+                    done.result()
+        if lost:
+            warnings.warn(
+                f"{len(lost)} page{'s' if len(lost) > 1 else ''} cannot be read and {'are' if len(lost) > 1 else 'is'} "
+                f"filled with {self.fill}: {lost[0]}",
+                ScanReaderWarning,
+                stacklevel=4,
+            )
 
     def _jobs(self, numbers: IndexArray, most: int) -> Iterator[tuple[int, IndexArray, slice]]:
         """Cut a request into pieces of one file and about so many pages each."""
@@ -882,7 +988,8 @@ class Pages:
         """
         found: list[bytes] = []
         for file, a, b in _grouped(numbers, self.starts[:-1]):
-            found += _descriptions(self.files[file], numbers[a:b] - self.starts[file], limit, self._maps)
+            read = _descriptions if self.fill is None else _descriptions_or_none
+            found += read(self.files[file], numbers[a:b] - self.starts[file], limit, self._maps)
         return found
 
     def odd_pages(self) -> Iterator[tuple[str, list[int], str]]:
@@ -912,6 +1019,21 @@ class Pages:
                     yield index.path, odd, ""
             except ScanReaderError as error:
                 yield index.path, odd, str(error)
+
+
+def _descriptions_or_none(
+    index: FileIndex, pages: IndexArray, limit: int | None, maps: dict[Identity, Bytes] | None
+) -> list[bytes]:
+    """Read descriptions; of pages that cannot be read, b''."""
+    try:
+        return _descriptions(index, pages, limit, maps)
+    except DamagedPageError:
+        if len(pages) == 1:
+            return [b""]
+    middle = len(pages) // 2
+    return [
+        text for part in (pages[:middle], pages[middle:]) for text in _descriptions_or_none(index, part, limit, maps)
+    ]
 
 
 def _descriptions(
@@ -1087,7 +1209,9 @@ def reopen(index: FileIndex) -> OpenFile:
         file = OpenFile(index.path)
     except PathnameError as error:
         raise ChangedFileError(f"after the recording was opened, {error}") from error
-    if (file.size, file.mtime_ns) != (index.size, index.mtime_ns):
+    # ScanImage appends pages, and marks the last when it closes the file: what was there stays as it was.
+    grown = index.ending and file.size >= index.size and file.identity[1] == index.inode
+    if (file.size, file.mtime_ns) != (index.size, index.mtime_ns) and not grown:
         with file:
             raise ChangedFileError(
                 f"{index.path!r} changed after it was opened: {_changed(index, file)}; open the recording again"
@@ -1103,7 +1227,7 @@ def _read_file(
         _read_decoded(index, pages, crop, out)
         return
     with reopen(index) as file:
-        data = _mapped(file, maps) if crop.thin else None
+        data = _mapped(file, maps, keep=not index.ending) if crop.thin else None
         for which, a, b in _grouped(pages, [run.page for run in index.runs]):
             run = index.runs[which]
             try:
@@ -1116,10 +1240,34 @@ def _read_file(
                 _read_file(walked, pages[a:b], crop, out[a:b], maps)
 
 
+def _read_or_fill(
+    fill: float | None,
+    lost: list[str],
+    index: FileIndex,
+    pages: IndexArray,
+    crop: _Crop,
+    out: npt.NDArray[Any],
+    maps: dict[Identity, Bytes] | None,
+) -> None:
+    """Copy a crop of pages of one file; those that cannot be read are filled, if asked, and put down in `lost`."""
+    try:
+        _read_file(index, pages, crop, out, maps)
+    except DamagedPageError as error:
+        if fill is None:
+            raise
+        if len(pages) == 1:
+            out[...] = fill
+            lost.append(str(error))
+            return
+        middle = len(pages) // 2
+        for part in (slice(None, middle), slice(middle, None)):
+            _read_or_fill(fill, lost, index, pages[part], crop, out[part], maps)
+
+
 _MAPPED: WeakValueDictionary[Identity, Bytes] = WeakValueDictionary()
 
 
-def _mapped(file: OpenFile, maps: dict[Identity, Bytes] | None) -> Bytes | None:
+def _mapped(file: OpenFile, maps: dict[Identity, Bytes] | None, *, keep: bool = True) -> Bytes | None:
     """The map of a file whose size was checked just before; kept in `maps` if the process does not have many."""
     if maps is None:
         return file.map()
@@ -1127,7 +1275,7 @@ def _mapped(file: OpenFile, maps: dict[Identity, Bytes] | None) -> Bytes | None:
     if data is None:
         data = _MAPPED.get(file.identity)
         data = file.map() if data is None else data
-        if data is not None and len(_MAPPED) < MOST_MAPS:
+        if data is not None and keep and len(_MAPPED) < MOST_MAPS:
             _MAPPED[file.identity] = maps[file.identity] = data
     return data
 

@@ -7,21 +7,26 @@ import math
 import os
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
 
 from scanreader.blocks import KNOWN_BLOCKS, read_block, same_recording
 from scanreader.errors import (
+    DtypeError,
     Finding,
     LayoutError,
     PathnameError,
     ScanImageVersionError,
+    ScanKeyError,
     ScanReaderError,
     ScanReaderWarning,
 )
-from scanreader.frames import epoch, frame_numbers
+from scanreader.frames import FrameNumbers, epoch, frame_numbers
 from scanreader.header import Block, Header
 from scanreader.layout import Part
 from scanreader.pages import DESCRIPTION, FileIndex, NoPageError, Pages, index_file, read_tag
@@ -35,6 +40,7 @@ if TYPE_CHECKING:
     Pathname = str | os.PathLike[str]
 
 SUFFIXES = (".tif", ".tiff")
+NOTHING: Mapping[Any, Any] = MappingProxyType({})
 DESCRIPTION_START = 4000  # bytes of a description that hold the epoch in every release that writes one
 
 
@@ -46,6 +52,8 @@ def read_scan(
     siblings: bool = True,
     raw: bool = False,
     strict: bool = False,
+    on_damage: Literal["raise", "fill"] = "raise",
+    fill_value: float = 0,
 ) -> Scan:
     """Open a ScanImage recording, of any release and any mode.
 
@@ -68,6 +76,11 @@ def read_scan(
         a refusal.
     strict : bool
         Refuse (LayoutError) what is warned of otherwise: missing frames, unfinished files, unknown releases.
+    on_damage : {"raise", "fill"}
+        What is done with pages that cannot be read: an error (DamagedPageError) when they are asked for, or
+        pixels that are NaN in floats and `fill_value` in integers, with a warning at each read.
+    fill_value : number
+        What integers are filled with.
 
     Returns
     -------
@@ -92,17 +105,78 @@ def read_scan(
     ScanReaderWarning
         Once, if there is anything that the user should know: what is missing, damaged or left out.
     """
-    findings: list[Finding] = []
-    files = _find_files(pathnames, findings, siblings=siblings)
-    _check_forms(files)
-    scan = _make(files, findings, dtype=dtype, join=join_contiguous, raw=raw, whole=siblings)
+    asked = Asked(_absolute(pathnames), dtype, join_contiguous, siblings, raw, strict, on_damage, fill_value)
+    scan = open_scan(asked)
     if scan.findings:
-        first = files[0].path.name
-        message = f"{first if len(files) == 1 else files[0].name.stem + ' …'}: " + "; ".join(map(str, scan.findings))
+        name = _named(scan)
+        message = f"{name}: " + "; ".join(map(str, scan.findings))
         if strict:
             raise LayoutError(message)
         warnings.warn(message, ScanReaderWarning, stacklevel=2)
     return scan
+
+
+class Asked(NamedTuple):
+    """What `read_scan` was asked for."""
+
+    pathnames: Any
+    dtype: DTypeLike | None
+    join_contiguous: bool
+    siblings: bool
+    raw: bool
+    strict: bool
+    on_damage: str
+    fill_value: float
+
+
+def open_scan(asked: Asked, before: Scan | None = None) -> Scan:
+    """Open what was asked for; what is known of files from a scan `before` and is still so is not read again."""
+    findings: list[Finding] = []
+    known: dict[Path, _File] = {} if before is None else {file.path: file for file in before._opened}  # noqa: SLF001
+    files = _find_files(asked.pathnames, findings, known, siblings=asked.siblings)
+    _check_forms(files)
+    fill = _find_fill(files, asked.dtype, asked.on_damage, asked.fill_value)
+    scan = _make(files, findings, asked, fill, before)
+    if isinstance(asked.pathnames, list):  # the very strings that the files have: they are pickled once
+        paths = {file.tiff.path: file.tiff.path for file in files}
+        asked = asked._replace(pathnames=[paths.get(name, name) for name in asked.pathnames])
+    scan.__dict__.update(_asked=asked, _opened=tuple(files))
+    return scan
+
+
+def _named(scan: Scan) -> str:
+    """What to call a recording in a warning: its file's name, or what its files' names have in common."""
+    first = Path(scan.filenames[0])
+    return first.name if len(scan.filenames) == 1 else f"{scan._opened[0].name.stem} …"  # noqa: SLF001
+
+
+def _absolute(pathnames: Any) -> Any:
+    """Paths as they are from here, so that they can be looked up again from another folder."""
+    if isinstance(pathnames, (str, os.PathLike)) and os.fspath(pathnames).strip():
+        return str(Path(pathnames).expanduser().absolute())
+    if isinstance(pathnames, Iterable) and not isinstance(pathnames, (str, bytes)) and not hasattr(pathnames, "read"):
+        return [_absolute(name) for name in pathnames]
+    return pathnames
+
+
+def _find_fill(files: Sequence[_File], dtype: DTypeLike | None, on_damage: str, value: float) -> float | None:
+    """What to fill pages with that cannot be read; None if they are an error.
+
+    Raises
+    ------
+    DtypeError
+        If the pixels' dtype cannot hold it.
+    """
+    if on_damage not in ("raise", "fill"):
+        raise ScanKeyError(f"on_damage is 'raise' or 'fill', not {on_damage!r}")
+    if on_damage == "raise":
+        return None
+    pixels = np.dtype(files[0].tiff.form.dtype if dtype is None else dtype)
+    if pixels.kind in "fc":
+        return math.nan
+    if not np.iinfo(pixels).min <= value <= np.iinfo(pixels).max or value != int(value):
+        raise DtypeError(f"{pixels.name} pixels cannot be {value!r}: give another fill_value")
+    return int(value)
 
 
 # ---------------------------------------------------------------------- what was named
@@ -141,13 +215,15 @@ class _Name(NamedTuple):
     channel: int | None = None
 
 
-def _find_files(pathnames: Any, findings: list[Finding], *, siblings: bool) -> list[_File]:
+def _find_files(
+    pathnames: Any, findings: list[Finding], known: Mapping[Path, _File] = NOTHING, *, siblings: bool
+) -> list[_File]:
     """Open what was named and put it in order."""
     paths, one_by_one = _resolve(pathnames)
     _refuse_twice(paths)
-    files = _open_all(paths, findings)
+    files = _open_all(paths, findings, known)
     if len(files) == 1 and not one_by_one and siblings:
-        files = _with_siblings(files[0], findings)
+        files = _with_siblings(files[0], findings, known)
     kins = list(dict.fromkeys(file.kin for file in files))
     if len(kins) > 1:
         _refuse_foreign(files)
@@ -218,12 +294,12 @@ def _refuse_twice(paths: Sequence[Path]) -> None:
 # -------------------------------------------------------------- what belongs together
 
 
-def _open_all(paths: Sequence[Path], findings: list[Finding]) -> list[_File]:
+def _open_all(paths: Sequence[Path], findings: list[Finding], known: Mapping[Path, _File]) -> list[_File]:
     files: list[_File] = []
     empty = []
     for path in paths:
         try:
-            files.append(_open(path, files[0] if files else None))
+            files.append(_open(path, files[0] if files else None, known.get(path)))
         except NoPageError as error:
             if len(paths) == 1:
                 raise
@@ -237,8 +313,19 @@ def _open_all(paths: Sequence[Path], findings: list[Finding]) -> list[_File]:
     return files
 
 
-def _open(path: Path, like: _File | None = None) -> _File:
-    """Open a file; a header that is that of another is held once, however long it is and however many files."""
+def _open(path: Path, like: _File | None = None, known: _File | None = None) -> _File:
+    """Open a file; a header that is that of another is held once, however long it is and however many files.
+
+    What is known of it from before is still so if it did not change, or has only grown.
+    """
+    if known is not None and known.tiff.runs:
+        status = path.stat()
+        if (status.st_size, status.st_mtime_ns) == (known.tiff.size, known.tiff.mtime_ns):
+            return known
+        if known.tiff.ending and (status.st_size, status.st_ino) >= (known.tiff.size, known.tiff.inode):
+            index = index_file(path)
+            if index.inode == known.tiff.inode and index.runs and index.runs[0].ifd == known.tiff.runs[0].ifd:
+                return known._replace(tiff=index)
     index = index_file(path)
     block = read_block(index)
     if like is not None and block == like.block:
@@ -275,7 +362,7 @@ def _is_rolled(block: Block | None) -> bool:
     return False
 
 
-def _with_siblings(file: _File, findings: list[Finding]) -> list[_File]:
+def _with_siblings(file: _File, findings: list[Finding], known: Mapping[Path, _File]) -> list[_File]:
     """The other files of a rolled acquisition, found by name and equal header."""
     if file.name.part is None:
         return [file]
@@ -292,7 +379,7 @@ def _with_siblings(file: _File, findings: list[Finding]) -> list[_File]:
         if name.part is None or not same_name or path.name == file.path.name:
             continue
         try:
-            other = _open(path, file)
+            other = _open(path, file, known.get(path))
         except ScanReaderError as error:
             findings.append(Finding("left-out-file", "warning", path.name, f"{path.name} is left out: {error}"))
             continue
@@ -358,16 +445,11 @@ def _check_forms(files: Sequence[_File]) -> None:
 
 
 def _make(
-    files: Sequence[_File],
-    findings: list[Finding],
-    *,
-    dtype: DTypeLike | None,
-    join: bool,
-    raw: bool,
-    whole: bool,
+    files: Sequence[_File], findings: list[Finding], asked: Asked, fill: float | None, before: Scan | None
 ) -> Scan:
+    findings += [Finding("damaged-page", "damage", f.path.name, f.tiff.damage) for f in files if f.tiff.damage]
     findings += [Finding("cut-end", "warning", f.path.name, f.tiff.ending) for f in files if f.tiff.ending]
-    pages = Pages(tuple(file.tiff for file in files))
+    pages = Pages(tuple(file.tiff for file in files), fill)
     block = files[0].block
     cls: type[Scan] = PlainScan
     if block is None:
@@ -382,7 +464,7 @@ def _make(
             cls, unknown = scan_class(Header(block.text))
             findings += unknown
         except ScanImageVersionError:
-            if not raw:
+            if not asked.raw:
                 raise
             cls = Scan
     kins = list(dict.fromkeys(file.kin for file in files))
@@ -402,14 +484,24 @@ def _make(
         parts=parts,
         block=block,
         trusted=block.version is not None,
-        whole=whole or len(files) > 1,
-        channel=_own_channel(files[0], raw=raw),
+        whole=asked.siblings or len(files) > 1,
+        channel=_own_channel(files[0], raw=asked.raw),
         findings=tuple(findings),
+        numbers=_still_known(before, parts),
     )
-    scan = cls(source, dtype=dtype, join_contiguous=join, raw=raw)
-    if len(kins) > 1 and not raw:
+    scan = cls(source, dtype=asked.dtype, join_contiguous=asked.join_contiguous, raw=asked.raw)
+    if len(kins) > 1 and not asked.raw:
         _check_joinable(files, kins, scan, cls)
     return scan
+
+
+def _still_known(before: Scan | None, parts: Sequence[Part]) -> dict[int, FrameNumbers]:
+    """Frame numbers that were read before: pages keep their numbers if only the last file has grown."""
+    if before is None:
+        return {}
+    old = before._parts  # noqa: SLF001 - of one house
+    same = len(old) <= len(parts) and all(a[:2] == b[:2] for a, b in zip(old, parts, strict=False))
+    return dict(before._numbers) if same else {}  # noqa: SLF001
 
 
 def _own_channel(file: _File, *, raw: bool) -> int | None:

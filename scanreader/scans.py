@@ -8,6 +8,7 @@ import warnings
 from functools import cached_property
 from operator import index
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar, overload
 
 import numpy as np
@@ -137,6 +138,8 @@ class Source(NamedTuple):
     channel: int | None = None
     """The channel of these files, where each was logged to files of its own."""
     findings: tuple[Finding, ...] = ()
+    numbers: Mapping[int, FrameNumbers] = MappingProxyType({})
+    """Frame numbers of pages that are known from before."""
 
 
 class Scan:
@@ -221,6 +224,9 @@ class Scan:
         _count, "hStackManager.actualNumVolumes", "hStackManager.numVolumes", doc="Volumes asked for."
     )
 
+    _asked: Any = None
+    """What `read_scan` was asked for."""
+
     # ------------------------------------------------------------------------------ making
 
     def __init__(
@@ -252,7 +258,8 @@ class Scan:
         self._closed = False
 
     def _find_layout(self, source: Source) -> Layout:
-        known: dict[int, FrameNumbers] = {}
+        known = dict(source.numbers)
+        self.__dict__["_numbers"] = known
 
         def numbers_of(page: int) -> FrameNumbers:
             if page not in known:
@@ -1162,6 +1169,70 @@ class Scan:
         except HeaderError:
             return {}
         return parsed if isinstance(parsed, dict) else {}
+
+    # ------------------------------------------------------------- still being written
+
+    @cached_property
+    def _numbers(self) -> dict[int, FrameNumbers]:
+        """Frame numbers that were read when the scan was opened; not pickled."""
+        return {}
+
+    @cached_property
+    def _opened(self) -> tuple[Any, ...]:
+        """The files as `read_scan` found them; not pickled."""
+        return ()
+
+    def refresh(self) -> Scan:
+        """Look at the recording again, while ScanImage writes it: what has come since is in a new scan.
+
+        Returns
+        -------
+        Scan
+            With the frames that are complete by now, of all files that are there by now. This one stays as it is,
+            and can be read as before.
+
+        Raises
+        ------
+        ChangedFileError, PathnameError, …
+            As `read_scan`, if the files are not those of this recording any more.
+
+        Warns
+        -----
+        ScanReaderWarning
+            Of what was not said of this scan.
+        """
+        from scanreader.live import refreshed  # noqa: PLC0415 - it stands on this module
+
+        return refreshed(self)
+
+    def follow(
+        self, timeout: float = 60.0, *, field: int | None = None, interval: float = 0.1
+    ) -> Iterator[npt.NDArray[Any]]:
+        """Read frames as ScanImage writes them, those after this scan's own, until the acquisition ends.
+
+        Parameters
+        ----------
+        timeout : float
+            Seconds without a new frame after which it is given up, with a warning.
+        field : int, optional
+            Read one field; needed where fields differ in size.
+        interval : float
+            Seconds between looks at the files.
+
+        Yields
+        ------
+        array of shape (fields, y, x, channels, frames)
+            The frames that came; (y, x, channels, frames) of one field. Each frame once, in order, and none that is
+            not complete.
+
+        Raises
+        ------
+        FieldDimensionMismatch
+            If fields differ in size, and none is named.
+        """
+        from scanreader.live import follow  # noqa: PLC0415 - it stands on this module
+
+        return follow(self, timeout, field=field, interval=interval)
 
     # ------------------------------------------------------------------------ lifetime
 

@@ -1,0 +1,208 @@
+"""Recordings that are still being written: nothing is lost, doubled or torn."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import random
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from common import MESOSCOPE, STACK, VOLUME, read_warned
+
+from scanreader import ChangedFileError, FieldDimensionMismatch, ScanReaderWarning, pages, read_scan
+from scanreader.simulate import Recording
+
+# A process that appends the bytes of whole recordings piece by piece, as ScanImage's loggers do: the last page of a
+# file is marked as such when the file is closed.
+WRITER = """
+import random, sys, time
+from pathlib import Path
+source, target, seed, pause = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
+draw = random.Random(seed)
+for path in sorted((source / "open").iterdir()):
+    data, closed = path.read_bytes(), (source / "closed" / path.name).read_bytes()
+    with (target / path.name).open("wb", buffering=0) as file:
+        at = 0
+        while at < len(data):
+            size = draw.choice([1, 7, 100, 376, 2377, 5000, 20000])
+            at += file.write(data[at : at + size])
+            if draw.random() < 0.02:
+                time.sleep(pause)
+        differ = [i for i in range(0, len(data), 8) if data[i : i + 8] != closed[i : i + 8]]
+        for i in differ:
+            file.seek(i)
+            file.write(closed[i : i + 8])
+    print(path.name, flush=True)
+"""
+
+
+def stage(made: Recording, folder: Path) -> None:
+    """Write a recording's files as they are before and after they are closed."""
+    made.write(folder / "closed")
+    replace(made, closed=False).write(folder / "open")
+
+
+KINDS = {
+    "planar": Recording(frames_per_slice=3000, channels=(1, 2), frames_per_file=800),
+    "volume": replace(VOLUME, volumes=400, frames_per_file=333),
+    "stack": replace(STACK, volumes=300),
+    "one file": Recording(frames_per_slice=3000, height=24, width=20),
+    "galvo": Recording(frames_per_slice=1500, resonant=False, frames_per_file=700),
+    "averaged": Recording(frames_per_slice=4000, averaging=4),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_follows_a_real_writer(tmp_path: Path, kind: str) -> None:
+    made = KINDS[kind]
+    stage(made, tmp_path / "staged")
+    target = tmp_path / "live"
+    target.mkdir()
+    command = [sys.executable, "-c", WRITER, str(tmp_path / "staged"), str(target), "1", "0.005"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as writer:
+        scan = None
+        while scan is None:
+            try:
+                scan, _ = read_warned(target)
+            except (OSError, ValueError):  # nothing is there yet
+                assert writer.poll() is None
+                time.sleep(0.01)
+        before = scan.num_frames if scan.num_scanning_depths == len(made.zs) else 0
+        came = list(scan.follow(timeout=30, interval=0.01))
+        assert writer.wait(30) == 0
+    whole = read_scan(target)
+    assert len(came) > 1
+    assert np.array_equal(np.concatenate(came, axis=-1), whole[..., before:])
+    assert whole.num_frames == (
+        made.frames_per_slice // made.averaging if made.mode == "planar" else made.volumes * made.frames_per_slice
+    )
+
+
+def test_a_scan_stays_readable_while_its_file_grows(tmp_path: Path) -> None:
+    made = Recording(frames_per_slice=60)
+    stage(made, tmp_path)
+    data = (tmp_path / "open" / "scan_00001.tif").read_bytes()
+    path = tmp_path / "live.tif"
+    path.write_bytes(data[: len(data) // 3])
+    scan, _ = read_warned(path)
+    first = scan[:]
+    trace = scan[0, 3, 3, 0]
+    with path.open("ab") as file:
+        file.write(data[len(data) // 3 : -1000])
+    assert np.array_equal(scan[:], first)
+    assert np.array_equal(scan[0, 3, 3, 0], trace)
+    assert np.array_equal(pickle.loads(pickle.dumps(scan))[:], first)
+    more = scan.refresh()
+    assert more.num_frames > scan.num_frames
+    assert np.array_equal(more[..., : scan.num_frames], first)
+    path.write_bytes((tmp_path / "closed" / "scan_00001.tif").read_bytes())
+    assert np.array_equal(more.refresh()[:], read_scan(path)[:])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_moment_gives_whole_frames(tmp_path: Path, seed: int) -> None:
+    """Cut at hundreds of places, a growing file never gives a torn frame, and never fewer than before."""
+    made = replace(VOLUME, volumes=6)
+    stage(made, tmp_path)
+    data = (tmp_path / "open" / "scan_00001.tif").read_bytes()
+    right = read_scan(tmp_path / "closed")[:]
+    path = tmp_path / "live.tif"
+    draw = random.Random(seed)
+    ends = sorted(draw.randrange(len(data) // 4, len(data)) for _ in range(150))
+    path.write_bytes(data[: ends[0]])
+    scan, _ = read_warned(path)
+    at = ends[0]
+    for end in ends[1:]:
+        with path.open("ab") as file:
+            file.write(data[at:end])
+        at = end
+        new = scan.refresh()
+        assert new.num_frames >= (scan.num_frames if scan.num_scanning_depths == 3 else 0)
+        if new.num_scanning_depths == 3:
+            assert np.array_equal(new[:], right[..., : new.num_frames])
+        scan = new
+
+
+def test_refresh_reads_nothing_again_that_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Recording(frames_per_slice=400, frames_per_file=10)
+    paths = made.write(tmp_path / "all")
+    live = tmp_path / "live"
+    live.mkdir()
+    for path in paths[:30]:
+        (live / path.name).write_bytes(path.read_bytes())
+    scan, _ = read_warned(live)
+    opened: list[str] = []
+    original = pages.OpenFile.__init__
+
+    def counted(self: Any, path: Any) -> None:
+        opened.append(os.fspath(path))
+        original(self, path)
+
+    monkeypatch.setattr(pages.OpenFile, "__init__", counted)
+    (live / paths[30].name).write_bytes(paths[30].read_bytes())
+    more = scan.refresh()
+    assert more.num_frames == 310
+    assert {Path(name).name for name in opened} <= {paths[29].name, paths[30].name}
+    monkeypatch.undo()
+    assert np.array_equal(more[:], read_warned(live)[0][:])
+
+
+def test_refresh_is_of_what_was_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    MESOSCOPE.write(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    scan = read_scan("scan_00001.tif", dtype=np.float32, join_contiguous=True).trimmed(left=1)
+    monkeypatch.chdir(tmp_path.parent)
+    new = pickle.loads(pickle.dumps(scan)).refresh()
+    assert new.fields == scan.fields
+    assert new.dtype == np.float32
+    assert np.array_equal(new[0], scan[0])
+
+
+def test_a_file_that_took_the_place_of_another_is_no_growth(tmp_path: Path) -> None:
+    stage(Recording(frames_per_slice=60), tmp_path)
+    path = tmp_path / "live.tif"
+    data = (tmp_path / "open" / "scan_00001.tif").read_bytes()
+    path.write_bytes(data[:50_000])
+    scan, _ = read_warned(path)
+    other = tmp_path / "other.tif"
+    other.write_bytes(data)
+    other.replace(path)
+    with pytest.raises(ChangedFileError):
+        scan[:]
+
+
+def test_following_ends_with_a_warning_where_nothing_comes(tmp_path: Path) -> None:
+    stage(Recording(frames_per_slice=60), tmp_path)
+    data = (tmp_path / "open" / "scan_00001.tif").read_bytes()
+    (tmp_path / "live.tif").write_bytes(data[: len(data) // 2])
+    scan, _ = read_warned(tmp_path / "live.tif")
+    with pytest.warns(ScanReaderWarning, match="no frame came for 0.2 s"):
+        assert list(scan.follow(timeout=0.2, interval=0.05)) == []
+
+
+def test_following_what_has_ended_gives_nothing(tmp_path: Path) -> None:
+    Recording(frames_per_slice=6).write(tmp_path)
+    assert list(read_scan(tmp_path).follow(timeout=5)) == []
+
+
+def test_fields_of_other_sizes_are_followed_one_by_one(tmp_path: Path) -> None:
+    MESOSCOPE.write(tmp_path)
+    scan = read_scan(tmp_path)
+    with pytest.raises(FieldDimensionMismatch):
+        scan.follow()
+    assert list(scan.follow(field=4)) == []
+
+
+def test_a_closed_scan_is_not_refreshed(tmp_path: Path) -> None:
+    Recording(frames_per_slice=6).write(tmp_path)
+    scan = read_scan(tmp_path)
+    scan.close()
+    with pytest.raises(ValueError, match="closed"):
+        scan.refresh()
