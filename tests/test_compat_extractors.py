@@ -290,6 +290,43 @@ def test_an_odd_suffix_is_said(tmp_path: Path) -> None:
         compat.ScanImageImagingExtractor(file_path=path)
 
 
+def test_planes_are_known_by_the_header_however_little_a_file_holds(tmp_path: Path) -> None:
+    fast = Recording(mode="fast", zs=(0, 10, 20), volumes=4, flyback=1, frames_per_file=2).write(tmp_path / "fast")
+    slow = Recording(mode="slow", zs=(0, 10, 20), frames_per_slice=4, frames_per_file=4).write(tmp_path / "slow")
+    for path in (*fast, *slow):
+        assert compat.ScanImageImagingExtractor.get_available_num_planes(path) == 3
+
+
+def test_files_in_another_order_are_put_right_and_said(tmp_path: Path) -> None:
+    paths = Recording(frames_per_slice=3, loops=2).write(tmp_path)
+    with pytest.warns(UserWarning, match="in the order of their frames"):
+        ours = compat.ScanImageImagingExtractor(file_paths=paths[::-1])
+    assert ours.file_paths == paths
+    assert (np.diff(ours.get_times()) > 0).all()
+    assert compat.ScanImageImagingExtractor(file_paths=np.array(paths)).get_num_samples() == 6  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("samples", [[True, False, True, False, False, False], [1.9], ["a"]])
+def test_samples_that_are_no_integers(tmp_path: Path, samples: Any) -> None:
+    (path,) = Recording(frames_per_slice=6).write(tmp_path)
+    with pytest.raises(TypeError, match="integers"):
+        compat.ScanImageImagingExtractor(file_path=path).get_samples(samples)
+
+
+def test_slow_stacks_are_found_without_enable(tmp_path: Path) -> None:
+    made = Recording(mode="slow", zs=(0, 1, 2), settings={"hStackManager.enable": None}, loops=2)
+    paths = replace(made, settings={**made.settings, "acqState": "other"}).write(tmp_path)
+    assert compat.ScanImageImagingExtractor(file_path=paths[0]).file_paths == paths
+
+
+def test_names_that_are_not_scanimage_s_stay_alone(tmp_path: Path) -> None:
+    made = Recording(frames_per_slice=6, frames_per_file=10)
+    for number in (1, 2):
+        (path,) = replace(made, epoch=(2023, 1, 1, 1, number, 0.0)).write(tmp_path / str(number))
+        path.rename(tmp_path / f"m_{number}.tif")
+    assert compat.ScanImageImagingExtractor(file_path=tmp_path / "m_1.tif").get_num_samples() == 6
+
+
 # ------------------------------------------------------------------------- multi-ROI
 
 
@@ -429,6 +466,24 @@ def test_neuroconv_writes_a_real_recording_to_nwb(recordings: Path, tmp_path: Pa
             assert series.data.shape == (100, 20, 20, 9)
             written.append(np.asarray(series.data))
     assert np.array_equal(written[0], written[1])
+
+
+def test_neuroconv_s_interface_has_its_metadata(recordings: Path) -> None:
+    interfaces = pytest.importorskip("neuroconv.datainterfaces", reason="pip install 'scanreader[ecosystem]'")
+
+    class Ours(interfaces.ScanImageImagingInterface):  # type: ignore[misc,name-defined]
+        @classmethod
+        def get_extractor_class(cls) -> Any:
+            return compat.ScanImageImagingExtractor
+
+    path = recordings / REAL["volume"][0]
+    ours, theirs = (
+        interface(file_path=path, channel_name="Channel 1").get_metadata().to_dict()
+        for interface in (Ours, interfaces.ScanImageImagingInterface)
+    )
+    assert ours["Devices"] == theirs["Devices"]
+    assert ours["Ophys"] == theirs["Ophys"]
+    assert ours["NWBFile"]["session_start_time"] == theirs["NWBFile"]["session_start_time"]
 
 
 def test_errors_are_ours(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def _opened(file: Path) -> Iterator[ScanImageTiffReader]:
     except BrokenPipeError:  # whoever reads the output has enough
         sys.stderr.close()
         raise typer.Exit(1) from None
-    except ScanReaderError as error:
+    except (ScanReaderError, OSError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None
 

@@ -42,6 +42,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return api_version()
     if name not in _EXTRACTORS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:

@@ -14,8 +14,8 @@ import numpy.typing as npt
 from roiextractors import ImagingExtractor
 
 from scanreader.compat.tiffreader import ScanImageTiffReader
-from scanreader.compat.utilities import header_of, saved_channels
-from scanreader.errors import FieldDimensionMismatch, HeaderError, ScanIndexError
+from scanreader.compat.utilities import general_metadata, header_of, saved_channels
+from scanreader.errors import FieldDimensionMismatch, HeaderError, ScanIndexError, ScanKeyError, ScanReaderError
 from scanreader.frames import timestamps
 from scanreader.header import Header
 from scanreader.reader import read_scan
@@ -23,11 +23,15 @@ from scanreader.scans import PlainScan, Scan
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, DTypeLike
 
+    from scanreader.layout import Stack
+
     Pathname = str | os.PathLike[str]
 
+MOST_NAMED = 100
 SUFFIXES = (".tiff", ".tif", ".TIFF", ".TIF")
 
 
@@ -80,7 +84,7 @@ class ScanImageImagingExtractor(ImagingExtractor):  # type: ignore[misc] # roiex
         self,
         file_path: Pathname | None = None,
         channel_name: str | None = None,
-        file_paths: list[Pathname] | None = None,
+        file_paths: Sequence[Pathname] | None = None,
         slice_sample: int | None = None,
         plane_index: int | None = None,
         interleave_slice_samples: bool = False,
@@ -90,12 +94,24 @@ class ScanImageImagingExtractor(ImagingExtractor):  # type: ignore[misc] # roiex
         field_index: int | None = None,
     ) -> None:
         super().__init__()
-        first = file_paths[0] if file_paths else file_path
+        named = [] if file_paths is None else list(file_paths)
+        first = named[0] if named else file_path
         assert first is not None, "file_path or file_paths must be provided"
         self.file_path = Path(first)
         _check_suffix(self.file_path, f"{self.extractor_name} Extractor")
-        self.file_paths: list[Any] = list(file_paths) if file_paths else find_files(self.file_path)
+        self.file_paths: list[Any] = named or find_files(self.file_path)
         self.scan: Scan = read_scan([Path(path) for path in self.file_paths], siblings=False)
+        read = [Path(path) for path in self.scan.filenames]
+        if [Path(path).absolute() for path in self.file_paths] != read:
+            warnings.warn(
+                "The files are read in the order of their frames, which is not the order in which they were given.",
+                UserWarning,
+                stacklevel=2,
+            )
+            self.file_paths = list(read)
+        block = header_of(self.file_path)
+        self._metadata, rois = general_metadata(block)
+        self._general_metadata = {"version": block.version, "FrameData": self._metadata, **rois}
         if isinstance(self.scan, PlainScan):
             raise HeaderError(f"Invalid metadata: {str(first)!r} has no header of ScanImage")
         chosen = _choose_fields(self.scan, roi_index, roi_name, field_index)
@@ -109,7 +125,7 @@ class ScanImageImagingExtractor(ImagingExtractor):  # type: ignore[misc] # roiex
         if self.is_volumetric and plane_index is not None:
             if not 0 <= plane_index < len(self._fields):
                 raise ValueError(f"plane_index ({plane_index}) must be between 0 and {len(self._fields) - 1}")
-            self._fields, self.is_volumetric = [self._fields[plane_index]], False
+            self._fields, self.is_volumetric = [self._fields[int(plane_index)]], False
         shape = self.scan.fields[self._fields[0]]
         self._rows, self._columns = range(shape.height), range(shape.width)
 
@@ -135,7 +151,7 @@ class ScanImageImagingExtractor(ImagingExtractor):  # type: ignore[misc] # roiex
                 raise ValueError(
                     f"slice_sample must be between 0 and {repeats - 1} (frames_per_slice - 1), but got {slice_sample}."
                 )
-            self._first_frame, self._step = slice_sample, repeats
+            self._first_frame, self._step = int(slice_sample), repeats
         elif not interleave:
             raise ValueError(
                 f"Multiple frames per slice detected ({repeats}), but no slice_sample specified. Give slice_sample "
@@ -200,7 +216,10 @@ class ScanImageImagingExtractor(ImagingExtractor):  # type: ignore[misc] # roiex
 
     def get_samples(self, sample_indices: ArrayLike) -> npt.NDArray[Any]:
         """Read samples by their numbers, in any order; see `get_series`."""
-        indices = np.atleast_1d(np.asarray(sample_indices, np.int64))
+        indices = np.atleast_1d(np.asarray(sample_indices))
+        if indices.size and indices.dtype.kind not in "iu":
+            raise ScanKeyError(f"samples are given by integers, not by {indices.dtype} values")
+        indices = indices.astype(np.int64)
         assert indices.size == 0 or indices.max() < self.get_num_samples(), (
             "'sample_indices' range beyond number of available samples!"
         )
@@ -304,7 +323,7 @@ class ScanImageImagingExtractor(ImagingExtractor):  # type: ignore[misc] # roiex
     @staticmethod
     def get_available_num_planes(file_path: Pathname) -> int:
         """Return the number of planes of a file's recording: 1 if it is planar."""
-        return _opened_alone(file_path).num_scanning_depths
+        return _stack_of(file_path).slices
 
     @staticmethod
     def get_frames_per_slice(file_path: Pathname) -> int:
@@ -317,10 +336,11 @@ class ScanImageImagingExtractor(ImagingExtractor):  # type: ignore[misc] # roiex
         return frames // averaged if whole else frames  # type: ignore[no-any-return] # it may be infinite
 
 
-def _opened_alone(path: Pathname) -> Scan:
+def _stack_of(path: Pathname) -> Stack:
+    """The order of frames by a file's header alone, however much of the recording it holds."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that it is one file of several is what was asked
-        return read_scan(path, siblings=False)
+        warnings.simplefilter("ignore")  # of its pages, nothing is asked
+        return read_scan(path, siblings=False, raw=True)._find_stack()  # noqa: SLF001 - no other user needs it
 
 
 def _part(whole: range, start: int | None, end: int | None, what: str, size: str) -> range:
@@ -381,39 +401,44 @@ def find_files(path: Path) -> list[Path]:
     """
     settings = Header(header_of(path).text)
     parts = path.stem.split("_")
-    per_file = settings.get("hScan2D.logFramesPerFile", math.inf)
-    rolled = settings.get("acqState") == "grab" and per_file != math.inf
-    if not rolled and settings.get("acqState") != "loop" and not _is_slow(settings):
+    state, per_file = settings.get("acqState"), settings.get("hScan2D.logFramesPerFile", math.inf)
+    if state == "grab" and per_file != math.inf:
+        rolled = len(parts) > 2 and all(_is_number(part) for part in parts[-2:])
+    else:
+        rolled = state == "loop" or _is_slow(path)
+    if not rolled or not _is_number(parts[-1]):
         return [path]
     prefix = "".join(f"{part}_" for part in parts[:-1])
     beside = [other for other in path.parent.iterdir() if other.suffix == path.suffix and other.stem.startswith(prefix)]
-    numbered = {int(other.stem[len(prefix) :]): other for other in beside if _is_number(other.stem[len(prefix) :])}
-    stray = sorted(other.name for other in beside if other not in numbered.values())
-    if path not in numbered.values():
-        return [path]
+    numbered = [(int(other.stem[len(prefix) :]), other) for other in beside if _is_number(other.stem[len(prefix) :])]
+    numbers = {number for number, _ in numbered}
+    stray = sorted(other.name for other in beside if not _is_number(other.stem[len(prefix) :]))
     if stray:
         warnings.warn(
             f"Non-sequence files detected: {', '.join(stray)}. They are left out; file_paths can name them.",
             UserWarning,
             stacklevel=3,
         )
-    missing = sorted(set(range(min(numbered), max(numbered) + 1)) - set(numbered))
+    missing = sorted(set(range(min(numbers), max(numbers) + 1)) - numbers)
     if missing:
         digits = len(parts[-1])
-        names = ", ".join(f"{prefix}{number:0{digits}d}{path.suffix}" for number in missing)
-        warnings.warn(f"Missing files detected in the sequence: {names}.", UserWarning, stacklevel=3)
-    return [numbered[number] for number in sorted(numbered)]
+        names = ", ".join(f"{prefix}{number:0{digits}d}{path.suffix}" for number in missing[:MOST_NAMED])
+        more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
+        warnings.warn(f"Missing files detected in the sequence: {names}{more}.", UserWarning, stacklevel=3)
+    return [other for _, other in sorted(numbered)]
 
 
 def _is_number(text: str) -> bool:
-    return re.fullmatch(r"\d{1,18}", text, re.ASCII) is not None
+    return re.fullmatch(r"\d{1,9}", text, re.ASCII) is not None
 
 
-def _is_slow(settings: Header) -> bool:
+def _is_slow(path: Path) -> bool:
     """Whether slices were recorded one by one: ScanImage begins files there too."""
-    slow = settings.get("hStackManager.stackMode") == "slow" and settings.get("hStackManager.enable") is True
-    slices = settings.get("hStackManager.actualNumSlices", settings.get("hStackManager.numSlices", 1))
-    return bool(slow and isinstance(slices, (int, float)) and slices > 1)
+    try:
+        stack = _stack_of(path)
+    except ScanReaderError:
+        return False
+    return stack.mode == "slow" and stack.slices > 1
 
 
 class ScanImageLegacyImagingExtractor(ImagingExtractor):  # type: ignore[misc] # roiextractors has no types

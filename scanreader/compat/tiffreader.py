@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -20,10 +19,9 @@ if TYPE_CHECKING:
 
 def api_version() -> str:
     """Return a sentence that names the version of this library."""
-    try:
-        return f"Version {version('scanreader')} by scanreader"
-    except PackageNotFoundError:  # it runs from a folder that was never installed
-        return "Version unknown by scanreader"
+    import scanreader  # noqa: PLC0415 - it is whole by the time this is asked
+
+    return f"Version {scanreader.__version__} by scanreader"
 
 
 class ScanImageTiffReader:

@@ -90,7 +90,7 @@ def parse_matlab_vector(matlab_vector: str) -> list[int]:
     """
     words = re.split(r"[;,\s]+", matlab_vector.strip().strip("[]").strip())
     try:
-        return [int(word) for word in words if word]
+        return [int(word) for word in words]
     except ValueError:
         raise ValueError(f"Could not parse vector from {matlab_vector}.") from None
 
@@ -107,7 +107,7 @@ def read_scanimage_metadata(file_path: Pathname) -> dict[str, Any]:
     """
     block = header_of(file_path)
     settings = Header(block.text)
-    rois = json.loads(block.rois) if block.rois else {}
+    frame_data, rois = general_metadata(block)
     names = saved_channels(settings)
     planes, frames, rate = _order(settings)
     parsed = {
@@ -119,10 +119,16 @@ def read_scanimage_metadata(file_path: Pathname) -> dict[str, Any]:
         "roi_metadata": rois["RoiGroups"] if rois else None,
     }
     return {
-        "scan_image_non_varying_frame_metadata": {name: _spelled(value) for name, value in settings.raw.items()},
+        "scan_image_non_varying_frame_metadata": frame_data,
         "scan_image_roi_group_metadata": rois,
         "roiextractors_parsed_metadata": parsed,
     }
+
+
+def general_metadata(block: Block) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a header's settings, and its ROI groups, in the form in which tifffile has them."""
+    settings = {name: _spelled(value) for name, value in Header(block.text).raw.items()}
+    return settings, json.loads(block.rois) if block.rois else {}
 
 
 def _spelled(text: Any) -> Any:
