@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,6 +63,16 @@ class Report:
 
 def check(scan: Scan) -> Report:
     """Look at the IFD and the description of every page; see `Scan.check`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what would be warned of is among the findings
+        found = _found(scan)
+    again = {(finding.name, finding.place) for finding in found}
+    once = [*(finding for finding in scan.findings if (finding.name, finding.place) not in again), *found]
+    worst = list(MARKS)[::-1]
+    return Report(repr(scan), tuple(sorted(dict.fromkeys(once), key=lambda finding: worst.index(finding.severity))))
+
+
+def _found(scan: Scan) -> list[Finding]:
     found: list[Finding] = [*_pages(scan), *_header(scan)]
     try:
         table = scan.frame_table
@@ -70,10 +81,7 @@ def check(scan: Scan) -> Report:
         found += _flags(scan, table)
     except ScanReaderError as error:
         found.append(Finding("damaged-page", "damage", "", str(error)))
-    again = {(finding.name, finding.place) for finding in found}
-    once = [*(finding for finding in scan.findings if (finding.name, finding.place) not in again), *found]
-    worst = list(MARKS)[::-1]
-    return Report(repr(scan), tuple(sorted(dict.fromkeys(once), key=lambda finding: worst.index(finding.severity))))
+    return found
 
 
 # --------------------------------------------------------------------------- files
@@ -83,11 +91,14 @@ def _pages(scan: Scan) -> Iterator[Finding]:
     """Pages that are not where their spacing says, or not what the others are."""
     pages = scan._pages  # noqa: SLF001 - check is a part of Scan
     uneven = {file.path: len(file.runs) for file in pages.files if len(file.runs) > 1}
-    for path, odd, why in pages.odd_pages():
+    for path, odd, why, mended in pages.odd_pages():
         name = Path(path).name
         if why:
             many = f" ({len(odd)} pages are odd)" if len(odd) > 1 else ""
             yield Finding("damaged-page", "damage", name, f"{why}{many}")
+            continue
+        if mended:
+            yield Finding("broken-pointer", "warning", name, mended)
             continue
         uneven.pop(path, None)
         said = f"page {odd[0]} of {name} is not where the spacing of its file's pages says; all are found"

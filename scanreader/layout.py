@@ -301,7 +301,7 @@ class _Numbering:
             page = frame * c
             within = self._numbers_of(page).in_acquisition if page < self.parts[0].pages else said
             running = self.at(page) if page < self.parts[0].pages else None
-            if within != said and running == (self.at(0) or 0) + frame * a:
+            if within is not None and within != said and running == (self.at(0) or 0) + frame * a:
                 raise LayoutError(
                     f"the header says {r * a} frames a slice (framesPerSlice), but frame {running} is frame {within} "
                     "of its slice by frameNumberAcquisition; raw=True reads the pages as they lie"

@@ -9,26 +9,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scanreader.errors import ScanReaderWarning
+from scanreader.errors import ChangedFileError, ScanReaderWarning
 from scanreader.frames import FRAME_TABLE, NUMBERS_END, fill_table
 from scanreader.layout import saved_counts
 from scanreader.reader import open_scan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy.typing as npt
 
     from scanreader.scans import Scan
 
 AT_A_TIME = 64 << 20  # bytes of new frames that are given at once
+TRIES = 5
 EXPECTED = ("cut-end", "partial-volume", "empty-file", "left-out-file")  # findings while a recording goes on
 
 
 def refreshed(scan: Scan) -> Scan:
     """Open a recording again; see `Scan.refresh`."""
     scan._refuse_closed()  # noqa: SLF001 - of one house
-    new = open_scan(scan._asked, scan)  # noqa: SLF001
+    new = _patiently(lambda: open_scan(scan._asked, scan))  # noqa: SLF001
     said = {finding.name for finding in scan.findings} | set(EXPECTED)
     findings = [finding for finding in new.findings if finding.name not in said]
     if findings:
@@ -51,9 +52,15 @@ def _follow(scan: Scan, timeout: float, *, field: int | None, interval: float) -
         if _is_whole(scan) and scan.num_frames > done:
             key = slice(None) if field is None else field
             step = max(1, AT_A_TIME // max(1, scan.nbytes // max(1, scan.num_frames)))
-            for start in range(done, scan.num_frames, step):
-                yield scan[key, ..., start : min(scan.num_frames, start + step)]
-            done, last = scan.num_frames, time.monotonic()
+            end = min(scan.num_frames, done + step)
+            try:
+                frames = scan[key, ..., done:end]
+            except ChangedFileError:  # it was closed this moment, or is not what it was: then opening says so
+                scan = refreshed(scan)
+                continue
+            done, last = end, time.monotonic()
+            yield frames
+            continue
         if _has_ended(scan, done):
             return
         if time.monotonic() - last > timeout:
@@ -65,6 +72,16 @@ def _follow(scan: Scan, timeout: float, *, field: int | None, interval: float) -
             return
         time.sleep(interval)
         scan = refreshed(scan)
+
+
+def _patiently(job: Callable[[], Scan]) -> Scan:
+    """Do something again if a file changed meanwhile, as files do while they are written."""
+    for _ in range(TRIES - 1):
+        try:
+            return job()
+        except ChangedFileError:
+            time.sleep(0.01)
+    return job()
 
 
 def _is_whole(scan: Scan) -> bool:

@@ -12,6 +12,7 @@ import contextlib
 import errno
 import io
 import itertools
+import math
 import mmap
 import os
 import stat
@@ -77,6 +78,7 @@ RETRIES = (0.01, 0.1, 0.5)  # seconds to wait before a read that failed is tried
 READ_ONLY = os.O_RDONLY | getattr(os, "O_BINARY", 0)  # the latter is Windows'
 MAX_ENTRIES = 4096  # no writer comes near; more means that these bytes are no IFD
 MAX_STRIPS = 1 << 20
+MOST_PACKED = 1100  # bytes of pixels in one byte of a file: deflate packs 1032 at most
 
 LEAP_FROM = 8  # evenly spaced pages after which the chain is not walked page by page any more
 LEAP_PROBES = 16
@@ -272,6 +274,8 @@ def read_flavour(file: OpenFile) -> tuple[Flavour, int]:
         return Flavour(order, big=False), struct.unpack(order + "I", start[4:8])[0]
     if order and kind == 43 and len(start) == 16:
         return Flavour(order, big=True), struct.unpack(order + "Q", start[8:16])[0]
+    if 0 < file.size < 16 and (b"II\x2b\0".startswith(start[:4]) or b"II\x2a\0".startswith(start[:4])):
+        raise NoPageError(f"{file.path!r} holds no page yet: it has {file.size} bytes")
     what = "is empty" if file.size == 0 else f"begins with the bytes {start[:8].hex(' ')}"
     raise FileFormatError(f"{file.path!r} is not a TIFF: it {what}")
 
@@ -660,7 +664,7 @@ def _walk(file: OpenFile, flavour: Flavour, first: Page, *, leap: bool = True) -
             break
         _join_run(runs, number, page)
         number += 1
-        if page.next in seen:
+        if page.next and page.next in seen:
             raise DamagedPageError(
                 f"{file.path!r}: page {number - 1} says that the page at byte {page.next} comes next, but that "
                 "was read before: the chain of pages runs in a circle"
@@ -853,6 +857,10 @@ def _index_decoded(path: str | Path) -> FileIndex:
                 f"the pages of {name!r} differ: page 0 has {shape} {dtype}, page {number} has {other[0]} {other[1]}"
             )
     status = Path(path).stat()
+    if math.prod(shape) * dtype.itemsize > MOST_PACKED * status.st_size:
+        raise FileFormatError(
+            f"the pages of {name!r} claim {shape[0]} x {shape[1]} pixels, more than its {status.st_size} bytes can hold"
+        )
     form = Form(shape[0], shape[1], dtype.newbyteorder("=").str)
     return FileIndex(name, status.st_size, status.st_mtime_ns, form, len(found), ())
 
@@ -992,7 +1000,7 @@ class Pages:
             found += read(self.files[file], numbers[a:b] - self.starts[file], limit, self._maps)
         return found
 
-    def odd_pages(self) -> Iterator[tuple[str, list[int], str]]:
+    def odd_pages(self) -> Iterator[tuple[str, list[int], str, str]]:
         """Look at the IFD of every page.
 
         Yields
@@ -1003,6 +1011,8 @@ class Pages:
             Their numbers in the file.
         why : str
             Why they cannot be read; '' if they can, by the chain of IFDs.
+        mended : str
+            What is wrong with that chain; '' if nothing is.
         """
         for index in self.files:
             odd: list[int] = []
@@ -1015,10 +1025,12 @@ class Pages:
                             good = _sound_of_run(run, pages, _spans(file, data, run, pages))
                             odd += (run.page + pages[~good]).tolist()
                 if odd:
-                    _walked_instead(index, odd[0])
-                    yield index.path, odd, ""
+                    with warnings.catch_warnings():
+                        warnings.simplefilter("ignore")  # it is given as `mended`
+                        walked = _walked_instead(index, odd[0])
+                    yield index.path, odd, "", walked.damage
             except ScanReaderError as error:
-                yield index.path, odd, str(error)
+                yield index.path, odd, str(error), ""
 
 
 def _descriptions_or_none(
@@ -1295,6 +1307,8 @@ def _walked_instead(index: FileIndex, page: int) -> FileIndex:
             f"page {page} of {index.path!r} is damaged: its IFD is not what the other pages' are "
             f"({index.num_pages} pages by their spacing, {walked.num_pages} by their chain)"
         )
+    if walked.damage and walked.damage != index.damage:
+        warnings.warn(walked.damage, ScanReaderWarning, stacklevel=2)
     return walked
 
 

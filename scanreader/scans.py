@@ -18,6 +18,7 @@ from scanreader import fields as geometry
 from scanreader.blocks import read_block
 from scanreader.errors import (
     ClosedScanError,
+    DamagedPageError,
     DtypeError,
     FieldDimensionMismatch,
     Finding,
@@ -59,6 +60,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 V = TypeVar("V", int, float)
 DIMS = ("fields", "y", "x", "channels", "frames")
+AROUND = 64  # frames around one that cannot be read, whose numbers tell its own
+FEW_AROUND = 4  # the same of one that says no number, which in some releases is every one
 EPOCH_END = 4000  # bytes of a description that hold the epoch in every release that writes one
 
 
@@ -263,8 +266,7 @@ class Scan:
 
         def numbers_of(page: int) -> FrameNumbers:
             if page not in known:
-                (description,) = source.pages.descriptions(np.array([page]), NUMBERS_END)
-                known[page] = frame_numbers(description)
+                known[page] = self._read_numbers(source, page)
             return known[page]
 
         layout, findings = find_layout(
@@ -277,6 +279,34 @@ class Scan:
         )
         self._findings += findings
         return layout
+
+    def _read_numbers(self, source: Source, page: int) -> FrameNumbers:
+        """Read the numbers of the frame of a page; of one that cannot be read, by those of the pages around it."""
+        c, a = self.stack.channels, self.stack.averaging
+        part = next(part for part in reversed(source.parts) if part.first <= page)
+        own: FrameNumbers | DamagedPageError
+        try:
+            own = frame_numbers(source.pages.descriptions(np.array([page]), NUMBERS_END)[0])
+        except DamagedPageError as error:
+            own = error
+        if isinstance(own, FrameNumbers) and own.frame is not None:
+            return own
+        # Pages at the end that say nothing are no frames: there, and only there, none behind has a number.
+        steps = [*range(1, AROUND), *(range(-1, -AROUND, -1) if isinstance(own, DamagedPageError) else ())]
+        for step in steps if isinstance(own, DamagedPageError) else steps[:FEW_AROUND]:
+            if not part.first <= page + step * c < part.first + part.pages:
+                continue
+            try:
+                other = frame_numbers(source.pages.descriptions(np.array([page + step * c]), NUMBERS_END)[0])
+            except DamagedPageError:
+                continue
+            if other.frame is not None and other.frame > step * a:
+                within = None if other.in_acquisition is None else other.in_acquisition - step * a
+                slow = self.stack.mode == "slow"  # where it begins anew at each slice
+                return FrameNumbers(other.frame - step * a, None if slow else within, other.acquisition)
+        if isinstance(own, DamagedPageError):
+            raise own
+        return own
 
     # ------------------------------------------------- what a class for a release has to say
 

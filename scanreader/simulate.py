@@ -901,7 +901,7 @@ class Recording:
         """Write one file of the recording."""
         period = float(self.header_settings()["hRoiManager.scanFramePeriod"])
         if self.is_classic:
-            write_classic(path, self._classic_pages(pages, period), signed=self.release != "3.8")
+            write_classic(path, self._classic_pages(pages, period), signed=self.release != "3.8", closed=self.closed)
             return
         described = ((self.description(frame, period).encode(), image) for frame, _, image in pages)
         write_bigtiff(

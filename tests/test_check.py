@@ -13,7 +13,7 @@ import pytest
 import tifffile
 from common import MESOSCOPE, STACK, VOLUME, read_warned
 
-from scanreader import read_scan
+from scanreader import ScanReaderWarning, read_scan
 from scanreader.check import Report
 from scanreader.errors import Finding
 from scanreader.simulate import RELEASES, Recording
@@ -190,12 +190,16 @@ def test_jumps_are_found_beside_frames_without_a_number(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("frames", [20, 100])
-def test_a_pointer_that_points_nowhere_is_damage(tmp_path: Path, frames: int) -> None:
+def test_a_pointer_that_points_nowhere_is_found(tmp_path: Path, frames: int) -> None:
     paths = Recording(frames_per_slice=frames).write(tmp_path)
+    right = read_scan(paths[0])[:]
     poke(paths, 5, 368, bytes(8))
-    report = read_scan(paths[0]).check()
-    assert report.names[0] == "damaged-page"
-    assert "all are found" not in str(report)
+    scan = read_scan(paths[0])
+    report = scan.check()
+    assert report.names == ["broken-pointer"]
+    assert not report.ok
+    with pytest.warns(ScanReaderWarning, match="page 5 of scan_00001.tif marks itself as the last"):
+        assert np.array_equal(scan[:], right)
 
 
 def test_a_page_of_another_width_is_damage(tmp_path: Path) -> None:

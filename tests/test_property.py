@@ -117,7 +117,7 @@ def test_any_key_of_any_recording(recording: Recording, data: st.DataObject) -> 
     with tempfile.TemporaryDirectory() as folder:
         paths = recording.write(folder)
         scan, warned = read_warned(folder)
-        assert ("closed" in warned) is (not recording.closed and not recording.is_classic)
+        assert ("closed" in warned) is (not recording.closed)
         fields = expected(recording, paths)
         assert len(scan) == len(fields)
         for _ in range(4):
