@@ -844,7 +844,7 @@ def _index_decoded(path: str | Path) -> FileIndex:
     except TIFFFILE_ERRORS as error:
         raise FileFormatError(f"tifffile cannot read {name!r}: {error}") from error
     shape, dtype = found[0]
-    if len(shape) != 2 or samples != 1:
+    if len(shape) != 2 or samples != 1 or not all(np.ndim(n) == 0 and n > 0 for n in shape):
         raise FileFormatError(
             f"the pages of {name!r} have shape {shape} with {samples} samples a pixel (RGB?); "
             "a recording has one integer a pixel"
@@ -1066,6 +1066,14 @@ def _descriptions(
     return found
 
 
+def _tag_of(file: OpenFile, flavour: Flavour, at: int, code: int) -> Tag | None:
+    """Find a tag of the page whose IFD is at a byte."""
+    try:
+        return read_ifd(file, flavour, at).tags.get(code)
+    except BadIfdError as error:
+        raise DamagedPageError(f"a page of {file.path!r} is damaged, at byte {at}: {error}") from None
+
+
 def _spans(file: OpenFile, data: Bytes | None, run: Run, pages: IndexArray) -> Bytes:
     """Bytes to check of pages of a run, of shape (pages, bytes)."""
     t = run.template
@@ -1086,13 +1094,13 @@ def _descriptions_of_run(
     t, ifds, spans = run.template, run.ifd + pages * run.stride, _spans(file, data, run, pages)
     _check(run, pages, spans)
     flavour = Flavour(t.word[0], big=t.word[2] == "8")
-    tag = read_ifd(file, flavour, int(ifds[0])).tags.get(DESCRIPTION)
+    tag = _tag_of(file, flavour, int(ifds[0]), DESCRIPTION)
     if tag is None:
         return [b""] * len(pages)
     place, head = tag.at - t.start, 12 if flavour.big else 8
     kind = _column(spans, place - head, flavour.order + "u4")  # of the entry: tag and type
     if (kind != kind[0]).any():
-        tags = (read_ifd(file, flavour, at).tags.get(DESCRIPTION) for at in ifds.tolist())
+        tags = (_tag_of(file, flavour, at, DESCRIPTION) for at in ifds.tolist())
         return [b"" if tag is None else tag_bytes(file, flavour, tag, limit) for tag in tags]
     sizes = _column(spans, place - head + 4, t.word).astype(np.int64) * SIZES.get(tag.kind, 1)
     starts = _column(spans, place, t.word).astype(np.int64)
@@ -1123,7 +1131,7 @@ def read_tag(index: FileIndex, page: int, code: int, limit: int | None = None) -
     with reopen(index) as file:
         if _is_sound(t, at, file.read(at + t.start, len(t.data)), -1):
             flavour = Flavour(t.word[0], big=t.word[2] == "8")
-            tag = read_ifd(file, flavour, at).tags.get(code)
+            tag = _tag_of(file, flavour, at, code)
             return b"" if tag is None else tag_bytes(file, flavour, tag, limit)
     return read_tag(_walked_instead(index, page), page, code, limit)
 

@@ -440,7 +440,7 @@ def test_roiextractors_is_imported_when_it_is_asked_for() -> None:
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
     with pytest.raises(AttributeError, match="nothing"):
-        compat.nothing  # noqa: B018 - that is the point
+        compat.nothing
     assert "ScanImageImagingExtractor" in dir(compat)
 
 

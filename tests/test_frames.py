@@ -504,4 +504,4 @@ def test_a_table_of_a_file_that_changed_is_refused(tmp_path: Path) -> None:
     scan = read_scan(path)
     os.truncate(path, path.stat().st_size - 5000)
     with pytest.raises(OSError, match="changed after it was opened"):
-        scan.frame_table  # noqa: B018 - it is read when asked for
+        scan.frame_table
