@@ -119,6 +119,7 @@ class Cut:
 @pytest.mark.parametrize("step", [pytest.param(1, marks=pytest.mark.slow), 23])
 def test_cut_at_every_byte_of_the_last_two_pages(tmp_path: Path, kind: str, step: int) -> None:
     cut = Cut(KINDS[kind], tmp_path)
+    step *= 5 if "strips" in kind else 1  # its pages are 30 times as large
     for size in range(cut.size - 1, cut.ends[-3], -step):
         cut.check(size)
 
