@@ -200,7 +200,7 @@ def _times(scan: Scan, table: Table) -> Iterator[Finding]:
     yield from _capped((_gap(scan, table, int(i)) for i in gaps), len(gaps), "gaps in time")
     yield from _capped((_gap(scan, table, int(i)) for i in back), len(back), "places where time goes back")
     said, rate = a / scan.scan_frame_rate if scan.scan_frame_rate else math.nan, 1 / period if period > 0 else math.nan
-    if math.isfinite(said) and math.isfinite(rate) and abs(period / said - 1) > RATE:
+    if 0 < said < math.inf and math.isfinite(rate) and abs(period / said - 1) > RATE:
         yield Finding(
             "rate-mismatch",
             "note",

@@ -15,7 +15,8 @@
     ├── DtypeError               also TypeError
     ├── DamagedPageError         also OSError
     ├── ChangedFileError         also OSError
-    └── ClosedScanError          also ValueError
+    ├── ClosedScanError          also ValueError
+    └── MissingExtraError        also ImportError
 
     ScanReaderWarning            also UserWarning
 """
@@ -97,6 +98,10 @@ class ChangedFileError(ScanReaderError, OSError):
 
 class ClosedScanError(ScanReaderError, ValueError):
     """The scan was closed."""
+
+
+class MissingExtraError(ScanReaderError, ImportError):
+    """A library that is needed for this is not installed."""
 
 
 class ScanReaderWarning(UserWarning):

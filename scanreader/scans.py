@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 import warnings
@@ -771,7 +772,7 @@ class Scan:
             source = _text(self.settings.get(f"hScan2D.virtualChannelSettings__{n}.source"))
             said = re.search(r"(\d+)$", source)
             inputs.append(int(said[1]) if said else n - 1)
-        return [every[i] if i < len(every) else None for i in inputs]
+        return [every[i] if 0 <= i < len(every) else None for i in inputs]
 
     @property
     def channel_luts(self) -> list[tuple[float, float]]:
@@ -1199,6 +1200,44 @@ class Scan:
         except HeaderError:
             return {}
         return parsed if isinstance(parsed, dict) else {}
+
+    # ------------------------------------------------------------------ where it goes next
+
+    @property
+    def token(self) -> str:
+        """What tells this scan from others: equal for equal files that are read alike, in any process."""
+        files = [(file.path, file.size, file.mtime_ns) for file in self._pages.files]
+        facts = (files, self.dtype.str, self._raw, self._joined, tuple(self._trim), self._pages.fill, self.num_frames)
+        return hashlib.sha256(repr(facts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+    def __dask_tokenize__(self) -> str:
+        return self.token
+
+    def to_dask(self, field: int | None = None, *, frames: int | None = None) -> Any:
+        """Make a dask array that reads when it is computed.
+
+        Parameters
+        ----------
+        field : int, optional
+            One field, of shape (y, x, channels, frames); all by default, of shape (fields, y, x, channels, frames).
+        frames : int, optional
+            Whole frames in each chunk, of all channels; by default as many as take about 64 MiB.
+
+        Returns
+        -------
+        dask.array.Array
+            Its name is the same in every process, and what workers get of the scan has kilobytes.
+
+        Raises
+        ------
+        FieldDimensionMismatch
+            If fields differ in size, and none is named.
+        MissingExtraError
+            If dask is not installed.
+        """
+        from scanreader.bridges.dask import to_dask  # noqa: PLC0415 - an extra
+
+        return to_dask(self, field, frames)
 
     # ------------------------------------------------------------- still being written
 

@@ -1,0 +1,46 @@
+"""Scans and fields as dask arrays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from scanreader.bridges import ScanLike, frames_at_a_time, needed
+from scanreader.errors import FieldDimensionMismatch
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+
+class FieldArray:
+    """One field as an array that is read when it is sliced, of shape (y, x, channels, frames).
+
+    It pickles as its scan does, in kilobytes, so workers open the files themselves.
+    """
+
+    ndim = 4
+
+    def __init__(self, scan: ScanLike, field: int) -> None:
+        self.scan, self.field = scan, field
+        shape = scan.fields[field]
+        self.shape = (shape.height, shape.width, scan.num_channels, scan.num_frames)
+        self.dtype: np.dtype[Any] = scan.dtype
+
+    def __getitem__(self, key: Any) -> npt.NDArray[Any]:
+        return self.scan[(self.field, *(key if isinstance(key, tuple) else (key,)))]
+
+
+def to_dask(scan: ScanLike, field: int | None = None, frames: int | None = None) -> Any:
+    """Make a dask array; see `Scan.to_dask`."""
+    array = needed("dask.array", "dask")
+    if field is not None:
+        shown = range(scan.num_fields)[field]
+        one = FieldArray(scan, shown)
+        height, width, channels, _ = one.shape
+        step = frames or frames_at_a_time(height * width * channels * scan.dtype.itemsize)
+        chunks = (height, width, channels, max(1, min(step, scan.num_frames)))
+        return array.from_array(one, chunks, name=f"scanreader-{scan.token}-{shown}", asarray=False, fancy=False)
+    sizes = {(shape.height, shape.width) for shape in scan.fields}
+    if len(sizes) > 1:
+        raise FieldDimensionMismatch(f"fields differ in size ({sorted(sizes)}): name one, as in scan.to_dask(0)")
+    return array.stack([to_dask(scan, i, frames) for i in range(scan.num_fields)])
