@@ -630,6 +630,7 @@ def _even(file: OpenFile, flavour: Flavour, first: Page) -> FileIndex | None:
     if not closed and _stands_whole(file, flavour, end):  # a last page that is shorter than the others
         return None
     ending = "" if closed else _unfinished(file, end, count)
+    stride = stride if count > 1 else 0  # of a last page, the pointer may say anything
     return _made(file, first.form, [Run(0, count, first.ifd, stride, first.template)], ending)
 
 

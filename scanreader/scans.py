@@ -1239,6 +1239,29 @@ class Scan:
 
         return to_dask(self, field, frames)
 
+    def to_xarray(self) -> Any:
+        """Make an xarray dataset that reads when it is computed.
+
+        Returns
+        -------
+        xarray.Dataset
+            Where fields are of one size, with one variable, ``data``, of dimensions (field, y, x, channel, time);
+            else with one for each field, ``field_0``, ``field_1``, … Coordinates are in s and µm (``y`` and ``x``
+            from the field's centre, ``field_y`` and ``field_x`` from that of the scan angles; pixels where the
+            header does not say), the names of channels and ROIs, and z.
+
+        Raises
+        ------
+        MissingExtraError
+            If xarray is not installed.
+        """
+        from scanreader.bridges import needed  # noqa: PLC0415 - an extra
+
+        needed("xarray", "xarray")
+        from scanreader.bridges.xarray import to_xarray  # noqa: PLC0415 - an extra
+
+        return to_xarray(self)
+
     # ------------------------------------------------------------- still being written
 
     @cached_property

@@ -41,6 +41,12 @@ class ScanLike(Protocol):
     @property
     def header(self) -> str: ...  # noqa: D102
     @property
+    def release(self) -> str: ...  # noqa: D102
+    @property
+    def microns_per_degree(self) -> float: ...  # noqa: D102
+    @property
+    def roi_metadata(self) -> dict[str, Any]: ...  # noqa: D102
+    @property
     def filenames(self) -> list[str]: ...  # noqa: D102
     def field_timestamps(self, field: int) -> npt.NDArray[np.float64]: ...  # noqa: D102
     def __getitem__(self, key: Any) -> npt.NDArray[Any]: ...
@@ -59,7 +65,9 @@ def needed(module: str, extra: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name is None or not module.startswith(error.name.split(".")[0]):
             raise
-        raise MissingExtraError(f"this needs {error.name}: pip install 'scanreader[{extra}]'") from error
+        raise MissingExtraError(
+            f"this needs {module.split('.', maxsplit=1)[0]}: pip install 'scanreader[{extra}]'"
+        ) from error
 
 
 def frames_at_a_time(frame_bytes: int, most: int = 64 << 20) -> int:

@@ -1,0 +1,160 @@
+"""Scans as xarray datasets, and the backend that opens them."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import xarray as xr
+from xarray.backends import BackendArray, BackendEntrypoint
+from xarray.core import indexing
+
+from scanreader.blocks import read_block
+from scanreader.bridges import ScanLike, frames_at_a_time
+from scanreader.errors import ScanReaderError
+from scanreader.pages import index_file
+from scanreader.reader import SUFFIXES, read_scan
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from scanreader.fields import Field
+
+
+class FieldBackend(BackendArray):  # type: ignore[misc] # xarray does not say its type
+    """Fields of one size as xarray asks for them: every axis by itself, which is how a scan is indexed.
+
+    Of one field, (y, x, channel, time); of several, (field, y, x, channel, time).
+    """
+
+    def __init__(self, scan: ScanLike, fields: Sequence[int], *, one: bool) -> None:
+        self.scan, self.fields, self.one = scan, list(fields), one
+        shape = scan.fields[self.fields[0]]
+        sizes = (shape.height, shape.width, scan.num_channels, scan.num_frames)
+        self.shape = sizes if one else (len(self.fields), *sizes)
+        self.dtype = scan.dtype
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
+
+    def _read(self, key: tuple[Any, ...]) -> npt.NDArray[Any]:
+        if self.one:
+            return self.scan[(self.fields[0], *key)]
+        picked = np.arange(len(self.fields))[key[0]]
+        chosen = np.asarray(self.fields)[picked]
+        return self.scan[(int(chosen) if chosen.ndim == 0 else chosen, *key[1:])]
+
+
+def to_xarray(scan: ScanLike) -> xr.Dataset:
+    """Make a dataset; see `Scan.to_xarray`."""
+    sizes = {(field.height, field.width) for field in scan.fields}
+    names = {"channel": ("channel", scan.channel_names)}
+    if len(sizes) == 1:
+        fields = range(scan.num_fields)
+        data: dict[str, Any] = {"data": _lazy(scan, fields, ("field", "y", "x", "channel", "time"), one=False)}
+        places = [_places(field) for field in scan.fields]
+        coordinates: dict[str, Any] = {
+            "field": ("field", list(fields)),
+            "name": ("field", [field.name for field in scan.fields]),
+            "z": ("field", [field.depth for field in scan.fields], {"units": "um"}),
+            "slice": ("field", [field.slice_id for field in scan.fields]),
+            "time": ("time", scan.field_timestamps(0), _seconds(scan)),
+            "field_time": (("field", "time"), np.stack([scan.field_timestamps(i) for i in fields]), {"units": "s"}),
+            "y": ("y", places[0][0] - np.mean(places[0][0]), {"units": places[0][2]}),
+            "x": ("x", places[0][1] - np.mean(places[0][1]), {"units": places[0][2]}),
+            "field_y": (("field", "y"), np.stack([place[0] for place in places]), {"units": places[0][2]}),
+            "field_x": (("field", "x"), np.stack([place[1] for place in places]), {"units": places[0][2]}),
+        }
+        return xr.Dataset(data, {**names, **coordinates}, _attributes(scan))
+    data, coordinates = {}, {}
+    for i, field in enumerate(scan.fields):
+        ys, xs, unit = _places(field)
+        dims, values, _, encoding = _lazy(scan, [i], (f"y_{i}", f"x_{i}", "channel", f"time_{i}"), one=True)
+        facts = {"name": field.name, "z": field.depth, "slice": field.slice_id, "rotation": field.rotation}
+        data[f"field_{i}"] = (dims, values, facts, encoding)
+        coordinates[f"y_{i}"] = (f"y_{i}", ys, {"units": unit})
+        coordinates[f"x_{i}"] = (f"x_{i}", xs, {"units": unit})
+        coordinates[f"time_{i}"] = (f"time_{i}", scan.field_timestamps(i), _seconds(scan))
+    return xr.Dataset(data, {**names, **coordinates}, _attributes(scan))
+
+
+def _lazy(scan: ScanLike, fields: Sequence[int], dims: tuple[str, ...], *, one: bool) -> tuple[Any, ...]:
+    """Make what xarray makes a variable of: dimensions, values, attributes, encoding."""
+    backend = FieldBackend(scan, fields, one=one)
+    sizes = backend.shape[-4:]
+    step = min(frames_at_a_time(math.prod(sizes[:3]) * scan.dtype.itemsize), max(1, sizes[3]))
+    chunks = dict(zip(dims, (*(() if one else (1,)), *sizes[:3], step), strict=True))
+    return dims, indexing.LazilyIndexedArray(backend), {}, {"preferred_chunks": chunks}
+
+
+def _places(field: Field) -> tuple[npt.NDArray[Any], npt.NDArray[Any], str]:
+    """Where rows and columns lie: in um, or in pixels where the header does not say; along the field's own lines."""
+    height, width = field.pixel_height_in_microns, field.pixel_width_in_microns
+    if not (math.isfinite(height) and math.isfinite(width)):
+        return np.arange(field.height, dtype=float), np.arange(field.width, dtype=float), "pixel"
+    rows = (np.arange(field.height) - (field.height - 1) / 2) * height + field.y_in_microns
+    columns = (np.arange(field.width) - (field.width - 1) / 2) * width + field.x_in_microns
+    return rows, columns, "um"
+
+
+def _seconds(scan: ScanLike) -> dict[str, Any]:
+    return {"units": "s", "long_name": "time since the recording began"} | (
+        {"start": scan.start_time.isoformat()} if scan.start_time else {}
+    )
+
+
+def _attributes(scan: ScanLike) -> dict[str, Any]:
+    """Facts that netCDF and zarr can hold: texts and numbers."""
+    facts: dict[str, Any] = {
+        "release": scan.release,
+        "frame_rate": scan.fps,
+        "microns_per_degree": scan.microns_per_degree,
+        "filenames": json.dumps([os.path.basename(name) for name in scan.filenames]),  # noqa: PTH119 - it may be a URL
+        "scanimage_header": scan.header,
+        "scanimage_rois": json.dumps(scan.roi_metadata),
+    }
+    if scan.start_time is not None:
+        facts["start_time"] = scan.start_time.isoformat()
+    return {name: value for name, value in facts.items() if value == value}  # noqa: PLR0124 - NaN is not
+
+
+class ScanReaderBackend(BackendEntrypoint):  # type: ignore[misc] # where xarray is not installed
+    """``xr.open_dataset("scan_*.tif", engine="scanreader")``."""
+
+    description = "Open ScanImage recordings"
+    url = "https://pypi.org/project/scanreader"
+    open_dataset_parameters: ClassVar = ("filename_or_obj", "drop_variables", "join_contiguous", "siblings", "dtype")
+
+    def open_dataset(
+        self,
+        filename_or_obj: Any,
+        *,
+        drop_variables: str | Sequence[str] | None = None,
+        dtype: Any = None,
+        join_contiguous: bool = False,
+        siblings: bool = True,
+    ) -> xr.Dataset:
+        """Open a recording as `Scan.to_xarray` gives it; nothing is read before it is asked for."""
+        scan = read_scan(filename_or_obj, dtype, join_contiguous, siblings=siblings)
+        dataset = to_xarray(scan)
+        dropped = [drop_variables] if isinstance(drop_variables, str) else drop_variables or []
+        dataset = dataset.drop_vars([name for name in dropped if name in dataset.variables])
+        dataset.set_close(scan.close)
+        return dataset
+
+    def guess_can_open(self, filename_or_obj: Any) -> bool:
+        """Whether it is a TIFF that ScanImage wrote."""
+        if not isinstance(filename_or_obj, (str, os.PathLike)):
+            return False
+        name = os.fspath(filename_or_obj)
+        if not name.lower().endswith(SUFFIXES):
+            return False
+        try:
+            return read_block(index_file(name)) is not None
+        except ScanReaderError:
+            return False
