@@ -21,6 +21,7 @@ from scanreader.errors import (
     ScanKeyError,
     ScanReaderError,
     ScanReaderWarning,
+    TargetExistsError,
     UnknownSettingError,
 )
 from scanreader.fields import Field
@@ -52,6 +53,7 @@ __all__ = [
     "ScanReaderError",
     "ScanReaderException",
     "ScanReaderWarning",
+    "TargetExistsError",
     "UnknownSettingError",
     "__version__",
     "read_scan",

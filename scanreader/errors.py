@@ -16,7 +16,8 @@
     ├── DamagedPageError         also OSError
     ├── ChangedFileError         also OSError
     ├── ClosedScanError          also ValueError
-    └── MissingExtraError        also ImportError
+    ├── MissingExtraError        also ImportError
+    └── TargetExistsError        also FileExistsError
 
     ScanReaderWarning            also UserWarning
 """
@@ -102,6 +103,10 @@ class ClosedScanError(ScanReaderError, ValueError):
 
 class MissingExtraError(ScanReaderError, ImportError):
     """A library that is needed for this is not installed."""
+
+
+class TargetExistsError(ScanReaderError, FileExistsError):
+    """What was to be written is there already."""
 
 
 class ScanReaderWarning(UserWarning):

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scanreader.errors import ChangedFileError, ScanReaderWarning
+from scanreader.errors import ChangedFileError, ScanReaderError, ScanReaderWarning
 from scanreader.frames import FRAME_TABLE, NUMBERS_END, fill_table
+from scanreader.header import listed
 from scanreader.layout import saved_counts
 from scanreader.reader import open_scan
 
@@ -46,24 +47,29 @@ def follow(scan: Scan, timeout: float, *, field: int | None, interval: float) ->
 
 
 def _follow(scan: Scan, timeout: float, *, field: int | None, interval: float) -> Iterator[npt.NDArray[Any]]:
+    key = slice(None) if field is None else field
+    holes = _count_holes(scan)
     done = scan.num_frames if _is_whole(scan) else 0
-    last = time.monotonic()
+    given, last = scan, time.monotonic()
+    trouble: ScanReaderError | None = None
     while True:
-        if _is_whole(scan) and scan.num_frames > done:
-            key = slice(None) if field is None else field
+        ready = trouble is None and _is_whole(scan) and _count_holes(scan) == holes  # a part that is missing may come
+        if ready and scan.num_frames > done:
             step = max(1, AT_A_TIME // max(1, scan.nbytes // max(1, scan.num_frames)))
             end = min(scan.num_frames, done + step)
             try:
                 frames = scan[key, ..., done:end]
-            except ChangedFileError:  # it was closed this moment, or is not what it was: then opening says so
-                scan = refreshed(scan)
+            except ChangedFileError as error:  # it was closed this moment, or is not what it was: then opening says so
+                trouble = error
+            else:
+                done, given, last = end, scan, time.monotonic()
+                yield frames
                 continue
-            done, last = end, time.monotonic()
-            yield frames
-            continue
-        if _has_ended(scan, done):
+        if ready and _has_ended(scan, done):
             return
         if time.monotonic() - last > timeout:
+            if trouble is not None:
+                raise trouble
             warnings.warn(
                 f"no frame came for {timeout:g} s, and the acquisition did not say that it ended, after {done} frames",
                 ScanReaderWarning,
@@ -71,7 +77,32 @@ def _follow(scan: Scan, timeout: float, *, field: int | None, interval: float) -
             )
             return
         time.sleep(interval)
-        scan = refreshed(scan)
+        try:
+            new = refreshed(scan)
+            _see_that_it_goes_on(given, new, done)
+            scan, trouble = new, None
+        except ScanReaderError as error:  # a file may be in the middle of being made: it is said if it stays so
+            trouble = error
+
+
+def _count_holes(scan: Scan) -> int:
+    return sum(finding.name == "missing-file" for finding in scan.findings)
+
+
+def _see_that_it_goes_on(before: Scan, after: Scan, done: int) -> None:
+    """See that what was given of a recording is still where it was.
+
+    Raises
+    ------
+    ChangedFileError
+        If files came in between, or frames that were given are gone.
+    """
+    files = after.filenames[: len(before.filenames)]
+    if done and _is_whole(after) and (files != before.filenames or after.num_frames < done):
+        raise ChangedFileError(
+            f"files came between those that were read, or some are gone: {done} frames were given, and now there are "
+            f"{after.num_frames} of {len(after.filenames)} files"
+        )
 
 
 def _patiently(job: Callable[[], Scan]) -> Scan:
@@ -94,10 +125,17 @@ def _has_ended(scan: Scan, done: int) -> bool:
     asked = scan.num_requested_frames
     if math.isfinite(asked) and asked > 0 and done >= asked and scan.settings.get("acqState") != "loop":
         return True
-    pages = scan._pages  # noqa: SLF001 - of one house
-    row = np.zeros(1, FRAME_TABLE)
-    fill_table(row, pages.descriptions(np.array([len(pages) - 1]), NUMBERS_END))
-    if row["end_of_acquisition_mode"][0] == 1:
+    saved = listed(scan.settings.get("hChannels.channelSave"))
+    c = max(1, len(saved)) if scan._raw else scan.num_channels  # noqa: SLF001 - of one house
+    pages = scan._pages  # noqa: SLF001
+    if len(pages) < c:
+        return False
+    texts = pages.descriptions(np.arange(len(pages) - c, len(pages)), NUMBERS_END)
+    rows = np.zeros(c, FRAME_TABLE)
+    fill_table(rows, texts)
+    if (rows["frame_number"] != rows["frame_number"][0]).any():
+        return False  # the last frame's channels are not all there
+    if (rows["end_of_acquisition_mode"] == 1).all():
         return True
     alone = scan.stack.mode != "slow" and scan.settings.get("acqState") != "loop"
-    return alone and bool(row["end_of_acquisition"][0] == 1)
+    return alone and bool((rows["end_of_acquisition"] == 1).all())

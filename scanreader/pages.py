@@ -78,6 +78,8 @@ RETRIES = (0.01, 0.1, 0.5)  # seconds to wait before a read that failed is tried
 READ_ONLY = os.O_RDONLY | getattr(os, "O_BINARY", 0)  # the latter is Windows'
 MAX_ENTRIES = 4096  # no writer comes near; more means that these bytes are no IFD
 MAX_STRIPS = 1 << 20
+BLANK = 16  # bytes of zeros at the end of a page's pixels: disks and networks show files by blocks of 512 at least
+STAMPED = 512  # bytes behind the first IFD that tell recordings apart: the clock stands among them
 MOST_PACKED = 1100  # bytes of pixels in one byte of a file: deflate packs 1032 at most
 
 LEAP_FROM = 8  # evenly spaced pages after which the chain is not walked page by page any more
@@ -274,6 +276,9 @@ def read_flavour(file: OpenFile) -> tuple[Flavour, int]:
         return Flavour(order, big=False), struct.unpack(order + "I", start[4:8])[0]
     if order and kind == 43 and len(start) == 16:
         return Flavour(order, big=True), struct.unpack(order + "Q", start[8:16])[0]
+    if file.size == 0 or not any(start):
+        what = "is empty" if file.size == 0 else "begins with zeros"
+        raise NoPageError(f"{file.path!r} is not a TIFF yet: it {what}")
     if 0 < file.size < 16 and (b"II\x2b\0".startswith(start[:4]) or b"II\x2a\0".startswith(start[:4])):
         raise NoPageError(f"{file.path!r} holds no page yet: it has {file.size} bytes")
     what = "is empty" if file.size == 0 else f"begins with the bytes {start[:8].hex(' ')}"
@@ -418,7 +423,8 @@ class FileIndex:
     damage: str = ""
     """What is wrong before that, or ''."""
     inode: int = 0
-    """Tells a file that has grown from one that took its place."""
+    stamp: tuple[int, int] = (0, 0)
+    """Length and checksum of what stands beside the first IFD: tells growth from another recording."""
 
 
 def index_file(path: str | os.PathLike[str]) -> FileIndex:
@@ -442,10 +448,10 @@ def index_file(path: str | os.PathLike[str]) -> FileIndex:
             raise NoPageError(
                 f"{file.path!r} holds no page: no IFD at byte {first} ({error}); nothing was recorded or it was cut"
             ) from None
-        if page is not None and page.ifd + _extent(page) > file.size:
+        needed = 0 if page is None else max(page.ifd + _extent(page), page.end)
+        if needed > file.size:
             raise NoPageError(
-                f"{file.path!r} holds no whole page: the first needs {page.ifd + _extent(page)} bytes, "
-                f"the file has {file.size}"
+                f"{file.path!r} holds no whole page: the first needs {needed} bytes, the file has {file.size}"
             )
         if page is not None:
             return _even(file, flavour, page) or _walk(file, flavour, page)
@@ -665,7 +671,10 @@ def _walk(file: OpenFile, flavour: Flavour, first: Page, *, leap: bool = True) -
             break
         _join_run(runs, number, page)
         number += 1
-        if page.next and page.next in seen:
+        back = page.next <= page.ifd and any(
+            _holds(run, page.next) for run in runs
+        )  # pages leapt over are not in `seen`
+        if page.next and (page.next in seen or back):
             raise DamagedPageError(
                 f"{file.path!r}: page {number - 1} says that the page at byte {page.next} comes next, but that "
                 "was read before: the chain of pages runs in a circle"
@@ -832,7 +841,29 @@ def _alike(a: Page, b: Page) -> bool:
 def _made(file: OpenFile, form: Form, runs: list[Run], ending: str, damage: str = "") -> FileIndex:
     count = runs[-1].page + runs[-1].length
     inode = file.identity[1]
-    return FileIndex(file.path, file.size, file.mtime_ns, form, count, tuple(runs), ending, damage, inode)
+    if ending and _is_blank(file, form, runs[-1]):  # the file's size may be there before its bytes are
+        count -= 1
+        runs = [*runs[:-1], runs[-1]._replace(length=runs[-1].length - 1)]
+        runs = [run for run in runs if run.length]
+        ending = f"{ending}; the last page ends in zeros, and is left out"
+    if not runs:
+        raise NoPageError(f"{file.path!r} holds no whole page: the only one ends in zeros, it may not be written yet")
+    stamp = _stamp(file, runs[0], STAMPED)
+    return FileIndex(file.path, file.size, file.mtime_ns, form, count, tuple(runs), ending, damage, inode, stamp)
+
+
+def _is_blank(file: OpenFile, form: Form, run: Run) -> bool:
+    """Whether a run's last page ends in zeros: of a file that was not closed, they may be unwritten."""
+    size = min(form.nbytes, BLANK)
+    end = run.ifd + (run.length - 1) * run.stride + run.template.pixels + form.nbytes
+    return not any(file.read(end - size, size))
+
+
+def _stamp(file: OpenFile, run: Run, length: int) -> tuple[int, int]:
+    """Length and checksum of bytes behind the first IFD: its description, with the clock, or pixels."""
+    t = run.template
+    data = file.read(run.ifd + max(0, t.start + t.next_at + int(t.word[2])), length)
+    return len(data), zlib.crc32(data)
 
 
 def _index_decoded(path: str | Path) -> FileIndex:
@@ -1231,8 +1262,11 @@ def reopen(index: FileIndex) -> OpenFile:
     except PathnameError as error:
         raise ChangedFileError(f"after the recording was opened, {error}") from error
     # ScanImage appends pages, and marks the last when it closes the file: what was there stays as it was.
-    grown = index.ending and file.size >= index.size and file.identity[1] == index.inode
-    if (file.size, file.mtime_ns) != (index.size, index.mtime_ns) and not grown:
+    same = (file.size, file.mtime_ns) == (index.size, index.mtime_ns)
+    grown = not same and index.ending and file.size >= index.size and file.identity[1] == index.inode
+    if grown and index.runs:
+        same = _stamp(file, index.runs[0], index.stamp[0]) == index.stamp
+    if not same:
         with file:
             raise ChangedFileError(
                 f"{index.path!r} changed after it was opened: {_changed(index, file)}; open the recording again"

@@ -17,6 +17,7 @@ import numpy as np
 
 from scanreader.blocks import KNOWN_BLOCKS, read_block, same_recording
 from scanreader.errors import (
+    ChangedFileError,
     DtypeError,
     Finding,
     LayoutError,
@@ -133,14 +134,15 @@ def open_scan(asked: Asked, before: Scan | None = None) -> Scan:
     """Open what was asked for; what is known of files from a scan `before` and is still so is not read again."""
     findings: list[Finding] = []
     known: dict[Path, _File] = {} if before is None else {file.path: file for file in before._opened}  # noqa: SLF001
-    files = _find_files(asked.pathnames, findings, known, siblings=asked.siblings)
+    kins = () if before is None else before._kins  # noqa: SLF001 - of one house
+    files = _find_files(asked.pathnames, findings, known, kins, siblings=asked.siblings)
     _check_forms(files)
     fill = _find_fill(files, asked.dtype, asked.on_damage, asked.fill_value)
     scan = _make(files, findings, asked, fill, before)
     if isinstance(asked.pathnames, list):  # the very strings that the files have: they are pickled once
         paths = {file.tiff.path: file.tiff.path for file in files}
         asked = asked._replace(pathnames=[paths.get(name, name) for name in asked.pathnames])
-    scan.__dict__.update(_asked=asked, _opened=tuple(files))
+    scan.__dict__.update(_asked=asked, _opened=tuple(files), _kins=tuple(dict.fromkeys(file.kin for file in files)))
     return scan
 
 
@@ -216,12 +218,21 @@ class _Name(NamedTuple):
 
 
 def _find_files(
-    pathnames: Any, findings: list[Finding], known: Mapping[Path, _File] = NOTHING, *, siblings: bool
+    pathnames: Any,
+    findings: list[Finding],
+    known: Mapping[Path, _File] = NOTHING,
+    kins: Sequence[Any] = (),
+    *,
+    siblings: bool,
 ) -> list[_File]:
     """Open what was named and put it in order."""
     paths, one_by_one = _resolve(pathnames)
     _refuse_twice(paths)
     files = _open_all(paths, findings, known)
+    if kins:  # files of another recording, that came since, are not of this one
+        files = [file for file in files if file.kin in kins]
+        if not files:
+            raise ChangedFileError("the files are not those of the recording that was opened: open it again")
     if len(files) == 1 and not one_by_one and siblings:
         files = _with_siblings(files[0], findings, known)
     kins = list(dict.fromkeys(file.kin for file in files))
@@ -324,7 +335,8 @@ def _open(path: Path, like: _File | None = None, known: _File | None = None) -> 
             return known
         if known.tiff.ending and (status.st_size, status.st_ino) >= (known.tiff.size, known.tiff.inode):
             index = index_file(path)
-            if index.inode == known.tiff.inode and index.runs and index.runs[0].ifd == known.tiff.runs[0].ifd:
+            same = index.inode == known.tiff.inode and index.runs and index.runs[0].ifd == known.tiff.runs[0].ifd
+            if same and read_tag(index, 0, DESCRIPTION, DESCRIPTION_START) == known.first:
                 return known._replace(tiff=index)
     index = index_file(path)
     block = read_block(index)
@@ -487,7 +499,7 @@ def _make(
         whole=asked.siblings or len(files) > 1,
         channel=_own_channel(files[0], raw=asked.raw),
         findings=tuple(findings),
-        numbers=_still_known(before, parts),
+        numbers=_still_known(before, files, parts),
     )
     scan = cls(source, dtype=asked.dtype, join_contiguous=asked.join_contiguous, raw=asked.raw)
     if len(kins) > 1 and not asked.raw:
@@ -495,13 +507,15 @@ def _make(
     return scan
 
 
-def _still_known(before: Scan | None, parts: Sequence[Part]) -> dict[int, FrameNumbers]:
-    """Frame numbers that were read before: pages keep their numbers if only the last file has grown."""
-    if before is None:
+def _still_known(before: Scan | None, files: Sequence[_File], parts: Sequence[Part]) -> dict[int, FrameNumbers]:
+    """Frame numbers that were read before: pages keep their numbers if the same files have only grown."""
+    if before is None or len(before._opened) > len(files):  # noqa: SLF001 - of one house
         return {}
-    old = before._parts  # noqa: SLF001 - of one house
-    same = len(old) <= len(parts) and all(a[:2] == b[:2] for a, b in zip(old, parts, strict=False))
-    return dict(before._numbers) if same else {}  # noqa: SLF001
+    for old, new, part, old_part in zip(before._opened, files, parts, before._parts, strict=False):  # noqa: SLF001
+        same = (old.path, old.kin, old.tiff.inode, old.first) == (new.path, new.kin, new.tiff.inode, new.first)
+        if not same or part.first != old_part.first or new.tiff.num_pages < old.tiff.num_pages:
+            return {}
+    return {page: numbers for page, numbers in before._numbers.items() if numbers.frame is not None}  # noqa: SLF001
 
 
 def _own_channel(file: _File, *, raw: bool) -> int | None:

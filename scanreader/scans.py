@@ -6,6 +6,7 @@ import hashlib
 import math
 import re
 import warnings
+from dataclasses import replace
 from functools import cached_property
 from operator import index
 from pathlib import Path
@@ -48,6 +49,7 @@ from scanreader.indexing import AXES, WHOLE, Pick, as_array, pick, shifted, spli
 from scanreader.layout import Counts, Layout, Part, Stack, Stretch, find_layout, whole_number
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
     from types import TracebackType
@@ -230,6 +232,8 @@ class Scan:
 
     _asked: Any = None
     """What `read_scan` was asked for."""
+    _kins: tuple[Any, ...] = ()
+    """What is equal for all files of each recording that is here."""
 
     # ------------------------------------------------------------------------------ making
 
@@ -282,32 +286,52 @@ class Scan:
         return layout
 
     def _read_numbers(self, source: Source, page: int) -> FrameNumbers:
-        """Read the numbers of the frame of a page; of one that cannot be read, by those of the pages around it."""
-        c, a = self.stack.channels, self.stack.averaging
+        """Read the numbers of the frame of a page; of one that cannot be read, by those of the pages around it.
+
+        It is counted from the page before it, where there is one, so that a jump is found at the first page behind
+        that can be read: what lies between cannot be, wherever it belongs.
+        """
+        pages = replace(source.pages, fill=None)
         part = next(part for part in reversed(source.parts) if part.first <= page)
-        own: FrameNumbers | DamagedPageError
-        try:
-            own = frame_numbers(source.pages.descriptions(np.array([page]), NUMBERS_END)[0])
-        except DamagedPageError as error:
-            own = error
-        if isinstance(own, FrameNumbers) and own.frame is not None:
-            return own
-        # Pages at the end that say nothing are no frames: there, and only there, none behind has a number.
-        steps = [*range(1, AROUND), *(range(-1, -AROUND, -1) if isinstance(own, DamagedPageError) else ())]
-        for step in steps if isinstance(own, DamagedPageError) else steps[:FEW_AROUND]:
-            if not part.first <= page + step * c < part.first + part.pages:
-                continue
+
+        def said(other: int) -> FrameNumbers | None:
+            if not part.first <= other < part.first + part.pages:
+                return None
             try:
-                other = frame_numbers(source.pages.descriptions(np.array([page + step * c]), NUMBERS_END)[0])
+                found = frame_numbers(pages.descriptions(np.array([other]), NUMBERS_END)[0])
             except DamagedPageError:
-                continue
-            if other.frame is not None and other.frame > step * a:
-                within = None if other.in_acquisition is None else other.in_acquisition - step * a
-                slow = self.stack.mode == "slow"  # where it begins anew at each slice
-                return FrameNumbers(other.frame - step * a, None if slow else within, other.acquisition)
-        if isinstance(own, DamagedPageError):
-            raise own
+                return None
+            return None if found.frame is None else found
+
+        try:
+            own = frame_numbers(pages.descriptions(np.array([page]), NUMBERS_END)[0])
+            if own.frame is not None or all(said(page + step) is None for step in range(1, FEW_AROUND)):
+                return own  # at the end of a file, pages that say nothing are no frames
+            error = None
+        except DamagedPageError as caught:
+            own, error = FrameNumbers(None, None, None), caught
+        for direction in (-1, 1):
+            for step in range(1, AROUND):
+                found = said(page + direction * step)
+                if found is not None:
+                    return self._counted_on(found, said, page + direction * step, page)
+        if error is not None:
+            raise error
         return own
+
+    def _counted_on(
+        self, numbers: FrameNumbers, said: Callable[[int], FrameNumbers | None], at: int, page: int
+    ) -> FrameNumbers:
+        """Count from the frame of a page that can be read to that of another, through pages that cannot be."""
+        c, a = self.stack.channels, self.stack.averaging
+        back = -1 if page > at else 1  # away from the page, among those that can be read
+        held = 1  # pages of the frame at hand, on this side
+        while held < c and (other := said(at + back * held)) is not None and other.frame == numbers.frame:
+            held += 1
+        frames = (held - 1 + abs(page - at)) // c * -back
+        within = None if numbers.in_acquisition is None else numbers.in_acquisition + frames * a
+        slow = self.stack.mode == "slow"  # where it begins anew at each slice
+        return FrameNumbers((numbers.frame or 0) + frames * a, None if slow else within, numbers.acquisition)
 
     # ------------------------------------------------- what a class for a release has to say
 
@@ -1261,6 +1285,104 @@ class Scan:
         from scanreader.bridges.xarray import to_xarray  # noqa: PLC0415 - an extra
 
         return to_xarray(self)
+
+    def to_ome_tiff(
+        self, path: str | os.PathLike[str], *, overwrite: bool = False, progress: Callable[[int], object] | None = None
+    ) -> None:
+        """Write an OME-TIFF: an image for each field, of axes TCYX, with sizes and places in µm and times in s.
+
+        Frames are read and written some at a time; beyond 4 GiB it is a BigTIFF. It has its name when it is whole.
+
+        Parameters
+        ----------
+        path : path
+        overwrite : bool
+            Replace what is there.
+        progress : callable, optional
+            Is told how many more bytes were written.
+
+        Raises
+        ------
+        TargetExistsError
+            If there is something of that name.
+        """
+        from scanreader.bridges.ome import to_ome_tiff  # noqa: PLC0415 - it stands on this module
+
+        to_ome_tiff(self, path, overwrite=overwrite, progress=progress)
+
+    def to_suite2p(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        channels: tuple[int, ...] | None = None,
+        overwrite: bool = False,
+        progress: Callable[[int], object] | None = None,
+    ) -> None:
+        """Write suite2p's binary files: ``folder/suite2p/plane0/data.bin`` and what it puts down of it, for each field.
+
+        ``suite2p.run_s2p(settings=…, db={"data_path": […], "save_path0": folder})`` finds them and goes on from there.
+        Flyback frames are not among them; ROIs have their places (``dy``, ``dx``) and rows of the page (``lines``).
+
+        Parameters
+        ----------
+        folder : path
+        channels : tuple of int, optional
+            The functional channel, and a second one; the first two by default.
+        overwrite : bool
+            Replace what is there.
+        progress : callable, optional
+            Is told how many more bytes were written.
+
+        Raises
+        ------
+        DtypeError
+            If a value is larger than 32767, which suite2p's integers would wrap.
+        TargetExistsError
+            If ``folder/suite2p`` is there.
+        """
+        from scanreader.bridges.suite2p import to_suite2p  # noqa: PLC0415 - it stands on this module
+
+        to_suite2p(self, folder, channels=channels, overwrite=overwrite, progress=progress)
+
+    def to_nwb(self, path: str | os.PathLike[str], **facts: Any) -> None:
+        """Write an NWB file: a series for each field and channel, with its imaging plane in µm and its times.
+
+        Frames are read, compressed and written some at a time; the file has its name when it is whole.
+
+        Parameters
+        ----------
+        path : path
+        session_start_time : datetime, optional
+            By default the recording's `start_time`.
+        timezone : str or tzinfo, optional
+            Of the microscope's clock, e.g. ``"Europe/Zurich"``; by default this machine's, with a warning.
+        series : {"TwoPhotonSeries", "OnePhotonSeries"}
+        indicator, location : str
+            What glows, and where in the brain; ``"unknown"`` by default.
+        excitation_lambda, emission_lambda : float
+            In nm; NaN by default.
+        overwrite : bool
+            Replace what is there.
+        progress : callable, optional
+            Is told how many more bytes were read.
+        **facts
+            Whatever else `pynwb.NWBFile` takes: session_description, identifier, experimenter, subject, …
+
+        Raises
+        ------
+        HeaderError
+            If nothing says when the session began.
+        TargetExistsError
+            If there is something of that name.
+        MissingExtraError
+            If pynwb is not installed.
+        """
+        from scanreader.bridges import needed  # noqa: PLC0415 - an extra
+
+        needed("pynwb", "nwb")
+        from scanreader.bridges.nwb import to_nwb  # noqa: PLC0415 - an extra
+
+        to_nwb(self, path, **facts)
 
     # ------------------------------------------------------------- still being written
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -244,3 +245,203 @@ def test_xarray_of_what_lies_nowhere_or_stands_still(tmp_path: Path, made: Recor
     dataset = scan.to_xarray()
     assert np.array_equal(dataset["data"].values, scan[:])
     assert dataset["y"].attrs["units"] == ("um" if math.isfinite(scan.microns_per_degree) else "pixel")
+
+
+# ------------------------------------------------------------------------- OME-TIFF
+
+
+def series(file: tifffile.TiffFile, scan: Scan) -> list[np.ndarray]:
+    """Images of a TIFF file, with all four axes."""
+    return [
+        image.asarray().reshape(scan.num_frames, scan.num_channels, field.height, field.width)
+        for image, field in zip(file.series, scan.fields, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("kind", ["volume", "mesoscope"])
+def test_ome_tiff_is_the_scan(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    ome_types = pytest.importorskip("ome_types")
+    scan: Scan = request.getfixturevalue(kind)
+    told: list[int] = []
+    path = tmp_path / "out.ome.tif"
+    scan.to_ome_tiff(path, progress=told.append)
+    assert sum(told) == scan.nbytes
+    with tifffile.TiffFile(path) as file:
+        assert file.is_ome
+        images = series(file, scan)
+        xml = file.ome_metadata
+    for i, image in enumerate(images):
+        assert np.array_equal(image.transpose(2, 3, 1, 0), scan[i])
+    assert xml is not None
+    ome = ome_types.from_xml(xml, validate=True)
+    assert len(ome.images) == scan.num_fields
+    assert ome.images[0].description == scan.header
+    for i, (field, image) in enumerate(zip(scan.fields, ome.images, strict=True)):
+        pixels = image.pixels
+        assert (pixels.physical_size_x, pixels.physical_size_y) == pytest.approx(
+            (field.pixel_width_in_microns, field.pixel_height_in_microns)
+        )
+        assert [channel.name for channel in pixels.channels] == scan.channel_names
+        assert (pixels.size_t, pixels.size_c) == (scan.num_frames, scan.num_channels)
+        plane = pixels.planes[-1]
+        assert (plane.position_x, plane.position_z) == pytest.approx((field.x_in_microns, field.depth))
+        assert plane.delta_t == pytest.approx(scan.field_timestamps(i)[-1])
+
+
+def test_ome_tiff_of_more_than_4_gib_is_a_bigtiff(tmp_path: Path) -> None:
+    made = Recording(height=1024, width=1024, frames_per_slice=2200, holes=True, slot=400)
+    made.write(tmp_path)
+    scan = read_scan(tmp_path)
+    assert scan.nbytes > 2**32
+    path = tmp_path / "out" / "big.ome.tif"
+    scan.to_ome_tiff(path)
+    with tifffile.TiffFile(path) as file:
+        assert file.is_bigtiff
+        assert file.series[0].shape == (2200, 1024, 1024)
+        assert np.array_equal(file.pages[2199].asarray(), scan[0, :, :, 0, 2199])
+    path.unlink()
+
+
+def test_targets_are_whole_or_not_there(volume: Scan, tmp_path: Path) -> None:
+    def stop(_: int) -> None:
+        raise KeyboardInterrupt
+
+    pytest.importorskip("pynwb")
+    writers: list[tuple[Any, str]] = [
+        (volume.to_ome_tiff, "a.ome.tif"),
+        (volume.to_suite2p, "s2p"),
+        (volume.to_nwb, "a.nwb"),
+    ]
+    for write, name in writers:
+        folder = tmp_path / name.replace(".", "_")
+        with pytest.raises(KeyboardInterrupt), np.errstate(all="ignore"):
+            write(folder / name, progress=stop, **({"timezone": "UTC"} if name.endswith("nwb") else {}))
+        assert [path for path in folder.rglob("*") if path.is_file()] == []
+    volume.to_ome_tiff(tmp_path / "b.ome.tif")
+    before = (tmp_path / "b.ome.tif").read_bytes()
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        volume.to_ome_tiff(tmp_path / "b.ome.tif")
+    assert (tmp_path / "b.ome.tif").read_bytes() == before
+    volume.trimmed(left=2).to_ome_tiff(tmp_path / "b.ome.tif", overwrite=True)
+    with tifffile.TiffFile(tmp_path / "b.ome.tif") as file:
+        assert file.series[0].shape[-1] == 14
+
+
+# -------------------------------------------------------------------------- suite2p
+
+
+@pytest.mark.parametrize("kind", ["volume", "mesoscope"])
+def test_suite2p_s_files_are_the_scan(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    scan: Scan = request.getfixturevalue(kind)
+    scan.to_suite2p(tmp_path / "out")
+    for i, field in enumerate(scan.fields):
+        plane = tmp_path / "out" / "suite2p" / f"plane{i}"
+        db = np.load(plane / "db.npy", allow_pickle=True).item()
+        ops = np.load(plane / "ops.npy", allow_pickle=True).item()
+        assert (db["Ly"], db["Lx"], db["nframes"]) == (field.height, field.width, scan.num_frames)
+        assert Path(db["reg_file"]) == plane / "data.bin"
+        assert np.load(plane / "settings.npy", allow_pickle=True).item() == {"fs": scan.fps}
+        assert ops["fs"] == scan.fps
+        for channel, name in enumerate(["data.bin", "data_chan2.bin"][: scan.num_channels]):
+            movie = np.fromfile(plane / name, np.int16).reshape(scan.num_frames, field.height, field.width)
+            assert np.array_equal(movie.transpose(1, 2, 0), scan[i, :, :, channel])
+        assert np.allclose(db["meanImg"], scan[i, :, :, 0].mean(axis=-1))
+        assert db["iplane"] == field.slice_id
+        if kind == "mesoscope":
+            assert db["nrois"] == 3
+            assert db["lines"].tolist() == list(range(field.yslices[0].start, field.yslices[0].stop))
+            assert db["dx"] == round((field.x - field.width_in_degrees / 2 + 4.4) / 0.1)
+
+
+def test_suite2p_reads_its_files_itself(volume: Scan, tmp_path: Path) -> None:
+    binary = pytest.importorskip("suite2p.io.binary", reason="pip install --no-deps suite2p")
+    volume.to_suite2p(tmp_path)
+    for i in range(volume.num_fields):
+        with binary.BinaryFile(16, 16, str(tmp_path / "suite2p" / f"plane{i}" / "data.bin")) as file:
+            assert np.array_equal(np.asarray(file.file).transpose(1, 2, 0), volume[i, :, :, 0])
+
+
+def test_suite2p_values_are_never_wrapped(tmp_path: Path) -> None:
+    made = Recording(dtype="uint16", frames_per_slice=5)
+    (path,) = made.write(tmp_path)
+    pages = list(made.pages())
+    for page in pages:
+        page[2][:] &= 0x7FFF
+    made.write_file(path, iter(pages))
+    read_scan(path).to_suite2p(tmp_path / "fits")
+    pages[3][2][5, 5] = 40_000
+    made.write_file(path, iter(pages))
+    with pytest.raises(TypeError, match="40000"):
+        read_scan(path).to_suite2p(tmp_path / "wraps")
+    assert not (tmp_path / "wraps" / "suite2p").exists()
+
+
+@pytest.mark.parametrize("channels", [(), (0, 1, 0), (2,), (-1,)])
+def test_suite2p_takes_one_or_two_channels(volume: Scan, tmp_path: Path, channels: tuple[int, ...]) -> None:
+    with pytest.raises(IndexError, match="one or two channels"):
+        volume.to_suite2p(tmp_path, channels=channels)
+    volume.to_suite2p(tmp_path / "second", channels=(1,))
+    movie = np.fromfile(tmp_path / "second" / "suite2p" / "plane0" / "data.bin", np.int16)
+    assert np.array_equal(movie.reshape(-1, 16, 16).transpose(1, 2, 0), volume[0, :, :, 1])
+
+
+# ------------------------------------------------------------------------------ NWB
+
+FACTS: dict[str, Any] = {
+    "session_description": "a mouse looks at gratings",
+    "experimenter": ["Doe, J."],
+    "institution": "an institute",
+    "experiment_description": "gratings",
+    "keywords": ["two-photon"],
+}
+
+
+@pytest.mark.parametrize("kind", ["volume", "mesoscope"])
+def test_nwb_is_the_scan(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    pynwb = pytest.importorskip("pynwb")
+    scan: Scan = request.getfixturevalue(kind)
+    path = tmp_path / "out.nwb"
+    scan.to_nwb(path, timezone="Europe/Zurich", **FACTS)
+    assert not pynwb.validate(path=str(path))
+    with pynwb.NWBHDF5IO(str(path), "r") as io:
+        nwb = io.read()
+        assert nwb.session_start_time.isoformat() == "2023-09-22T12:46:09.383000+02:00"
+        assert nwb.scratch["scanimage_header"].data == scan.header
+        for i, field in enumerate(scan.fields):
+            for channel in range(scan.num_channels):
+                one = nwb.acquisition[f"TwoPhotonSeriesField{i}Channel{channel}"]
+                assert np.array_equal(one.data[:].transpose(2, 1, 0), scan[i, :, :, channel])
+                assert np.allclose(one.timestamps[:], scan.field_timestamps(i))
+                assert one.data.compression == "gzip"
+                plane = one.imaging_plane
+                assert np.allclose(plane.grid_spacing[:], [field.pixel_width_in_microns, field.pixel_height_in_microns])
+                assert np.allclose(plane.origin_coords[:], [*(field.affine @ [0, 0, 1])[:2], field.depth])
+                assert [c.name for c in plane.optical_channel] == scan.channel_names
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_nwb_has_no_critical_finding(tmp_path: Path) -> None:
+    pynwb = pytest.importorskip("pynwb")
+    inspector = pytest.importorskip("nwbinspector")
+    Recording(height=16, width=16, frames_per_slice=100, channels=(1, 2)).write(tmp_path)
+    subject = pynwb.file.Subject(subject_id="mouse1", species="Mus musculus", sex="F", age="P90D")
+    read_scan(tmp_path).to_nwb(tmp_path / "out.nwb", timezone="UTC", subject=subject, **FACTS)
+    found = list(inspector.inspect_nwbfile(nwbfile_path=str(tmp_path / "out.nwb")))
+    assert [one.message for one in found if one.importance.name in ("CRITICAL", "ERROR")] == []
+
+
+def test_nwb_takes_the_machines_time_zone_and_says_so(volume: Scan, tmp_path: Path) -> None:
+    pytest.importorskip("pynwb")
+    with pytest.warns(UserWarning, match="time zone"):
+        volume.to_nwb(tmp_path / "out.nwb", series="OnePhotonSeries")
+
+
+def test_nwb_needs_a_start(tmp_path: Path) -> None:
+    pytest.importorskip("pynwb")
+    Recording(frames_per_slice=3, epoch=(1601, 1, 1, 0, 0, 0.0)).write(tmp_path)
+    scan = read_scan(tmp_path)
+    with pytest.raises(ValueError, match="session_start_time"):
+        scan.to_nwb(tmp_path / "out.nwb")
+    with pytest.raises(TypeError, match="OnePhotonSeries"):
+        scan.to_nwb(tmp_path / "out.nwb", series="Movie")
+    scan.to_nwb(tmp_path / "out.nwb", session_start_time=datetime(2024, 1, 1, tzinfo=UTC))

@@ -26,7 +26,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning"),  # roiextractors' own
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-roiextractors = pytest.importorskip("roiextractors", reason="pip install 'scanreader[ecosystem]'")
+roiextractors = pytest.importorskip("roiextractors", reason="pip install 'scanreader[neuroconv]'")
 
 
 @pytest.fixture(autouse=True)
@@ -445,7 +445,7 @@ def test_roiextractors_is_imported_when_it_is_asked_for() -> None:
 
 
 def test_neuroconv_writes_a_real_recording_to_nwb(recordings: Path, tmp_path: Path) -> None:
-    pytest.importorskip("neuroconv", reason="pip install 'scanreader[ecosystem]'")
+    pytest.importorskip("neuroconv", reason="pip install 'scanreader[neuroconv]'")
     from datetime import UTC, datetime
 
     from neuroconv.tools.nwb_helpers import make_nwbfile_from_metadata
@@ -469,7 +469,7 @@ def test_neuroconv_writes_a_real_recording_to_nwb(recordings: Path, tmp_path: Pa
 
 
 def test_neuroconv_s_interface_has_its_metadata(recordings: Path) -> None:
-    interfaces = pytest.importorskip("neuroconv.datainterfaces", reason="pip install 'scanreader[ecosystem]'")
+    interfaces = pytest.importorskip("neuroconv.datainterfaces", reason="pip install 'scanreader[neuroconv]'")
 
     class Ours(interfaces.ScanImageImagingInterface):  # type: ignore[misc,name-defined]
         @classmethod

@@ -611,7 +611,17 @@ def test_a_plain_tiff_of_another_shape_is_refused_by_name(tmp_path: Path, named:
 
 
 @by_set
-@pytest.mark.parametrize("content", [b"not a TIFF at all", b"", b"\x89PNG\r\n\x1a\n" + bytes(30)])
+@pytest.mark.parametrize("content", [b"", bytes(100)])
+def test_a_file_that_nothing_was_written_to_is_left_out_by_name(tmp_path: Path, content: bytes, named: Named) -> None:
+    paths = VOLUME.write(tmp_path)
+    (tmp_path / "notes.tif").write_bytes(content)
+    scan, said = read_warned(named(tmp_path))
+    assert "notes.tif" in said
+    assert_reads(scan, expected(VOLUME, paths))
+
+
+@by_set
+@pytest.mark.parametrize("content", [b"not a TIFF at all", b"\x89PNG\r\n\x1a\n" + bytes(30)])
 def test_what_is_no_tiff_among_the_files_is_refused_by_name(tmp_path: Path, content: bytes, named: Named) -> None:
     VOLUME.write(tmp_path)
     (tmp_path / "notes.tif").write_bytes(content)

@@ -117,9 +117,8 @@ def test_15_a_tail_of_zeros(tmp_path: Path, zeros_from: float) -> None:
     os.truncate(path, size)
     scan, warned = read_warned(path)
     assert warned
-    assert ("say no frame number" in warned) is (zeros_from == 0.131)
-    np.testing.assert_array_equal(scan[0, :, :, 0, :4], np.moveaxis(good, 0, -1))
-    assert scan.num_frames <= 5
+    assert scan.num_frames == 4
+    np.testing.assert_array_equal(scan[0, :, :, 0], np.moveaxis(good, 0, -1))
 
 
 def test_16_17_a_long_header_is_read_once_and_quickly(tmp_path: Path) -> None:

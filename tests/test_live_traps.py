@@ -1,0 +1,259 @@
+"""What a reviewer made of growing and damaged files: never a frame that is not the one asked for."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import reference
+from common import read_warned
+
+from scanreader import ChangedFileError, DamagedPageError, Scan, ScanReaderError, ScanReaderWarning, read_scan
+from scanreader.pages import Run, index_file
+from scanreader.simulate import Recording
+
+FAST = Recording(mode="fast", zs=(0.0, 10.0, 20.0), flyback=1, volumes=8)
+pytestmark = pytest.mark.filterwarnings("ignore::scanreader.ScanReaderWarning")
+
+
+def run_of(path: Path) -> Run:
+    return index_file(path).runs[0]
+
+
+def ifd(path: Path, page: int) -> int:
+    run = run_of(path)
+    return run.ifd + page * run.stride
+
+
+def numbers(scan: Scan, field: int) -> list[int]:
+    """Page numbers of a field's frames, as simulate writes them into the first pixel."""
+    return [int(n) for n in scan[field, 0, 0, 0]]
+
+
+def test_a_file_that_was_replaced_keeps_no_numbers(tmp_path: Path) -> None:
+    made = replace(FAST, stop=24)
+    (path,) = made.write(tmp_path / "a")
+    scan = read_scan(path)
+    (other,) = replace(made, dropped=(0, 1), stop=26, epoch=(2024, 1, 1, 1, 1, 1.0)).write(tmp_path / "b")
+    other.replace(path)
+    with pytest.raises(ChangedFileError):
+        scan.refresh()
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_file_that_was_rewritten_is_not_growth(tmp_path: Path, closed: bool) -> None:
+    made = replace(FAST, volumes=6, closed=closed)
+    (path,) = made.write(tmp_path / "a")
+    scan = read_scan(path)
+    for other in (
+        replace(made, volumes=9, dropped=(0, 1)),
+        replace(made, volumes=9, epoch=(2024, 1, 1, 1, 1, 1.0)),
+    ):
+        (new,) = other.write(tmp_path / f"b{other.dropped}")
+        path.write_bytes(new.read_bytes())
+        with pytest.raises(ChangedFileError):
+            scan[:]
+        with pytest.raises(ChangedFileError):
+            scan[0, 1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    "made", [Recording(frames_per_slice=20, channels=(1, 2)), replace(FAST, channels=(1, 2))], ids=["planar", "fast"]
+)
+@pytest.mark.parametrize("raw", [False, True])
+def test_the_last_frame_is_waited_for_in_all_its_channels(tmp_path: Path, made: Recording, raw: bool) -> None:
+    (path,) = replace(made, closed=False).write(tmp_path)
+    data = path.read_bytes()
+    pages = index_file(path).num_pages
+    ends = [ifd(path, page) for page in range(pages)] + [len(data)]
+    path.write_bytes(data[: ends[pages - 6]])
+    scan = read_scan(path, raw=raw)
+
+    def write() -> None:
+        for end in ends[pages - 5 :]:
+            time.sleep(0.03)
+            with path.open("ab") as file:
+                file.write(data[path.stat().st_size : end])
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    came = list(scan.follow(timeout=5, interval=0.005))
+    writer.join()
+    whole = read_scan(path, raw=raw)
+    assert np.array_equal(np.concatenate(came, axis=-1), whole[..., scan.num_frames :])
+
+
+def test_a_pointer_back_to_a_page_that_was_leapt_over(tmp_path: Path) -> None:
+    for made in (
+        Recording(release="3.8", frames_per_slice=30, height=8, width=8, channels=(1, 2)),
+        Recording(frames_per_slice=60, resonant=False, height=8, width=8),
+    ):
+        (path,) = made.write(tmp_path / made.release)
+        run = run_of(path)
+        data = bytearray(path.read_bytes())
+        last = ifd(path, 59) + run.template.pixels
+        data[last:] = random.Random(2).randbytes(len(data) - last)
+        at, size = ifd(path, 23) + run.template.start + run.template.next_at, int(run.template.word[2])
+        data[at : at + size] = ifd(path, 9).to_bytes(size, "little")
+        path.write_bytes(data)
+        try:
+            scan = read_scan(path)
+            pixels = scan[0, 0, 0, 0]
+        except ScanReaderError:
+            continue
+        assert np.array_equal(pixels, np.arange(len(pixels)) * scan.num_channels)
+
+
+@pytest.mark.parametrize("page", range(2, 14))
+@pytest.mark.parametrize("dropped", [(4,), (5,), (4, 5)])
+def test_a_page_of_noise_beside_a_dropped_frame(tmp_path: Path, page: int, dropped: tuple[int, ...]) -> None:
+    made = replace(FAST, channels=(1, 2), dropped=dropped)
+    (path,) = made.write(tmp_path)
+    true = [frame.number for frame in made.logged() for _ in range(2)]
+    first = {image.tobytes(): number for (*_, image), number in zip(made.pages(), true, strict=True)}
+    data = bytearray(path.read_bytes())
+    data[ifd(path, page) : ifd(path, page + 1)] = random.Random(page).randbytes(ifd(path, page + 1) - ifd(path, page))
+    path.write_bytes(data)
+    scan = read_warned(path)[0]
+    checked = 0
+    for frame in range(scan.num_frames):
+        volumes = set()
+        for field in range(3):
+            for channel in range(2):
+                try:
+                    number = first[scan[field, :, :, channel, frame].tobytes()]
+                except DamagedPageError:
+                    continue
+                volumes.add((number - 1) // 4)
+                assert (number - 1) % 4 == field
+                checked += 1
+        assert len(volumes) <= 1
+    assert checked > 24
+
+
+def test_files_that_appear_out_of_order(tmp_path: Path) -> None:
+    paths = Recording(frames_per_slice=25, frames_per_file=5).write(tmp_path / "all")
+    live = tmp_path / "live"
+    live.mkdir()
+
+    def appear(number: int) -> None:
+        (live / paths[number].name).write_bytes(paths[number].read_bytes())
+
+    appear(0)
+    scan = read_scan(live)
+
+    def write() -> None:
+        for number in (2, 1, 3, 4):
+            time.sleep(0.2)
+            appear(number)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    came = np.concatenate(list(scan.follow(timeout=5, interval=0.02)), axis=-1)
+    writer.join()
+    assert came[0, 0, 0, 0].tolist() == list(range(5, 25))
+
+
+@pytest.mark.parametrize("release", ["5.1", "2023.1"])
+def test_numbers_that_were_not_written_yet_are_read_again(tmp_path: Path, release: str) -> None:
+    (path,) = Recording(release=release, frames_per_slice=20, height=8, width=8, closed=False).write(tmp_path)
+    data = path.read_bytes()
+    starts = [ifd(path, page) for page in range(20)]
+    path.write_bytes(data[: starts[3] + 206])
+    scan = read_scan(path)
+    for page in range(4, 15):
+        with path.open("ab") as file:
+            file.write(data[path.stat().st_size : starts[page] + 206])
+        scan = scan.refresh()
+        assert scan.num_frames == read_scan(path).num_frames
+        assert numbers(scan, 0) == list(range(scan.num_frames))
+
+
+def test_fill_opens_what_raise_opens(tmp_path: Path) -> None:
+    (path,) = Recording(frames_per_slice=60, dropped=(50,)).write(tmp_path)
+    data = bytearray(path.read_bytes())
+    data[ifd(path, 45) : ifd(path, 52)] = random.Random(0).randbytes(ifd(path, 52) - ifd(path, 45))
+    path.write_bytes(data)
+    scans = [read_scan(path, on_damage=how) for how in ("raise", "fill")]
+    assert [scan.num_frames for scan in scans] == [59, 59]
+    assert scans[0].layout == scans[1].layout
+
+
+@pytest.mark.parametrize("state", [b"", bytes(100), bytes(5000), b"II\x2b\0"])
+def test_a_folder_with_a_file_that_is_being_made(tmp_path: Path, state: bytes) -> None:
+    paths = Recording(frames_per_slice=20, frames_per_file=10).write(tmp_path)
+    second = paths[1].read_bytes()
+    paths[1].write_bytes(state)
+    scan = read_scan(tmp_path)
+    assert scan.num_frames == 10
+    assert scan.refresh().num_frames == 10
+    paths[1].write_bytes(second)
+    assert scan.refresh().num_frames == 20
+
+
+def test_another_acquisition_s_file_does_not_disturb(tmp_path: Path) -> None:
+    made = Recording(frames_per_slice=20, frames_per_file=10)
+    paths = made.write(tmp_path)
+    second = paths[1].read_bytes()
+    paths[1].unlink()
+    scan = read_scan(tmp_path)
+    replace(made, stem="other", epoch=(2024, 1, 1, 1, 1, 1.0)).write(tmp_path)
+    paths[1].write_bytes(second)
+    assert np.concatenate(list(scan.follow(timeout=2)), axis=-1)[0, 0, 0, 0].tolist() == list(range(10, 20))
+
+
+def test_a_file_that_is_extended_before_it_is_filled(tmp_path: Path) -> None:
+    """Networks may show a file's size before its bytes."""
+    (path,) = Recording(frames_per_slice=12, closed=False).write(tmp_path)
+    data = path.read_bytes()
+    right = reference.all_pages([path])
+    path.write_bytes(data[: ifd(path, 4)])
+    starts = [*(index_file_start(data, page) for page in range(4, 12)), len(data)]
+    scan = read_scan(path)
+    for page in range(4, 12):
+        start, end = starts[page - 4], starts[page - 3]
+        steps = [0, 100, 376, 400, 2377, 2400, 2600, end - start - 16, end - start]
+        for filled in steps:
+            done = data[: start + filled] + bytes(max(0, end - start - filled))
+            with path.open("r+b") as file:
+                file.seek(start)
+                file.write(done[start:])
+            new = scan.refresh()
+            assert new.num_frames >= scan.num_frames
+            assert np.array_equal(new[0, :, :, 0].transpose(2, 0, 1), right[: new.num_frames])
+            scan = new
+    assert scan.num_frames == 12
+
+
+def index_file_start(data: bytes, page: int) -> int:
+    """Where a page's IFD is, by the spacing of the first two."""
+    first = int.from_bytes(data[8:16], "little")
+    following = int.from_bytes(data[first + 368 : first + 376], "little")
+    return first + page * (following - first)
+
+
+def test_a_recording_that_began_anew_is_not_followed(tmp_path: Path) -> None:
+    made = Recording(frames_per_slice=40, closed=False)
+    (path,) = made.write(tmp_path / "a")
+    (other,) = replace(made, epoch=(2024, 1, 1, 1, 1, 1.0)).write(tmp_path / "b")
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    scan = read_scan(path)
+    path.write_bytes(other.read_bytes())
+    with pytest.raises(ScanReaderError):
+        list(scan.follow(timeout=0.3, interval=0.01))
+    with pytest.raises(ChangedFileError):
+        scan[:]
+
+
+def test_what_is_given_up_is_said(tmp_path: Path) -> None:
+    made = Recording(frames_per_slice=40, closed=False)
+    (path,) = made.write(tmp_path)
+    path.write_bytes(path.read_bytes()[: ifd(path, 20)])
+    with pytest.warns(ScanReaderWarning, match="did not say that it ended"):
+        assert list(read_scan(path).follow(timeout=0.1)) == []
