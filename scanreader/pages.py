@@ -1050,7 +1050,7 @@ class Pages:
             odd: list[int] = []
             try:
                 with reopen(index) as file:
-                    data = _mapped(file, self._maps)
+                    data = _mapped(file, None)
                     for run in index.runs:
                         for start in range(0, run.length, MOST_PAGES):
                             pages = np.arange(start, min(run.length, start + MOST_PAGES))
@@ -1087,7 +1087,7 @@ def _descriptions(
         return [read_tag(index, page, DESCRIPTION, limit) for page in pages.tolist()]
     found: list[bytes] = []
     with reopen(index) as file:
-        data = _mapped(file, maps)
+        data = _mapped(file, None)  # descriptions are read once: their map is not kept
         for which, a, b in _grouped(pages, [run.page for run in index.runs]):
             run = index.runs[which]
             try:
