@@ -31,7 +31,7 @@ def written(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Path]:
     """
     target = Path(path)
     if target.exists() and not overwrite:
-        raise TargetExistsError(f"{str(target)!r} exists: give overwrite=True to replace it")
+        raise TargetExistsError(f"{str(target)!r} exists: give overwrite=True (--overwrite) to replace it")
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".partial-{os.getpid()}-{target.name}")
     try:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from scanreader import __version__, read_scan
-from scanreader.cli import tiff
+from scanreader.cli import convert, tiff
 from scanreader.errors import ScanReaderError
 from scanreader.simulate import Recording, roi, scanfield
 
@@ -26,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(tiff.app, name="tiff")
+app.command()(convert.convert)
 
 
 def _version(wanted: bool) -> None:
