@@ -87,6 +87,10 @@ class FrameNumbers(NamedTuple):
     """``acquisitionNumbers``."""
 
 
+UNREADABLE = FrameNumbers(None, None, None)
+"""Of a page that cannot be read: it is this very object."""
+
+
 def frame_numbers(description: bytes) -> FrameNumbers:
     """Find the numbers of a frame in the ImageDescription of one of its pages, of any style.
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from scanreader.errors import Finding, LayoutError
+from scanreader.frames import UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from scanreader.indexing import IndexArray
 
 
+FEW = 4  # frames at a recording's start of which one must say its number, if any does
+AROUND = 1024  # pages around one that says no number, that are asked instead
 MAX_COUNT = 2**31  # frames, slices: more is no count
 
 
@@ -246,13 +249,16 @@ class _Numbering:
         self, stack: Stack, counts: Counts, parts: Sequence[Part], numbers_of: Callable[[int], FrameNumbers]
     ) -> None:
         self.stack, self.counts, self.parts, self._numbers_of = stack, counts, parts, numbers_of
-        first = numbers_of(0)
+        # One of the first frames may be unreadable.
+        early = [numbers_of(page) for page in range(0, min(parts[0].pages, FEW * counts.channels), counts.channels)]
+        first = next((numbers for numbers in early if numbers.frame is not None), early[0])
+        self._first_known = first.frame is not None
         # A slow stack restarts the count in the acquisition at each slice; its running count goes on.
         self.runs_on = stack.mode != "fast" or first.in_acquisition is None
 
     @property
     def known(self) -> bool:
-        return self.at(0) is not None
+        return self._first_known
 
     def at(self, page: int) -> int | None:
         numbers = self._numbers_of(page)
@@ -262,7 +268,52 @@ class _Numbering:
     def advance(self) -> bool:
         """Whether the first file's last frame has another number than its first."""
         part = self.parts[0]
-        return part.pages <= self.counts.channels or self.at(part.pages - 1) != self.at(0)
+        numbers = (self.at(0), self.at(part.pages - 1))
+        return part.pages <= self.counts.channels or None in numbers or numbers[0] != numbers[1]
+
+    def says_nothing(self, page: int) -> bool:
+        """Whether a page can be read and has no number."""
+        return self.at(page) is None and self._numbers_of(page) is not UNREADABLE
+
+    def first(self, part: Part) -> tuple[int | None, bool]:
+        """Number of a file's first frame, and whether its page says it, not the first that can be read behind it."""
+        said = self.at(part.first)
+        if said is not None:
+            return said, True
+        found = self._nearest(part.first, 1, part)
+        if found is None:
+            return None, False
+        frames = (found - part.first) // self.counts.channels
+        return (self.at(found) or 0) - frames * self.stack.averaging, False
+
+    def _nearest(self, page: int, step: int, part: Part) -> int | None:
+        """The nearest page of a file that says its number, before or behind one."""
+        last = part.first + part.pages
+        return next(
+            (p for p in range(page, page + step * AROUND, step) if part.first <= p < last and self.at(p) is not None),
+            None,
+        )
+
+    def agrees(self, page: int, expected: Callable[[int], int], part: Part) -> bool:
+        """Whether a page has the number that is expected; of one that does not say, whether those around it have.
+
+        Raises
+        ------
+        LayoutError
+            If those before have it and those behind have not: where between them the numbers jump is not known.
+        """
+        said = self.at(page)
+        if said is not None:
+            return said == expected(page)
+        around = [self._nearest(page, step, part) for step in (-1, 1)]
+        votes = {self.at(p) == expected(p) for p in around if p is not None}
+        if len(votes) == 1:
+            return votes.pop()
+        what = "frame numbers jump beside it" if votes else "nor do those around it"
+        raise LayoutError(
+            f"page {page - part.first} of {part.name} cannot be read or says no number, and {what}: places cannot be "
+            "known; raw=True reads the pages as they lie"
+        )
 
     def check(self) -> None:
         """Refuse counts of channels or averaging that the first frames' numbers contradict."""
@@ -271,7 +322,7 @@ class _Numbering:
         first = self.at(0)
         if first is None or pages < 2:
             return
-        if c > 1 and pages >= c and self.at(c - 1) != first:
+        if c > 1 and pages >= c and self.at(c - 1) not in (None, first):
             raise LayoutError(
                 f"the header says that {c} channels were saved, but pages 0 and {c - 1} of {name} belong to "
                 f"frames {first} and {self.at(c - 1)}; raw=True reads the pages as they lie"
@@ -281,8 +332,9 @@ class _Numbering:
                 f"the header says that {c} channel{'s were' if c > 1 else ' was'} saved, but pages 0 and {c} of "
                 f"{name} both belong to frame {first}; raw=True reads the pages as they lie"
             )
-        step = (self.at(c) or 0) - first if pages > c else a
-        again = (self.at(2 * c) or 0) - (self.at(c) or 0) if pages > 2 * c else step
+        second, third = (self.at(page) if pages > page else None for page in (c, 2 * c))
+        step = a if second is None else second - first
+        again = step if second is None or third is None else third - second
         counted = self._numbers_of(0).in_acquisition
         if (first if counted is None else counted) % a or (
             step != a and step == again and (pages > 2 * c or first == step)
@@ -362,11 +414,13 @@ def _without_blank_end(number: _Numbering, parts: Sequence[Part], findings: list
     """Leave out pages at the end of the last file that say nothing: zeros that a file system filled in."""
     last = parts[-1]
     good, bad = last.first - 1, last.first + last.pages
-    if bad - good < 2 or number.at(bad - 1) is not None or number.at(last.first) is None:
+    if bad - good < 2 or not number.says_nothing(bad - 1) or number.says_nothing(last.first):
         return parts
     while bad - good > 1:
         middle = (good + bad) // 2
-        good, bad = (middle, bad) if number.at(middle) is not None else (good, middle)
+        good, bad = (good, middle) if number.says_nothing(middle) else (middle, bad)
+    if any(number.at(page) is not None for page in range(bad, min(bad + AROUND, last.first + last.pages))):
+        return parts  # it was a page in the middle that says nothing
     said = f"{last.first + last.pages - bad} pages at the end of {last.name} say no frame number and are left out"
     findings.append(Finding("cut-end", "warning", last.name, said))
     return [*parts[:-1], last._replace(pages=bad - last.first)]
@@ -396,10 +450,15 @@ def _find_breaks(
 
     previous: Part | None = None
     for part in parts:
-        first = number.at(part.first)
+        first, own = number.first(part)
         if first is None:
             raise LayoutError(f"the first page of {part.name} says no frame number, other files do")
         goes_on = previous is not None and first == expected(part.first)
+        if not own and not goes_on and first != a:
+            raise LayoutError(
+                f"the first page of {part.name} cannot be read or says no number, and those behind it do not go "
+                "on from the file before: places cannot be known; raw=True reads the pages as they lie"
+            )
         joined = previous is not None and part.recording != previous.recording
         if not part.follows(previous) and (joined or not goes_on or not number.same_acquisition(part.first)):
             offset = _offset(number, part, previous, first, goes_on=goes_on, loop=loop)
@@ -417,7 +476,7 @@ def _find_breaks(
             findings.append(_jump(part, expected(part.first), first, previous))
             begin(part.first, first)
         page = part.first
-        while (found := _first_wrong(number, page, part.first + part.pages - 1, start, expected)) is not None:
+        while (found := _first_wrong(number, page, part, start, expected)) is not None:
             said = number.at(found)
             if said is None:
                 raise LayoutError(f"page {found - part.first} of {part.name} says no frame number")
@@ -452,27 +511,27 @@ def _offset(number: _Numbering, part: Part, previous: Part | None, first: int, *
     return before if not begins and (part.leads or same) else 0
 
 
-def _first_wrong(number: _Numbering, low: int, last: int, start: int, expected: Callable[[int], int]) -> int | None:
+def _first_wrong(number: _Numbering, low: int, part: Part, start: int, expected: Callable[[int], int]) -> int | None:
     """Find the first page of a file that has not the number that is expected of it; None if its end is right.
 
     Right is a place between two frames where the number changes as expected: a single missing page of one
     channel shifts the channels, and every second page by itself would look right.
     """
-    c = number.counts.channels
+    c, last = number.counts.channels, part.first + part.pages - 1
 
     def right(frame: int) -> bool:
         page = start + frame * c
-        return all(number.at(p) == expected(p) for p in (page, page - 1) if low <= p <= last)
+        return all(number.agrees(p, expected, part) for p in (page, page - 1) if low <= p <= last)
 
     first, end = -((start - low) // c), (last - start) // c  # frames that begin in the file
-    if (end < first or right(end)) and number.at(last) == expected(last):
+    if (end < first or right(end)) and number.agrees(last, expected, part):
         return None
     good, bad = first, end + 1
     while bad - good > 1:
         middle = (good + bad) // 2
         good, bad = (middle, bad) if right(middle) else (good, middle)
     after = range(max(low, start + (good - 1) * c), last + 1)
-    return next(page for page in after if number.at(page) != expected(page))
+    return next(page for page in after if not number.agrees(page, expected, part))
 
 
 def _begins_late(part: Part, first: int) -> Finding:

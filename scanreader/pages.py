@@ -79,7 +79,7 @@ READ_ONLY = os.O_RDONLY | getattr(os, "O_BINARY", 0)  # the latter is Windows'
 MAX_ENTRIES = 4096  # no writer comes near; more means that these bytes are no IFD
 MAX_STRIPS = 1 << 20
 BLANK = 16  # bytes of zeros at the end of a page's pixels: disks and networks show files by blocks of 512 at least
-STAMPED = 512  # bytes behind the first IFD that tell recordings apart: the clock stands among them
+STAMPED = 4096  # bytes of the first page that tell recordings apart: its description, with the clock, and its pixels
 MOST_PACKED = 1100  # bytes of pixels in one byte of a file: deflate packs 1032 at most
 
 LEAP_FROM = 8  # evenly spaced pages after which the chain is not walked page by page any more
@@ -840,30 +840,39 @@ def _alike(a: Page, b: Page) -> bool:
 
 def _made(file: OpenFile, form: Form, runs: list[Run], ending: str, damage: str = "") -> FileIndex:
     count = runs[-1].page + runs[-1].length
-    inode = file.identity[1]
-    if ending and _is_blank(file, form, runs[-1]):  # the file's size may be there before its bytes are
+    inode, t = file.identity[1], runs[0].template
+    flavour = Flavour(t.word[0], big=t.word[2] == "8")
+    if ending and not _is_written(file, flavour, form, runs[-1]):
         count -= 1
         runs = [*runs[:-1], runs[-1]._replace(length=runs[-1].length - 1)]
         runs = [run for run in runs if run.length]
-        ending = f"{ending}; the last page ends in zeros, and is left out"
+        ending = f"{ending}; the last page is not whole, or ends in zeros, and is left out"
     if not runs:
         raise NoPageError(f"{file.path!r} holds no whole page: the only one ends in zeros, it may not be written yet")
-    stamp = _stamp(file, runs[0], STAMPED)
+    first = _read_page(file, flavour, runs[0].ifd)
+    stamp = _stamp(file, runs[0], form, STAMPED if first is None else first.end - runs[0].ifd)
     return FileIndex(file.path, file.size, file.mtime_ns, form, count, tuple(runs), ending, damage, inode, stamp)
 
 
-def _is_blank(file: OpenFile, form: Form, run: Run) -> bool:
-    """Whether a run's last page ends in zeros: of a file that was not closed, they may be unwritten."""
+def _is_written(file: OpenFile, flavour: Flavour, form: Form, run: Run) -> bool:
+    """Whether a run's last page is whole and does not end in zeros: it may be unwritten."""
+    ifd = run.ifd + (run.length - 1) * run.stride
+    try:
+        page = _read_page(file, flavour, ifd)
+    except BadIfdError:
+        return False
     size = min(form.nbytes, BLANK)
-    end = run.ifd + (run.length - 1) * run.stride + run.template.pixels + form.nbytes
-    return not any(file.read(end - size, size))
+    end = ifd + run.template.pixels + form.nbytes
+    return page is not None and page.end <= file.size and any(file.read(end - size, size))
 
 
-def _stamp(file: OpenFile, run: Run, length: int) -> tuple[int, int]:
-    """Length and checksum of bytes behind the first IFD: its description, with the clock, or pixels."""
+def _stamp(file: OpenFile, run: Run, form: Form, length: int) -> tuple[int, int]:
+    """Length and checksum of the first page: what stands behind its IFD, with the clock, and its first pixels."""
     t = run.template
-    data = file.read(run.ifd + max(0, t.start + t.next_at + int(t.word[2])), length)
-    return len(data), zlib.crc32(data)
+    behind = max(0, t.start + t.next_at + int(t.word[2]))
+    data = file.read(run.ifd + behind, min(STAMPED, max(0, length - behind)))
+    pixels = file.read(run.ifd + t.pixels, min(form.nbytes, STAMPED))
+    return length, zlib.crc32(pixels, zlib.crc32(data))
 
 
 def _index_decoded(path: str | Path) -> FileIndex:
@@ -1265,7 +1274,7 @@ def reopen(index: FileIndex) -> OpenFile:
     same = (file.size, file.mtime_ns) == (index.size, index.mtime_ns)
     grown = not same and index.ending and file.size >= index.size and file.identity[1] == index.inode
     if grown and index.runs:
-        same = _stamp(file, index.runs[0], index.stamp[0]) == index.stamp
+        same = _stamp(file, index.runs[0], index.form, index.stamp[0]) == index.stamp
     if not same:
         with file:
             raise ChangedFileError(

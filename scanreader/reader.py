@@ -229,7 +229,7 @@ def _find_files(
     paths, one_by_one = _resolve(pathnames)
     _refuse_twice(paths)
     files = _open_all(paths, findings, known)
-    if kins:  # files of another recording, that came since, are not of this one
+    if kins and not one_by_one:  # files of another recording, that came since, are not of this one
         files = [file for file in files if file.kin in kins]
         if not files:
             raise ChangedFileError("the files are not those of the recording that was opened: open it again")
@@ -336,8 +336,10 @@ def _open(path: Path, like: _File | None = None, known: _File | None = None) -> 
         if known.tiff.ending and (status.st_size, status.st_ino) >= (known.tiff.size, known.tiff.inode):
             index = index_file(path)
             same = index.inode == known.tiff.inode and index.runs and index.runs[0].ifd == known.tiff.runs[0].ifd
-            if same and read_tag(index, 0, DESCRIPTION, DESCRIPTION_START) == known.first:
+            if same and index.stamp == known.tiff.stamp:
                 return known._replace(tiff=index)
+            if same:
+                raise ChangedFileError(f"{str(path)!r} was written anew after it was opened: open the recording again")
     index = index_file(path)
     block = read_block(index)
     if like is not None and block == like.block:
@@ -515,7 +517,9 @@ def _still_known(before: Scan | None, files: Sequence[_File], parts: Sequence[Pa
         same = (old.path, old.kin, old.tiff.inode, old.first) == (new.path, new.kin, new.tiff.inode, new.first)
         if not same or part.first != old_part.first or new.tiff.num_pages < old.tiff.num_pages:
             return {}
-    return {page: numbers for page, numbers in before._numbers.items() if numbers.frame is not None}  # noqa: SLF001
+    # The last pages may not have been whole; what could not be read may have been mended.
+    sure = sum(part.pages for part in before._parts) - 2 * before.layout.counts.channels  # noqa: SLF001
+    return {page: n for page, n in before._numbers.items() if n.frame is not None and page < sure}  # noqa: SLF001
 
 
 def _own_channel(file: _File, *, raw: bool) -> int | None:

@@ -34,6 +34,7 @@ from scanreader.errors import (
 from scanreader.fields import Field, Roi, Scanfield, Slot
 from scanreader.frames import (
     NUMBERS_END,
+    UNREADABLE,
     Event,
     FrameNumbers,
     as_datetime,
@@ -63,8 +64,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 V = TypeVar("V", int, float)
 DIMS = ("fields", "y", "x", "channels", "frames")
-AROUND = 64  # frames around one that cannot be read, whose numbers tell its own
-FEW_AROUND = 4  # the same of one that says no number, which in some releases is every one
 EPOCH_END = 4000  # bytes of a description that hold the epoch in every release that writes one
 
 
@@ -269,9 +268,16 @@ class Scan:
         known = dict(source.numbers)
         self.__dict__["_numbers"] = known
 
+        pages = replace(source.pages, fill=None)
+
         def numbers_of(page: int) -> FrameNumbers:
+            """Read what a page says itself; nothing, if it cannot be read."""
             if page not in known:
-                known[page] = self._read_numbers(source, page)
+                try:
+                    (text,) = pages.descriptions(np.array([page]), NUMBERS_END)
+                    known[page] = frame_numbers(text)
+                except DamagedPageError:
+                    known[page] = UNREADABLE
             return known[page]
 
         layout, findings = find_layout(
@@ -284,54 +290,6 @@ class Scan:
         )
         self._findings += findings
         return layout
-
-    def _read_numbers(self, source: Source, page: int) -> FrameNumbers:
-        """Read the numbers of the frame of a page; of one that cannot be read, by those of the pages around it.
-
-        It is counted from the page before it, where there is one, so that a jump is found at the first page behind
-        that can be read: what lies between cannot be, wherever it belongs.
-        """
-        pages = replace(source.pages, fill=None)
-        part = next(part for part in reversed(source.parts) if part.first <= page)
-
-        def said(other: int) -> FrameNumbers | None:
-            if not part.first <= other < part.first + part.pages:
-                return None
-            try:
-                found = frame_numbers(pages.descriptions(np.array([other]), NUMBERS_END)[0])
-            except DamagedPageError:
-                return None
-            return None if found.frame is None else found
-
-        try:
-            own = frame_numbers(pages.descriptions(np.array([page]), NUMBERS_END)[0])
-            if own.frame is not None or all(said(page + step) is None for step in range(1, FEW_AROUND)):
-                return own  # at the end of a file, pages that say nothing are no frames
-            error = None
-        except DamagedPageError as caught:
-            own, error = FrameNumbers(None, None, None), caught
-        for direction in (-1, 1):
-            for step in range(1, AROUND):
-                found = said(page + direction * step)
-                if found is not None:
-                    return self._counted_on(found, said, page + direction * step, page)
-        if error is not None:
-            raise error
-        return own
-
-    def _counted_on(
-        self, numbers: FrameNumbers, said: Callable[[int], FrameNumbers | None], at: int, page: int
-    ) -> FrameNumbers:
-        """Count from the frame of a page that can be read to that of another, through pages that cannot be."""
-        c, a = self.stack.channels, self.stack.averaging
-        back = -1 if page > at else 1  # away from the page, among those that can be read
-        held = 1  # pages of the frame at hand, on this side
-        while held < c and (other := said(at + back * held)) is not None and other.frame == numbers.frame:
-            held += 1
-        frames = (held - 1 + abs(page - at)) // c * -back
-        within = None if numbers.in_acquisition is None else numbers.in_acquisition + frames * a
-        slow = self.stack.mode == "slow"  # where it begins anew at each slice
-        return FrameNumbers((numbers.frame or 0) + frames * a, None if slow else within, numbers.acquisition)
 
     # ------------------------------------------------- what a class for a release has to say
 

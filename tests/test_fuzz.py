@@ -39,7 +39,7 @@ def other_value(data: bytearray, draw: random.Random) -> None:
 
 
 def cut(data: bytearray, draw: random.Random) -> None:
-    del data[draw.randrange(1, len(data)) :]
+    del data[draw.randrange(len(data)) :]
 
 
 def less(data: bytearray, draw: random.Random) -> None:
