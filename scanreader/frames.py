@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from scanreader.pages import Pages
 
 NUMBERS_END = 800  # bytes of a description within which every release writes the frame's numbers
+EPOCH_END = 4000  # bytes of a description that hold the epoch in every release that writes one
 TRUNCATED = b"<output truncated>"  # what ScanImage writes at the end of a description that it had to cut
 
 MISSING = -1

@@ -148,3 +148,30 @@ def _check_sequence(entry: Any, axis: str) -> Entry:
     if array.dtype == np.uint64 and array.max() > np.iinfo(np.int64).max:
         raise ScanIndexError(f"{axis} {array.max()} is out of bounds")
     return array.astype(np.int64)
+
+
+def from_start(place: Any, size: int, what: str) -> int:
+    """Count a place among all of a scan's slices, channels or the like from the first of them.
+
+    Raises
+    ------
+    ScanIndexError
+        If it is out of bounds, or no integer.
+    """
+    if not -size <= integer(place, what) < size:
+        raise ScanIndexError(f"{what} {place} is out of bounds: the scan has {size} {what}{'' if size == 1 else 's'}")
+    return integer(place, what) % size
+
+
+def integer(value: Any, what: str) -> int:
+    """See that something is an integer.
+
+    Raises
+    ------
+    ScanKeyError
+        If it is not (also a TypeError).
+    """
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise ScanKeyError(f"{what}: an integer was expected, not {value!r}") from None

@@ -381,6 +381,11 @@ class Template(NamedTuple):
     pixels: int
     """Where the pixels begin."""
 
+    @property
+    def flavour(self) -> Flavour:
+        """What kind of TIFF the pages are of, as the code of an offset says."""
+        return Flavour(self.word[0], big=self.word[2] == "8")
+
 
 class Run(NamedTuple):
     """Evenly spaced pages."""
@@ -841,7 +846,7 @@ def _alike(a: Page, b: Page) -> bool:
 def _made(file: OpenFile, form: Form, runs: list[Run], ending: str, damage: str = "") -> FileIndex:
     count = runs[-1].page + runs[-1].length
     inode, t = file.identity[1], runs[0].template
-    flavour = Flavour(t.word[0], big=t.word[2] == "8")
+    flavour = t.flavour
     if ending and not _is_written(file, flavour, form, runs[-1]):
         count -= 1
         runs = [*runs[:-1], runs[-1]._replace(length=runs[-1].length - 1)]
@@ -1038,7 +1043,7 @@ class Pages:
         found: list[bytes] = []
         for file, a, b in _grouped(numbers, self.starts[:-1]):
             read = _descriptions if self.fill is None else _descriptions_or_none
-            found += read(self.files[file], numbers[a:b] - self.starts[file], limit, self._maps)
+            found += read(self.files[file], numbers[a:b] - self.starts[file], limit)
         return found
 
     def odd_pages(self) -> Iterator[tuple[str, list[int], str, str]]:
@@ -1074,24 +1079,18 @@ class Pages:
                 yield index.path, odd, str(error), ""
 
 
-def _descriptions_or_none(
-    index: FileIndex, pages: IndexArray, limit: int | None, maps: dict[Identity, Bytes] | None
-) -> list[bytes]:
+def _descriptions_or_none(index: FileIndex, pages: IndexArray, limit: int | None) -> list[bytes]:
     """Read descriptions; of pages that cannot be read, b''."""
     try:
-        return _descriptions(index, pages, limit, maps)
+        return _descriptions(index, pages, limit)
     except DamagedPageError:
         if len(pages) == 1:
             return [b""]
     middle = len(pages) // 2
-    return [
-        text for part in (pages[:middle], pages[middle:]) for text in _descriptions_or_none(index, part, limit, maps)
-    ]
+    return [text for part in (pages[:middle], pages[middle:]) for text in _descriptions_or_none(index, part, limit)]
 
 
-def _descriptions(
-    index: FileIndex, pages: IndexArray, limit: int | None, maps: dict[Identity, Bytes] | None
-) -> list[bytes]:
+def _descriptions(index: FileIndex, pages: IndexArray, limit: int | None) -> list[bytes]:
     if not index.runs or len(pages) < FEW_PAGES:
         return [read_tag(index, page, DESCRIPTION, limit) for page in pages.tolist()]
     found: list[bytes] = []
@@ -1103,7 +1102,7 @@ def _descriptions(
                 found += _descriptions_of_run(file, data, run, pages[a:b] - run.page, limit)
             except _StrayPageError as error:
                 walked = _walked_instead(index, run.page + error.page)
-                found += _descriptions(walked, pages[a:b], limit, maps)
+                found += _descriptions(walked, pages[a:b], limit)
     return found
 
 
@@ -1134,7 +1133,7 @@ def _descriptions_of_run(
     """Descriptions of pages of a run, found by the same entry of each page's IFD, which is checked."""
     t, ifds, spans = run.template, run.ifd + pages * run.stride, _spans(file, data, run, pages)
     _check(run, pages, spans)
-    flavour = Flavour(t.word[0], big=t.word[2] == "8")
+    flavour = t.flavour
     tag = _tag_of(file, flavour, int(ifds[0]), DESCRIPTION)
     if tag is None:
         return [b""] * len(pages)
@@ -1171,7 +1170,7 @@ def read_tag(index: FileIndex, page: int, code: int, limit: int | None = None) -
     at, t = run.ifd + (page - run.page) * run.stride, run.template
     with reopen(index) as file:
         if _is_sound(t, at, file.read(at + t.start, len(t.data)), -1):
-            flavour = Flavour(t.word[0], big=t.word[2] == "8")
+            flavour = t.flavour
             tag = _tag_of(file, flavour, at, code)
             return b"" if tag is None else tag_bytes(file, flavour, tag, limit)
     return read_tag(_walked_instead(index, page), page, code, limit)

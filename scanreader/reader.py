@@ -27,7 +27,7 @@ from scanreader.errors import (
     ScanReaderError,
     ScanReaderWarning,
 )
-from scanreader.frames import FrameNumbers, epoch, frame_numbers
+from scanreader.frames import EPOCH_END, FrameNumbers, epoch, frame_numbers
 from scanreader.header import Block, Header
 from scanreader.layout import Part
 from scanreader.pages import DESCRIPTION, FileIndex, NoPageError, Pages, index_file, read_tag
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".tif", ".tiff")
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
-DESCRIPTION_START = 4000  # bytes of a description that hold the epoch in every release that writes one
 
 
 def read_scan(
@@ -200,7 +199,7 @@ class _File(NamedTuple):
         """Number of the frame that a page belongs to; -1 is the last page."""
         if page == 0 and self.first:
             return frame_numbers(self.first).frame
-        return frame_numbers(read_tag(self.tiff, page % self.tiff.num_pages, DESCRIPTION, DESCRIPTION_START)).frame
+        return frame_numbers(read_tag(self.tiff, page % self.tiff.num_pages, DESCRIPTION, EPOCH_END)).frame
 
     def ends_inside(self, number: int) -> bool:
         """Whether the file holds some of the channels of one frame, and nothing else."""
@@ -347,7 +346,7 @@ def _open(path: Path, like: _File | None = None, known: _File | None = None) -> 
     name = _parse_name(path, block)
     if block is None:
         return _File(path, index, None, name, (name.stem, None))
-    first = read_tag(index, 0, DESCRIPTION, DESCRIPTION_START)
+    first = read_tag(index, 0, DESCRIPTION, EPOCH_END)
     return _File(path, index, block, name, (name.stem, name.channel, same_recording(block), epoch(first)), first)
 
 

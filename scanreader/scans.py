@@ -8,7 +8,6 @@ import re
 import warnings
 from dataclasses import replace
 from functools import cached_property
-from operator import index
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar, overload
@@ -28,11 +27,11 @@ from scanreader.errors import (
     LayoutError,
     ScanImageVersionError,
     ScanIndexError,
-    ScanKeyError,
     ScanReaderWarning,
 )
 from scanreader.fields import Field, Roi, Scanfield, Slot
 from scanreader.frames import (
+    EPOCH_END,
     NUMBERS_END,
     UNREADABLE,
     Event,
@@ -46,7 +45,7 @@ from scanreader.frames import (
     timestamps,
 )
 from scanreader.header import Block, Header, integers, listed, numbers, parse_json
-from scanreader.indexing import AXES, WHOLE, Pick, as_array, pick, shifted, split_key
+from scanreader.indexing import AXES, WHOLE, Pick, as_array, from_start, integer, pick, shifted, split_key
 from scanreader.layout import Counts, Layout, Part, Stack, Stretch, find_layout, whole_number
 
 if TYPE_CHECKING:
@@ -64,7 +63,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 V = TypeVar("V", int, float)
 DIMS = ("fields", "y", "x", "channels", "frames")
-EPOCH_END = 4000  # bytes of a description that hold the epoch in every release that writes one
 
 
 # ------------------------------------------------------------------ settings
@@ -636,7 +634,7 @@ class Scan:
         ScanIndexError
             If a number is negative, or nothing is left of a field.
         """
-        trim = geometry.Trim(*(_whole(n, "pixels to trim") for n in (top, bottom, left, right)))
+        trim = geometry.Trim(*(integer(n, "pixels to trim") for n in (top, bottom, left, right)))
         if min(trim) < 0:
             raise ScanIndexError(f"pixels to trim are counted from 0, not {min(trim)}")
         scan = object.__new__(type(self))
@@ -988,7 +986,7 @@ class Scan:
         ----------
         field : int
         """
-        slice_id = self.fields[_place(field, self.num_fields, "field")].slice_id
+        slice_id = self.fields[from_start(field, self.num_fields, "field")].slice_id
         if "timestamps" in self.__dict__:
             return np.asarray(self.timestamps[slice_id])
         return self._times_of_slice(slice_id)
@@ -1021,8 +1019,8 @@ class Scan:
         -------
         int array of shape (frames,)
         """
-        slice_id = _place(slice_id, self.num_scanning_depths, "slice")
-        channel = _place(channel, self.num_channels, "channel")
+        slice_id = from_start(slice_id, self.num_scanning_depths, "slice")
+        channel = from_start(channel, self.num_channels, "channel")
         frames = np.arange(self.num_frames)
         if pages:
             return self.layout.page_numbers(slice_id, channel, frames)
@@ -1454,33 +1452,6 @@ def _fixed(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Keep an array that a scan holds from being changed by who asked for it."""
     array.flags.writeable = False
     return array
-
-
-def _place(place: int, size: int, what: str) -> int:
-    """Count an index from the start.
-
-    Raises
-    ------
-    ScanIndexError
-        If it is out of bounds.
-    """
-    if not -size <= _whole(place, what) < size:
-        raise ScanIndexError(f"{what} {place} is out of bounds: the scan has {_counted(size, what)}")
-    return place % size
-
-
-def _whole(value: Any, what: str) -> int:
-    """See that something is an integer.
-
-    Raises
-    ------
-    ScanKeyError
-        If it is not (also a TypeError).
-    """
-    try:
-        return index(value)
-    except TypeError:
-        raise ScanKeyError(f"{what}: an integer was expected, not {value!r}") from None
 
 
 def _pairs(value: Any) -> list[tuple[float, float]]:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from scanreader.errors import LayoutError, ScanIndexError, ScanKeyError, ScanReaderWarning
-from scanreader.indexing import AXES, as_array, pick, split_key
+from scanreader.errors import LayoutError, ScanIndexError, ScanReaderWarning
+from scanreader.indexing import AXES, as_array, from_start, pick, split_key
 
 if TYPE_CHECKING:
     from scanreader.fields import Field
@@ -83,12 +83,9 @@ def canvas(
     scan: Scan, slice_id: int, channel: int, frames: Any, how: str, *, pixel_size: float | None, fill: float
 ) -> Canvas:
     """Place the fields of a slice; see `Scan.canvas`."""
-    for number, size, what in ((slice_id, scan.num_scanning_depths, "slice"), (channel, scan.num_channels, "channel")):
-        if not isinstance(number, (int, np.integer)):
-            raise ScanKeyError(f"{what}: an integer was expected, not {number!r}")
-        if not -size <= number < size:
-            raise ScanIndexError(f"{what} {number} is out of bounds: the scan has {size}")
-    here = [i for i, field in enumerate(scan.fields) if field.slice_id == slice_id % scan.num_scanning_depths]
+    place = from_start(slice_id, scan.num_scanning_depths, "slice")
+    channel = from_start(channel, scan.num_channels, "channel")
+    here = [i for i, field in enumerate(scan.fields) if field.slice_id == place]
     if not here:
         raise LayoutError(f"no field lies in slice {slice_id}")
     if any(math.isnan(scan.fields[i].height_in_degrees) for i in here):
