@@ -27,7 +27,7 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
-from scanreader import pages, read_scan
+from scanreader import files, pages, read_scan
 from scanreader.simulate import Recording, roi, scanfield
 
 warnings.simplefilter("ignore")
@@ -307,16 +307,16 @@ class Bench:
         )
         (path,) = self.recording("60k_64", height=64, width=64, frames_per_slice=60_000)
         blocks: set[int] = set()
-        original = pages._read_some
+        original = files._read_some
 
         def counted(file, offset: int, buffers: list[memoryview]) -> int:
             got = original(file, offset, buffers)
             blocks.update(range(offset // 4096, (offset + got - 1) // 4096 + 1))
             return got
 
-        pages._read_some = counted
+        files._read_some = counted
         read_scan(path)
-        pages._read_some = original
+        files._read_some = original
         self.row("cold cache, open 60,000 pages", "", len(blocks), 64, at_most=True, what="blocks of 4 KiB")
 
     # ------------------------------------------------------------------ growth

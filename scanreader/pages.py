@@ -8,23 +8,18 @@ Every page that is read is compared with its own IFD as its bytes pass.
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import io
 import itertools
 import math
-import mmap
 import os
-import stat
 import struct
-import time
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -39,11 +34,11 @@ from scanreader.errors import (
     ScanReaderError,
     ScanReaderWarning,
 )
+from scanreader.files import Identity, OpenFile, is_url, open_file
 from scanreader.indexing import shifted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from types import TracebackType
 
     from scanreader.indexing import IndexArray
 
@@ -73,9 +68,6 @@ SIZES = {
     18: 8,
 }
 CODES = {1: "B", 3: "H", 4: "I", 16: "Q"}
-PASSING = (errno.EIO, errno.ESTALE, errno.EAGAIN, errno.EINTR, errno.ETIMEDOUT, errno.ECONNRESET)
-RETRIES = (0.01, 0.1, 0.5)  # seconds to wait before a read that failed is tried again
-READ_ONLY = os.O_RDONLY | getattr(os, "O_BINARY", 0)  # the latter is Windows'
 MAX_ENTRIES = 4096  # no writer comes near; more means that these bytes are no IFD
 MAX_STRIPS = 1 << 20
 BLANK = 16  # bytes of zeros at the end of a page's pixels: disks and networks show files by blocks of 512 at least
@@ -85,6 +77,7 @@ MOST_PACKED = 1100  # bytes of pixels in one byte of a file: deflate packs 1032 
 LEAP_FROM = 8  # evenly spaced pages after which the chain is not walked page by page any more
 LEAP_PROBES = 16
 FEW_LOST = 64  # damaged pages in a row that are looked behind one by one; of more, by doubling steps
+FEW_REMOTE = 512  # pages of which a little is asked for at once from a server
 FEW_PAGES = 32  # that are checked one by one: 1.9 us each; numpy takes 68 us for any few
 
 TIFFFILE_ERRORS = (
@@ -97,126 +90,6 @@ TIFFFILE_ERRORS = (
     struct.error,
     zlib.error,
 )
-
-
-# ----------------------------------------------------------------- bytes of a file
-
-Identity: TypeAlias = tuple[int, int, int, int]
-"""Device, inode, size and time of change of a file: another file of its name has another."""
-
-
-class OpenFile:
-    """An open file: the one place that opens and reads.
-
-    Reads that fail as a slow network's do are tried again, a few times, with the file opened anew.
-
-    Raises
-    ------
-    PathnameError
-        If the file cannot be opened.
-    """
-
-    def __init__(self, path: str | Path) -> None:
-        try:
-            self._file = os.open(path, READ_ONLY)
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise PathnameError(f"{os.fspath(path)!r} cannot be opened: {reason}") from error
-        self.path = os.fspath(path)
-        status = os.fstat(self._file)
-        if stat.S_ISDIR(status.st_mode):
-            os.close(self._file)
-            raise PathnameError(f"{self.path!r} is a folder, not a file")
-        self.size, self.mtime_ns = status.st_size, status.st_mtime_ns
-        self.identity: Identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        os.close(self._file)
-
-    def read(self, offset: int, size: int) -> bytes:
-        """Up to `size` bytes from `offset`: fewer at the end of the file, none outside of it."""
-        size = min(size, self.size - offset)
-        if size <= 0 or offset < 0:
-            return b""
-        data = bytearray(size)
-        self.read_into(offset, [memoryview(data)])
-        return bytes(data)
-
-    def read_into(self, offset: int, buffers: Sequence[memoryview]) -> None:
-        """Fill buffers, one behind the other, with the bytes from `offset` on.
-
-        Raises
-        ------
-        DamagedPageError
-            If the file ends before they are full.
-        """
-        pending = list(buffers)
-        while pending:
-            got = self._read_patiently(offset, pending)
-            if got <= 0:
-                raise DamagedPageError(f"{self.path!r} ends at byte {offset}, where more bytes were expected")
-            offset += got
-            while pending and got >= len(pending[0]):
-                got -= len(pending.pop(0))
-            if pending:
-                pending[0] = pending[0][got:]
-
-    def _read_patiently(self, offset: int, buffers: list[memoryview]) -> int:
-        for pause in (*RETRIES, None):
-            try:
-                return _read_some(self._file, offset, buffers)
-            except OSError as error:
-                if pause is None or error.errno not in PASSING:
-                    tries = f" ({len(RETRIES) + 1} tries)" if error.errno in PASSING else ""
-                    reason = error.strerror or error
-                    raise DamagedPageError(f"{self.path!r} cannot be read at byte {offset}: {reason}{tries}") from error
-                time.sleep(pause)
-                self._open_again()
-        raise AssertionError
-
-    def _open_again(self) -> None:
-        """Open the file anew, if it is there and the same: a network's handle may have gone stale."""
-        try:
-            again = os.open(self.path, READ_ONLY)
-        except OSError:
-            return
-        status = os.fstat(again)
-        if (status.st_size, status.st_mtime_ns) == self.identity[2:]:
-            self._file, again = again, self._file
-        os.close(again)
-
-    def announce(self, offset: int, size: int) -> None:
-        """Say that bytes will be read soon, where the system cares.
-
-        A cold disk then delivers them to several threads in 0.6 of the time; a warm cache takes no notice.
-        """
-        with contextlib.suppress(AttributeError, OSError):  # it is not on every system, and never needed
-            os.posix_fadvise(self._file, offset, size, os.POSIX_FADV_WILLNEED)
-
-    def map(self) -> Bytes | None:
-        """The whole file as bytes, read as they are touched; None where the file system has no maps.
-
-        Only for few bytes: where a read fails with an error, a map kills the process.
-        """
-        try:
-            data = np.frombuffer(mmap.mmap(self._file, 0, access=mmap.ACCESS_READ), np.uint8)
-        except (OSError, ValueError):
-            return None
-        return data if len(data) == self.size else None  # it was cut this moment: bulk reads say so
-
-
-def _read_some(file: int, offset: int, buffers: list[memoryview]) -> int:
-    """Read at `offset` into the first of some buffers; returns how many bytes came."""
-    if hasattr(os, "preadv"):
-        return os.preadv(file, buffers, offset)
-    with io.FileIO(file, closefd=False) as stream:  # Windows
-        stream.seek(offset)
-        return int(stream.readinto(buffers[0]) or 0)
 
 
 # ------------------------------------------------------------------ IFDs of a TIFF
@@ -444,8 +317,10 @@ def index_file(path: str | os.PathLike[str]) -> FileIndex:
     DamagedPageError
         If its chain of IFDs skips pages.
     """
-    path = str(Path(path).absolute())  # a scan outlives a change of the working folder
-    with OpenFile(path) as file:
+    path = os.fspath(path)
+    if not is_url(path):
+        path = str(Path(path).absolute())  # a scan outlives a change of the working folder
+    with open_file(path) as file:
         flavour, first = read_flavour(file)
         try:
             page = _read_page(file, flavour, first)
@@ -880,15 +755,26 @@ def _stamp(file: OpenFile, run: Run, form: Form, length: int) -> tuple[int, int]
     return length, zlib.crc32(pixels, zlib.crc32(data))
 
 
+def _decoder(file: OpenFile) -> tifffile.TiffFile:
+    """Let tifffile read a file."""
+    if not is_url(file.path):
+        return tifffile.TiffFile(file.path)
+    from scanreader.remote import Stream  # noqa: PLC0415 - an extra
+
+    return tifffile.TiffFile(io.BufferedReader(Stream(file), 1 << 18))
+
+
 def _index_decoded(path: str | Path) -> FileIndex:
     """Index a file whose pages tifffile has to decode: compressed, tiled, in scattered strips."""
     name = os.fspath(path)
-    try:
-        with tifffile.TiffFile(path) as tif:
-            found = [(page.shape, page.dtype) for page in tif.pages]
-            samples = tif.pages.first.samplesperpixel
-    except TIFFFILE_ERRORS as error:
-        raise FileFormatError(f"tifffile cannot read {name!r}: {error}") from error
+    with open_file(name) as file:
+        size, mtime_ns = file.size, file.mtime_ns
+        try:
+            with _decoder(file) as tif:
+                found = [(page.shape, page.dtype) for page in tif.pages]
+                samples = tif.pages.first.samplesperpixel
+        except TIFFFILE_ERRORS as error:
+            raise FileFormatError(f"tifffile cannot read {name!r}: {error}") from error
     shape, dtype = found[0]
     if len(shape) != 2 or samples != 1 or not all(np.ndim(n) == 0 and n > 0 for n in shape):
         raise FileFormatError(
@@ -902,19 +788,18 @@ def _index_decoded(path: str | Path) -> FileIndex:
             raise FileFormatError(
                 f"the pages of {name!r} differ: page 0 has {shape} {dtype}, page {number} has {other[0]} {other[1]}"
             )
-    status = Path(path).stat()
-    if math.prod(shape) * dtype.itemsize > MOST_PACKED * status.st_size:
+    if math.prod(shape) * dtype.itemsize > MOST_PACKED * size:
         raise FileFormatError(
-            f"the pages of {name!r} claim {shape[0]} x {shape[1]} pixels, more than its {status.st_size} bytes can hold"
+            f"the pages of {name!r} claim {shape[0]} x {shape[1]} pixels, more than its {size} bytes can hold"
         )
     form = Form(shape[0], shape[1], dtype.newbyteorder("=").str)
-    return FileIndex(name, status.st_size, status.st_mtime_ns, form, len(found), ())
+    return FileIndex(name, size, mtime_ns, form, len(found), ())
 
 
 @lru_cache(maxsize=8)
 def _index_walked(path: str, _size: int, _mtime_ns: int) -> FileIndex:
     """Index a file by its chain alone; kept for the few files whose even spacing turned out to be wrong."""
-    with OpenFile(path) as file:
+    with open_file(path) as file:
         flavour, at = read_flavour(file)
         try:
             first = _read_page(file, flavour, at)
@@ -931,7 +816,6 @@ MOST_BYTES = 128 << 20  # and at most: a cold disk takes 1.2 times as long with 
 ROOM = 2 << 20  # bytes of a thread's own, where pixels cannot go straight to their place
 THIN = 8  # a request for less than 1/8 of each page goes through a map: 0.4 to 0.7 of the time of reading
 THREADS = min(os.cpu_count() or 1, 8)
-SMALL_GAP = 16 << 10  # bytes that are read and thrown away sooner than left out; 0 to 64 KiB made no difference
 MOST_PAGES = 4096  # whose IFDs a thread checks at a time: 1024 makes a trace slower, 8192 holds more memory
 MOST_MAPS = 32  # that all scans keep: a process may have 256 files open
 MAX_BUFFERS = 1000  # of a vectored read: IOV_MAX is 1024
@@ -1093,6 +977,9 @@ def _descriptions_or_none(index: FileIndex, pages: IndexArray, limit: int | None
 def _descriptions(index: FileIndex, pages: IndexArray, limit: int | None) -> list[bytes]:
     if not index.runs or len(pages) < FEW_PAGES:
         return [read_tag(index, page, DESCRIPTION, limit) for page in pages.tolist()]
+    if is_url(index.path) and len(pages) > FEW_REMOTE:
+        some = (pages[a : a + FEW_REMOTE] for a in range(0, len(pages), FEW_REMOTE))
+        return [text for part in some for text in _descriptions(index, part, limit)]
     found: list[bytes] = []
     with reopen(index) as file:
         data = _mapped(file, None)  # descriptions are read once: their map is not kept
@@ -1122,9 +1009,7 @@ def _spans(file: OpenFile, data: Bytes | None, run: Run, pages: IndexArray) -> B
         return _strided(data, run.ifd + t.start, shape, (run.stride, 1), np.dtype(np.uint8))[
             _as_slice(_as_range(pages))
         ]
-    starts = run.ifd + pages * run.stride + t.start
-    joined = b"".join(file.read(start, len(t.data)) for start in starts.tolist())
-    return np.frombuffer(joined, np.uint8).reshape(len(pages), len(t.data))
+    return _bytes_at(file, run.ifd + pages * run.stride + t.start, len(t.data))
 
 
 def _descriptions_of_run(
@@ -1150,6 +1035,9 @@ def _descriptions_of_run(
     if limit is not None:
         sizes = np.minimum(sizes, limit)
     places = zip(starts.tolist(), sizes.tolist(), strict=True)
+    if data is None and file.gathers and len(sizes):
+        texts = file.gather(starts.tolist(), int(sizes.max()))
+        return [text[:size] for text, size in zip(texts, sizes.tolist(), strict=True)]
     if data is None:
         return [file.read(start, size) for start, size in places]
     view = data.data
@@ -1177,13 +1065,16 @@ def read_tag(index: FileIndex, page: int, code: int, limit: int | None = None) -
 
 
 def _read_tag_decoded(index: FileIndex, page: int, code: int, limit: int | None) -> bytes:
-    try:
-        with tifffile.TiffFile(index.path) as tif:
-            found = tif.pages[page]
-            tags = found.tags if isinstance(found, tifffile.TiffPage) else found.aspage().tags
-            value = tags.valueof(code, "")
-    except TIFFFILE_ERRORS as error:
-        raise DamagedPageError(f"tifffile cannot read the tags of page {page} of {index.path!r}: {error}") from error
+    with reopen(index) as file:
+        try:
+            with _decoder(file) as tif:
+                found = tif.pages[page]
+                tags = found.tags if isinstance(found, tifffile.TiffPage) else found.aspage().tags
+                value = tags.valueof(code, "")
+        except TIFFFILE_ERRORS as error:
+            raise DamagedPageError(
+                f"tifffile cannot read the tags of page {page} of {index.path!r}: {error}"
+            ) from error
     data = value if isinstance(value, bytes) else str(value).encode()
     return data[:limit]
 
@@ -1260,13 +1151,15 @@ def _crop(pages: npt.NDArray[Any], crop: _Crop) -> npt.NDArray[Any]:
 def _changed(index: FileIndex, file: OpenFile) -> str:
     if file.size != index.size:
         return f"it had {index.size} bytes and has {file.size}"
+    if is_url(index.path):
+        return "the server says another time or mark of it"
     return f"it was written to {(file.mtime_ns - index.mtime_ns) / 1e9:+.3f} s from when it had been"
 
 
 def reopen(index: FileIndex) -> OpenFile:
     """Open a file again and see that it is the one that was indexed."""
     try:
-        file = OpenFile(index.path)
+        file = open_file(index.path)
     except PathnameError as error:
         raise ChangedFileError(f"after the recording was opened, {error}") from error
     # ScanImage appends pages, and marks the last when it closes the file: what was there stays as it was.
@@ -1426,10 +1319,35 @@ def _read_blocks(file: OpenFile, run: Run, pages: IndexArray, skip: int, blocks:
     if len(pages) > 1:
         evenly = _as_range(pages)
         gap = (evenly.step if isinstance(evenly, range) else 0) * run.stride - blocks.shape[1]
-        if 0 <= gap < max(SMALL_GAP, blocks.shape[1]) and _read_vectored(file, run, pages, skip, blocks):
+        if 0 <= gap < max(file.small_gap, blocks.shape[1]) and _read_vectored(file, run, pages, skip, blocks):
             return
+    if file.gathers:
+        _read_gathered(file, run, pages, skip, blocks)
+        return
     for page, block in zip(pages.tolist(), blocks, strict=True):
         _read_one(file, run, page, skip, block)
+
+
+def _read_gathered(file: OpenFile, run: Run, pages: IndexArray, skip: int, blocks: Bytes) -> None:
+    """Ask for the bytes to check and the bytes wanted of some pages at once."""
+    t, size = run.template, blocks.shape[1]
+    first, end = min(t.start, t.pixels + skip), max(t.start + len(t.data), t.pixels + skip + size)
+    step = max(1, min(FEW_REMOTE, file.aside // size))
+    for a in range(0, len(pages), step):
+        part = pages[a : a + step]
+        ifds = run.ifd + part * run.stride
+        if end - first <= size + file.small_gap:  # the two stand close together
+            found = _bytes_at(file, ifds + first, end - first)
+            _check(run, part, found[:, t.start - first :][:, : len(t.data)])
+            blocks[a : a + step] = found[:, t.pixels + skip - first :][:, :size]
+        else:
+            _check(run, part, _spans(file, None, run, part))
+            blocks[a : a + step] = _bytes_at(file, ifds + t.pixels + skip, size)
+
+
+def _bytes_at(file: OpenFile, starts: IndexArray, size: int) -> Bytes:
+    """Bytes at some places, of shape (places, size)."""
+    return np.frombuffer(b"".join(file.gather(starts.tolist(), size)), np.uint8).reshape(len(starts), size)
 
 
 def _read_one(file: OpenFile, run: Run, page: int, skip: int, block: Bytes) -> None:
@@ -1437,7 +1355,7 @@ def _read_one(file: OpenFile, run: Run, page: int, skip: int, block: Bytes) -> N
     t, ifd = run.template, run.ifd + page * run.stride
     span = bytearray(len(t.data))
     between = t.pixels + skip - (t.start + len(span))
-    if 0 <= between <= SMALL_GAP:
+    if 0 <= between <= file.small_gap:
         file.read_into(ifd + t.start, [memoryview(span), memoryview(bytearray(between)), block.data])
     else:
         file.read_into(ifd + t.start, [memoryview(span)])
@@ -1458,7 +1376,7 @@ def _read_vectored(file: OpenFile, run: Run, pages: IndexArray, skip: int, block
     if before > gap or after > gap or (before and after):
         return False
     file.announce(int(ifds[0]) + pixels, int(ifds[-1] - ifds[0]) + size)
-    step = max(1, min(MAX_BUFFERS // 2, 2 * ROOM // max(1, gap)))
+    step = max(1, min(MAX_BUFFERS // 2, file.aside // max(1, gap)))
     aside = np.empty((min(step, len(ifds)) + 1, gap), np.uint8)
     first = gap - (pixels - span) if before else span - (pixels + size)  # where in `aside` the bytes to check are
     for a in range(0, len(ifds), step):
@@ -1475,12 +1393,12 @@ def _read_vectored(file: OpenFile, run: Run, pages: IndexArray, skip: int, block
 
 def _read_decoded(index: FileIndex, pages: IndexArray, crop: _Crop, out: npt.NDArray[Any]) -> None:
     """Copy a crop of pages that tifffile has to decode."""
-    reopen(index).__exit__(None, None, None)
-    try:
-        with tifffile.TiffFile(index.path) as tif:
-            for i, page in enumerate(pages.tolist()):
-                image = tif.pages[page].asarray()
-                out[i] = _crop(image[None, crop.top : crop.top + crop.height], crop)[0]
-    except TIFFFILE_ERRORS as error:
-        hint = "; pip install imagecodecs" if "imagecodecs" in str(error) else ""
-        raise DamagedPageError(f"tifffile cannot decode pages of {index.path!r}: {error}{hint}") from error
+    with reopen(index) as file:
+        try:
+            with _decoder(file) as tif:
+                for i, page in enumerate(pages.tolist()):
+                    image = tif.pages[page].asarray()
+                    out[i] = _crop(image[None, crop.top : crop.top + crop.height], crop)[0]
+        except TIFFFILE_ERRORS as error:
+            hint = "; pip install imagecodecs" if "imagecodecs" in str(error) else ""
+            raise DamagedPageError(f"tifffile cannot decode pages of {index.path!r}: {error}{hint}") from error

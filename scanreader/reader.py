@@ -8,10 +8,13 @@ import os
 import re
 import warnings
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import numpy as np
 
@@ -27,6 +30,7 @@ from scanreader.errors import (
     ScanReaderError,
     ScanReaderWarning,
 )
+from scanreader.files import is_url
 from scanreader.frames import EPOCH_END, FrameNumbers, epoch, frame_numbers
 from scanreader.header import Block, Header
 from scanreader.layout import Part
@@ -35,12 +39,17 @@ from scanreader.scans import PlainScan, Scan, Source, scan_class
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from concurrent.futures import Future
 
     from numpy.typing import DTypeLike
 
+    from scanreader.remote import Url
+
     Pathname = str | os.PathLike[str]
+    Place = Path | Url
 
 SUFFIXES = (".tif", ".tiff")
+OPENERS = 16  # files behind URLs that are opened at once
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 
@@ -62,7 +71,8 @@ def read_scan(
     Parameters
     ----------
     pathnames : str, path, or list of them
-        A file, a glob (``"/data/my_scan_*.tif"``), a directory, or a list. A single file that ScanImage rolled
+        A file, a glob (``"/data/my_scan_*.tif"``), a directory, or a list; each may also be a URL that fsspec
+        knows (``"s3://…"``, ``"https://…"``; ``*`` and ``[]`` make a glob of it). A single file that ScanImage rolled
         brings the other files of its acquisition. Files that belong to several recordings are refused, but for
         a list that names them one by one: they are joined in its order, with a warning.
     dtype : dtype, optional
@@ -132,7 +142,7 @@ class Asked(NamedTuple):
 def open_scan(asked: Asked, before: Scan | None = None) -> Scan:
     """Open what was asked for; what is known of files from a scan `before` and is still so is not read again."""
     findings: list[Finding] = []
-    known: dict[Path, _File] = {} if before is None else {file.path: file for file in before._opened}  # noqa: SLF001
+    known: dict[Place, _File] = {} if before is None else {file.path: file for file in before._opened}  # noqa: SLF001
     kins = () if before is None else before._kins  # noqa: SLF001 - of one house
     files = _find_files(asked.pathnames, findings, known, kins, siblings=asked.siblings)
     _check_forms(files)
@@ -154,7 +164,7 @@ def _named(scan: Scan) -> str:
 def _absolute(pathnames: Any) -> Any:
     """Paths as they are from here, so that they can be looked up again from another folder."""
     if isinstance(pathnames, (str, os.PathLike)) and os.fspath(pathnames).strip():
-        return str(Path(pathnames).expanduser().absolute())
+        return pathnames if is_url(pathnames) else str(Path(pathnames).expanduser().absolute())
     if isinstance(pathnames, Iterable) and not isinstance(pathnames, (str, bytes)) and not hasattr(pathnames, "read"):
         return [_absolute(name) for name in pathnames]
     return pathnames
@@ -186,7 +196,7 @@ def _find_fill(files: Sequence[_File], dtype: DTypeLike | None, on_damage: str, 
 class _File(NamedTuple):
     """A file with what its name and header say of where it belongs."""
 
-    path: Path
+    path: Place
     tiff: FileIndex
     block: Block | None
     name: _Name
@@ -219,7 +229,7 @@ class _Name(NamedTuple):
 def _find_files(
     pathnames: Any,
     findings: list[Finding],
-    known: Mapping[Path, _File] = NOTHING,
+    known: Mapping[Place, _File] = NOTHING,
     kins: Sequence[Any] = (),
     *,
     siblings: bool,
@@ -247,7 +257,7 @@ def _find_files(
     return ordered
 
 
-def _resolve(pathnames: Any) -> tuple[list[Path], bool]:
+def _resolve(pathnames: Any) -> tuple[list[Place], bool]:
     """Turn what was named into files, and tell whether each was named by itself in a list."""
     if isinstance(pathnames, (str, bytes, os.PathLike)):
         return _resolve_one(pathnames), False
@@ -262,18 +272,20 @@ def _resolve(pathnames: Any) -> tuple[list[Path], bool]:
     return [path for paths in found for path in paths], all(len(paths) == 1 for paths in found)
 
 
-def _resolve_one(name: Any) -> list[Path]:
+def _resolve_one(name: Any) -> list[Place]:
     if not isinstance(name, (str, bytes, os.PathLike)):
         raise PathnameError(f"expected a path, a glob or a directory, not {name!r}")
     text = os.fsdecode(name)
     if not text.strip():
         raise PathnameError("the path is empty")
+    if is_url(text):
+        return _resolve_url(text)
     path = Path(text).expanduser()
     try:
         if path.is_dir():
-            matches = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
+            matches: list[Place] = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
         else:
-            matches = [path] if path.exists() else _glob(str(path))
+            matches = [path] if path.exists() else [*_glob(str(path))]
     except (OSError, ValueError) as error:  # names that no file system takes
         raise PathnameError(f"{text!r} cannot be looked up: {error}") from None
     if not matches and path.is_dir():
@@ -284,6 +296,18 @@ def _resolve_one(name: Any) -> list[Path]:
     return matches
 
 
+def _resolve_url(url: str) -> list[Place]:
+    """Files behind a URL; those of this machine by their paths, which is quicker."""
+    if url.lower().startswith("file://"):
+        return _resolve_one(url2pathname(urlsplit(url).path))
+    from scanreader.remote import expand  # noqa: PLC0415 - an extra
+
+    matches = expand(url, SUFFIXES)
+    if not matches:
+        raise PathnameError(f"nothing is found at {url!r}")
+    return list(matches)
+
+
 def _glob(pattern: str) -> list[Path]:
     """Files that match a pattern; brackets in it may be a part of the name as well."""
     escaped = pattern.replace("[", "[[]")
@@ -291,8 +315,8 @@ def _glob(pattern: str) -> list[Path]:
     return sorted(path for path in map(Path, names) if path.is_file())
 
 
-def _refuse_twice(paths: Sequence[Path]) -> None:
-    seen: dict[Path, Path] = {}
+def _refuse_twice(paths: Sequence[Place]) -> None:
+    seen: dict[Place, Place] = {}
     for path in paths:
         real = path.resolve()
         if real in seen:
@@ -304,12 +328,14 @@ def _refuse_twice(paths: Sequence[Path]) -> None:
 # -------------------------------------------------------------- what belongs together
 
 
-def _open_all(paths: Sequence[Path], findings: list[Finding], known: Mapping[Path, _File]) -> list[_File]:
+def _open_all(paths: Sequence[Place], findings: list[Finding], known: Mapping[Place, _File]) -> list[_File]:
     files: list[_File] = []
     empty = []
+    ahead = _open_ahead(paths)
     for path in paths:
         try:
-            files.append(_open(path, files[0] if files else None, known.get(path)))
+            opened = ahead[path].result() if path in ahead else _open(path, known.get(path))
+            files.append(_alike(opened, files[0]) if files else opened)
         except NoPageError as error:
             if len(paths) == 1:
                 raise
@@ -323,12 +349,23 @@ def _open_all(paths: Sequence[Path], findings: list[Finding], known: Mapping[Pat
     return files
 
 
-def _open(path: Path, like: _File | None = None, known: _File | None = None) -> _File:
-    """Open a file; a header that is that of another is held once, however long it is and however many files.
+def _open_ahead(paths: Sequence[Place]) -> dict[Place, Future[_File]]:
+    """Open files behind URLs, some at a time: each takes a few requests, one after the other."""
+    urls = [path for path in paths if not isinstance(path, Path)]
+    if len(urls) < 2:
+        return {}
+    with ThreadPoolExecutor(OPENERS) as pool:
+        return {path: pool.submit(_open, path) for path in urls}
 
-    What is known of it from before is still so if it did not change, or has only grown.
-    """
-    if known is not None and known.tiff.runs:
+
+def _alike(file: _File, other: _File) -> _File:
+    """The file, holding the other's header if it has the same: it may have megabytes, and the files be many."""
+    return file._replace(block=other.block) if file.block == other.block else file
+
+
+def _open(path: Place, known: _File | None = None) -> _File:
+    """Open a file; what is known of it from before is still so if it did not change, or has only grown."""
+    if known is not None and known.tiff.runs and isinstance(path, Path):
         status = path.stat()
         if (status.st_size, status.st_mtime_ns) == (known.tiff.size, known.tiff.mtime_ns):
             return known
@@ -341,8 +378,6 @@ def _open(path: Path, like: _File | None = None, known: _File | None = None) -> 
                 raise ChangedFileError(f"{str(path)!r} was written anew after it was opened: open the recording again")
     index = index_file(path)
     block = read_block(index)
-    if like is not None and block == like.block:
-        block = like.block
     name = _parse_name(path, block)
     if block is None:
         return _File(path, index, None, name, (name.stem, None))
@@ -350,7 +385,7 @@ def _open(path: Path, like: _File | None = None, known: _File | None = None) -> 
     return _File(path, index, block, name, (name.stem, name.channel, same_recording(block), epoch(first)), first)
 
 
-def _parse_name(path: Path, block: Block | None) -> _Name:
+def _parse_name(path: Place, block: Block | None) -> _Name:
     """Stem, acquisition and part: ``S_00001_00002.tif`` where files were rolled, ``S_00001.tif`` where not."""
     stem, channel = path.stem, None
     if match := re.fullmatch(r"(.*)_chn(\d+)", stem):
@@ -375,7 +410,7 @@ def _is_rolled(block: Block | None) -> bool:
     return False
 
 
-def _with_siblings(file: _File, findings: list[Finding], known: Mapping[Path, _File]) -> list[_File]:
+def _with_siblings(file: _File, findings: list[Finding], known: Mapping[Place, _File]) -> list[_File]:
     """The other files of a rolled acquisition, found by name and equal header."""
     if file.name.part is None:
         return [file]
@@ -386,13 +421,11 @@ def _with_siblings(file: _File, findings: list[Finding], known: Mapping[Path, _F
         said = f"the folder of {file.path.name} cannot be listed for its other files: {error}"
         findings.append(Finding("missing-file", "warning", file.path.name, said))
         return files
-    for path in beside:
-        name = _parse_name(path, file.block)
-        same_name = name._replace(part=None) == file.name._replace(part=None)
-        if name.part is None or not same_name or path.name == file.path.name:
-            continue
+    kin = [path for path in beside if path.name != file.path.name and _is_sibling(_parse_name(path, file.block), file)]
+    ahead = _open_ahead(kin)
+    for path in kin:
         try:
-            other = _open(path, file, known.get(path))
+            other = _alike(ahead[path].result() if path in ahead else _open(path, known.get(path)), file)
         except ScanReaderError as error:
             findings.append(Finding("left-out-file", "warning", path.name, f"{path.name} is left out: {error}"))
             continue
@@ -402,6 +435,11 @@ def _with_siblings(file: _File, findings: list[Finding], known: Mapping[Path, _F
             said = f"{path.name} is left out: its header is that of another recording"
             findings.append(Finding("left-out-file", "warning", path.name, said))
     return files
+
+
+def _is_sibling(name: _Name, file: _File) -> bool:
+    """Whether a name is that of another part of the file's acquisition."""
+    return name.part is not None and name._replace(part=None) == file.name._replace(part=None)
 
 
 def _refuse_foreign(files: Sequence[_File]) -> None:

@@ -16,7 +16,7 @@ import tifffile
 from common import MESOSCOPE, ROIS, STACK, VOLUME, assert_reads, expected, read_warned
 
 from scanreader import DamagedPageError, LayoutError, PathnameError, read_scan
-from scanreader import pages as page_files
+from scanreader import files as page_files
 from scanreader.frames import epoch, frame_numbers
 from scanreader.simulate import Cell, Column, Recording, roi, scanfield, write_bigtiff
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any, Protocol
 
-from scanreader.errors import MissingExtraError
+from scanreader.extras import needed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +14,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from scanreader.fields import Field
+
+
+__all__ = ["ScanLike", "frames_at_a_time", "needed"]
 
 
 class ScanLike(Protocol):
@@ -50,24 +52,6 @@ class ScanLike(Protocol):
     def filenames(self) -> list[str]: ...  # noqa: D102
     def field_timestamps(self, field: int) -> npt.NDArray[np.float64]: ...  # noqa: D102
     def __getitem__(self, key: Any) -> npt.NDArray[Any]: ...
-
-
-def needed(module: str, extra: str) -> Any:
-    """Import a library that a bridge speaks to.
-
-    Raises
-    ------
-    MissingExtraError
-        If it is not installed, with the command that does (also an ImportError).
-    """
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name is None or not module.startswith(error.name.split(".")[0]):
-            raise
-        raise MissingExtraError(
-            f"this needs {module.split('.', maxsplit=1)[0]}: pip install 'scanreader[{extra}]'"
-        ) from error
 
 
 def frames_at_a_time(frame_bytes: int, most: int = 64 << 20) -> int:

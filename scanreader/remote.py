@@ -1,0 +1,453 @@
+"""Files behind URLs: the same reads over fsspec, in few and large requests."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import sys
+import threading
+import time
+import zlib
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
+
+from scanreader.errors import DamagedPageError, MissingExtraError, PathnameError
+from scanreader.extras import needed
+from scanreader.files import OpenFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import TracebackType
+
+    Key = tuple[str, int, int, int]
+
+RETRIES = (0.2, 1.0, 3.0)  # seconds to wait before a request that failed is sent again
+STALL = 30.0  # seconds without a byte after which a request has failed
+FRESH = 5.0  # seconds for which a file is held to be what it was, without another request
+BLOCK = 64 << 10  # bytes of a small read: an IFD and its description take a few thousand
+AHEAD = 4  # blocks of a file's start that are read at once: the header is there
+MOST_BLOCKS = 1024  # that a process keeps: 64 MiB
+PIECE = 4 << 20  # bytes of a request of a large read
+AT_ONCE = 16  # requests that are under way at once, of each thread
+IN_FLIGHT = 32 << 20  # bytes that are
+CHANGES = ("ETag", "etag", "e_tag", "Last-Modified", "LastModified", "last_modified", "mtime", "modified", "updated")
+MARKS = (*CHANGES, "created", "generation", "md5", "content_md5", "Content-MD5")  # by which a file is known again
+FINAL = (401, 403, 404, 410)  # what servers answer of a file that will not come
+
+
+# ------------------------------------------------------------------------- what a URL names
+
+
+@dataclass(frozen=True, order=True)
+class Url:
+    """A file or folder behind a URL; speaks as a `pathlib.Path` does."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __fspath__(self) -> str:
+        return self.text
+
+    @cached_property
+    def _plain(self) -> str:
+        return urlsplit(self.text)._replace(query="", fragment="").geturl() if _is_http(self.text) else self.text
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        first, _, rest = self._plain.partition("::")
+        return (first if "://" in first else rest).rpartition("/")[2]
+
+    @property
+    def stem(self) -> str:
+        """The file's name without its suffix."""
+        return os.path.splitext(self.name)[0]  # noqa: PTH122 - it is of a URL
+
+    @property
+    def suffix(self) -> str:
+        """The suffix of the file's name."""
+        return os.path.splitext(self.name)[1]  # noqa: PTH122 - it is of a URL
+
+    @property
+    def parent(self) -> Url:
+        """The folder it is in."""
+        first, chained, rest = self._plain.partition("::")
+        if "://" in first:
+            return Url(first.rpartition("/")[0] + chained + rest)
+        return Url(self._plain.rpartition("/")[0])
+
+    def resolve(self) -> Url:
+        """Itself."""
+        return self
+
+    def iterdir(self) -> Iterator[Url]:
+        """Files and folders in a folder.
+
+        Raises
+        ------
+        OSError
+            If it cannot be listed.
+        """
+        fs, path = _file_system(self.text)
+        try:
+            found = fs.ls(path, detail=False)
+        except _failures() as error:
+            raise OSError(str(error) or type(error).__name__) from error
+        for name in found:
+            yield Url(_named(self.text, str(name)))
+
+
+def expand(url: str, suffixes: tuple[str, ...]) -> list[Url]:
+    """Files that a URL names: itself, what matches its pattern (of ``*`` and ``[]``), or those in its folder.
+
+    Raises
+    ------
+    PathnameError
+        If the folder cannot be listed.
+    """
+    fs, path = _file_system(url)
+    try:
+        if re.search(r"[*\[]", url):
+            return sorted(Url(_named(url, str(name))) for name in fs.glob(path))
+        if url.endswith("/") or (not _is_http(url) and fs.isdir(path)):
+            return sorted(one for one in Url(url).iterdir() if one.suffix.lower() in suffixes)
+    except _failures() as error:
+        raise PathnameError(f"{url!r} cannot be listed: {_said(error)}") from error
+    return [Url(url)]
+
+
+def _named(like: str, path: str) -> str:
+    """Make the URL of a path in the file system that another URL is in."""
+    first, chained, rest = like.partition("::")
+    if chained and "://" not in first:  # as simplecache::https://…
+        return first + chained + _named(rest, path)
+    if "://" in path:
+        return path + chained + rest
+    return f"{first.partition('://')[0]}://{path}{chained}{rest}"
+
+
+def _is_http(url: str) -> bool:
+    return url.lower().startswith(("http://", "https://"))
+
+
+@lru_cache(maxsize=256)
+def _options(url: str) -> dict[str, Any]:
+    """What a file system is made with: requests over HTTP end when no byte comes, however long they take."""
+    if not _is_http(url):
+        return {}
+    aiohttp = needed("aiohttp", "remote")
+    return {"client_kwargs": {"timeout": aiohttp.ClientTimeout(total=None, sock_connect=STALL, sock_read=STALL)}}
+
+
+def _file_system(url: str) -> tuple[Any, str]:
+    """Find the file system of a URL and the path in it.
+
+    Raises
+    ------
+    MissingExtraError
+        If a library that speaks its protocol is not installed.
+    PathnameError
+        If there is no such protocol.
+    """
+    core = needed("fsspec.core", "remote")
+    try:
+        fs, path = core.url_to_fs(url, **_options(url))
+    except ImportError as error:
+        raise MissingExtraError(f"{url!r} cannot be opened: {error}") from error
+    except _failures() as error:
+        raise PathnameError(f"{url!r} cannot be opened: {_said(error)}") from error
+    return fs, str(path)
+
+
+def _failures() -> tuple[type[BaseException], ...]:
+    """What libraries raise where something is wrong with a server, a network or a name."""
+    known = (
+        ("aiohttp", "ClientError"),
+        ("botocore.exceptions", "BotoCoreError"),
+        ("botocore.exceptions", "ClientError"),
+        ("google.auth.exceptions", "GoogleAuthError"),
+        ("azure.core.exceptions", "AzureError"),
+    )
+    loaded = [getattr(sys.modules[module], name) for module, name in known if module in sys.modules]
+    return (OSError, ValueError, *loaded)
+
+
+def _said(error: BaseException) -> str:
+    cause = error.__cause__ if isinstance(error, FileNotFoundError) and error.__cause__ is not None else error
+    return f"{type(cause).__name__}: {cause}" if str(cause) else type(cause).__name__
+
+
+# ------------------------------------------------------------------------------- its bytes
+
+_seen: dict[str, tuple[float, dict[str, Any]]] = {}
+_blocks: OrderedDict[Key, bytes] = OrderedDict()
+_lock = threading.Lock()
+
+
+class RemoteFile(OpenFile):
+    """A file behind a URL.
+
+    What is read in small pieces is kept for a while, in blocks; large reads go by several requests at once.
+    Requests that fail, stall or give too little are sent again, a few times.
+
+    Raises
+    ------
+    PathnameError
+        If it cannot be opened.
+    """
+
+    small_gap = 256 << 10  # takes no longer than a request of its own
+    aside = 32 << 20
+    gathers = True
+
+    def __init__(self, url: str) -> None:
+        self.path = url
+        self._fs, self._name = _file_system(url)
+        info = self._info()
+        size = info.get("size")
+        if info.get("type") == "directory":
+            raise PathnameError(f"{url!r} is a folder, not a file")
+        if not isinstance(size, int):
+            raise PathnameError(f"{url!r} cannot be opened: the server does not say how large it is")
+        mark = repr([info.get(name) for name in MARKS])
+        self.size, self.mtime_ns = size, zlib.crc32(mark.encode())
+        self.identity = (0, 0, self.size, self.mtime_ns)
+        if _is_http(url) and size > BLOCK:
+            self._see_ranges(info)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass  # nothing is held open between requests
+
+    def _info(self) -> dict[str, Any]:
+        """Size and marks of the file, not older than `FRESH`."""
+        when, info = _seen.get(self.path, (0.0, None))
+        if info is not None and time.monotonic() - when < FRESH:
+            return info
+        for pause in (*RETRIES, None):
+            try:
+                self._fs.invalidate_cache()
+                info = dict(self._fs.info(self._name))
+            except _failures() as error:
+                status = getattr(error.__cause__, "status", 404 if isinstance(error, FileNotFoundError) else 0)
+                if pause is None or status in FINAL or isinstance(error, PermissionError):
+                    _seen.pop(self.path, None)
+                    raise PathnameError(f"{self.path!r} cannot be opened: {_said(error)}") from error
+                time.sleep(pause)
+            else:
+                break
+        assert info is not None
+        _seen[self.path] = (time.monotonic(), info)
+        return info
+
+    def _see_ranges(self, info: dict[str, Any]) -> None:
+        """See that the server gives parts of files: one that does not would send them whole, each time.
+
+        Raises
+        ------
+        PathnameError
+            If it does not.
+        """
+        host = urlsplit(self.path).netloc
+        if info.get("partial") is not False and (host in _with_ranges or self._gives_parts()):
+            _with_ranges.add(host)
+            return
+        raise PathnameError(
+            f"{self.path!r} cannot be opened: the server gives files as a whole only (it does not answer range "
+            "requests); copy the file, or use another server"
+        )
+
+    def _gives_parts(self) -> bool:
+        for pause in (*RETRIES, None):
+            try:
+                with self._fs.open(self._name, size=self.size, cache_type="none") as file:
+                    file.seek(1)
+                    return len(file.read(1)) == 1
+            except ValueError:  # fsspec's answer
+                return False
+            except _failures() as error:
+                if pause is None:
+                    raise PathnameError(f"{self.path!r} cannot be opened: {_said(error)}") from error
+                time.sleep(pause)
+        raise AssertionError
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Up to `size` bytes from `offset`: fewer at the end of the file, none outside of it."""
+        size = min(size, self.size - offset)
+        if size <= 0 or offset < 0:
+            return b""
+        (data,) = self.gather([offset], size)
+        return data
+
+    def gather(self, offsets: Sequence[int], size: int) -> list[bytes]:
+        """Read as many bytes at each of some places; what lies close together is asked for at once."""
+        if size >= BLOCK and all(0 <= offset <= self.size - size for offset in offsets):
+            ranges = [(offset, offset + size) for offset in offsets]
+            return [data for some in _batched(ranges) for data in self._fetch(some)]
+        sizes = [max(0, min(size, self.size - offset)) if offset >= 0 else 0 for offset in offsets]
+        wanted = {n for offset, length in zip(offsets, sizes, strict=True) for n in _touched(offset, length)}
+        if 0 in wanted and self._key(0) not in _blocks:
+            wanted.update(_touched(0, min(AHEAD * BLOCK, self.size)))
+        blocks = self._blocks(sorted(wanted))
+        return [_cut(blocks, offset, length) for offset, length in zip(offsets, sizes, strict=True)]
+
+    def _key(self, number: int) -> Key:
+        return (self.path, self.size, self.mtime_ns, number)
+
+    def _blocks(self, numbers: Sequence[int]) -> dict[int, bytes]:
+        with _lock:
+            found = {n: _blocks[key] for n in numbers if (key := self._key(n)) in _blocks}
+        ranges: list[tuple[int, int]] = []
+        for n in numbers:
+            if n in found:
+                continue
+            end = min((n + 1) * BLOCK, self.size)
+            if ranges and 0 <= n * BLOCK - ranges[-1][1] <= self.small_gap and end - ranges[-1][0] <= PIECE:
+                ranges[-1] = (ranges[-1][0], end)
+            else:
+                ranges.append((n * BLOCK, end))
+        for some in _batched(ranges):
+            for (start, _), data in zip(some, self._fetch(some), strict=True):
+                for i in range(0, len(data), BLOCK):
+                    found[(start + i) // BLOCK] = data[i : i + BLOCK]
+        with _lock:
+            for n in numbers:
+                _blocks[self._key(n)] = found[n]
+                _blocks.move_to_end(self._key(n))
+            while len(_blocks) > MOST_BLOCKS:
+                _blocks.popitem(last=False)
+        return found
+
+    def read_into(self, offset: int, buffers: Sequence[memoryview]) -> None:
+        """Fill buffers, one behind the other, with the bytes from `offset` on.
+
+        Raises
+        ------
+        DamagedPageError
+            If the file ends before they are full, or the server does not give them.
+        """
+        end = offset + sum(map(len, buffers))
+        if end > self.size:
+            raise DamagedPageError(f"{self.path!r} ends at byte {self.size}, where more bytes were expected")
+        pending = [part for part in buffers if len(part)]
+        for some in _batched([(start, min(start + PIECE, end)) for start in range(offset, end, PIECE)]):
+            for data in self._fetch(some):
+                _scatter(data, pending)
+
+    def _fetch(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Ask for ranges of bytes, all at once; those that fail again, a few times.
+
+        Raises
+        ------
+        DamagedPageError
+            If one of them did not come.
+        """
+        found: dict[int, bytes] = {}
+        for pause in (*RETRIES, None):
+            todo = [i for i in range(len(ranges)) if i not in found]
+            starts, ends = [ranges[i][0] for i in todo], [ranges[i][1] for i in todo]
+            answers = self._fs.cat_ranges([self._name] * len(todo), starts, ends, on_error="return")
+            why = ""
+            for i, answer in zip(todo, answers, strict=True):
+                start, end = ranges[i]
+                if isinstance(answer, BaseException):
+                    why = why or f"at byte {start}: {_said(answer)}"
+                elif len(answer) != end - start:
+                    why = why or f"at byte {start}: {len(answer)} bytes came of {end - start}"
+                else:
+                    found[i] = bytes(answer)
+            if not why:
+                return [found[i] for i in range(len(ranges))]
+            if pause is not None:
+                time.sleep(pause)
+        raise DamagedPageError(f"{self.path!r} cannot be read {why} ({len(RETRIES) + 1} tries)")
+
+    def announce(self, offset: int, size: int) -> None:
+        """Nothing: requests are made when bytes are needed."""
+
+    def map(self) -> None:
+        """There are no maps of what is elsewhere."""
+        return
+
+
+_with_ranges: set[str] = set()
+
+
+def _batched(ranges: Sequence[tuple[int, int]]) -> Iterator[Sequence[tuple[int, int]]]:
+    """Ranges of bytes in groups that are not too large to be asked for at once."""
+    first, size = 0, 0
+    for i, (start, end) in enumerate(ranges):
+        if i > first and (size + end - start > IN_FLIGHT or i - first == AT_ONCE):
+            yield ranges[first:i]
+            first, size = i, 0
+        size += end - start
+    if len(ranges) > first:
+        yield ranges[first:]
+
+
+def _touched(offset: int, size: int) -> range:
+    """Blocks that bytes stand in."""
+    return range(offset // BLOCK, -(-(offset + size) // BLOCK)) if size else range(0)
+
+
+def _cut(blocks: dict[int, bytes], offset: int, size: int) -> bytes:
+    joined = b"".join(blocks[n] for n in _touched(offset, size))
+    start = offset % BLOCK
+    return joined[start : start + size]
+
+
+def _scatter(data: bytes, pending: list[memoryview]) -> None:
+    """Put bytes into buffers, one behind the other; those that are full are dropped from the list."""
+    at = 0
+    while at < len(data):
+        take = min(len(data) - at, len(pending[0]))
+        pending[0][:take] = data[at : at + take]
+        at += take
+        if take == len(pending[0]):
+            pending.pop(0)
+        else:
+            pending[0] = pending[0][take:]
+
+
+class Stream(io.RawIOBase):
+    """A remote file as tifffile reads it."""
+
+    def __init__(self, file: OpenFile) -> None:
+        self._file, self._at = file, 0
+        self.name = file.path
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def seekable(self) -> bool:
+        """Yes."""
+        return True
+
+    def tell(self) -> int:
+        """Return the place of the next read."""
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move the place of the next read."""
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._file.size}[whence]
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        """Read at the place and move it on."""
+        view = memoryview(buffer).cast("B")
+        size = max(0, min(len(view), self._file.size - self._at))
+        if size:
+            self._file.read_into(self._at, [view[:size]])
+            self._at += size
+        return size

@@ -1,0 +1,113 @@
+"""A server of files on this machine that answers range requests, counts them, and can be made to fail."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+
+@dataclass
+class Served:
+    """What a server serves, and what it was asked."""
+
+    url: str
+    folder: Path
+    asked: list[tuple[str, str, int, int]] = field(default_factory=list)
+    """Method, path, first byte and number of bytes of each request."""
+    fault: Callable[[str, int, int], str] = lambda _path, _start, _number: ""
+    """'500', 'stall', 'short', 'cut' or '', for path, first byte and the request's number."""
+    ranges: bool = True
+
+    def count(self, method: str = "GET") -> int:
+        """How many requests of a kind came."""
+        return sum(one[0] == method for one in self.asked)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    served: Served
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_HEAD(self) -> None:
+        self._answer(body=False)
+
+    def do_GET(self) -> None:
+        self._answer(body=True)
+
+    def _answer(self, *, body: bool) -> None:
+        name = unquote(urlsplit(self.path).path)
+        path = self.served.folder / name.lstrip("/")
+        if path.is_dir():
+            links = "".join(f'<a href="{one.name}">{one.name}</a>' for one in sorted(path.iterdir()))
+            self._send(200, links.encode(), {"Content-Type": "text/html"}, body=body)
+            return
+        if not path.is_file():
+            self._send(404, b"", {}, body=body)
+            return
+        size, start = path.stat().st_size, 0
+        length, status = size, 200
+        headers = {"ETag": f'"{path.stat().st_mtime_ns}-{size}"'}
+        asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+        if asked and self.served.ranges:
+            start, end = int(asked[1]), min(int(asked[2]) + 1, size)
+            length, status = end - start, 206
+            headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+        self.served.asked.append((self.command, name, start, length))
+        fault = self.served.fault(name, start, len(self.served.asked)) if body else ""
+        if fault == "500":
+            self._send(500, b"no", {}, body=body)
+            return
+        if fault == "stall":
+            time.sleep(1.0)
+        with path.open("rb") as file:
+            file.seek(start)
+            data = file.read(length if body else 0)
+        if fault == "cut":  # fewer bytes than it says
+            data = data[: len(data) // 2]
+        if fault == "short":  # fewer bytes than it was asked for
+            data = data[: len(data) // 2]
+            length = len(data)
+        with contextlib.suppress(ConnectionError):
+            self._send(status, data, headers, length=length, body=body)
+        if fault == "cut":
+            self.close_connection = True
+
+    def _send(
+        self, status: int, data: bytes, headers: dict[str, str], *, body: bool, length: int | None = None
+    ) -> None:
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(data) if length is None else length)}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if body:
+            self.wfile.write(data)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+
+@contextlib.contextmanager
+def serve(folder: Path) -> Iterator[Served]:
+    """Serve a folder, on a free port."""
+    served = Served("", folder)
+    server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"served": served}))
+    served.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield served
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
