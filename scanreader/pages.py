@@ -285,6 +285,21 @@ class Page(NamedTuple):
     """The byte behind all that belongs to the page."""
 
 
+class BytePlaces(NamedTuple):
+    """Where the pixels of a field stand in the files."""
+
+    files: IndexArray
+    """Number of the file, of shape (frames, channels)."""
+    offsets: IndexArray
+    """Byte of the field's first pixel in it, of shape (frames, channels)."""
+    row_bytes: int
+    """Bytes from one row to the next."""
+    whole_rows: bool
+    """Whether rows follow each other without a gap."""
+    dtype: np.dtype[Any]
+    """In the files' byte order."""
+
+
 @dataclass(frozen=True, slots=True)
 class FileIndex:
     """Where the pages of one file are."""
@@ -930,6 +945,34 @@ class Pages:
             found += read(self.files[file], numbers[a:b] - self.starts[file], limit)
         return found
 
+    def places(self, numbers: IndexArray) -> tuple[IndexArray, IndexArray]:
+        """Find the bytes of pages; each page is compared with its IFD.
+
+        Parameters
+        ----------
+        numbers : int array of shape (pages,)
+
+        Returns
+        -------
+        files : int array of shape (pages,)
+            Which file each is in.
+        offsets : int array of shape (pages,)
+            At which of its bytes the pixels begin.
+
+        Raises
+        ------
+        FileFormatError
+            If pages do not stand plainly in a file.
+        DamagedPageError
+            If a page's IFD is not what the file's index says.
+        ChangedFileError
+            If a file is not the one that was opened.
+        """
+        files, offsets = np.empty_like(numbers), np.empty_like(numbers)
+        for file, pages, part in self._jobs(numbers, MOST_PAGES):
+            files[part], offsets[part] = file, _pixels_at(self.files[file], pages)
+        return files, offsets
+
     def odd_pages(self) -> Iterator[tuple[str, list[int], str, str]]:
         """Look at the IFD of every page.
 
@@ -961,6 +1004,27 @@ class Pages:
                     yield index.path, odd, "", walked.damage
             except ScanReaderError as error:
                 yield index.path, odd, str(error), ""
+
+
+def _pixels_at(index: FileIndex, pages: IndexArray) -> IndexArray:
+    """The byte at which the pixels of each page begin."""
+    if not index.runs:
+        raise FileFormatError(
+            f"the pages of {index.path!r} are not plain pixels in it: they are compressed or in scattered strips"
+        )
+    offsets = np.empty_like(pages)
+    with reopen(index) as file:
+        data = _mapped(file, None)
+        for which, a, b in _grouped(pages, [run.page for run in index.runs]):
+            run = index.runs[which]
+            here = pages[a:b] - run.page
+            try:
+                _check(run, here, _spans(file, data, run, here))
+            except _StrayPageError as error:
+                offsets[a:b] = _pixels_at(_walked_instead(index, run.page + error.page), pages[a:b])
+            else:
+                offsets[a:b] = run.ifd + here * run.stride + run.template.pixels
+    return offsets
 
 
 def _descriptions_or_none(index: FileIndex, pages: IndexArray, limit: int | None) -> list[bytes]:

@@ -47,6 +47,7 @@ from scanreader.frames import (
 from scanreader.header import Block, Header, integers, listed, numbers, parse_json
 from scanreader.indexing import AXES, WHOLE, Pick, as_array, from_start, integer, pick, shifted, split_key
 from scanreader.layout import Counts, Layout, Part, Stack, Stretch, find_layout, whole_number
+from scanreader.pages import BytePlaces
 
 if TYPE_CHECKING:
     import os
@@ -1241,6 +1242,96 @@ class Scan:
         from scanreader.bridges.xarray import to_xarray  # noqa: PLC0415 - an extra
 
         return to_xarray(self)
+
+    def to_zarr_store(self) -> Any:
+        """Give the recording as a store of zarr 3, to be read only, without a copy.
+
+        Returns
+        -------
+        zarr.abc.store.Store
+            A group with an array of (time, channel, y, x) for each field, ``field_0``, ``field_1``, … A chunk is one
+            page's part of the field, read from the files and checked when it is asked for:
+            ``zarr.open_group(scan.to_zarr_store(), mode="r")["field_0"]``.
+
+        Raises
+        ------
+        MissingExtraError
+            If zarr is not installed.
+        """
+        from scanreader.bridges import needed  # noqa: PLC0415 - an extra
+
+        needed("zarr", "zarr")
+        from scanreader.bridges.zarr import ScanStore  # noqa: PLC0415 - an extra
+
+        return ScanStore(self)
+
+    def to_references(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write where the pixels stand in the files, as kerchunk's references: others read them as zarr 2, from there.
+
+        Every page is compared with its IFD before. A chunk is one page's part of a field; one row of it, where the
+        field is narrower than the page.
+
+        Parameters
+        ----------
+        path : path
+            Of a JSON file, of about 100 bytes a page.
+        overwrite : bool
+            Replace what is there.
+
+        Raises
+        ------
+        FileFormatError
+            If pages are compressed.
+        LayoutError
+            If fields were joined: their pixels stand in several places.
+        DtypeError
+            If the recording was opened with another dtype than its own.
+        DamagedPageError, ChangedFileError
+            If a page is not what it was when the scan was opened.
+        TargetExistsError
+            If there is something of that name.
+        """
+        from scanreader.bridges.references import to_references  # noqa: PLC0415 - it stands on this module
+
+        to_references(self, path, overwrite=overwrite)
+
+    def byte_places(self, field: int) -> BytePlaces:
+        """Find where the pixels of a field stand in the files.
+
+        Parameters
+        ----------
+        field : int
+
+        Returns
+        -------
+        BytePlaces
+            For each frame and channel, the file (of `filenames`) and the byte of the field's first pixel.
+
+        Raises
+        ------
+        FileFormatError, LayoutError, DtypeError, DamagedPageError, ChangedFileError
+            As `to_references`.
+        """
+        self._refuse_closed()
+        one, form = self.fields[from_start(field, self.num_fields, "field")], self._pages.form
+        if len(one.pieces) > 1:
+            raise LayoutError(
+                f"the pixels of field {field} stand in {len(one.pieces)} places of a page: open the recording without "
+                "join_contiguous"
+            )
+        if self.dtype != self._pages.dtype:
+            raise DtypeError(f"the files hold {self._pages.dtype}, not {self.dtype}: open the recording without dtype")
+        (piece,), itemsize = one.pieces, self.dtype.itemsize
+        numbers = self.layout.page_numbers(one.slice_id, np.arange(self.num_channels), np.arange(self.num_frames))
+        files, offsets = self._pages.places(numbers.ravel())
+        offsets += (piece.page_y * form.width + piece.page_x) * itemsize
+        return BytePlaces(
+            files.reshape(numbers.shape),
+            offsets.reshape(numbers.shape),
+            form.width * itemsize,
+            piece.width == form.width,
+            np.dtype(form.dtype),
+        )
 
     def to_ome_tiff(
         self, path: str | os.PathLike[str], *, overwrite: bool = False, progress: Callable[[int], object] | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from typing import TYPE_CHECKING, Any, Protocol
 
 from scanreader.extras import needed
@@ -14,9 +16,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from scanreader.fields import Field
+    from scanreader.pages import BytePlaces
 
 
-__all__ = ["ScanLike", "frames_at_a_time", "needed"]
+__all__ = ["ScanLike", "facts", "field_facts", "frames_at_a_time", "needed"]
 
 
 class ScanLike(Protocol):
@@ -50,6 +53,7 @@ class ScanLike(Protocol):
     def roi_metadata(self) -> dict[str, Any]: ...  # noqa: D102
     @property
     def filenames(self) -> list[str]: ...  # noqa: D102
+    def byte_places(self, field: int) -> BytePlaces: ...  # noqa: D102
     def field_timestamps(self, field: int) -> npt.NDArray[np.float64]: ...  # noqa: D102
     def __getitem__(self, key: Any) -> npt.NDArray[Any]: ...
 
@@ -57,3 +61,41 @@ class ScanLike(Protocol):
 def frames_at_a_time(frame_bytes: int, most: int = 64 << 20) -> int:
     """How many whole frames of so many bytes fit into a chunk of about 64 MiB."""
     return max(1, most // max(1, frame_bytes))
+
+
+def facts(scan: ScanLike) -> dict[str, Any]:
+    """What of a scan netCDF and zarr can hold as attributes: texts and numbers, ScanImage's own words among them."""
+    said: dict[str, Any] = {
+        "release": scan.release,
+        "frame_rate": scan.fps,
+        "microns_per_degree": scan.microns_per_degree,
+        "channel_names": json.dumps(scan.channel_names),
+        "filenames": json.dumps([os.path.basename(name) for name in scan.filenames]),  # noqa: PTH119 - it may be a URL
+        "scanimage_header": scan.header,
+        "scanimage_rois": json.dumps(scan.roi_metadata),
+    }
+    if scan.start_time is not None:
+        said["start_time"] = scan.start_time.isoformat()
+    return _known(said)
+
+
+def field_facts(scan: ScanLike, i: int) -> dict[str, Any]:
+    """Where a field lies: its name, its slice and depth, the centre and the pixels in um."""
+    field = scan.fields[i]
+    return _known(
+        {
+            "name": field.name,
+            "slice": field.slice_id,
+            "z": field.depth,
+            "y": field.y_in_microns,
+            "x": field.x_in_microns,
+            "pixel_height": field.pixel_height_in_microns,
+            "pixel_width": field.pixel_width_in_microns,
+            "rotation": field.rotation,
+            "units": "um",
+        }
+    )
+
+
+def _known(said: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in said.items() if value == value}  # noqa: PLR0124 - NaN is not

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,7 +12,7 @@ from xarray.backends import BackendArray, BackendEntrypoint
 from xarray.core import indexing
 
 from scanreader.blocks import read_block
-from scanreader.bridges import ScanLike, frames_at_a_time
+from scanreader.bridges import ScanLike, facts, frames_at_a_time
 from scanreader.errors import ScanReaderError
 from scanreader.pages import index_file
 from scanreader.reader import SUFFIXES, read_scan
@@ -70,17 +69,17 @@ def to_xarray(scan: ScanLike) -> xr.Dataset:
             "field_y": (("field", "y"), np.stack([place[0] for place in places]), {"units": places[0][2]}),
             "field_x": (("field", "x"), np.stack([place[1] for place in places]), {"units": places[0][2]}),
         }
-        return xr.Dataset(data, {**names, **coordinates}, _attributes(scan))
+        return xr.Dataset(data, {**names, **coordinates}, facts(scan))
     data, coordinates = {}, {}
     for i, field in enumerate(scan.fields):
         ys, xs, unit = _places(field)
         dims, values, _, encoding = _lazy(scan, [i], (f"y_{i}", f"x_{i}", "channel", f"time_{i}"), one=True)
-        facts = {"name": field.name, "z": field.depth, "slice": field.slice_id, "rotation": field.rotation}
-        data[f"field_{i}"] = (dims, values, facts, encoding)
+        said = {"name": field.name, "z": field.depth, "slice": field.slice_id, "rotation": field.rotation}
+        data[f"field_{i}"] = (dims, values, said, encoding)
         coordinates[f"y_{i}"] = (f"y_{i}", ys, {"units": unit})
         coordinates[f"x_{i}"] = (f"x_{i}", xs, {"units": unit})
         coordinates[f"time_{i}"] = (f"time_{i}", scan.field_timestamps(i), _seconds(scan))
-    return xr.Dataset(data, {**names, **coordinates}, _attributes(scan))
+    return xr.Dataset(data, {**names, **coordinates}, facts(scan))
 
 
 def _lazy(scan: ScanLike, fields: Sequence[int], dims: tuple[str, ...], *, one: bool) -> tuple[Any, ...]:
@@ -106,21 +105,6 @@ def _seconds(scan: ScanLike) -> dict[str, Any]:
     return {"units": "s", "long_name": "time since the recording began"} | (
         {"start": scan.start_time.isoformat()} if scan.start_time else {}
     )
-
-
-def _attributes(scan: ScanLike) -> dict[str, Any]:
-    """Facts that netCDF and zarr can hold: texts and numbers."""
-    facts: dict[str, Any] = {
-        "release": scan.release,
-        "frame_rate": scan.fps,
-        "microns_per_degree": scan.microns_per_degree,
-        "filenames": json.dumps([os.path.basename(name) for name in scan.filenames]),  # noqa: PTH119 - it may be a URL
-        "scanimage_header": scan.header,
-        "scanimage_rois": json.dumps(scan.roi_metadata),
-    }
-    if scan.start_time is not None:
-        facts["start_time"] = scan.start_time.isoformat()
-    return {name: value for name, value in facts.items() if value == value}  # noqa: PLR0124 - NaN is not
 
 
 class ScanReaderBackend(BackendEntrypoint):  # type: ignore[misc] # where xarray is not installed

@@ -1,0 +1,81 @@
+"""References to the pixels of a scan in its files, for others to read as zarr; kerchunk's format."""
+
+from __future__ import annotations
+
+import json
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from scanreader.bridges import facts, field_facts
+from scanreader.bridges.targets import written
+from scanreader.files import is_url
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator, Sequence
+
+    from scanreader.bridges import ScanLike
+    from scanreader.pages import BytePlaces
+
+LINES = 1 << 16  # of references that are written at a time
+
+
+def axis_names(scan: ScanLike, i: int) -> list[str]:
+    """Names of an array's axes: equal names have equal lengths."""
+    alike = len({(field.height, field.width) for field in scan.fields}) == 1
+    return ["time", "channel", *(("y", "x") if alike else (f"y_{i}", f"x_{i}"))]
+
+
+def to_references(scan: ScanLike, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+    """Write references; see `Scan.to_references`."""
+    places = [scan.byte_places(i) for i in range(scan.num_fields)]
+    files = [json.dumps(name if is_url(name) else f"file://{_slashed(name)}") for name in scan.filenames]
+    with written(path, overwrite=overwrite) as partial, partial.open("w", encoding="utf-8", newline="\n") as out:
+        group = {".zgroup": {"zarr_format": 2}, ".zattrs": facts(scan)}
+        documents = ",\n".join(_document(name, said) for name, said in group.items())
+        out.write(f'{{"version": 1, "refs": {{\n{documents}')
+        for i, place in enumerate(places):
+            for text in _array(scan, i, place, files):
+                out.write(text)
+        out.write("\n}}\n")
+
+
+def _document(name: str, said: dict[str, Any]) -> str:
+    """One of zarr's documents, as a text within the JSON."""
+    return f"{json.dumps(name)}: {json.dumps(json.dumps(said))}"
+
+
+def _array(scan: ScanLike, i: int, place: BytePlaces, files: Sequence[str]) -> Iterator[str]:
+    """A field's documents, and where each of its chunks stands."""
+    field = scan.fields[i]
+    rows = field.height if place.whole_rows else 1
+    said = {
+        "zarr_format": 2,
+        "shape": [scan.num_frames, scan.num_channels, field.height, field.width],
+        "chunks": [1, 1, rows, field.width],
+        "dtype": place.dtype.str,
+        "compressor": None,
+        "filters": None,
+        "fill_value": None,
+        "order": "C",
+        "dimension_separator": ".",
+    }
+    yield ",\n" + _document(f"field_{i}/.zarray", said)
+    yield ",\n" + _document(f"field_{i}/.zattrs", {"_ARRAY_DIMENSIONS": axis_names(scan, i), **field_facts(scan, i)})
+    size, step = rows * field.width * place.dtype.itemsize, rows * place.row_bytes
+    at_a_time = max(1, LINES // (scan.num_channels * (field.height // rows)))
+    for first in range(0, scan.num_frames, at_a_time):
+        some = slice(first, first + at_a_time)
+        frames = zip(place.files[some].tolist(), place.offsets[some].tolist(), strict=True)
+        yield "".join(
+            f',\n"field_{i}/{frame}.{channel}.{row}.0":[{files[owner]},{start + row * step},{size}]'
+            for frame, (owners, starts) in enumerate(frames, first)
+            for channel, (owner, start) in enumerate(zip(owners, starts, strict=True))
+            for row in range(field.height // rows)
+        )
+
+
+def _slashed(name: str) -> str:
+    """A path as URLs have it, with ``/C:/`` on Windows; blanks stay, as fsspec expects."""
+    path = PurePath(name).as_posix()
+    return path if path.startswith("/") else f"/{path}"

@@ -1,0 +1,166 @@
+"""Scans as zarr without a copy: a store whose chunks are the pages on disk."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from zarr.abc.store import OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
+
+from scanreader.bridges import facts, field_facts
+from scanreader.bridges.references import axis_names
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Iterator
+
+    from zarr.abc.store import ByteRequest
+    from zarr.core.buffer import Buffer, BufferPrototype
+
+    from scanreader.bridges import ScanLike
+
+DOCUMENT = "zarr.json"
+
+
+class ScanStore(Store):  # type: ignore[misc] # zarr is not looked at
+    """A scan as a store of zarr 3, to be read only: an array of (time, channel, y, x) for each field.
+
+    A chunk is one page's part of a field; its bytes are read from the recording, and checked, when it is asked for.
+    """
+
+    supports_writes = False
+    supports_deletes = False
+    supports_listing = True
+
+    def __init__(self, scan: ScanLike) -> None:
+        super().__init__(read_only=True)
+        self.scan = scan
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ScanStore) and other.scan.token == self.scan.token
+
+    def __hash__(self) -> int:
+        return hash(self.scan.token)
+
+    def __repr__(self) -> str:
+        return f"<ScanStore of {self.scan!r}>"
+
+    def with_read_only(self, read_only: bool = False) -> ScanStore:
+        """Itself; it cannot be written to.
+
+        Raises
+        ------
+        NotImplementedError
+            If that is asked for.
+        """
+        if not read_only:
+            raise NotImplementedError("a recording is not written to")
+        return ScanStore(self.scan)
+
+    async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
+        """Bytes of a key, or of a part of it; None if there is none."""
+        data = await asyncio.to_thread(self._bytes, key)
+        return None if data is None else prototype.buffer.from_bytes(_part(data, byte_range))
+
+    async def get_partial_values(
+        self, prototype: BufferPrototype, key_ranges: Iterable[tuple[str, ByteRequest | None]]
+    ) -> list[Buffer | None]:
+        """Bytes of parts of keys."""
+        return list(await asyncio.gather(*(self.get(key, prototype, part) for key, part in key_ranges)))
+
+    def _bytes(self, key: str) -> bytes | None:
+        if key == DOCUMENT:
+            return json.dumps({"zarr_format": 3, "node_type": "group", "attributes": facts(self.scan)}).encode()
+        field, _, rest = key.partition("/")
+        i = self._number(field)
+        if i is None:
+            return None
+        if rest == DOCUMENT:
+            return json.dumps(_array(self.scan, i)).encode()
+        chunk = re.fullmatch(r"c/(\d+)/(\d+)/0/0", rest)
+        if chunk is None or int(chunk[1]) >= self.scan.num_frames or int(chunk[2]) >= self.scan.num_channels:
+            return None
+        page = self.scan[i, :, :, int(chunk[2]), int(chunk[1])]
+        return np.ascontiguousarray(page, page.dtype.newbyteorder("<")).tobytes()
+
+    def _number(self, name: str) -> int | None:
+        said = re.fullmatch(r"field_(0|[1-9]\d*)", name)
+        return int(said[1]) if said and int(said[1]) < self.scan.num_fields else None
+
+    async def exists(self, key: str) -> bool:
+        """Whether there is such a key."""
+        return self._bytes(key) is not None if key.endswith(DOCUMENT) else key in set(self._keys(key))
+
+    def _keys(self, prefix: str = "") -> Iterator[str]:
+        """Keys that begin with something; of many, only those of the field that it names."""
+        yield from (key for key in [DOCUMENT] if key.startswith(prefix))
+        for i in range(self.scan.num_fields):
+            name = f"field_{i}/"
+            if not (name.startswith(prefix) or prefix.startswith(name)):
+                continue
+            chunks = (
+                f"{name}c/{frame}/{channel}/0/0"
+                for frame in range(self.scan.num_frames)
+                for channel in range(self.scan.num_channels)
+            )
+            yield from (key for key in (name + DOCUMENT, *chunks) if key.startswith(prefix))
+
+    async def list(self) -> AsyncIterator[str]:
+        """All keys."""
+        for key in self._keys():
+            yield key
+
+    async def list_prefix(self, prefix: str) -> AsyncIterator[str]:
+        """All keys that begin with something."""
+        for key in self._keys(prefix):
+            yield key
+
+    async def list_dir(self, prefix: str) -> AsyncIterator[str]:
+        """Names in a folder of the store."""
+        folder = prefix.strip("/")
+        if not folder:
+            names = [DOCUMENT, *(f"field_{i}" for i in range(self.scan.num_fields))]
+        elif self._number(folder) is not None:
+            names = [DOCUMENT, "c"]
+        else:
+            start = f"{folder}/"
+            names = list(dict.fromkeys(key[len(start) :].partition("/")[0] for key in self._keys(start)))
+        for name in names:
+            yield name
+
+    async def set(self, key: str, value: Buffer) -> None:
+        """Refuse: a recording is not written to."""
+        del key, value
+        self._check_writable()
+
+    async def delete(self, key: str) -> None:
+        """Refuse: a recording is not written to."""
+        del key
+        self._check_writable()
+
+
+def _part(data: bytes, asked: ByteRequest | None) -> bytes:
+    if isinstance(asked, RangeByteRequest):
+        return data[asked.start : asked.end]
+    if isinstance(asked, OffsetByteRequest):
+        return data[asked.offset :]
+    return data[-asked.suffix :] if isinstance(asked, SuffixByteRequest) else data
+
+
+def _array(scan: ScanLike, i: int) -> dict[str, Any]:
+    """A field's document."""
+    field = scan.fields[i]
+    return {
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": [scan.num_frames, scan.num_channels, field.height, field.width],
+        "data_type": scan.dtype.name,
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [1, 1, field.height, field.width]}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "fill_value": 0,
+        "codecs": [{"name": "bytes", "configuration": {"endian": "little"}}],
+        "dimension_names": axis_names(scan, i),
+        "attributes": field_facts(scan, i),
+    }
