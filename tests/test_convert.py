@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from common import MESOSCOPE, VOLUME
 from typer.testing import CliRunner
 
 from scanreader import read_scan
+from scanreader.bridges.selection import Selected
 from scanreader.cli.commands import app
 
 
@@ -85,3 +88,89 @@ def test_fields_of_other_sizes_make_no_array(tmp_path: Path) -> None:
     assert code == 1
     assert "fields differ" in said
     assert run(tmp_path, tmp_path / "a.ome.tif")[0] == 0
+
+
+# --------------------------------------------------------------------- a part of it
+
+
+@pytest.mark.parametrize(
+    ("words", "key"),
+    [
+        (("--fields", "2,0"), np.s_[[2, 0]]),
+        (("--fields", "1:"), np.s_[1:]),
+        (("--channels", "1"), np.s_[:, :, :, [1]]),
+        (("--channels=-1",), np.s_[:, :, :, [-1]]),
+        (("--frames", "1:4:2"), np.s_[..., 1:4:2]),
+        (("--frames", "3,0", "--channels", "0", "--trim-x", "2", "1"), np.s_[:, :, 2:-1, [0], [3, 0]]),
+    ],
+    ids=str,
+)
+def test_writes_what_is_picked(source: Path, tmp_path: Path, words: tuple[str, ...], key: Any) -> None:
+    code, said = run(source, tmp_path / "a.npy", *words)
+    assert code == 0, said
+    assert np.array_equal(np.load(tmp_path / "a.npy"), read_scan(source)[key])
+
+
+def test_writes_each_field_by_itself(tmp_path: Path) -> None:
+    MESOSCOPE.write(tmp_path / "rec")
+    scan = read_scan(tmp_path / "rec")
+    code, said = run(tmp_path / "rec", tmp_path / "a.npy", "--per-field", "--fields", "1:4")
+    assert code == 0, said
+    for i in range(3):
+        assert np.array_equal(np.load(tmp_path / f"a-field{i}.npy")[0], scan[i + 1])
+    code, said = run(tmp_path / "rec", tmp_path / "a.npy", "--per-field")
+    assert (code, "a-field0.npy" in said) == (1, True)
+    assert not (tmp_path / "a-field4.npy").exists()
+
+
+def test_takes_files_that_the_shell_found(tmp_path: Path) -> None:
+    files = replace(VOLUME, volumes=30, frames_per_file=33).write(tmp_path / "rec")
+    code, said = run(*files, tmp_path / "a.npy")
+    assert code == 0, said
+    assert np.array_equal(np.load(tmp_path / "a.npy"), read_scan(files)[:])
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--fields", "7"), "field 7 is out of bounds"),
+        (("--channels", "x"), "neither numbers"),
+        (("--frames", "9:"), "no frame is picked"),
+        (("--workers", "2"), "--workers is not for .npy"),
+        (("--timezone", "UTC"), "--timezone is not for .npy"),
+        (("--frames", "0:9:0"), "cannot be 0"),
+    ],
+)
+def test_says_what_cannot_be_picked(source: Path, tmp_path: Path, words: tuple[str, ...], sentence: str) -> None:
+    code, said = run(source, tmp_path / "a.npy", *words)
+    assert code == 1
+    assert sentence in said
+    assert list(tmp_path.glob("*.npy")) == []
+
+
+def test_interrupting_leaves_nothing(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rich.progress.Progress.advance", stop)
+    code, said = run(source, tmp_path / "a.npy")
+    assert (code, "nothing was written" in said) == (130, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["rec"]
+
+
+def test_a_part_of_a_scan_is_indexed_as_a_scan(source: Path) -> None:
+    scan = read_scan(source)
+    part = Selected(scan, fields=[2, 0], channels=[1], frames=slice(3, None, -1))
+    whole = scan[[2, 0]][:, :, :, [1]][..., ::-1]
+    keys: list[Any] = [np.s_[:], np.s_[0], np.s_[1, 2:5, ::2, 0, -1], np.s_[..., [2, 0]], np.s_[-1, 3, 4, :, 1:]]
+    for key in keys:
+        assert np.array_equal(part[key], whole[key])
+    assert (part.num_fields, part.num_channels, part.num_frames, part.nbytes) == (2, 1, 4, whole.nbytes)
+    assert part.channel_names == [scan.channel_names[1]]
+    assert np.array_equal(part.field_timestamps(0), scan.field_timestamps(2)[::-1])
+    assert np.isnan(part.fps)
+    assert Selected(scan, frames=slice(0, None, 2)).fps == scan.fps / 2
+    assert len({part.token, scan.token, Selected(scan, fields=[2, 0]).token}) == 3
+    assert np.array_equal(Selected(part, fields=[1], frames=[0])[:], whole[[1]][..., [0]])
+    places, every = part.byte_places(1), scan.byte_places(0)
+    assert np.array_equal(places.offsets, every.offsets[::-1, [1]])

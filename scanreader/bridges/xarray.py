@@ -49,6 +49,23 @@ class FieldBackend(BackendArray):  # type: ignore[misc] # xarray does not say it
         return self.scan[(int(chosen) if chosen.ndim == 0 else chosen, *key[1:])]
 
 
+class TimesBackend(BackendArray):  # type: ignore[misc] # xarray does not say its type
+    """When each field was scanned in each frame, of shape (field, time): read when it is asked for."""
+
+    def __init__(self, scan: ScanLike) -> None:
+        self.scan = scan
+        self.shape, self.dtype = (scan.num_fields, scan.num_frames), np.dtype(np.float64)
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
+
+    def _read(self, key: tuple[Any, ...]) -> npt.NDArray[Any]:
+        fields = np.arange(self.shape[0])[key[0]]
+        if np.ndim(fields) == 0:
+            return np.asarray(self.scan.field_timestamps(int(fields))[key[1]])
+        return np.stack([self.scan.field_timestamps(i)[key[1]] for i in fields.tolist()])
+
+
 def to_xarray(scan: ScanLike) -> xr.Dataset:
     """Make a dataset; see `Scan.to_xarray`."""
     sizes = {(field.height, field.width) for field in scan.fields}
@@ -63,7 +80,7 @@ def to_xarray(scan: ScanLike) -> xr.Dataset:
             "z": ("field", [field.depth for field in scan.fields], {"units": "um"}),
             "slice": ("field", [field.slice_id for field in scan.fields]),
             "time": ("time", scan.field_timestamps(0), _seconds(scan)),
-            "field_time": (("field", "time"), np.stack([scan.field_timestamps(i) for i in fields]), {"units": "s"}),
+            "field_time": (("field", "time"), indexing.LazilyIndexedArray(TimesBackend(scan)), {"units": "s"}),
             "y": ("y", places[0][0] - np.mean(places[0][0]), {"units": places[0][2]}),
             "x": ("x", places[0][1] - np.mean(places[0][1]), {"units": places[0][2]}),
             "field_y": (("field", "y"), np.stack([place[0] for place in places]), {"units": places[0][2]}),

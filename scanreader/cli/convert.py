@@ -2,30 +2,50 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
+from functools import partial
 from pathlib import Path  # noqa: TC003 - typer looks at it
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
 from scanreader import Scan, read_scan
-from scanreader.bridges.targets import steps, written
-from scanreader.errors import ScanKeyError, ScanReaderError
+from scanreader.bridges import needed
+from scanreader.bridges.npy import to_npy
+from scanreader.bridges.selection import Selected
+from scanreader.errors import ScanKeyError, ScanReaderError, TargetExistsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-KINDS = ".ome.tif, .nwb, .npy, or a folder named ….suite2p"
+    from rich.progress import Progress
+
+KINDS = ".zarr, .ome.tif, .nwb, .npy, or a folder named ….bin (suite2p's)"
+SUFFIXES = {
+    ".ome.zarr": "to_ome_zarr",
+    ".zarr": "to_ome_zarr",
+    ".ome.tif": "to_ome_tiff",
+    ".ome.tiff": "to_ome_tiff",
+    ".nwb": "to_nwb",
+    ".npy": "to_npy",
+    ".bin": "to_suite2p",
+    ".suite2p": "to_suite2p",
+}
 
 
 def convert(
-    source: Annotated[str, typer.Argument(help="A file, a folder or a glob.", show_default=False)],
+    source: Annotated[
+        list[str], typer.Argument(help="A file, a folder or a glob, or several files.", show_default=False)
+    ],
     target: Annotated[
         Path, typer.Argument(help=f"What to write, its format by its name: {KINDS}.", show_default=False)
     ],
+    fields: Annotated[str | None, typer.Option(metavar="0,2|0:4", help="Which fields.", show_default=False)] = None,
+    channels: Annotated[str | None, typer.Option(metavar="0,1", help="Which channels.", show_default=False)] = None,
+    frames: Annotated[
+        str | None, typer.Option(metavar="START:STOP:STEP", help="Which frames.", show_default=False)
+    ] = None,
     trim_x: Annotated[tuple[int, int], typer.Option(metavar="LEFT RIGHT", help="Columns to leave out of each ROI.")] = (
         0,
         0,
@@ -35,59 +55,134 @@ def convert(
         0,
     ),
     join: Annotated[bool, typer.Option("--join", help="Join fields that touch.")] = False,
+    per_field: Annotated[bool, typer.Option("--per-field", help="Write each field by itself, as NAME-field0…")] = False,
     dtype: Annotated[str | None, typer.Option(help="The pixels' type, e.g. float32.", show_default=False)] = None,
+    timezone: Annotated[
+        str | None, typer.Option(help="Of the microscope's clock, e.g. Europe/Zurich (.nwb).", show_default=False)
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Threads that write (.zarr).", show_default=False)] = None,
+    dask: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Write from this dask scheduler's workers (.zarr).")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
 ) -> None:
     """Write a recording in another format.
 
-    Example: scanreader convert 'my_scan_*.tif' my_scan.ome.tif
+    Example: scanreader convert 'my_scan_*.tif' my_scan.ome.tif --channels 0 --frames 0:1000
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            scan = read_scan(source, dtype, join)
+            suffix = _suffix(target)
+            scan = read_scan(source[0] if len(source) == 1 else source, dtype, join)
             scan = scan.trimmed(left=trim_x[0], right=trim_x[1], top=trim_y[0], bottom=trim_y[1])
-            write = _writer(target)
-            with _bar() as bar:
-                task = bar.add_task(target.name, total=scan.nbytes)
-                write(scan, target, overwrite=overwrite, progress=lambda more: bar.advance(task, more))
+            chosen = Selected(scan, fields=_some(fields), channels=_some(channels), frames=_some(frames))
+            with _options(suffix, timezone, workers, dask) as options:
+                _write(chosen, target, suffix, per_field=per_field, overwrite=overwrite, options=options)
         except KeyboardInterrupt:
-            typer.echo("interrupted: nothing was written", err=True)
+            rest = "the same command goes on from here" if SUFFIXES[suffix] == "to_ome_zarr" else "nothing was written"
+            typer.echo(f"interrupted: {rest}", err=True)
             raise typer.Exit(130) from None
         except (ScanReaderError, OSError) as error:
             typer.echo(f"error: {error}", err=True)
             raise typer.Exit(1) from None
-    for warning in caught:
-        typer.echo(f"warning: {warning.message}", err=True)
+        finally:
+            for said in dict.fromkeys(str(warning.message) for warning in caught):
+                typer.echo(f"warning: {said}", err=True)
 
 
-def _bar() -> Progress:
-    columns = ("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True))
+def _suffix(target: Path) -> str:
+    """The end of a name that says a format.
 
-
-def _writer(target: Path) -> Callable[..., None]:
-    name = target.name.lower()
-    if name.endswith((".ome.tif", ".ome.tiff")):
-        return Scan.to_ome_tiff
-    if name.endswith(".nwb"):
-        return Scan.to_nwb
-    if name.endswith(".suite2p"):
-        return Scan.to_suite2p
-    if name.endswith(".npy"):
-        return to_npy
+    Raises
+    ------
+    ScanKeyError
+        If it says none.
+    """
+    for suffix in SUFFIXES:
+        if target.name.lower().endswith(suffix):
+            return suffix
     raise ScanKeyError(f"the name of {str(target)!r} says no format that is known: {KINDS}")
 
 
-def to_npy(scan: Scan, path: Path, *, overwrite: bool, progress: Callable[[int], Any]) -> None:
-    """Write the array of a scan whose fields are of one size, some frames at a time."""
-    shape = scan.shape
-    with written(path, overwrite=overwrite) as partial:
-        out = np.lib.format.open_memmap(partial, "w+", scan.dtype, shape)
-        for field in range(scan.num_fields):
-            for frames in steps(scan, field):
-                part = scan[field, :, :, :, frames]
-                out[field, :, :, :, frames] = part
-                progress(part.nbytes)
-        out.flush()
-        del out
+def _some(said: str | None) -> slice | list[int]:
+    """What ``0,2`` or ``0:10:2`` picks; all, if nothing is said.
+
+    Raises
+    ------
+    ScanKeyError
+        If it is neither.
+    """
+    if said is None:
+        return slice(None)
+    try:
+        if ":" in said:
+            return slice(*(int(part) if part.strip() else None for part in said.split(":")))
+        return [int(part) for part in said.split(",")]
+    except (ValueError, TypeError):
+        raise ScanKeyError(f"{said!r} is neither numbers, as 0,2, nor a range, as 0:10 or 0:10:2") from None
+
+
+@contextlib.contextmanager
+def _options(suffix: str, timezone: str | None, workers: int | None, dask: str | None) -> Iterator[dict[str, Any]]:
+    """What only some formats take; the connection to dask's workers is closed at the end.
+
+    Raises
+    ------
+    ScanKeyError
+        If the format does not take it.
+    """
+    wanted = {
+        "--timezone": (timezone, "to_nwb"),
+        "--workers": (workers, "to_ome_zarr"),
+        "--dask": (dask, "to_ome_zarr"),
+    }
+    for name, (value, method) in wanted.items():
+        if value is not None and SUFFIXES[suffix] != method:
+            raise ScanKeyError(f"{name} is not for {suffix}: see scanreader convert --help")
+    options: dict[str, Any] = {} if timezone is None else {"timezone": timezone}
+    if workers is not None:
+        options["workers"] = workers
+    if dask is None:
+        yield options
+        return
+    with needed("distributed", "dask").Client(dask) as client:
+        yield {**options, "client": client}
+
+
+def _write(
+    chosen: Selected, target: Path, suffix: str, *, per_field: bool, overwrite: bool, options: dict[str, Any]
+) -> None:
+    targets = [target]
+    if per_field:
+        stem = target.name[: -len(suffix)]
+        targets = [target.with_name(f"{stem}-field{i}{suffix}") for i in range(chosen.num_fields)]
+    for one in targets if not overwrite else ():
+        if one.exists():
+            raise TargetExistsError(f"{str(one)!r} exists: give --overwrite to replace it")
+    write = _writer(suffix)
+    with _bar() as bar:
+        task = bar.add_task(target.name, total=chosen.nbytes)
+        for i, one in enumerate(targets):
+            part = Selected(chosen, fields=[i]) if per_field else chosen
+            write(part, one, overwrite=overwrite, progress=partial(bar.advance, task), **options)
+
+
+def _writer(suffix: str) -> Callable[..., None]:
+    """The bridge that writes a format; what it needs is seen to before anything is opened."""
+    if SUFFIXES[suffix] == "to_npy":
+        return to_npy
+    return partial(_by_method, SUFFIXES[suffix])
+
+
+def _by_method(name: str, chosen: Selected, target: Path, **options: Any) -> None:
+    method: Callable[..., None] = getattr(Scan, name)
+    method(chosen, target, **options)
+
+
+def _bar() -> Progress:
+    from rich.console import Console  # noqa: PLC0415 - only when it draws
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn  # noqa: PLC0415
+
+    columns = ("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True))
