@@ -30,7 +30,7 @@ from scanreader.errors import (
     ScanReaderError,
     ScanReaderWarning,
 )
-from scanreader.files import is_url
+from scanreader.files import identify, is_url
 from scanreader.frames import EPOCH_END, FrameNumbers, epoch, frame_numbers
 from scanreader.header import Block, Header
 from scanreader.layout import Part
@@ -365,11 +365,11 @@ def _alike(file: _File, other: _File) -> _File:
 
 def _open(path: Place, known: _File | None = None) -> _File:
     """Open a file; what is known of it from before is still so if it did not change, or has only grown."""
-    if known is not None and known.tiff.runs and isinstance(path, Path):
-        status = path.stat()
-        if (status.st_size, status.st_mtime_ns) == (known.tiff.size, known.tiff.mtime_ns):
+    if known is not None and known.tiff.runs:
+        _, inode, size, mtime_ns = identify(str(path))
+        if (size, mtime_ns) == (known.tiff.size, known.tiff.mtime_ns):
             return known
-        if known.tiff.ending and (status.st_size, status.st_ino) >= (known.tiff.size, known.tiff.inode):
+        if known.tiff.ending and (size, inode) >= (known.tiff.size, known.tiff.inode):
             index = index_file(path)
             same = index.inode == known.tiff.inode and index.runs and index.runs[0].ifd == known.tiff.runs[0].ifd
             if same and index.stamp == known.tiff.stamp:

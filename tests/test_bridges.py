@@ -127,6 +127,27 @@ def test_two_processes_of_dask_share_what_one_cannot_hold(tmp_path: Path) -> Non
     assert len(np.unique(processes)) == 2
 
 
+@pytest.mark.parametrize("kind", ["volume", "mesoscope"])
+def test_a_part_goes_where_a_scan_goes(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    scan: Scan = request.getfixturevalue(kind)
+    part = scan.select(fields=[2, 0], channels=[-1], frames=slice(1, None, 2))
+    right = [scan[i][:, :, [-1], 1::2] for i in (2, 0)]
+    xarray, dask = pytest.importorskip("xarray"), pytest.importorskip("dask.array")
+    assert isinstance(part.to_dask(0), dask.Array)
+    assert isinstance(part.to_xarray(), xarray.Dataset)
+    part.to_suite2p(tmp_path / "s2p")
+    part.to_ome_tiff(tmp_path / "a.ome.tif")
+    part.to_references(tmp_path / "a.json")
+    with tifffile.TiffFile(tmp_path / "a.ome.tif") as file:
+        for i, one in enumerate(right):
+            assert np.array_equal(part[i], one)
+            assert np.array_equal(part.to_dask(i).compute(), one)
+            image = file.series[i].asarray().reshape(one.shape[3], 1, *one.shape[:2])
+            assert np.array_equal(image.transpose(2, 3, 1, 0), one)
+            movie = np.fromfile(tmp_path / "s2p" / "suite2p" / f"plane{i}" / "data.bin", np.int16)
+            assert np.array_equal(movie.reshape(-1, *one.shape[:2]).transpose(1, 2, 0), one[:, :, 0])
+
+
 # --------------------------------------------------------------------------- xarray
 
 

@@ -18,6 +18,7 @@ from scanreader.cli.commands import DEMO, app
 from scanreader.simulate import Recording
 
 ROOT = Path(__file__).resolve().parents[1]
+NEEDS = {"nwb.md": "pynwb", "zarr.md": "zarr", "ome_zarr.md": "zarr"}
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 
 
@@ -28,9 +29,21 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.ecosystem
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name in NEEDS], ids=lambda page: page.name)
+def test_blocks_that_need_other_libraries_run(here: Path, page: Path) -> None:
+    pytest.importorskip(NEEDS[page.name])
+    run_blocks(page)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name not in NEEDS], ids=lambda page: page.name)
 @pytest.mark.filterwarnings("ignore::scanreader.ScanReaderWarning")
 def test_blocks_run_one_after_the_other(here: Path, page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run_blocks(page)
+
+
+def run_blocks(page: Path) -> None:
     names: dict[str, object] = {}
     for block in re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL):
         exec(compile(block, page.name, "exec"), names)

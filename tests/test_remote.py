@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import os
 import pickle
 import zipfile
@@ -185,6 +186,30 @@ def test_a_file_that_changed_is_refused(server: Served, tmp_path: Path, monkeypa
     monkeypatch.setattr(remote, "FRESH", 0.0)
     with pytest.raises(ChangedFileError, match="open the recording again"):
         scan[..., 0]
+
+
+def test_what_grows_is_refreshed(server: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (whole,) = replace(LARGE, frames_per_file=150).write(tmp_path / "whole")
+    data = whole.read_bytes()
+    path = tmp_path / whole.name
+    path.write_bytes(data[: len(data) // 3])
+    monkeypatch.setattr(remote, "FRESH", 0.0)
+    with pytest.warns(match="not closed"):
+        scan = read_scan(f"{server.url}/{path.name}")
+    path.write_bytes(data)
+    grown = scan.refresh()
+    assert scan.num_frames < grown.num_frames == 150
+    np.testing.assert_array_equal(grown[:], read_scan(whole)[:])
+    path.write_bytes(replace_first_pixels(data[: len(data) // 2]))
+    with pytest.raises(ChangedFileError):
+        scan.refresh()
+
+
+def replace_first_pixels(data: bytes) -> bytes:
+    """Another recording's first page, as large."""
+    with tifffile.TiffFile(io.BytesIO(data)) as tif:
+        at = tif.pages.first.dataoffsets[0]
+    return data[:at] + bytes(255 - byte for byte in data[at : at + 5000]) + data[at + 5000 :]
 
 
 def test_damaged_pages_are_found(server: Served, tmp_path: Path) -> None:

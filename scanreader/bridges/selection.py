@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scanreader.errors import ScanIndexError
+from scanreader.exports import Exports
 from scanreader.indexing import AXES, as_array, from_start, pick, split_key
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from scanreader.pages import BytePlaces
 
 
-class Selected:
+class Selected(Exports):
     """A part of a scan, which it reads on demand.
 
     Parameters
@@ -139,6 +140,12 @@ class Selected:
 
     def _field(self, field: int) -> int:
         return int(self._fields[from_start(field, self.num_fields, AXES[0])])
+
+    def __dask_tokenize__(self) -> str:
+        return self.token
+
+    def __repr__(self) -> str:
+        return f"<{self.num_fields} fields, {self.num_channels} channels, {self.num_frames} frames of {self.scan!r}>"
 
     def __getitem__(self, key: Any) -> npt.NDArray[Any]:
         """Read a part, indexed as a scan is."""

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scanreader import Scan, read_scan
+from scanreader import read_scan
 from scanreader.bridges import needed
 from scanreader.bridges.npy import to_npy
 from scanreader.bridges.selection import Selected
 from scanreader.errors import ScanKeyError, ScanReaderError, TargetExistsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from rich.progress import Progress
 
@@ -160,24 +160,12 @@ def _write(
     for one in targets if not overwrite else ():
         if one.exists():
             raise TargetExistsError(f"{str(one)!r} exists: give --overwrite to replace it")
-    write = _writer(suffix)
     with _bar() as bar:
         task = bar.add_task(target.name, total=chosen.nbytes)
         for i, one in enumerate(targets):
             part = Selected(chosen, fields=[i]) if per_field else chosen
-            write(part, one, overwrite=overwrite, progress=partial(bar.advance, task), **options)
-
-
-def _writer(suffix: str) -> Callable[..., None]:
-    """The bridge that writes a format; what it needs is seen to before anything is opened."""
-    if SUFFIXES[suffix] == "to_npy":
-        return to_npy
-    return partial(_by_method, SUFFIXES[suffix])
-
-
-def _by_method(name: str, chosen: Selected, target: Path, **options: Any) -> None:
-    method: Callable[..., None] = getattr(Scan, name)
-    method(chosen, target, **options)
+            write = partial(to_npy, part) if SUFFIXES[suffix] == "to_npy" else getattr(part, SUFFIXES[suffix])
+            write(one, overwrite=overwrite, progress=partial(bar.advance, task), **options)
 
 
 def _bar() -> Progress:

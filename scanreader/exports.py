@@ -1,0 +1,244 @@
+"""Where a scan goes next: each method imports its bridge, and the library that it speaks to, when it is called."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+
+    from scanreader.bridges import ScanLike
+    from scanreader.bridges.selection import Selected
+
+
+class Exports:
+    """What scans, and parts of scans, can be turned into."""
+
+    def select(
+        self: ScanLike, *, fields: Any = slice(None), channels: Any = slice(None), frames: Any = slice(None)
+    ) -> Selected:
+        """Choose fields, channels and frames, to be written or handed on; nothing is read.
+
+        ``scan.select(channels=[0], frames=slice(0, 1000)).to_nwb("first.nwb")``
+
+        Parameters
+        ----------
+        fields, channels, frames : slice or list of int
+
+        Returns
+        -------
+        Selected
+            Has every ``to_…`` of a scan, and is indexed as one: ``[field, y, x, channel, frame]``.
+
+        Raises
+        ------
+        ScanIndexError
+            If nothing is picked, or something that is not there.
+        """
+        from scanreader.bridges.selection import Selected  # noqa: PLC0415 - it stands on this module
+
+        return Selected(self, fields=fields, channels=channels, frames=frames)
+
+    def to_dask(self: ScanLike, field: int | None = None, *, frames: int | None = None) -> Any:
+        """Make a dask array that reads when it is computed.
+
+        Parameters
+        ----------
+        field : int, optional
+            One field, of shape (y, x, channels, frames); all by default, of shape (fields, y, x, channels, frames).
+        frames : int, optional
+            Whole frames in each chunk, of all channels; by default as many as take about 64 MiB.
+
+        Returns
+        -------
+        dask.array.Array
+            Its name is the same in every process, and what workers get of the scan has kilobytes.
+
+        Raises
+        ------
+        FieldDimensionMismatch
+            If fields differ in size, and none is named.
+        MissingExtraError
+            If dask is not installed.
+        """
+        from scanreader.bridges.dask import to_dask  # noqa: PLC0415 - an extra
+
+        return to_dask(self, field, frames)
+
+    def to_xarray(self: ScanLike) -> Any:
+        """Make an xarray dataset that reads when it is computed.
+
+        Returns
+        -------
+        xarray.Dataset
+            Where fields are of one size, with one variable, ``data``, of dimensions (field, y, x, channel, time);
+            else with one for each field, ``field_0``, ``field_1``, … Coordinates are in s and µm (``y`` and ``x``
+            from the field's centre, ``field_y`` and ``field_x`` from that of the scan angles; pixels where the
+            header does not say), the names of channels and ROIs, and z.
+
+        Raises
+        ------
+        MissingExtraError
+            If xarray is not installed.
+        """
+        from scanreader.bridges import needed  # noqa: PLC0415 - an extra
+
+        needed("xarray", "xarray")
+        from scanreader.bridges.xarray import to_xarray  # noqa: PLC0415 - an extra
+
+        return to_xarray(self)
+
+    def to_zarr_store(self: ScanLike) -> Any:
+        """Give the recording as a store of zarr 3, to be read only, without a copy.
+
+        Returns
+        -------
+        zarr.abc.store.Store
+            A group with an array of (time, channel, y, x) for each field, ``field_0``, ``field_1``, … A chunk is one
+            page's part of the field, read from the files and checked when it is asked for:
+            ``zarr.open_group(scan.to_zarr_store(), mode="r")["field_0"]``.
+
+        Raises
+        ------
+        MissingExtraError
+            If zarr is not installed.
+        """
+        from scanreader.bridges import needed  # noqa: PLC0415 - an extra
+
+        needed("zarr", "zarr")
+        from scanreader.bridges.zarr import ScanStore  # noqa: PLC0415 - an extra
+
+        return ScanStore(self)
+
+    def to_references(self: ScanLike, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write where the pixels stand in the files, as kerchunk's references: others read them as zarr 2, from there.
+
+        Every page is compared with its IFD before. A chunk is one page's part of a field; one row of it, where the
+        field is narrower than the page.
+
+        Parameters
+        ----------
+        path : path
+            Of a JSON file, of about 100 bytes a page.
+        overwrite : bool
+            Replace what is there.
+
+        Raises
+        ------
+        FileFormatError
+            If pages are compressed.
+        LayoutError
+            If fields were joined: their pixels stand in several places.
+        DtypeError
+            If the recording was opened with another dtype than its own.
+        DamagedPageError, ChangedFileError
+            If a page is not what it was when the scan was opened.
+        TargetExistsError
+            If there is something of that name.
+        """
+        from scanreader.bridges.references import to_references  # noqa: PLC0415 - it stands on this module
+
+        to_references(self, path, overwrite=overwrite)
+
+    def to_ome_tiff(
+        self: ScanLike,
+        path: str | os.PathLike[str],
+        *,
+        overwrite: bool = False,
+        progress: Callable[[int], object] | None = None,
+    ) -> None:
+        """Write an OME-TIFF: an image for each field, of axes TCYX, with sizes and places in µm and times in s.
+
+        Frames are read and written some at a time; beyond 4 GiB it is a BigTIFF. It has its name when it is whole.
+
+        Parameters
+        ----------
+        path : path
+        overwrite : bool
+            Replace what is there.
+        progress : callable, optional
+            Is told how many more bytes were written.
+
+        Raises
+        ------
+        TargetExistsError
+            If there is something of that name.
+        """
+        from scanreader.bridges.ome import to_ome_tiff  # noqa: PLC0415 - it stands on this module
+
+        to_ome_tiff(self, path, overwrite=overwrite, progress=progress)
+
+    def to_suite2p(
+        self: ScanLike,
+        folder: str | os.PathLike[str],
+        *,
+        channels: tuple[int, ...] | None = None,
+        overwrite: bool = False,
+        progress: Callable[[int], object] | None = None,
+    ) -> None:
+        """Write suite2p's binary files: ``folder/suite2p/plane0/data.bin`` and what it puts down of it, for each field.
+
+        ``suite2p.run_s2p(settings=…, db={"data_path": […], "save_path0": folder})`` finds them and goes on from there.
+        Flyback frames are not among them; ROIs have their places (``dy``, ``dx``) and rows of the page (``lines``).
+
+        Parameters
+        ----------
+        folder : path
+        channels : tuple of int, optional
+            The functional channel, and a second one; the first two by default.
+        overwrite : bool
+            Replace what is there.
+        progress : callable, optional
+            Is told how many more bytes were written.
+
+        Raises
+        ------
+        DtypeError
+            If a value is larger than 32767, which suite2p's integers would wrap.
+        TargetExistsError
+            If ``folder/suite2p`` is there.
+        """
+        from scanreader.bridges.suite2p import to_suite2p  # noqa: PLC0415 - it stands on this module
+
+        to_suite2p(self, folder, channels=channels, overwrite=overwrite, progress=progress)
+
+    def to_nwb(self: ScanLike, path: str | os.PathLike[str], **facts: Any) -> None:
+        """Write an NWB file: a series for each field and channel, with its imaging plane in µm and its times.
+
+        Frames are read, compressed and written some at a time; the file has its name when it is whole.
+
+        Parameters
+        ----------
+        path : path
+        session_start_time : datetime, optional
+            By default the recording's `start_time`.
+        timezone : str or tzinfo, optional
+            Of the microscope's clock, e.g. ``"Europe/Zurich"``; by default this machine's, with a warning.
+        series : {"TwoPhotonSeries", "OnePhotonSeries"}
+        indicator, location : str
+            What glows, and where in the brain; ``"unknown"`` by default.
+        excitation_lambda, emission_lambda : float
+            In nm; NaN by default.
+        overwrite : bool
+            Replace what is there.
+        progress : callable, optional
+            Is told how many more bytes were read.
+        **facts
+            Whatever else `pynwb.NWBFile` takes: session_description, identifier, experimenter, subject, …
+
+        Raises
+        ------
+        HeaderError
+            If nothing says when the session began.
+        TargetExistsError
+            If there is something of that name.
+        MissingExtraError
+            If pynwb is not installed.
+        """
+        from scanreader.bridges import needed  # noqa: PLC0415 - an extra
+
+        needed("pynwb", "nwb")
+        from scanreader.bridges.nwb import to_nwb  # noqa: PLC0415 - an extra
+
+        to_nwb(self, path, **facts)
