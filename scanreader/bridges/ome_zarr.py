@@ -79,7 +79,7 @@ class Writer:
     compress: bool
 
     def __call__(self, task: Task) -> int:
-        """Write a shard of each level, and return how many bytes of pixels were read."""
+        """Write what is missing of a shard of each level, and return how many bytes of pixels were read."""
         image = self.images[task.image]
         frames = self._frames(task)
         # t, c, y, x is the order of the file, in which they were read: nothing is copied here.
@@ -87,6 +87,8 @@ class Writer:
         block = np.ascontiguousarray(part, part.dtype.newbyteorder("<"))
         for level, path in enumerate(self._paths(task)):
             block = halved(block) if level else block
+            if path.exists():  # it was interrupted behind it
+                continue
             with put_down(path, self.partial.unfinished) as file:
                 write_shard(file, block, image.chunk, image.chunks, compress=self.compress)
         return part.nbytes

@@ -184,10 +184,10 @@ def put_down(path: Path, unfinished: Path) -> Iterator[BinaryIO]:
     partial = unfinished / uuid.uuid4().hex
     try:
         with partial.open("wb") as file:
+            path.parent.mkdir(parents=True, exist_ok=True)
             yield file
             file.flush()
             os.fsync(file.fileno())
-        path.parent.mkdir(parents=True, exist_ok=True)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
