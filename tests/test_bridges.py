@@ -349,6 +349,12 @@ def test_targets_are_whole_or_not_there(volume: Scan, tmp_path: Path) -> None:
         assert file.series[0].shape[-1] == 14
 
 
+def test_targets_are_on_this_machine(volume: Scan) -> None:
+    for write in (volume.to_ome_tiff, volume.to_suite2p, volume.to_references, volume.to_ome_zarr):
+        with pytest.raises((FileNotFoundError, ImportError), match="is a URL"):
+            write("s3://bucket/a")
+
+
 # -------------------------------------------------------------------------- suite2p
 
 

@@ -18,7 +18,7 @@ from scanreader.cli.commands import DEMO, app
 from scanreader.simulate import Recording
 
 ROOT = Path(__file__).resolve().parents[1]
-NEEDS = {"nwb.md": "pynwb", "zarr.md": "zarr", "ome_zarr.md": "zarr"}
+NEEDS = {"nwb.md": "pynwb"}
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 
 
