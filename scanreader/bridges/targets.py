@@ -32,7 +32,7 @@ def written(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Path]:
     TargetExistsError
         If the target is there and is not to be overwritten.
     """
-    target = _local(path)
+    target = local(path)
     _refuse_existing(target, overwrite=overwrite)
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".partial-{os.getpid()}-{target.name}")
@@ -48,7 +48,7 @@ def written(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Path]:
             partial.unlink(missing_ok=True)
 
 
-def _local(path: str | os.PathLike[str]) -> Path:
+def local(path: str | os.PathLike[str]) -> Path:
     """A target on this machine.
 
     Raises
@@ -107,7 +107,7 @@ def resumable(
     TargetExistsError
         If the target is there, another call is writing it, or a part of something else is on its way there.
     """
-    target = _local(path).absolute()
+    target = local(path).absolute()
     _refuse_existing(target, overwrite=overwrite)
     place = target.with_name(f"{target.name}.partial")
     place.mkdir(parents=True, exist_ok=True)
