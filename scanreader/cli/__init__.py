@@ -15,4 +15,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # "µ" on a terminal that has none
-    app()
+    try:
+        app()
+    except KeyboardInterrupt:  # before a command began
+        sys.exit(130)
