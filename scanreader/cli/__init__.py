@@ -9,13 +9,17 @@ import sys
 def main() -> None:
     """Run the ``scanreader`` command."""
     try:
+        _run()
+    except KeyboardInterrupt:  # before a command began
+        sys.exit(130)
+
+
+def _run() -> None:
+    try:
         from scanreader.cli.commands import app  # noqa: PLC0415 - typer and rich are an extra
     except ModuleNotFoundError as error:
         sys.exit(f"the command line needs {error.name}: pip install 'scanreader[cli]'")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # "µ" on a terminal that has none
-    try:
-        app()
-    except KeyboardInterrupt:  # before a command began
-        sys.exit(130)
+    app()

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 COLUMNS = {
     "field": True,
     "ROI": False,
-    "z (µm)": True,
-    "h x w (px)": True,
-    "h x w (µm)": True,
+    "z µm": True,
+    "px (h x w)": True,
+    "µm (h x w)": True,
     "centre y, x": True,
     "page rows": True,
-    "rotation": True,
+    "turned": True,
 }
 
 

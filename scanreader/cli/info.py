@@ -202,7 +202,7 @@ def _duration(scan: Scan, seconds: float) -> str:
     if scan.stack.mode == "slow":
         by_rate *= scan.num_scanning_depths
     differ = math.isfinite(by_rate) and abs(seconds - by_rate) > max(CLOCKS_AGREE * by_rate, 1 / scan.scan_frame_rate)
-    return span(seconds) + (f" with pauses, {span(by_rate)} of frames" if differ and seconds > by_rate else "")
+    return span(seconds) + (f" from first to last, {span(by_rate)} of frames" if differ and seconds > by_rate else "")
 
 
 def span(seconds: float) -> str:

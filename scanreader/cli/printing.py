@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 STYLES = {"warning": "yellow", "damage": "bold red", "note": "dim", "sound": "green"}
-"""Colours of a row, by its first word."""
+"""Colours of the words that say how bad something is."""
 
 
 MANY = 50_000  # pages that take longer to look at than one waits in silence: a million take 8 s
@@ -67,7 +67,7 @@ def print_facts(facts: Mapping[str, str | Sequence[str]]) -> None:
     grid = Table.grid(padding=(0, 2, 0, 0))
     last = ""
     for name, value in lines:
-        grid.add_row(Text(name if name != last else "", "dim"), Text(value, STYLES.get(name, "")))
+        grid.add_row(Text(name if name != last else "", STYLES.get(name, "dim")), Text(value))
         last = name
     _console().print(grid)
 
@@ -93,7 +93,7 @@ def print_table(columns: Mapping[str, bool], rows: Sequence[Sequence[str]]) -> N
     for name, number in columns.items():
         table.add_column(name, justify="right" if number else "left", overflow="fold")
     for row in cells:
-        table.add_row(*map(Text, row), style=STYLES.get(row[0], ""))
+        table.add_row(Text(row[0], STYLES.get(row[0], "")), *map(Text, row[1:]))
     _console().print(table)
 
 
