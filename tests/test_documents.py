@@ -14,7 +14,8 @@ import pytest
 from typer.testing import CliRunner
 
 import scanreader
-from scanreader.cli.commands import DEMO, app
+from scanreader.cli.commands import app
+from scanreader.cli.demo import DEMO
 from scanreader.simulate import Recording
 
 ROOT = Path(__file__).resolve().parents[1]
