@@ -26,7 +26,9 @@ Csv = Annotated[bool, typer.Option("--csv", help="Print every row, as comma-sepa
 Raw = Annotated[bool, typer.Option("--raw", help="Take the pages as they lie, where the recording is refused.")]
 
 
-def opened(sources: list[str], *, raw: bool = False, join: bool = False, tell: bool = True) -> Scan:
+def opened(
+    sources: list[str], *, raw: bool = False, join: bool = False, dtype: str | None = None, tell: bool = True
+) -> Scan:
     """Open a recording; a glob that the shell expanded is what it would be if the shell had not.
 
     Parameters
@@ -41,7 +43,7 @@ def opened(sources: list[str], *, raw: bool = False, join: bool = False, tell: b
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ScanReaderWarning)
-        scan = read_scan(sources[0] if len(sources) == 1 else sources, join_contiguous=join, raw=raw)
+        scan = read_scan(sources[0] if len(sources) == 1 else sources, dtype, join, raw=raw)
     firsts = {part.recording: part.name for part in reversed(scan._parts)}  # noqa: SLF001 - of one house
     if len(firsts) > 1:
         names = ", ".join(firsts[i] for i in sorted(firsts))
