@@ -38,7 +38,8 @@ SUFFIXES = {
 def convert(
     source: Sources,
     target: Annotated[
-        Path, typer.Argument(help=f"What to write, its format by its name: {KINDS}.", show_default=False)
+        Path,
+        typer.Argument(metavar="TARGET", help=f"What to write, its format by its name: {KINDS}.", show_default=False),
     ],
     fields: Annotated[str | None, typer.Option(metavar="0,2|0:4", help="Which fields.", show_default=False)] = None,
     channels: Annotated[str | None, typer.Option(metavar="0,1", help="Which channels.", show_default=False)] = None,
