@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from scanreader import __version__, read_scan
-from scanreader.cli import convert, tiff
+from scanreader.cli import convert, preview, tiff
 from scanreader.errors import ScanReaderError
 from scanreader.simulate import Recording, roi, scanfield
 
@@ -27,6 +27,7 @@ app = typer.Typer(
 )
 app.add_typer(tiff.app, name="tiff")
 app.command()(convert.convert)
+app.command()(preview.preview)
 
 
 def _version(wanted: bool) -> None:
