@@ -294,7 +294,7 @@ class Grid(NamedTuple):
 
     def placed(self, pictures: Sequence[tuple[Field, Image]]) -> Image:
         """Pictures of fields where these lie; NaN elsewhere."""
-        width, height = np.maximum(1, np.round((self.box[1] - self.box[0]) / self.pixel)).astype(int)
+        width, height = np.ceil((self.box[1] - self.box[0]) / self.pixel - 1e-6).astype(int)
         image = np.full((height, width), np.nan, np.float32)
         for field, small in pictures:
             paste(image, small, field, (float(self.box[0][0]), float(self.box[0][1])), self.pixel)
@@ -321,7 +321,9 @@ def _draw_canvas(
     """The fields of a slice where they lie, with their edges, numbers and names."""
     image = grid.placed([(scan.fields[i], small) for i, small in pictures.items()])
     (left, top), (right, bottom) = grid.box * unit.per_degree
-    axes = _panel(figure, place, image, (bottom - top, right - left), unit, contrast, (left, top))
+    tall, across = (pixels * grid.pixel * unit.per_degree for pixels in image.shape)
+    axes = _panel(figure, place, image, (tall, across), unit, contrast, (left, top))
+    axes.set(xlim=(left, right), ylim=(bottom, top))  # the last pixels may lie across the edge
     per_inch = (right - left) / place.width
     taken: list[Points] = []
     for i in pictures:
