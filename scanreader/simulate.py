@@ -509,6 +509,9 @@ class Recording:
         I2C packets: when, and what.
     settings : dict
         Settings of the header to add or to set otherwise; None takes one out.
+    pixels : callable, optional
+        What the pages show instead of the test pattern: is given the frame and the channel's number, and returns
+        an array of `page_shape`.
     """
 
     stem: str = "scan"
@@ -544,6 +547,7 @@ class Recording:
     triggers: tuple[tuple[int, float], ...] = ()
     packets: tuple[tuple[float, bytes | str], ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
+    pixels: Callable[[Logged, int], Image] | None = None
 
     def __post_init__(self) -> None:
         for name in ("channels", "zs", "rois"):
@@ -640,6 +644,11 @@ class Recording:
 
     def image(self, page: int, frame: Logged, channel: int, backdrop: Image | None = None) -> Image:
         """Pixels of a page: each field's first three name page, field and channel; gaps and flyback are junk."""
+        if self.pixels is not None:
+            image = np.asarray(self.pixels(frame, channel)).astype(self.dtype)
+            if image.shape != self.page_shape:
+                raise ValueError(f"pixels are of shape {image.shape}, pages of {self.page_shape}")
+            return image
         if backdrop is None:
             backdrop = self._backdrops()[frame.slice]
         image = ((backdrop + page * 7919) % 24007 - 4001).astype(self.dtype)
