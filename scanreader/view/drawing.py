@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 DPI = 150
 MARGIN, TITLE, LINE = 0.25, 0.27, 0.165  # inches
 LEAST_WIDTH = 5.0  # inches, so that the caption has room
-NAME, HEAD, FACTS, LABEL = 11.0, 9.5, 8.0, 7.5  # points
+NAME, HEAD, FACTS, LABEL, SCALE = 11.0, 9.5, 8.0, 7.5, 7.0  # points
 MINUS = str.maketrans("-", "\N{MINUS SIGN}")
 INK, GREY, NOTHING = "#222222", "#777777", "#e9e9e9"
 
@@ -146,15 +146,27 @@ def wide(text: str, size: float, weight: str = "normal") -> float:
 def scale_bar(figure: Figure, axes: Axes, unit: Unit) -> None:
     """A scale bar below the lower left corner of axes, and its length."""
     left, right = axes.get_xlim()
-    length = round_length((right - left) / 3)
+    length, said = scale_of(right - left, unit)
     below = ScaledTranslation(0, -0.1, figure.dpi_scale_trans)
     place = blended_transform_factory(axes.transData, axes.transAxes + below)
     bar = Line2D([left, left + length], [0, 0], color=INK, linewidth=2, solid_capstyle="butt", transform=place)
     bar.set(clip_on=False, gid="scale-bar")
     axes.add_artist(bar)
     beside = place + ScaledTranslation(0.05, 0, figure.dpi_scale_trans)
-    style: dict[str, Any] = {"size": 7, "ha": "left", "va": "center_baseline", "transform": beside, "clip_on": False}
-    note(axes, left + length, 0, f"{length:g} {unit.name}", gid="scale", **style)
+    style: dict[str, Any] = {
+        "size": SCALE,
+        "ha": "left",
+        "va": "center_baseline",
+        "transform": beside,
+        "clip_on": False,
+    }
+    note(axes, left + length, 0, said, gid="scale", **style)
+
+
+def scale_of(width: float, unit: Unit) -> tuple[float, str]:
+    """Length of the scale bar of a picture that is so wide, and what is said of it."""
+    length = round_length(width / 3)
+    return length, f"{length:g} {unit.name}"
 
 
 def round_length(most: float) -> float:

@@ -149,7 +149,7 @@ def _draw_map(
     axes.xaxis.set_major_locator(MaxNLocator(max(1, round(across / 0.8)), steps=[1, 2, 5, 10]))
     axes.yaxis.set_major_locator(MaxNLocator(max(1, round(down / 0.5)), steps=[1, 2, 5, 10]))
     for shape in shapes:
-        _outline(axes, shape.corners, facecolor=FILL, gid="-".join(map(str, ["fields", *shape.fields])))
+        _outline(axes, shape.corners, facecolor=(FILL, 0.6), gid="-".join(map(str, ["fields", *shape.fields])))
         if len(colors) > 1:
             thick = min(0.25, STRIP * per_inch / float(np.linalg.norm(shape.corners[3] - shape.corners[0])))
             here = [colors[scan.fields[i].slice_id] for i in shape.fields]

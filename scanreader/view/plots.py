@@ -22,6 +22,7 @@ from scanreader.view.drawing import (
     MARGIN,
     MINUS,
     NOTHING,
+    SCALE,
     Unit,
     axes_at,
     depth_of,
@@ -29,6 +30,7 @@ from scanreader.view.drawing import (
     named,
     note,
     scale_bar,
+    scale_of,
     unit_of,
     wide,
     write,
@@ -185,8 +187,10 @@ def _averaged(scan: Scan, frames: npt.NDArray[np.int64]) -> str:
 def _arranged(scan: Scan, chosen: Chosen, unit: Unit, slices: Sequence[int], *, headings: bool) -> Sheet:
     """Places for all pictures."""
     fields = [scan.fields[i] for i in chosen.fields]
-    labels = [wide(_labels(scan, i)[0], LABEL) + 0.05 for i in chosen.fields]
-    items = [Item(*_extent(field, unit), label) for field, label in zip(fields, labels, strict=True)]
+    sizes = [_extent(field, unit) for field in fields]
+    above = [wide(_labels(scan, i)[0], LABEL) + 0.05 for i in chosen.fields]
+    below = [0.25 + wide(scale_of(width, unit)[1], SCALE) for _, width in sizes]
+    items = [Item(*size, max(said)) for size, *said in zip(sizes, above, below, strict=True)]
     if not slices:
         return arrange(items, [], len(chosen.channels), headings=headings)
     (left, top), (right, bottom) = _box(scan, chosen.fields)

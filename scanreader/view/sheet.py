@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 ACROSS, DOWN = 12.5, 7.0
 LARGEST, LEAST = 5.2, 1.1
 TALLEST = 2.4  # times the side of a square picture
-GAP = 0.13
+GAP, APART = 0.13, 0.32  # between pictures, between sections
 LABEL, BAR, HEADING = 0.19, 0.22, 0.27
 WIDEST_LABEL = 1.3
 FINE = 1.02  # how near to the largest pictures that fit
@@ -27,7 +27,7 @@ class Item(NamedTuple):
     width: float
     """In whatever unit: only their ratio counts here."""
     label: float = 0.0
-    """Width of its label, in inches."""
+    """Width of what is written above and below it, in inches."""
 
 
 class Place(NamedTuple):
@@ -113,12 +113,12 @@ def _largest(
     head: float,
 ) -> Sheet:
     """Sections beside each other, or one below the other, of the largest pictures that fit."""
-    across = (ACROSS - GAP * (sections - 1)) / sections if beside else ACROSS
+    across = (ACROSS - APART * (sections - 1)) / sections if beside else ACROSS
 
     def sized(scale: float) -> Sheet:
         above, below = _parted(items, overviews, scale, across, weight, share)
         wide, tall = max(above.width, below.width), max(above.height, below.height)
-        step = (wide + GAP, 0.0) if beside else (0.0, head + tall + GAP)
+        step = (wide + APART, 0.0) if beside else (0.0, head + tall + GAP)
         corners = [(n * step[0], n * step[1]) for n in range(sections)]
         return Sheet(corners, below, above, corners[-1][0] + wide, corners[-1][1] + head + tall)
 
@@ -158,8 +158,7 @@ def _block(items: Sequence[Item], scale: float, across: float) -> Block:
         tall = _height(row, scale, across)
         left, last = 0.0, row is rows[-1]
         for item in row:
-            width = tall * _ratio(item)
-            room = max(width, min(item.label, WIDEST_LABEL))
+            width, room = tall * _ratio(item), _room(item, tall, across)
             bar = not alike or (last and not left)  # one serves all that are alike
             places.append(Place(left, top + LABEL, width, tall, room, bar))
             left += room + GAP
@@ -179,9 +178,14 @@ def _height(row: Sequence[Item], scale: float, across: float) -> float:
     return min(tall, across / _ratio(row[0])) if len(row) == 1 else tall
 
 
+def _room(item: Item, tall: float, across: float) -> float:
+    """Width that an item has, with its label."""
+    return max(tall * _ratio(item), min(item.label, WIDEST_LABEL, across))
+
+
 def _width(row: Sequence[Item], scale: float, across: float) -> float:
     tall = _height(row, scale, across)
-    return sum(max(tall * _ratio(item), min(item.label, WIDEST_LABEL)) for item in row) + GAP * (len(row) - 1)
+    return sum(_room(item, tall, across) for item in row) + GAP * (len(row) - 1)
 
 
 def _balanced(items: Sequence[Item], scale: float, across: float) -> list[list[Item]]:
