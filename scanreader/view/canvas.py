@@ -11,13 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from scanreader.errors import LayoutError, ScanIndexError, ScanReaderWarning
-from scanreader.indexing import AXES, as_array, from_start, pick, split_key
+from scanreader.indexing import AXES, as_array, frames_at_a_time, from_start, pick, split_key
 
 if TYPE_CHECKING:
     from scanreader.fields import Field
     from scanreader.scans import Scan
 
-AT_A_TIME = 64 << 20  # bytes of frames that are held while they are reduced
 MOST_PIXELS = 1 << 28  # of a canvas: 1 GiB; more is a pixel size in the wrong unit
 
 
@@ -71,7 +70,7 @@ def picture(scan: Scan, field: int, channel: int, frames: Any, how: str = "mean"
     if not chosen.size:
         raise ScanIndexError(f"no frame is picked of {scan.num_frames}")
     shape = scan.fields[field]
-    step = max(1, AT_A_TIME // (shape.height * shape.width * scan.dtype.itemsize))
+    step = frames_at_a_time(shape.height * shape.width * scan.dtype.itemsize)
     total = np.full((shape.height, shape.width), 0.0 if how == "mean" else -np.inf)
     counts = np.zeros(total.shape, np.int64)
     for start in range(0, len(chosen), step):
