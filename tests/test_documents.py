@@ -14,8 +14,8 @@ import pytest
 from typer.testing import CliRunner
 
 import scanreader
-from scanreader.cli.commands import DEMO, app
-from scanreader.simulate import Recording
+from scanreader.cli.commands import app
+from scanreader.simulate import DEMO, Recording
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]

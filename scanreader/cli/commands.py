@@ -13,7 +13,7 @@ from rich.table import Table
 from scanreader import __version__, read_scan
 from scanreader.cli import convert, tiff
 from scanreader.errors import ScanReaderError
-from scanreader.simulate import Recording, roi, scanfield
+from scanreader.simulate import DEMO
 
 if TYPE_CHECKING:
     from scanreader import Scan
@@ -42,23 +42,6 @@ def _main(
     ] = False,
 ) -> None:
     """Read ScanImage recordings."""
-
-
-DEMO = Recording(
-    stem="demo",
-    mode="fast",
-    zs=(0.0, 40.0, 80.0),
-    flyback=1,
-    volumes=50,
-    channels=(1, 2),
-    frames_per_file=64,
-    scanner_frequency=12013.0,
-    rois=(
-        roi(scanfield((-3.0, 1.0), (2.4, 4.0), (120, 200)), name="V1"),
-        roi(scanfield((0.5, 1.5), (2.4, 4.0), (120, 200)), name="LM"),
-        roi(scanfield((3.5, -0.5), (2.4, 2.4), (120, 120)), zs=(80,), discrete=True, name="RSC"),
-    ),
-)
 
 
 @app.command()
