@@ -192,7 +192,7 @@ def test_arrays_are_copied_and_pickled_as_their_scan_is(tmp_path: Path) -> None:
             np.testing.assert_array_equal(np.asarray(again), np.asarray(data))
         assert np.asarray(data, np.float32).dtype == np.float32
         with pytest.raises(ValueError, match="without a copy"):
-            np.asarray(data, copy=False)
+            data.__array__(copy=False)
         unknown = pickle.loads(pickle.dumps(scan))
         assert [len(options["metadata"]["fields"]) for _, options, _ in unknown.to_napari_layers()] == [3, 3]
 
