@@ -169,6 +169,68 @@ class Exports:
 
         to_ome_tiff(self, path, overwrite=overwrite, progress=progress)
 
+    def to_ome_zarr(
+        self: ScanLike,
+        path: str | os.PathLike[str],
+        *,
+        compression: str | None = "zstd",
+        levels: int = 0,
+        workers: int | None = None,
+        client: Any = None,
+        overwrite: bool = False,
+        progress: Callable[[int], object] | None = None,
+    ) -> None:
+        """Write an OME-Zarr (NGFF 0.5): an image for each field, of axes tczyx, in s and µm, in shards, compressed.
+
+        A single field is the image at the root; several are the images ``0``, ``1``, … of a collection
+        (bioformats2raw.layout 3). z has one plane: its translation is the field's depth. Beside them, the group
+        ``scanimage`` has the header, the ROIs as JSON and ``times``, when each field was begun in each frame.
+
+        What was interrupted stays in ``PATH.partial``, and the same call goes on with the shards that are missing.
+
+        Parameters
+        ----------
+        path : path
+            A folder, e.g. ``"my_scan.ome.zarr"``. It has its name when it is whole.
+        compression : {"zstd", None}
+        levels : int
+            How often y and x are halved for a pyramid, by the mean of 2 x 2 pixels; not at all by default.
+        workers : int, optional
+            Threads that write a shard each, of about 64 MiB, and hold it meanwhile; 2 to 4 by default.
+        client : distributed.Client, optional
+            Let its workers write instead. They see the same files and have scanreader; a worker gets the scan
+            in kilobytes.
+        overwrite : bool
+            Replace what is there, or a part of something else in ``PATH.partial``.
+        progress : callable, optional
+            Is told how many more bytes of pixels were written; at first, how many were there.
+
+        Raises
+        ------
+        TargetExistsError
+            If there is something of that name, another call is writing it, or what is in ``PATH.partial`` was begun
+            from another recording or with other options.
+        DtypeError
+            If the dtype is neither integer nor float.
+        MissingExtraError
+            If zarr is not installed.
+        """
+        from scanreader.bridges import needed  # noqa: PLC0415 - an extra
+
+        needed("zarr", "zarr")
+        from scanreader.bridges.ome_zarr import to_ome_zarr  # noqa: PLC0415 - an extra
+
+        to_ome_zarr(
+            self,
+            path,
+            compression=compression,
+            levels=levels,
+            workers=workers,
+            client=client,
+            overwrite=overwrite,
+            progress=progress,
+        )
+
     def to_suite2p(
         self: ScanLike,
         folder: str | os.PathLike[str],

@@ -349,6 +349,12 @@ def test_targets_are_whole_or_not_there(volume: Scan, tmp_path: Path) -> None:
         assert file.series[0].shape[-1] == 14
 
 
+def test_targets_are_on_this_machine(volume: Scan) -> None:
+    for write in (volume.to_ome_tiff, volume.to_suite2p, volume.to_references, volume.to_ome_zarr):
+        with pytest.raises((FileNotFoundError, ImportError), match="is a URL"):
+            write("s3://bucket/a")
+
+
 # -------------------------------------------------------------------------- suite2p
 
 
@@ -476,3 +482,16 @@ def test_nwb_needs_a_start(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="OnePhotonSeries"):
         scan.to_nwb(tmp_path / "out.nwb", series="Movie")
     scan.to_nwb(tmp_path / "out.nwb", session_start_time=datetime(2024, 1, 1, tzinfo=UTC))
+
+
+def test_nwb_says_when_times_are_not_known(tmp_path: Path) -> None:
+    pynwb = pytest.importorskip("pynwb")
+    first, second = (Recording(stem=stem, frames_per_slice=4).write(tmp_path)[0] for stem in ("first", "second"))
+    with pytest.warns(match="joined"):
+        scan = read_scan([first, second])
+    with pytest.warns(match="times of field 0 do not go on from frame to frame") as said:
+        scan.to_nwb(tmp_path / "out.nwb", timezone="UTC")
+    assert len(said) == 1
+    with pynwb.NWBHDF5IO(str(tmp_path / "out.nwb"), "r") as io:
+        one = io.read().acquisition["TwoPhotonSeriesField0Channel0"]
+        assert (one.timestamps, one.rate) == (None, pytest.approx(scan.fps))

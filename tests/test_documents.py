@@ -18,11 +18,12 @@ from typer.testing import CliRunner
 
 import scanreader
 import scanreader.compat
-from scanreader.cli.commands import DEMO, app
+from scanreader.cli.commands import app
+from scanreader.cli.demo import DEMO
 from scanreader.simulate import Recording
 
 ROOT = Path(__file__).resolve().parents[1]
-NEEDS = {"nwb.md": "pynwb", "zarr.md": "zarr", "ome_zarr.md": "zarr", "nwb_export.py": "pynwb"}
+NEEDS = {"nwb.md": "pynwb", "nwb_export.py": "pynwb"}
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 RUN = [page for page in PAGES if "```python" in page.read_text("utf-8")]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))

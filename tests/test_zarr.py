@@ -38,8 +38,6 @@ MADE = {
 # One ROI that is narrower than the page.
 NARROW = replace(MESOSCOPE, rois=(*ROIS[:2], roi(scanfield((3.6, -0.5), (1.2, 2.4), (12, 24)), name="thin")))
 
-zarr_is_there = pytest.mark.ecosystem
-
 
 @pytest.fixture(params=MADE)
 def scan(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scan]:
@@ -56,7 +54,6 @@ def in_order(array: Any) -> Any:
 # ---------------------------------------------------------------------------- the store
 
 
-@zarr_is_there
 def test_the_store_is_the_scan(scan: Scan) -> None:
     zarr = pytest.importorskip("zarr")
     group = zarr.open_group(scan.to_zarr_store(), mode="r")
@@ -71,7 +68,6 @@ def test_the_store_is_the_scan(scan: Scan) -> None:
         assert array.attrs["slice"] == field.slice_id
 
 
-@zarr_is_there
 def test_the_store_is_read_only_and_lists_itself(scan: Scan) -> None:
     zarr = pytest.importorskip("zarr")
     store = scan.to_zarr_store()
@@ -93,7 +89,6 @@ def test_the_store_is_read_only_and_lists_itself(scan: Scan) -> None:
     assert (there, nowhere) == (True, False)
 
 
-@zarr_is_there
 def test_xarray_reads_the_store(scan: Scan) -> None:
     pytest.importorskip("zarr")
     xr = pytest.importorskip("xarray")
@@ -102,7 +97,6 @@ def test_xarray_reads_the_store(scan: Scan) -> None:
         assert np.array_equal(in_order(dataset[f"field_{i}"].values), scan[i])
 
 
-@zarr_is_there
 @pytest.mark.filterwarnings("ignore")
 def test_a_damaged_page_is_an_error_not_zeros(tmp_path: Path) -> None:
     zarr = pytest.importorskip("zarr")

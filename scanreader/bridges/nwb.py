@@ -82,6 +82,7 @@ def to_nwb(
         ]
         plane = _plane(scan, i, device, channels, indicator, location, excitation_lambda)
         nwb.add_imaging_plane(plane)
+        times = _times(scan, i)
         for channel, name in enumerate(_apart(scan.channel_names)):
             described = f"{name} of {field.name or 'the field'} at z = {field.depth:g} um, in ScanImage's units"
             nwb.add_acquisition(
@@ -92,7 +93,7 @@ def to_nwb(
                     imaging_plane=plane,
                     unit="n.a.",
                     dimension=[field.width, field.height],
-                    **_times(scan, i),
+                    **{name: _packed(value) for name, value in times.items()},
                 )
             )
     # ScanImage's own words go along whole.
@@ -166,9 +167,19 @@ def _plane(
     )
 
 
+def _packed(value: Any) -> Any:
+    return H5DataIO(value, compression="gzip") if isinstance(value, np.ndarray) else value
+
+
 def _times(scan: ScanLike, i: int) -> dict[str, Any]:
-    """Timestamps where they are known, else the rate."""
+    """Timestamps where they are known and go on, else the rate, with a warning."""
     times = np.array(scan.field_timestamps(i))
     if np.isfinite(times).all() and (np.diff(times) > 0).all():
-        return {"timestamps": H5DataIO(times, compression="gzip")}
-    return {"rate": float(scan.fps) if math.isfinite(scan.fps) and scan.fps > 0 else 1.0, "starting_time": 0.0}
+        return {"timestamps": times}
+    known = math.isfinite(scan.fps) and scan.fps > 0
+    rate = f"the frame rate ({scan.fps:g} Hz)" if known else "1 Hz, which counts frames,"
+    why = "do not go on from frame to frame" if np.isfinite(times).all() else "are not all known"
+    warnings.warn(
+        f"the times of field {i} {why}: the NWB file has {rate} instead of them", ScanReaderWarning, stacklevel=4
+    )
+    return {"rate": float(scan.fps) if known else 1.0, "starting_time": 0.0}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scanreader.bridges.targets import steps, written
+from scanreader.bridges.targets import local, steps, written
 from scanreader.errors import DtypeError, ScanIndexError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def to_suite2p(
         )
     if scan.dtype.kind not in "iu":
         raise DtypeError(f"suite2p's files hold 16-bit integers, not {scan.dtype}: open the recording without dtype")
-    target = Path(folder).absolute() / "suite2p"
+    target = local(folder).absolute() / "suite2p"
     with written(target, overwrite=overwrite) as partial:
         for i in range(scan.num_fields):
             plane = partial / f"plane{i}"

@@ -9,6 +9,13 @@ import sys
 def main() -> None:
     """Run the ``scanreader`` command."""
     try:
+        _run()
+    except KeyboardInterrupt:  # before a command began
+        sys.exit(130)
+
+
+def _run() -> None:
+    try:
         from scanreader.cli.commands import app  # noqa: PLC0415 - typer and rich are an extra
     except ModuleNotFoundError as error:
         sys.exit(f"the command line needs {error.name}: pip install 'scanreader[cli]'")

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import warnings
 from functools import partial
 from pathlib import Path  # noqa: TC003 - typer looks at it
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scanreader import read_scan
 from scanreader.bridges import needed
 from scanreader.bridges.npy import to_npy
-from scanreader.bridges.selection import Selected
-from scanreader.errors import ScanKeyError, ScanReaderError, TargetExistsError
+from scanreader.cli.sources import Join, Sources, opened
+from scanreader.cli.telling import INTERRUPTED, say
+from scanreader.errors import ScanKeyError, TargetExistsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rich.progress import Progress
+
+    from scanreader.bridges.selection import Selected
 
 KINDS = ".zarr, .ome.tif, .nwb, .npy, or a folder named ….bin (suite2p's)"
 SUFFIXES = {
@@ -35,11 +36,10 @@ SUFFIXES = {
 
 
 def convert(
-    source: Annotated[
-        list[str], typer.Argument(help="A file, a folder or a glob, or several files.", show_default=False)
-    ],
+    source: Sources,
     target: Annotated[
-        Path, typer.Argument(help=f"What to write, its format by its name: {KINDS}.", show_default=False)
+        Path,
+        typer.Argument(metavar="TARGET", help=f"What to write, its format by its name: {KINDS}.", show_default=False),
     ],
     fields: Annotated[str | None, typer.Option(metavar="0,2|0:4", help="Which fields.", show_default=False)] = None,
     channels: Annotated[str | None, typer.Option(metavar="0,1", help="Which channels.", show_default=False)] = None,
@@ -54,7 +54,7 @@ def convert(
         0,
         0,
     ),
-    join: Annotated[bool, typer.Option("--join", help="Join fields that touch.")] = False,
+    join: Join = False,
     per_field: Annotated[bool, typer.Option("--per-field", help="Write each field by itself, as NAME-field0…")] = False,
     dtype: Annotated[str | None, typer.Option(help="The pixels' type, e.g. float32.", show_default=False)] = None,
     timezone: Annotated[
@@ -70,25 +70,17 @@ def convert(
 
     Example: scanreader convert 'my_scan_*.tif' my_scan.ome.tif --channels 0 --frames 0:1000
     """
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            suffix = _suffix(target)
-            scan = read_scan(source[0] if len(source) == 1 else source, dtype, join)
-            scan = scan.trimmed(left=trim_x[0], right=trim_x[1], top=trim_y[0], bottom=trim_y[1])
-            chosen = Selected(scan, fields=_some(fields), channels=_some(channels), frames=_some(frames))
-            with _options(suffix, timezone, workers, dask) as options:
-                _write(chosen, target, suffix, per_field=per_field, overwrite=overwrite, options=options)
-        except KeyboardInterrupt:
-            rest = "the same command goes on from here" if SUFFIXES[suffix] == "to_ome_zarr" else "nothing was written"
-            typer.echo(f"interrupted: {rest}", err=True)
-            raise typer.Exit(130) from None
-        except (ScanReaderError, OSError) as error:
-            typer.echo(f"error: {error}", err=True)
-            raise typer.Exit(1) from None
-        finally:
-            for said in dict.fromkeys(str(warning.message) for warning in caught):
-                typer.echo(f"warning: {said}", err=True)
+    suffix = _suffix(target)
+    scan = opened(source, join=join, dtype=dtype)
+    scan = scan.trimmed(left=trim_x[0], right=trim_x[1], top=trim_y[0], bottom=trim_y[1])
+    chosen = scan.select(fields=_some(fields), channels=_some(channels), frames=_some(frames))
+    try:
+        with _options(suffix, timezone, workers, dask) as options:
+            _write(chosen, target, suffix, per_field=per_field, overwrite=overwrite, options=options)
+    except KeyboardInterrupt:
+        rest = "the same command goes on from here" if SUFFIXES[suffix] == "to_ome_zarr" else "nothing was written"
+        say("interrupted", rest)
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _suffix(target: Path) -> str:
@@ -163,7 +155,7 @@ def _write(
     with _bar() as bar:
         task = bar.add_task(target.name, total=chosen.nbytes)
         for i, one in enumerate(targets):
-            part = Selected(chosen, fields=[i]) if per_field else chosen
+            part = chosen.select(fields=[i]) if per_field else chosen
             write = partial(to_npy, part) if SUFFIXES[suffix] == "to_npy" else getattr(part, SUFFIXES[suffix])
             write(one, overwrite=overwrite, progress=partial(bar.advance, task), **options)
 

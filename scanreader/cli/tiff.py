@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from scanreader.compat import ScanImageTiffReader
-from scanreader.errors import ScanReaderError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 AT_A_TIME = 64 << 20  # bytes of pages that are held at once
 
@@ -24,27 +19,13 @@ app.add_typer(image, name="image")
 File = Annotated[Path, typer.Argument(help="A TIFF file.", show_default=False)]
 
 
-@contextlib.contextmanager
-def _opened(file: Path) -> Iterator[ScanImageTiffReader]:
-    """Open a file; what goes wrong with it is one line and an exit code of 1."""
-    try:
-        with ScanImageTiffReader(file) as reader:
-            yield reader
-    except BrokenPipeError:  # whoever reads the output has enough
-        sys.stderr.close()
-        raise typer.Exit(1) from None
-    except (ScanReaderError, OSError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from None
-
-
 @image.command()
 def shape(file: File) -> None:
     """Print the numbers of pages, rows and columns.
 
     Example: scanreader tiff image shape my_scan_00001.tif
     """
-    with _opened(file) as reader:
+    with ScanImageTiffReader(file) as reader:
         typer.echo(" ".join(map(str, reader.shape())))
 
 
@@ -54,7 +35,7 @@ def size(file: File) -> None:
 
     Example: scanreader tiff image bytes my_scan_00001.tif
     """
-    with _opened(file) as reader:
+    with ScanImageTiffReader(file) as reader:
         typer.echo(len(reader) * _page_bytes(reader))
 
 
@@ -64,7 +45,7 @@ def data(file: File) -> None:
 
     Example: scanreader tiff image data my_scan_00001.tif > my_scan.raw
     """
-    with _opened(file) as reader:
+    with ScanImageTiffReader(file) as reader:
         step = max(1, AT_A_TIME // _page_bytes(reader))
         for start in range(0, len(reader), step):
             sys.stdout.buffer.write(reader.data(start, min(len(reader), start + step)).data)
@@ -85,7 +66,7 @@ def descriptions(
 
     Example: scanreader tiff descriptions --frame 0 my_scan_00001.tif
     """
-    with _opened(file) as reader:
+    with ScanImageTiffReader(file) as reader:
         for text in reader.descriptions() if frame is None else [reader.description(frame)]:
             typer.echo(text)
 
@@ -96,5 +77,5 @@ def metadata(file: File) -> None:
 
     Example: scanreader tiff metadata my_scan_00001.tif
     """
-    with _opened(file) as reader:
+    with ScanImageTiffReader(file) as reader:
         typer.echo(reader.metadata())

@@ -1,0 +1,388 @@
+"""Scans as OME-Zarr (NGFF 0.5): an image for each field, written shard by shard by threads or dask's workers."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import os
+import re
+import uuid
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import tifffile
+import zarr
+
+import scanreader
+from scanreader.bridges import frames_at_a_time, needed
+from scanreader.bridges.shards import LEVEL, halved, write_shard
+from scanreader.bridges.targets import put_down, resumable
+from scanreader.errors import DtypeError, ScanKeyError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from scanreader.bridges import ScanLike
+    from scanreader.bridges.targets import Partial, Progress
+
+AXES = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
+CHUNK = 1 << 20  # bytes in a chunk, about, of whole frames: what a viewer fetches at a time
+SHARD = 64 << 20  # bytes of pixels in a shard, about: what a worker holds, and what is lost when it is interrupted
+COLORS = ("00FF00", "FF0000", "0000FF", "FFFF00", "FF00FF", "00FFFF")
+SHOWN = 5  # frames that say between which values a channel is shown
+
+
+class Image(NamedTuple):
+    """How a field is laid out: an array (t, c, z, y, x) for each level, cut alike along t and not elsewhere."""
+
+    path: str
+    """Of its group in the store; '' is the root."""
+    sizes: tuple[tuple[int, int], ...]
+    """(y, x) of each level."""
+    frames: int
+    channels: int
+    chunk: int
+    """Frames in a chunk, of one channel."""
+    chunks: int
+    """Chunks in a shard along t; a shard has all channels."""
+
+    def array(self, level: int) -> str:
+        """Path of a level's array in the store."""
+        return f"{self.path}/{level}".lstrip("/")
+
+    @property
+    def shard(self) -> int:
+        """Frames in a shard."""
+        return self.chunk * self.chunks
+
+
+class Task(NamedTuple):
+    """A shard of each level of an image: what is read and written at a time."""
+
+    image: int
+    shard: int
+
+
+@dataclass(frozen=True)
+class Writer:
+    """What it takes to write any shard. It pickles as its scan does, so workers open the files themselves."""
+
+    scan: ScanLike
+    images: tuple[Image, ...]
+    partial: Partial
+    compress: bool
+
+    def __call__(self, task: Task) -> int:
+        """Write what is missing of a shard of each level, and return how many bytes of pixels were read."""
+        image = self.images[task.image]
+        frames = self._frames(task)
+        # t, c, y, x is the order of the file, in which they were read: nothing is copied here.
+        part = self.scan[task.image, :, :, :, frames].transpose(3, 2, 0, 1)
+        block = np.ascontiguousarray(part, part.dtype.newbyteorder("<"))
+        for level, path in enumerate(self._paths(task)):
+            block = halved(block) if level else block
+            if path.exists():  # it was interrupted behind it
+                continue
+            with put_down(path, self.partial.unfinished) as file:
+                write_shard(file, block, image.chunk, image.chunks, compress=self.compress)
+        return part.nbytes
+
+    def is_done(self, task: Task) -> bool:
+        """Whether its shards are there."""
+        return all(path.exists() for path in self._paths(task))
+
+    def nbytes(self, task: Task) -> int:
+        """Bytes of pixels of a task."""
+        image, frames = self.images[task.image], self._frames(task)
+        pixels = (frames.stop - frames.start) * image.channels * math.prod(image.sizes[0])
+        return int(pixels * self.scan.dtype.itemsize)
+
+    def _frames(self, task: Task) -> slice:
+        image = self.images[task.image]
+        return slice(task.shard * image.shard, min(image.frames, (task.shard + 1) * image.shard))
+
+    def _paths(self, task: Task) -> Iterator[Path]:
+        image = self.images[task.image]
+        for level in range(len(image.sizes)):
+            yield self.partial.data / image.array(level) / "c" / str(task.shard) / "0" / "0" / "0" / "0"
+
+
+def to_ome_zarr(
+    scan: ScanLike,
+    path: str | os.PathLike[str],
+    *,
+    compression: str | None = "zstd",
+    levels: int = 0,
+    workers: int | None = None,
+    client: Any = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> None:
+    """Write an OME-Zarr; see `Scan.to_ome_zarr`."""
+    _refuse(scan, compression, levels, workers)
+    images = tuple(_laid_out(scan, i, levels) for i in range(scan.num_fields))
+    what = {
+        "scan": scan.token,
+        "compression": compression,
+        "levels": levels,
+        "layout": images,
+        "scanreader": scanreader.__version__,
+    }
+    prepare = lambda folder: _prepare(scan, images, folder, compress=compression is not None)  # noqa: E731
+    with resumable(path, what, prepare, overwrite=overwrite) as partial:
+        write = Writer(scan, images, partial, compression is not None)
+        tasks = [Task(i, shard) for i, image in enumerate(images) for shard in range(_shards(image))]
+        done = [task for task in tasks if write.is_done(task)]
+        told = progress or (lambda _: None)
+        if done:
+            told(sum(map(write.nbytes, done)))
+        left = sorted({*tasks} - {*done})
+        if client is None:
+            _on_threads(write, left, told, workers)
+        else:
+            _on_cluster(write, left, told, client)
+
+
+def _refuse(scan: ScanLike, compression: str | None, levels: int, workers: int | None) -> None:
+    """Say what cannot be done before anything is.
+
+    Raises
+    ------
+    ScanKeyError, DtypeError
+    """
+    if compression not in ("zstd", None):
+        raise ScanKeyError(f"compression is 'zstd' or None, not {compression!r}")
+    if levels < 0:
+        raise ScanKeyError(f"levels are counted from 0, without any, not {levels}")
+    if workers is not None and workers < 1:
+        raise ScanKeyError(f"it takes 1 worker at least, not {workers}")
+    if scan.dtype.kind not in "iuf":
+        raise DtypeError(f"an OME-Zarr of integers or floats is written, not of {scan.dtype}")
+
+
+def _laid_out(scan: ScanLike, i: int, levels: int) -> Image:
+    field = scan.fields[i]
+    sizes = [(field.height, field.width)]
+    while len(sizes) <= levels and sizes[-1] != (1, 1):
+        tall, wide = sizes[-1]
+        sizes.append(((tall + 1) // 2, (wide + 1) // 2))
+    frame = field.height * field.width * scan.dtype.itemsize
+    chunk = min(frames_at_a_time(frame, CHUNK), max(1, scan.num_frames))
+    most = frames_at_a_time(frame * chunk * scan.num_channels, SHARD)
+    return Image(
+        path=str(i) if scan.num_fields > 1 else "",
+        sizes=tuple(sizes),
+        frames=scan.num_frames,
+        channels=scan.num_channels,
+        chunk=chunk,
+        chunks=min(most, max(1, math.ceil(scan.num_frames / chunk))),
+    )
+
+
+def _shards(image: Image) -> int:
+    return math.ceil(image.frames / image.shard) if math.prod(image.sizes[0]) * image.channels else 0
+
+
+# ----------------------------------------------------------------------- who writes
+
+
+def _on_threads(write: Callable[[Task], int], tasks: Sequence[Task], told: Progress, workers: int | None) -> None:
+    """Write some shards at a time; those that were begun are ended when it is interrupted."""
+    # Two at least, since a worker also waits for the disk. Each holds a shard: four are about 300 MiB.
+    count = workers or max(2, min(4, os.cpu_count() or 1))
+    with ThreadPoolExecutor(count, "scanreader") as pool:
+        try:
+            for future in as_completed([pool.submit(write, task) for task in tasks]):
+                told(future.result())
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _on_cluster(write: Callable[[Task], int], tasks: Sequence[Task], told: Progress, client: Any) -> None:
+    """Have dask's workers write; one that lost touch ends its shard, which is the same whoever writes it."""
+    distributed = needed("distributed", "dask")
+    futures = client.map(write, tasks, key="to-ome-zarr", pure=False)
+    try:
+        for future in distributed.as_completed(futures):
+            told(future.result())
+    finally:
+        client.cancel(futures)
+
+
+# ------------------------------------------------------------- what stands beside the pixels
+
+
+def _prepare(scan: ScanLike, images: Sequence[Image], folder: Path, *, compress: bool) -> None:
+    """Write everything but the pixels."""
+    root = zarr.create_group(folder, zarr_format=3)
+    own = root.create_group("scanimage", attributes=_scanimage(scan))
+    times = own.create_array(
+        "times",
+        shape=(scan.num_fields, scan.num_frames),
+        chunks=(1, max(1, min(scan.num_frames, 1 << 17))),
+        dtype="float64",
+        dimension_names=("field", "t"),
+        attributes={"unit": "second", "long_name": "when each field was begun in each frame, since start_time"},
+    )
+    for i, image in enumerate(images):
+        stamps = scan.field_timestamps(i)
+        times[i] = stamps
+        group = root.create_group(image.path) if image.path else root
+        group.update_attributes(_image(scan, i, image, stamps))
+        for level, (tall, wide) in enumerate(image.sizes):
+            group.create_array(
+                str(level),
+                shape=(image.frames, image.channels, 1, tall, wide),
+                chunks=(image.chunk, 1, 1, max(1, tall), max(1, wide)),
+                shards=(image.shard, max(1, image.channels), 1, max(1, tall), max(1, wide)),
+                dtype=scan.dtype.newbyteorder("<"),
+                fill_value=0,
+                filters=None,
+                serializer=zarr.codecs.BytesCodec(endian="little"),
+                compressors=zarr.codecs.ZstdCodec(level=LEVEL) if compress else None,
+                dimension_names=tuple(AXES),
+            )
+    if images[0].path:
+        root.update_attributes({"ome": {"version": "0.5", "bioformats2raw.layout": 3}})
+        series = [image.path for image in images]
+        root.create_group("OME", attributes={"ome": {"version": "0.5", "series": series}})
+        xml = _ome_xml(scan)
+        if xml is not None:
+            (folder / "OME" / "METADATA.ome.xml").write_bytes(xml)
+
+
+def _scanimage(scan: ScanLike) -> dict[str, Any]:
+    """What ScanImage says of the recording, whole."""
+    facts: dict[str, Any] = {
+        "release": scan.release,
+        "frame_rate": scan.fps,
+        "microns_per_degree": scan.microns_per_degree,
+        "channels": scan.channel_names,
+        "files": [os.path.basename(name) for name in scan.filenames],  # noqa: PTH119 - it may be a URL
+        "header": scan.header,
+        "rois": json.dumps(scan.roi_metadata),
+    }
+    if scan.start_time is not None:
+        facts["start_time"] = scan.start_time.isoformat()
+    return {name: value for name, value in facts.items() if value == value}  # noqa: PLR0124 - NaN is not
+
+
+class Place(NamedTuple):
+    """Where an axis lies in the world."""
+
+    scale: float
+    start: float
+    unit: str | None
+
+
+UNKNOWN = Place(1.0, 0.0, None)
+
+
+def _places(scan: ScanLike, i: int, stamps: npt.NDArray[np.float64]) -> dict[str, Place]:
+    """Scale and first place of each axis; those of fields that are rotated as if they were turned back."""
+    field = scan.fields[i]
+    places = dict.fromkeys(AXES, UNKNOWN)
+    if scan.fps > 0 and math.isfinite(scan.fps):
+        start = float(stamps[0]) if len(stamps) and math.isfinite(stamps[0]) else 0.0
+        places["t"] = Place(1 / scan.fps, start, "second")
+    if math.isfinite(field.depth):
+        depths = sorted({other.depth for other in scan.fields if math.isfinite(other.depth)})
+        steps = [b - a for a, b in itertools.pairwise(depths)]
+        places["z"] = Place(float(np.median(steps)) if steps else 1.0, field.depth, "micrometer")
+    tall, wide = field.pixel_height_in_microns, field.pixel_width_in_microns
+    if 0 < tall < math.inf and 0 < wide < math.inf:
+        places["y"] = Place(tall, field.y_in_microns - (field.height - 1) / 2 * tall, "micrometer")
+        places["x"] = Place(wide, field.x_in_microns - (field.width - 1) / 2 * wide, "micrometer")
+    return places
+
+
+def _image(scan: ScanLike, i: int, image: Image, stamps: npt.NDArray[np.float64]) -> dict[str, Any]:
+    """Attributes of an image's group."""
+    field = scan.fields[i]
+    places = _places(scan, i, stamps)
+    axes: list[dict[str, Any]] = [{"name": name, "type": kind} for name, kind in AXES.items()]
+    for axis in axes:
+        unit = places[axis["name"]].unit
+        axis.update({"unit": unit} if unit else {})
+    multiscale: dict[str, Any] = {
+        "name": _name(scan, i),
+        "axes": axes,
+        "datasets": [
+            {"path": str(level), "coordinateTransformations": _transformations(places, level)}
+            for level in range(len(image.sizes))
+        ],
+    }
+    if len(image.sizes) > 1:
+        multiscale |= {"type": "mean", "metadata": {"description": "mean of 2 x 2 pixels of the level before"}}
+    own = {"field": i, "name": field.name, "slice": field.slice_id, "rotation_in_degrees": field.rotation}
+    if np.isfinite(field.affine).all():
+        own["affine"] = field.affine.tolist()
+    return {
+        "ome": {"version": "0.5", "multiscales": [multiscale], "omero": {"channels": _channels(scan, i)}},
+        "scanimage": own,
+    }
+
+
+def _transformations(places: dict[str, Place], level: int) -> list[dict[str, Any]]:
+    """From indices of a level to s and um; an index stands for the middle of its pixel."""
+    scale, start = [], []
+    for name, place in places.items():
+        times = 2**level if name in "yx" else 1
+        scale.append(place.scale * times)
+        start.append(place.start + place.scale * (times - 1) / 2)
+    return [{"type": "scale", "scale": scale}, {"type": "translation", "translation": start}]
+
+
+def _name(scan: ScanLike, i: int) -> str:
+    return f"{scan.fields[i].name or 'field'} {i}"
+
+
+def _channels(scan: ScanLike, i: int) -> list[dict[str, Any]]:
+    """Names of channels, and how to show them: between the values of a few frames."""
+    known = range(scan.num_frames)
+    few = sorted({known[round(at)] for at in np.linspace(0, len(known) - 1, SHOWN)}) if known else []
+    shown = scan[i, :, :, :, few]
+    colors = itertools.cycle(COLORS if scan.num_channels > 1 else ("FFFFFF",))
+    return [
+        {"label": name, "color": color, "active": True, "window": _window(shown[:, :, channel])}
+        for channel, (name, color) in enumerate(zip(scan.channel_names, colors, strict=False))
+    ]
+
+
+def _window(values: npt.NDArray[Any]) -> dict[str, float]:
+    finite = values[np.isfinite(values)]
+    low, high = (float(np.percentile(finite, part)) for part in (0.1, 99.9)) if finite.size else (0.0, 1.0)
+    start, end = low, high if high > low else low + 1
+    if values.dtype.kind == "f":
+        return {"min": start, "max": end, "start": start, "end": end}
+    info = np.iinfo(values.dtype)
+    return {"min": int(info.min), "max": int(info.max), "start": start, "end": end}
+
+
+def _ome_xml(scan: ScanLike) -> bytes | None:
+    """What OME-XML says of all images, their pixels elsewhere: napari and Bio-Formats ask it which there are.
+
+    None where OME-XML has no word for the dtype.
+    """
+    xml = tifffile.OmeXml(Creator="scanreader", UUID=str(uuid.uuid5(uuid.NAMESPACE_OID, scan.token)))
+    for i, field in enumerate(scan.fields):
+        facts: dict[str, Any] = {"Name": _name(scan, i), "Channel": {"Name": scan.channel_names}}
+        places = _places(scan, i, np.zeros(0))
+        for name, key in {"x": "PhysicalSizeX", "y": "PhysicalSizeY", "t": "TimeIncrement"}.items():
+            if places[name].unit:
+                facts |= {key: places[name].scale, f"{key}Unit": "s" if name == "t" else "µm"}
+        if scan.start_time is not None:
+            facts["AcquisitionDate"] = scan.start_time.isoformat()
+        shape = (scan.num_frames, scan.num_channels, field.height, field.width)
+        stored = (scan.num_frames * scan.num_channels, 1, 1, field.height, field.width, 1)
+        try:
+            xml.addimage(scan.dtype, shape, stored, axes="TCYX", **facts)
+        except tifffile.OmeXmlError:
+            return None
+    return re.sub("<TiffData[^>]*>", "<MetadataOnly/>", xml.tostring(declaration=True)).encode("utf-8", "replace")

@@ -1,0 +1,51 @@
+"""The command that says whether a recording is sound."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from scanreader.cli.info import named
+from scanreader.cli.printing import busy, print_facts, print_json, print_table
+from scanreader.cli.sources import Json, Raw, Sources, num_pages, opened
+from scanreader.cli.telling import telling
+
+if TYPE_CHECKING:
+    from scanreader.check import Report
+
+SOUND, ODD, DAMAGED = 0, 1, 2
+"""The exit codes."""
+
+
+def check(sources: Sources, *, json: Json = False, raw: Raw = False) -> None:
+    """Look at every page for what is missing, doubled, damaged or odd.
+
+    The exit code is 0 if the recording is sound, 1 if there are warnings, and 2 if it is damaged or cannot be
+    opened. Notes are no warnings: sound recordings have them too.
+
+    Example: scanreader check 'my_scan_*.tif' || echo "look at this one"
+    """
+    with telling(DAMAGED):
+        scan = opened(sources, raw=raw, tell=False)
+        with busy("looking at", num_pages(scan)):
+            report = scan.check()
+    code = exit_code(report)
+    if json:
+        findings = [finding._asdict() for finding in report.findings]
+        print_json({"files": scan.filenames, "ok": report.ok, "exit_code": code, "findings": findings})
+    else:
+        verdict = {SOUND: "sound", ODD: "warning", DAMAGED: "damage"}[code]
+        words = {SOUND: "sound", ODD: "read, but not sound", DAMAGED: "damaged"}[code]
+        print_facts({verdict: f"{named(scan)} is {words}"})
+        rows = [[finding.severity, finding.name, finding.sentence] for finding in report.findings]
+        if rows:
+            print_table({"severity": False, "name": False, "what was found": False}, rows)
+    raise typer.Exit(code)
+
+
+def exit_code(report: Report) -> int:
+    """The worst of the findings as an exit code."""
+    if any(finding.severity == "damage" for finding in report.findings):
+        return DAMAGED
+    return SOUND if report.ok else ODD

@@ -1,0 +1,55 @@
+"""The command that writes a small recording and reads it."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scanreader import read_scan
+from scanreader.cli.fields import print_fields
+from scanreader.cli.info import shown
+from scanreader.cli.printing import print_facts
+from scanreader.simulate import Recording, roi, scanfield
+
+DEMO = Recording(
+    stem="demo",
+    mode="fast",
+    zs=(0.0, 40.0, 80.0),
+    flyback=1,
+    volumes=50,
+    channels=(1, 2),
+    frames_per_file=64,
+    scanner_frequency=12013.0,
+    rois=(
+        roi(scanfield((-3.0, 1.0), (2.4, 4.0), (120, 200)), name="V1"),
+        roi(scanfield((0.5, 1.5), (2.4, 4.0), (120, 200)), name="LM"),
+        roi(scanfield((3.5, -0.5), (2.4, 2.4), (120, 120)), zs=(80,), discrete=True, name="RSC"),
+    ),
+)
+
+
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where to write the recording.")] = Path("scanreader-demo"),
+) -> None:
+    """Write a small multi-ROI volume recording, read it, and show what is in it.
+
+    Example: scanreader demo --folder my-demo
+    """
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"{str(folder)!r} is a file, not a folder")
+    files = DEMO.write(folder)
+    pattern = str(folder / "demo_*.tif")
+    typer.echo(f"Wrote {len(files)} files, a recording as ScanImage writes them, to {folder.resolve()}")
+    typer.echo("Its pixels are a test pattern, not cells: the first three of a field name page, field and channel.")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        scan = read_scan(files)
+    typer.echo(f'\n>>> scan = scanreader.read_scan("{pattern}")')
+    print_facts(shown(scan))
+    typer.echo()
+    print_fields(scan)
+    typer.echo("\n>>> scan[0, :, :, 0, :].mean()")
+    typer.echo(f"{scan[0, :, :, 0, :].mean():.3f}")

@@ -1,0 +1,228 @@
+"""The command that shows a recording at a glance."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scanreader.cli.printing import print_facts, print_json
+from scanreader.cli.sources import Json, Raw, Sources, opened
+from scanreader.frames import read_timestamps
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from scanreader import Scan
+
+CLOCKS_AGREE = 0.01  # relative difference of the frames' own times from the header's rate that is not worth a word
+SHOWN = 8  # depths and sizes that are given one by one
+
+
+def info(sources: Sources, *, json: Json = False, raw: Raw = False) -> None:
+    """Show a recording at a glance.
+
+    It takes as long for a million frames as for ten. What is odd is listed with it.
+
+    Example: scanreader info 'my_scan_*.tif'
+    """
+    scan = opened(sources, raw=raw, tell=False)
+    if json:
+        print_json(facts(scan))
+    else:
+        print_facts(shown(scan))
+
+
+def named(scan: Scan) -> str:
+    """What to call a recording: its file, or its first and last."""
+    names = [Path(path).name for path in scan.filenames]
+    return names[0] if len(names) == 1 else f"{names[0]} … {names[-1]}"
+
+
+# ----------------------------------------------------------------------- for programs
+
+
+def facts(scan: Scan) -> dict[str, Any]:
+    """Facts of a recording as numbers and names, in SI units but for µm."""
+    return {
+        "files": scan.filenames,
+        "file_bytes": _bytes(scan),
+        "release": scan.release,
+        "start_time": None if scan.start_time is None else scan.start_time.isoformat(),
+        "mode": scan.stack.mode,
+        "multi_roi": scan.is_multiROI,
+        "resonant": scan.is_resonant,
+        "bidirectional": scan.is_bidirectional,
+        "scanner_frequency_hz": scan.scanner_frequency,
+        "zoom": scan.zoom,
+        "averaging": scan.stack.averaging,
+        "rois": scan.num_rois,
+        "fields": scan.num_fields,
+        "field_heights": scan.field_heights,
+        "field_widths": scan.field_widths,
+        "field_heights_um": scan.field_heights_in_microns,
+        "field_widths_um": scan.field_widths_in_microns,
+        "depths_um": scan.scanning_depths,
+        "flyback_frames": scan.layout.counts.flyback,
+        "channels": scan.channel_numbers,
+        "channel_names": scan.channel_names,
+        "frames": scan.num_frames,
+        "requested_frames": scan.num_requested_frames,
+        "rate_hz": scan.fps,
+        "duration_s": duration(scan),
+        "dtype": str(scan.dtype),
+        "bytes": scan.nbytes,
+        "findings": [finding._asdict() for finding in scan.findings],
+    }
+
+
+def duration(scan: Scan) -> float:
+    """Seconds from the start of the first frame to the end of the last, by their own times; else by the rate.
+
+    Two descriptions are read, however long the recording is.
+    """
+    by_rate = scan.num_frames / scan.fps if scan.fps else math.nan
+    if not scan.num_frames:
+        return 0.0
+    ends = [
+        scan.layout.page_numbers(slice_id, 0, np.array([frame]))
+        for slice_id, frame in ((0, 0), (scan.num_scanning_depths - 1, scan.num_frames - 1))
+    ]
+    first, last = read_timestamps(scan._pages, np.concatenate(ends)).tolist()  # noqa: SLF001 - of one house
+    averaging = scan.stack.averaging  # the stamp of an averaged frame is that of its last raw one
+    period = 1 / scan.scan_frame_rate if scan.scan_frame_rate > 0 else 0.0
+    seconds = float(last - first + averaging * period)
+    return seconds if seconds > 0 else by_rate
+
+
+def _bytes(scan: Scan) -> int:
+    return sum(file.size for file in scan._pages.files)  # noqa: SLF001 - of one house
+
+
+# ------------------------------------------------------------------------ for people
+
+
+def shown(scan: Scan) -> dict[str, str | Sequence[str]]:
+    """Facts of a recording in words."""
+    known = facts(scan)
+    number = len(scan.filenames)
+    said: dict[str, list[str]] = {}
+    for finding in scan.findings:
+        said.setdefault(finding.severity, []).append(finding.sentence)
+    return {
+        "recording": named(scan),
+        "folder": str(Path(scan.filenames[0]).parent),
+        "files": f"{number}, {size(known['file_bytes'])}",
+        "release": f"ScanImage {scan.release}" if scan.release else "not known",
+        "began": "" if scan.start_time is None else scan.start_time.isoformat(" ", "milliseconds"),
+        "mode": _mode(scan),
+        "scanner": _scanner(scan),
+        "fields": _fields(scan),
+        "depths": _depths(scan),
+        "size": _sizes(scan),
+        "channels": ", ".join(_channels(scan)),
+        "frames": _frames(scan),
+        "rate": _rate(scan),
+        "duration": _duration(scan, known["duration_s"]),
+        "pixels": f"{scan.dtype}, {size(scan.nbytes)} in memory",
+        **said,
+    }
+
+
+def _mode(scan: Scan) -> str:
+    counts, a = scan.layout.counts, scan.stack.averaging
+    words = {"planar": "planar", "fast": "fast volume", "slow": "slow stack"}[scan.stack.mode]
+    if scan.stack.mode != "planar":
+        words += f" of {counted(counts.slices, 'slice')}"
+        words += f", {counts.repeats} frames each" if counts.repeats > 1 else ""
+        words += f", {counted(counts.flyback, 'flyback frame')}" if counts.flyback else ""
+    return words + (f", {a} raw frames averaged into one" if a > 1 else "")
+
+
+def _scanner(scan: Scan) -> str:
+    if not scan.header:
+        return ""
+    kind = "resonant" if scan.is_resonant else "galvo"
+    at = f" at {scan.scanner_frequency:g} Hz" if scan.is_resonant and math.isfinite(scan.scanner_frequency) else ""
+    ways = "lines in both directions" if scan.is_bidirectional else "lines in one direction"
+    zoom = f", zoom {scan.zoom:g}" if math.isfinite(scan.zoom) else ""
+    return f"{kind}{at}, {ways}{zoom}"
+
+
+def _fields(scan: Scan) -> str:
+    depths = counted(scan.num_scanning_depths, "depth")
+    rois = f" of {counted(scan.num_rois, 'ROI')}" if scan.is_multiROI else ""
+    return f"{scan.num_fields}{rois} at {depths}"
+
+
+def _depths(scan: Scan) -> str:
+    depths = scan.scanning_depths
+    if all(map(math.isnan, depths)):
+        return ""
+    texts = [f"{z:g}" for z in depths]
+    return f"{', '.join(texts if len(texts) <= SHOWN else [*texts[:3], '…', texts[-1]])} µm"
+
+
+def _sizes(scan: Scan) -> list[str]:
+    """Sizes of the fields, those that are alike on one line."""
+    sizes = Counter((f.height, f.width, f"{f.height_in_microns:.4g}", f"{f.width_in_microns:.4g}") for f in scan.fields)
+    lines = []
+    for (height, width, tall, wide), many in sizes.most_common(SHOWN):
+        microns = "" if "nan" in (tall, wide) else f", {tall} x {wide} µm"
+        lines.append(f"{f'{many} of ' if len(sizes) > 1 else ''}{height} x {width} pixels{microns}")
+    return lines + [f"{len(sizes) - SHOWN} more sizes"] * (len(sizes) > SHOWN)
+
+
+def _channels(scan: Scan) -> list[str]:
+    pairs = zip(scan.channel_numbers, scan.channel_names, strict=True)
+    return [name if str(number) in name else f"{name} ({number})" for number, name in pairs]
+
+
+def _frames(scan: Scan) -> str:
+    asked = scan.num_requested_frames
+    wanted = f" of {asked:.0f} that were asked for" if math.isfinite(asked) and asked != scan.num_frames else ""
+    return f"{scan.num_frames}{wanted}"
+
+
+def _rate(scan: Scan) -> str:
+    if not math.isfinite(scan.fps) or not scan.fps:
+        return "not known"
+    raw = scan.scan_frame_rate
+    more = f", raw frames at {raw:.6g} Hz" if math.isfinite(raw) and not math.isclose(raw, scan.fps) else ""
+    return f"{scan.fps:.6g} Hz{more}"
+
+
+def _duration(scan: Scan, seconds: float) -> str:
+    if math.isnan(seconds):
+        return ""
+    by_rate = scan.num_frames / scan.fps if scan.fps else math.nan
+    if scan.stack.mode == "slow":
+        by_rate *= scan.num_scanning_depths
+    differ = math.isfinite(by_rate) and abs(seconds - by_rate) > max(CLOCKS_AGREE * by_rate, 1 / scan.scan_frame_rate)
+    return span(seconds) + (f" from first to last, {span(by_rate)} of frames" if differ and seconds > by_rate else "")
+
+
+def span(seconds: float) -> str:
+    """A time span in words."""
+    if seconds < 120:
+        return f"{seconds:.4g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return (f"{hours} h " if hours else "") + f"{minutes} min {rest} s"
+
+
+def size(many: float) -> str:
+    """A number of bytes in words."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if many < 1000:
+            return f"{many:.4g} {unit}"
+        many /= 1000
+    return f"{many:.4g} TB"
+
+
+def counted(count: int, what: str) -> str:
+    """A number of things in words."""
+    return f"{count} {what}{'' if count == 1 else 's'}"

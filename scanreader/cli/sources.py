@@ -1,0 +1,58 @@
+"""The recording that a command is given."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from scanreader import read_scan
+from scanreader.errors import PathnameError, ScanReaderWarning
+
+if TYPE_CHECKING:
+    from scanreader import Scan
+
+Sources = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="SOURCE...", help="A file, a folder, a glob, or all files of one recording.", show_default=False
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON: NaN is null, infinities are 'Inf' and '-Inf'.")]
+JsonRows = Annotated[bool, typer.Option("--json", help="Print every row, as a JSON list: NaN is null.")]
+Join = Annotated[bool, typer.Option("--join", help="Join fields that touch.")]
+Csv = Annotated[bool, typer.Option("--csv", help="Print every row, as comma-separated values.")]
+Raw = Annotated[bool, typer.Option("--raw", help="Take the pages as they lie, where the recording is refused.")]
+
+
+def opened(
+    sources: list[str], *, raw: bool = False, join: bool = False, dtype: str | None = None, tell: bool = True
+) -> Scan:
+    """Open a recording; a glob that the shell expanded is what it would be if the shell had not.
+
+    Parameters
+    ----------
+    tell : bool
+        Whether to warn of what was found when it was opened; else the command says it itself.
+
+    Raises
+    ------
+    PathnameError
+        If it is not one recording.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ScanReaderWarning)
+        scan = read_scan(sources[0] if len(sources) == 1 else sources, dtype, join, raw=raw)
+    firsts = {part.recording: part.name for part in reversed(scan._parts)}  # noqa: SLF001 - of one house
+    if len(firsts) > 1:
+        names = ", ".join(firsts[i] for i in sorted(firsts))
+        raise PathnameError(f"{len(firsts)} recordings were named, not one: those that begin with {names}")
+    for finding in scan.findings if tell else ():
+        warnings.warn(finding.sentence, ScanReaderWarning, stacklevel=2)
+    return scan
+
+
+def num_pages(scan: Scan) -> int:
+    """Pages of all files."""
+    return sum(part.pages for part in scan._parts)  # noqa: SLF001 - of one house

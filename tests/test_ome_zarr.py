@@ -1,0 +1,667 @@
+"""OME-Zarr: what is in it is what is read here, whatever interrupted its writing."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import pickle
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from common import MESOSCOPE, ROIS, STACK, VOLUME, assert_reads, expected
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scanreader import DtypeError, MissingExtraError, Scan, ScanIndexError, TargetExistsError, read_scan
+from scanreader.bridges.targets import put_down, resumable
+from scanreader.simulate import Recording, roi, scanfield
+
+zarr = pytest.importorskip("zarr")
+
+from scanreader.bridges import ome_zarr, shards  # noqa: E402 - without zarr there is nothing to test
+
+PLANAR = Recording(height=13, width=18, frames_per_slice=23, channels=(1, 2))
+ONE = Recording(height=2, width=2, frames_per_slice=1)
+KINDS = {"planar": PLANAR, "volume": VOLUME, "mesoscope": MESOSCOPE, "stack": STACK, "one frame": ONE}
+SPAN = replace(PLANAR, height=32, width=32, frames_per_slice=50)  # of several shards, where they are small
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Recording, Scan]]:
+    recording = KINDS[request.param]
+    recording.write(tmp_path / "recording")
+    with read_scan(tmp_path / "recording") as scan:
+        yield recording, scan
+
+
+@pytest.fixture
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunks of 4 frames, shards of 12."""
+    monkeypatch.setattr(ome_zarr, "CHUNK", 4 * 32 * 32 * 2)
+    monkeypatch.setattr(ome_zarr, "SHARD", 3 * 4 * 32 * 32 * 2 * 2)
+
+
+@pytest.fixture
+def span(tmp_path: Path, small_shards: None) -> Iterator[Scan]:
+    SPAN.write(tmp_path / "recording")
+    with read_scan(tmp_path / "recording") as scan:
+        yield scan
+
+
+def image(path: Path, scan: Scan, field: int) -> Any:
+    """The group of a field's image."""
+    root = zarr.open_group(path, mode="r")
+    return root[str(field)] if scan.num_fields > 1 else root
+
+
+def level(path: Path, scan: Scan, field: int, number: int = 0) -> npt.NDArray[Any]:
+    """Pixels of a level, of shape (y, x, channels, frames)."""
+    array: npt.NDArray[Any] = image(path, scan, field)[str(number)][:]
+    assert array.shape[2] == 1
+    return array[:, :, 0].transpose(2, 3, 1, 0)
+
+
+def assert_written(path: Path, scan: Scan) -> None:
+    """See that an OME-Zarr is the scan, and that nothing else is left there."""
+    for i in range(scan.num_fields):
+        np.testing.assert_array_equal(level(path, scan, i), scan[i])
+    assert not path.with_name(f"{path.name}.partial").exists()
+    names = {"zarr.json", "METADATA.ome.xml"}
+    assert {file.name for file in path.rglob("*") if file.is_file() and not file.name.isdigit()} <= names
+
+
+# --------------------------------------------------------------------------------- what is in it
+
+
+@pytest.mark.parametrize("compression", ["zstd", None])
+def test_images_are_the_scan(kind: tuple[Recording, Scan], tmp_path: Path, compression: str | None) -> None:
+    recording, scan = kind
+    told: list[int] = []
+    path = tmp_path / "out" / "a.ome.zarr"
+    scan.to_ome_zarr(path, compression=compression, progress=told.append)
+    assert sum(told) == scan.nbytes
+    assert_written(path, scan)
+    fields = expected(recording, scan.filenames)
+    assert_reads(scan, fields)
+    for i, field in enumerate(fields):
+        np.testing.assert_array_equal(level(path, scan, i), field)
+        array = image(path, scan, i)["0"]
+        assert [type(codec).__name__ for codec in array.compressors] == (["ZstdCodec"] if compression else [])
+        assert array.metadata.dimension_names == ("t", "c", "z", "y", "x")
+
+
+@pytest.mark.parametrize("workers", [None, 1, 3])
+def test_shards_are_whole_frames_of_all_channels(span: Scan, tmp_path: Path, workers: int | None) -> None:
+    span.to_ome_zarr(tmp_path / "a.zarr", workers=workers, levels=1)
+    assert_written(tmp_path / "a.zarr", span)
+    for number, size in enumerate((32, 16)):
+        array = image(tmp_path / "a.zarr", span, 0)[str(number)]
+        assert array.shards == (12, 2, 1, size, size)
+        assert array.chunks == (4, 1, 1, size, size)
+        assert len(list((tmp_path / "a.zarr" / str(number) / "c").iterdir())) == 5  # the last holds 2 frames
+
+
+@pytest.mark.parametrize("dtype", ["int16", "uint16", "int32", "float32", "float64", ">f4", ">i4"])
+def test_any_dtype(tmp_path: Path, dtype: str) -> None:
+    replace(PLANAR, frames_per_slice=3).write(tmp_path / "recording")
+    native = np.dtype(dtype)
+    if dtype == "uint16":
+        replace(PLANAR, frames_per_slice=3, dtype="uint16").write(tmp_path / "recording")
+    with read_scan(tmp_path / "recording", dtype=native) as scan:
+        scan.to_ome_zarr(tmp_path / "a.zarr", levels=1)
+        assert_written(tmp_path / "a.zarr", scan)
+        array = image(tmp_path / "a.zarr", scan, 0)["0"]
+        assert array.dtype == native.newbyteorder("<")
+        said = json.loads((tmp_path / "a.zarr" / "0" / "zarr.json").read_text())["codecs"][0]["configuration"]["codecs"]
+        assert said[0] == {"name": "bytes", "configuration": {"endian": "little"}}
+
+
+def test_complex_numbers_are_refused(tmp_path: Path) -> None:
+    ONE.write(tmp_path / "recording")
+    with pytest.raises(DtypeError, match="complex"):
+        read_scan(tmp_path / "recording", dtype=np.complex64).to_ome_zarr(tmp_path / "a.zarr")
+    assert not list(tmp_path.glob("a.zarr*"))
+
+
+def means(field: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The simplest halving: pixel by pixel."""
+    tall, wide = field.shape[:2]
+    out = np.empty((math.ceil(tall / 2), math.ceil(wide / 2), *field.shape[2:]), field.dtype)
+    for y in range(out.shape[0]):
+        for x in range(out.shape[1]):
+            mean = field[2 * y : 2 * y + 2, 2 * x : 2 * x + 2].mean(axis=(0, 1), dtype=float)
+            out[y, x] = np.floor(mean + 0.5) if field.dtype.kind in "iu" else mean
+    return out
+
+
+@pytest.mark.parametrize("dtype", ["int16", "float32"])
+def test_pyramids_are_means(tmp_path: Path, dtype: str) -> None:
+    rois = (*ROIS[:2], roi(scanfield((3.6, -0.5), (2.4, 0.1), (24, 1)), name="line"))
+    replace(MESOSCOPE, rois=rois).write(tmp_path / "recording")
+    with read_scan(tmp_path / "recording", dtype=np.dtype(dtype)) as scan:
+        scan.to_ome_zarr(tmp_path / "a.zarr", levels=4)
+        for i, field in enumerate(scan.fields):
+            right = scan[i]
+            said = image(tmp_path / "a.zarr", scan, i).attrs["ome"]["multiscales"][0]
+            assert len(said["datasets"]) == 5
+            assert said["type"] == "mean"
+            y0, x0 = said["datasets"][0]["coordinateTransformations"][1]["translation"][-2:]
+            for number, dataset in enumerate(said["datasets"]):
+                np.testing.assert_allclose(level(tmp_path / "a.zarr", scan, i, number), right, rtol=1e-6)
+                right = means(right)
+                scale, start = (one[one["type"]] for one in dataset["coordinateTransformations"])
+                assert scale[-2] == pytest.approx(field.pixel_height_in_microns * 2**number)
+                # The first pixel's edge stays where it is.
+                assert start[-2] - scale[-2] / 2 == pytest.approx(y0 - field.pixel_height_in_microns / 2)
+                assert start[-1] - scale[-1] / 2 == pytest.approx(x0 - field.pixel_width_in_microns / 2)
+
+
+def test_axes_and_places(kind: tuple[Recording, Scan], tmp_path: Path) -> None:
+    _, scan = kind
+    scan.to_ome_zarr(tmp_path / "a.zarr")
+    depths = sorted(set(scan.field_depths))
+    for i, field in enumerate(scan.fields):
+        (said,) = image(tmp_path / "a.zarr", scan, i).attrs["ome"]["multiscales"]
+        assert [axis["name"] for axis in said["axes"]] == ["t", "c", "z", "y", "x"]
+        assert [axis.get("unit") for axis in said["axes"]] == ["second", None, *["micrometer"] * 3]
+        (dataset,) = said["datasets"]
+        scale, start = (one[one["type"]] for one in dataset["coordinateTransformations"])
+        step = depths[1] - depths[0] if len(depths) > 1 else 1
+        sizes = [field.pixel_height_in_microns, field.pixel_width_in_microns]
+        assert scale == pytest.approx([1 / scan.fps, 1, step, *sizes])
+        x, y, _ = field.affine @ [0, 0, 1]
+        assert start == pytest.approx([scan.field_timestamps(i)[0], 0, field.depth, y, x])
+
+
+def test_rotated_fields_keep_their_centre(tmp_path: Path) -> None:
+    turned = roi(scanfield((1.0, 2.0), (2.4, 4.0), (24, 40), rotation=30.0), name="turned")
+    replace(MESOSCOPE, rois=(turned, ROIS[1])).write(tmp_path / "recording")
+    with read_scan(tmp_path / "recording") as scan:
+        scan.to_ome_zarr(tmp_path / "a.zarr")
+        field, group = scan.fields[0], image(tmp_path / "a.zarr", scan, 0)
+        assert field.rotation == 30
+        (dataset,) = group.attrs["ome"]["multiscales"][0]["datasets"]
+        scale, start = (one[one["type"]] for one in dataset["coordinateTransformations"])
+        assert start[-2] + scale[-2] * (field.height - 1) / 2 == pytest.approx(field.y_in_microns)
+        assert start[-1] + scale[-1] * (field.width - 1) / 2 == pytest.approx(field.x_in_microns)
+        assert group.attrs["scanimage"]["rotation_in_degrees"] == 30
+        assert np.allclose(group.attrs["scanimage"]["affine"], field.affine)
+
+
+@pytest.mark.parametrize("raw", [False, True])
+def test_what_is_not_known_has_no_unit(tmp_path: Path, raw: bool) -> None:
+    Recording(release="3.8", frames_per_slice=5).write(tmp_path / "recording")
+    with read_scan(tmp_path / "recording", raw=raw) as scan:
+        scan.to_ome_zarr(tmp_path / "a.zarr")
+        assert_written(tmp_path / "a.zarr", scan)
+        (said,) = image(tmp_path / "a.zarr", scan, 0).attrs["ome"]["multiscales"]
+    units = [axis.get("unit") for axis in said["axes"]]
+    assert units == ([None] * 5 if raw else ["second", None, "micrometer", None, None])
+    scale, start = (one[one["type"]] for one in said["datasets"][0]["coordinateTransformations"])
+    assert scale[-2:] == [1, 1]
+    assert start[-2:] == [0, 0]
+
+
+def test_scanimage_s_words_go_along_whole(kind: tuple[Recording, Scan], tmp_path: Path) -> None:
+    _, scan = kind
+    scan.to_ome_zarr(tmp_path / "a.zarr")
+    own = zarr.open_group(tmp_path / "a.zarr", mode="r")["scanimage"]
+    assert own.attrs["header"] == scan.header
+    assert json.loads(own.attrs["rois"]) == scan.roi_metadata
+    assert own.attrs["release"] == scan.release
+    assert own.attrs["frame_rate"] == scan.fps
+    assert scan.start_time is not None
+    assert own.attrs["start_time"] == scan.start_time.isoformat()
+    assert own.attrs["files"] == [Path(name).name for name in scan.filenames]
+    right = [scan.field_timestamps(i) for i in range(scan.num_fields)]
+    np.testing.assert_array_equal(own["times"][:], right)
+    for i, field in enumerate(scan.fields):
+        said = image(tmp_path / "a.zarr", scan, i).attrs["scanimage"]
+        assert (said["name"], said["slice"]) == (field.name, field.slice_id)
+
+
+def test_channels_have_names_and_are_shown_by_their_values(kind: tuple[Recording, Scan], tmp_path: Path) -> None:
+    _, scan = kind
+    scan.to_ome_zarr(tmp_path / "a.zarr")
+    for i in range(scan.num_fields):
+        channels = image(tmp_path / "a.zarr", scan, i).attrs["ome"]["omero"]["channels"]
+        assert [channel["label"] for channel in channels] == scan.channel_names
+        for number, channel in enumerate(channels):
+            window, values = channel["window"], scan[i, :, :, number]
+            assert values.min() <= window["start"] < window["end"] <= max(values.max(), values.min() + 1)
+            assert (window["min"], window["max"]) == (-32768, 32767)
+
+
+def test_json_is_what_every_reader_takes(kind: tuple[Recording, Scan], tmp_path: Path) -> None:
+    def refused(constant: str) -> None:
+        raise AssertionError(constant)
+
+    _, scan = kind
+    scan.to_ome_zarr(tmp_path / "a.zarr")
+    for file in (tmp_path / "a.zarr").rglob("zarr.json"):
+        said = file.read_text("utf-8")
+        if '"float64"' not in said:  # whose fill value is NaN by a word of zarr's own
+            json.loads(said, parse_constant=refused)
+
+
+def test_real_recordings(recordings: Path, tmp_path: Path) -> None:
+    for name in ("two_channels_5_7.tif", "volume_two_channels", "slow_stack_20220923_noroi.tif"):
+        with read_scan(recordings / name) as scan:
+            scan.to_ome_zarr(tmp_path / name, levels=2)
+            assert_written(tmp_path / name, scan)
+
+
+@given(st.data())
+@settings(max_examples=50, deadline=None)
+def test_zarr_reads_any_shard(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    frames, channels, tall, wide, chunk, chunks = (data.draw(st.integers(1, n)) for n in (9, 3, 4, 4, 4, 3))
+    compress = data.draw(st.booleans())
+    values = np.random.default_rng(0).integers(-9, 9, (frames, channels, tall, wide)).astype("<i2")
+    folder = tmp_path_factory.mktemp("shards")
+    array = zarr.create_array(
+        folder,
+        shape=values.shape,
+        dtype="<i2",
+        chunks=(chunk, 1, tall, wide),
+        shards=(chunk * chunks, channels, tall, wide),
+        compressors=zarr.codecs.ZstdCodec() if compress else None,
+        fill_value=7,
+    )
+    for i, start in enumerate(range(0, frames, chunk * chunks)):
+        place = folder / "c" / str(i) / "0" / "0"
+        place.mkdir(parents=True)
+        with (place / "0").open("wb") as file:
+            block = values[start : start + chunk * chunks]
+            shards.write_shard(file, block, chunk, chunks, compress=compress)
+    np.testing.assert_array_equal(array[:], values)
+    halves = shards.halved(values).transpose(2, 3, 1, 0)
+    np.testing.assert_array_equal(halves, means(values.transpose(2, 3, 1, 0)))
+
+
+# ------------------------------------------------------------------ what others say of it
+
+
+@pytest.mark.ecosystem
+def test_validators_that_nobody_here_wrote(kind: tuple[Recording, Scan], tmp_path: Path) -> None:
+    yaozarrs = pytest.importorskip("yaozarrs")
+    models = pytest.importorskip("ome_zarr_models.v05")
+    collection = pytest.importorskip("ome_zarr_models.v05.bioformats2raw")
+    _, scan = kind
+    scan.to_ome_zarr(tmp_path / "a.zarr", levels=2)
+    yaozarrs.validate_zarr_store(str(tmp_path / "a.zarr"))
+    root = zarr.open_group(tmp_path / "a.zarr", mode="r")
+    if scan.num_fields > 1:
+        found = collection.BioFormats2Raw.from_zarr(root)
+        assert found.image_paths == [str(i) for i in range(scan.num_fields)]
+        assert root["OME"].attrs["ome"]["series"] == found.image_paths
+    for i, field in enumerate(scan.fields):
+        one = models.Image.from_zarr(image(tmp_path / "a.zarr", scan, i))
+        assert len(one.ome_attributes.multiscales[0].datasets) == (3 if field.height > 2 else 2)
+
+
+@pytest.mark.ecosystem
+@pytest.mark.parametrize("kind", ["volume", "mesoscope"], indirect=True)
+def test_ome_xml_has_the_images_in_order(kind: tuple[Recording, Scan], tmp_path: Path) -> None:
+    ome_types = pytest.importorskip("ome_types")
+    _, scan = kind
+    scan.to_ome_zarr(tmp_path / "a.zarr")
+    xml = (tmp_path / "a.zarr" / "OME" / "METADATA.ome.xml").read_text("utf-8")
+    ome = ome_types.from_xml(xml, validate=True)
+    assert [one.id for one in ome.images] == [f"Image:{i}" for i in range(scan.num_fields)]
+    for field, one in zip(scan.fields, ome.images, strict=True):
+        assert one.pixels.metadata_only
+        assert (one.pixels.size_y, one.pixels.size_x) == (field.height, field.width)
+        assert (one.pixels.size_t, one.pixels.size_c) == (scan.num_frames, scan.num_channels)
+        assert one.pixels.physical_size_x == pytest.approx(field.pixel_width_in_microns)
+        assert [channel.name for channel in one.pixels.channels] == scan.channel_names
+
+
+# -------------------------------------------------------------------- whole, or not there
+
+
+def shard_times(folder: Path) -> dict[str, int]:
+    """When each shard was written, by its path in the store."""
+    (data,) = folder.glob("data-*") if folder.name.endswith(".partial") else [folder]
+    files = [file for file in data.rglob("*") if file.is_file() and "c" in file.parts and "times" not in file.parts]
+    return {str(file.relative_to(data)): file.stat().st_mtime_ns for file in files}
+
+
+class Stop:
+    """A progress that interrupts after some calls."""
+
+    def __init__(self, calls: int) -> None:
+        self.left = calls
+
+    def __call__(self, _: int) -> None:
+        self.left -= 1
+        if not self.left:
+            raise KeyboardInterrupt
+
+
+def test_it_goes_on_where_it_was_interrupted(span: Scan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, partial = tmp_path / "a.zarr", tmp_path / "a.zarr.partial"
+    begun: list[Any] = []
+
+    def no_further(file: Any, *rest: Any, **options: Any) -> None:
+        begun.append(file)
+        if len(begun) > 6:
+            raise OSError("the interrupt has come by now")
+        shards.write_shard(file, *rest, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ome_zarr, "write_shard", no_further)
+        with pytest.raises(KeyboardInterrupt):
+            span.to_ome_zarr(path, levels=1, workers=1, progress=Stop(2))
+    assert not path.exists()
+    there = shard_times(partial)
+    assert len(there) in (4, 6)  # two shards of two levels, and what was begun
+    written: list[Path] = []
+
+    def noted(path: Path, unfinished: Path) -> Any:
+        written.append(path)
+        return put_down(path, unfinished)
+
+    monkeypatch.setattr(ome_zarr, "put_down", noted)
+    told: list[int] = []
+    span.to_ome_zarr(path, levels=1, progress=told.append)
+    assert sum(told) == span.nbytes
+    assert len(written) == 10 - len(there)
+    assert there.items() <= shard_times(path).items()
+    assert_written(path, span)
+
+
+def test_it_goes_on_after_a_crash_in_a_shard(span: Scan, tmp_path: Path) -> None:
+    path, partial = tmp_path / "a.zarr", tmp_path / "a.zarr.partial"
+    code = f"""
+import os, signal
+from scanreader import read_scan
+from scanreader.bridges import ome_zarr
+ome_zarr.CHUNK, ome_zarr.SHARD = {ome_zarr.CHUNK}, {ome_zarr.SHARD}
+write, written = ome_zarr.write_shard, []
+def half(file, block, chunk, chunks, **options):
+    written.append(file)
+    if len(written) < 4:
+        return write(file, block, chunk, chunks, **options)
+    file.write(bytes(1000))
+    file.flush()
+    os.kill(os.getpid(), signal.SIGKILL) if hasattr(signal, "SIGKILL") else os._exit(9)
+ome_zarr.write_shard = half
+read_scan({str(tmp_path / "recording")!r}).to_ome_zarr({str(path)!r}, workers=1)
+"""
+    died = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert died.returncode in (-9, 9), died.stderr
+    assert not path.exists()
+    there = shard_times(partial)
+    assert len(there) == 3
+    assert [file.stat().st_size for file in (partial / "unfinished").iterdir()] == [1000]
+    span.to_ome_zarr(path)
+    assert there.items() <= shard_times(path).items()
+    assert_written(path, span)
+
+
+def test_a_crash_before_anything_was_prepared_is_nothing(span: Scan, tmp_path: Path) -> None:
+    partial = tmp_path / "a.zarr.partial"
+    (partial / "data-0" / "scanimage").mkdir(parents=True)
+    (partial / "data-0" / "zarr.json").write_text("{")
+    (partial / "lock").touch()
+    span.to_ome_zarr(tmp_path / "a.zarr")
+    assert_written(tmp_path / "a.zarr", span)
+
+
+@pytest.mark.parametrize("changed", ["levels", "compression", "scan", "layout"])
+def test_another_call_does_not_go_on_with_it(
+    span: Scan, tmp_path: Path, changed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.zarr"
+    with pytest.raises(KeyboardInterrupt):
+        span.to_ome_zarr(path, workers=1, progress=Stop(2))
+    before = shard_times(tmp_path / "a.zarr.partial")
+    options: dict[str, Any] = {}
+    other = span
+    if changed == "levels":
+        options = {"levels": 1}
+    elif changed == "compression":
+        options = {"compression": None}
+    elif changed == "scan":
+        other = span.trimmed(left=1)
+    else:
+        monkeypatch.setattr(ome_zarr, "SHARD", 1)
+    with pytest.raises(TargetExistsError, match=rf"\(.*{changed}.* differ.*overwrite=True"):
+        other.to_ome_zarr(path, **options)
+    assert shard_times(tmp_path / "a.zarr.partial") == before
+    assert not path.exists()
+    other.to_ome_zarr(path, overwrite=True, **options)
+    assert_written(path, other)
+    assert len(image(path, other, 0).attrs["ome"]["multiscales"][0]["datasets"]) == options.get("levels", 0) + 1
+
+
+def test_what_is_there_is_replaced_when_asked(span: Scan, tmp_path: Path) -> None:
+    path = tmp_path / "a.zarr"
+    path.mkdir()
+    (path / "mine").write_text("mine")
+    with pytest.raises(TargetExistsError, match="overwrite=True"):
+        span.to_ome_zarr(path)
+    with pytest.raises(KeyboardInterrupt):
+        span.to_ome_zarr(path, overwrite=True, progress=Stop(1))
+    assert [one.name for one in path.iterdir()] == ["mine"]  # until the new one is whole
+    span.to_ome_zarr(path, overwrite=True)
+    assert_written(path, span)
+    assert not (path / "mine").exists()
+
+
+def test_a_link_is_replaced_and_not_what_it_leads_to(span: Scan, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "mine").write_text("mine")
+    path = tmp_path / "a.zarr"
+    try:
+        path.symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    except OSError:
+        pytest.skip("links cannot be made here")
+    span.to_ome_zarr(path, overwrite=True)
+    assert_written(path, span)
+    assert not path.is_symlink()
+    assert (tmp_path / "elsewhere" / "mine").read_text() == "mine"
+
+
+def test_two_calls_at_once(span: Scan, tmp_path: Path) -> None:
+    path = tmp_path / "a.zarr"
+    refused: list[str] = []
+
+    def again(_: int) -> None:
+        with pytest.raises(TargetExistsError, match="another call") as error:
+            span.to_ome_zarr(path, overwrite=True)
+        refused.append(str(error.value))
+        code = f"from scanreader import read_scan; read_scan({span.filenames[0]!r}).to_ome_zarr({str(path)!r})"
+        if len(refused) == 1:
+            other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+            assert "TargetExistsError" in other.stderr
+            assert "another call" in other.stderr
+
+    span.to_ome_zarr(path, progress=again)
+    assert refused
+    assert_written(path, span)
+
+
+def test_a_page_that_cannot_be_read_stops_it(span: Scan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = Scan.__getitem__
+
+    def broken(self: Scan, key: Any) -> npt.NDArray[Any]:
+        if isinstance(key[-1], slice) and key[-1].start == 24:
+            raise OSError("the network is gone")
+        return read(self, key)
+
+    monkeypatch.setattr(Scan, "__getitem__", broken)
+    with pytest.raises(OSError, match="network"):
+        span.to_ome_zarr(tmp_path / "a.zarr")
+    assert not (tmp_path / "a.zarr").exists()
+    monkeypatch.setattr(Scan, "__getitem__", read)
+    span.to_ome_zarr(tmp_path / "a.zarr")
+    assert_written(tmp_path / "a.zarr", span)
+
+
+def test_what_cannot_be_prepared_leaves_nothing(span: Scan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: Scan, field: int) -> npt.NDArray[np.float64]:
+        raise OSError("the network is gone")
+
+    monkeypatch.setattr(Scan, "field_timestamps", broken)
+    with pytest.raises(OSError, match="network"):
+        span.to_ome_zarr(tmp_path / "a.zarr")
+    assert not list(tmp_path.glob("a.zarr*"))
+
+
+def test_options_that_make_no_sense(span: Scan, tmp_path: Path) -> None:
+    wrong: list[dict[str, Any]] = [{"compression": "gzip"}, {"levels": -1}, {"workers": 0}]
+    for options in wrong:
+        with pytest.raises(ScanIndexError, match=next(iter(options))[:6]):
+            span.to_ome_zarr(tmp_path / "a.zarr", **options)
+    assert not list(tmp_path.glob("a.zarr*"))
+
+
+def test_a_missing_library_is_one_sentence(span: Scan, tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['zarr'] = None\n"
+        "from scanreader import read_scan, MissingExtraError\n"
+        f"try: read_scan({span.filenames[0]!r}).to_ome_zarr('nowhere')\n"
+        "except MissingExtraError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "this needs zarr: pip install 'scanreader[zarr]'\n"
+    assert issubclass(MissingExtraError, ImportError)
+
+
+# ------------------------------------------------------- what is gone on with, by itself
+
+
+def write(path: Path, what: dict[str, Any], *names: str, overwrite: bool = False) -> None:
+    def prepare(folder: Path) -> None:
+        folder.mkdir()
+        (folder / "prepared").touch()
+
+    with resumable(path, what, prepare, overwrite=overwrite) as partial:
+        for name in names:
+            with put_down(partial.data / name, partial.unfinished) as file:
+                file.write(name.encode())
+            if name == "stop":
+                raise KeyboardInterrupt
+
+
+def test_what_others_put_there_is_left_alone(tmp_path: Path) -> None:
+    mine = tmp_path / "a.partial" / "mine"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    write(tmp_path / "a", {}, "b")
+    assert mine.read_text() == "mine"
+    assert [one.name for one in mine.parent.iterdir()] == ["mine"]
+
+
+def test_a_crash_after_the_last_rename_is_no_beginning(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / "a", {"n": 1}, "b", "stop")
+    (data,) = (tmp_path / "a.partial").glob("data-*")
+    data.rename(tmp_path / "a")
+    with pytest.raises(TargetExistsError, match="exists"):
+        write(tmp_path / "a", {"n": 1}, "c")
+    write(tmp_path / "a", {"n": 1}, "c", overwrite=True)
+    assert sorted(one.name for one in (tmp_path / "a").iterdir()) == ["c", "prepared"]
+    assert not (tmp_path / "a.partial").exists()
+
+
+def test_a_crash_between_the_last_two_renames_is_gone_on_with(tmp_path: Path) -> None:
+    write(tmp_path / "a", {"n": 0}, "old")
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / "a", {"n": 1}, "b", "stop", overwrite=True)
+    (tmp_path / "a").rename(tmp_path / "a.partial" / "replaced-0")
+    write(tmp_path / "a", {"n": 1}, "c")
+    assert sorted(one.name for one in (tmp_path / "a").iterdir()) == ["b", "c", "prepared", "stop"]
+    assert not (tmp_path / "a.partial").exists()
+
+
+def test_a_record_that_cannot_be_read_is_no_beginning(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / "a", {"n": 1}, "b", "stop")
+    for said in ("", "[]", "{}", "null"):
+        (tmp_path / "a.partial" / "record.json").write_text(said)
+        with pytest.raises(KeyboardInterrupt):
+            write(tmp_path / "a", {"n": 1}, "stop")
+    write(tmp_path / "a", {"n": 1})
+    assert sorted(one.name for one in (tmp_path / "a").iterdir()) == ["prepared", "stop"]
+
+
+def test_a_file_is_put_down_whole_or_not_at_all(tmp_path: Path) -> None:
+    def half() -> None:
+        with put_down(tmp_path / "deep" / "a", tmp_path) as file:
+            file.write(b"half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        half()
+    assert not [one for one in tmp_path.rglob("*") if one.is_file()]
+
+
+# --------------------------------------------------------------------- how it is written
+
+
+def test_no_more_than_a_shard_for_each_worker_is_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Recording(height=128, width=128, frames_per_slice=1600, channels=(1, 2), holes=True).write(tmp_path / "recording")
+    shard = 4 << 20
+    monkeypatch.setattr(ome_zarr, "SHARD", shard)
+    with read_scan(tmp_path / "recording") as scan:
+        assert scan.nbytes > 20 * shard
+        scan.to_ome_zarr(tmp_path / "warm.zarr", workers=2)
+        for compression, levels, most in ((None, 0, 1.5), ("zstd", 0, 2.5), (None, 2, 3)):
+            tracemalloc.start()
+            scan.to_ome_zarr(tmp_path / "a.zarr", workers=2, compression=compression, levels=levels, overwrite=True)
+            _, peak = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+            assert peak < 2 * most * shard + (4 << 20), (compression, levels)
+
+
+def test_workers_get_kilobytes(span: Scan, tmp_path: Path) -> None:
+    sizes = []
+
+    def noted(tasks: Any) -> None:
+        sizes.append(len(pickle.dumps(tasks)))
+
+    original = ome_zarr._on_threads
+
+    def on_threads(write: Any, *rest: Any) -> None:
+        noted(write)
+        original(pickle.loads(pickle.dumps(write)), *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ome_zarr, "_on_threads", on_threads)
+        span.to_ome_zarr(tmp_path / "a.zarr")
+    assert sizes[0] < 16_000
+    assert_written(tmp_path / "a.zarr", span)
+
+
+@pytest.mark.ecosystem
+@pytest.mark.filterwarnings("ignore")
+def test_dask_s_workers_write(span: Scan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.chdir(tmp_path)
+    told: list[int] = []
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, local_directory=str(tmp_path)
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        with pytest.raises(KeyboardInterrupt):
+            span.to_ome_zarr("a.zarr", levels=1, client=client, progress=Stop(2))
+        span.to_ome_zarr("a.zarr", levels=1, client=client, progress=told.append)
+        wrote = client.run(lambda dask_worker: dask_worker.state.executed_count)
+    assert sum(told) == span.nbytes
+    assert len(wrote) == 2
+    assert min(wrote.values()) > 0
+    assert os.getpid() not in wrote
+    assert_written(tmp_path / "a.zarr", span)
