@@ -147,7 +147,9 @@ def test_site_is_built_strictly_and_loads_nothing_from_elsewhere(tmp_path: Path)
     done = subprocess.run(command, cwd=ROOT, env=quiet, capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stderr
     for page in tmp_path.glob("**/*.html"):
-        loaded = re.findall(r"<(?:script|link|img|iframe)\b[^>]*?\s(?:src|href)=\"?([^\"\s>]+)", page.read_text("utf-8"))
+        loaded = re.findall(
+            r"<(?:script|link|img|iframe)\b[^>]*?\s(?:src|href)=\"?([^\"\s>]+)", page.read_text("utf-8")
+        )
         assert loaded
         assert not [address for address in loaded if "//" in address], page
 
