@@ -307,3 +307,19 @@ class Exports:
         from scanreader.bridges.nwb import to_nwb  # noqa: PLC0415 - an extra
 
         to_nwb(self, path, **facts)
+
+    def to_napari_layers(self: ScanLike) -> list[tuple[Any, dict[str, Any], str]]:
+        """Make napari's image layers, a channel of a field in each, that read the frames they show.
+
+        ``for data, options, _ in scan.to_napari_layers(): viewer.add_image(data, **options)``. Files that are opened
+        in napari itself become the same.
+
+        Returns
+        -------
+        list of (array, dict, "image")
+            Arrays are of shape (frames, y, x), in s and µm; where the recording has several depths, (frames, z, y, x),
+            with the fields of a ROI that are alike above each other. Each lies where its field does in the sample.
+        """
+        from scanreader.bridges.napari import to_napari_layers  # noqa: PLC0415 - it stands on this module
+
+        return to_napari_layers(self)

@@ -12,6 +12,7 @@ import numpy as np
 from scanreader.errors import ChangedFileError, ScanReaderError, ScanReaderWarning
 from scanreader.frames import FRAME_TABLE, NUMBERS_END, fill_table
 from scanreader.header import listed
+from scanreader.indexing import frames_at_a_time
 from scanreader.layout import saved_counts
 from scanreader.reader import open_scan
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from scanreader.scans import Scan
 
-AT_A_TIME = 64 << 20  # bytes of new frames that are given at once
 TRIES = 5
 EXPECTED = ("cut-end", "partial-volume", "empty-file", "left-out-file")  # findings while a recording goes on
 
@@ -41,8 +41,7 @@ def refreshed(scan: Scan) -> Scan:
 
 def follow(scan: Scan, timeout: float, *, field: int | None, interval: float) -> Iterator[npt.NDArray[Any]]:
     """Read frames as they come; see `Scan.follow`."""
-    shape = scan.shape[1:3] if field is None else scan.fields[field]
-    del shape  # fields that differ are an error now, not at the first frame
+    _ = scan.shape if field is None else scan.fields[field]  # what cannot be is an error now, not at the first frame
     return _follow(scan, timeout, field=field, interval=interval)
 
 
@@ -55,7 +54,7 @@ def _follow(scan: Scan, timeout: float, *, field: int | None, interval: float) -
     while True:
         ready = trouble is None and _is_whole(scan) and _count_holes(scan) == holes  # a part that is missing may come
         if ready and scan.num_frames > done:
-            step = max(1, AT_A_TIME // max(1, scan.nbytes // max(1, scan.num_frames)))
+            step = frames_at_a_time(scan.nbytes // max(1, scan.num_frames))
             end = min(scan.num_frames, done + step)
             try:
                 frames = scan[key, ..., done:end]

@@ -1069,10 +1069,7 @@ def _spans(file: OpenFile, data: Bytes | None, run: Run, pages: IndexArray) -> B
     """Bytes to check of pages of a run, of shape (pages, bytes)."""
     t = run.template
     if data is not None:
-        shape = (run.length, len(t.data))
-        return _strided(data, run.ifd + t.start, shape, (run.stride, 1), np.dtype(np.uint8))[
-            _as_slice(_as_range(pages))
-        ]
+        return _mapped_spans(data, run, _as_slice(_as_range(pages)))
     return _bytes_at(file, run.ifd + pages * run.stride + t.start, len(t.data))
 
 
@@ -1361,14 +1358,18 @@ def _read_mapped(data: Bytes, form: Form, run: Run, pages: IndexArray, crop: _Cr
     t, dtype = run.template, np.dtype(form.dtype)
     row = form.width * dtype.itemsize
     which = _as_slice(_as_range(pages))
-    spans = _strided(data, run.ifd + t.start, (run.length, len(t.data)), (run.stride, 1), np.dtype(np.uint8))
-    _check(run, pages, spans[which])
+    _check(run, pages, _mapped_spans(data, run, which))
     shape, strides = (run.length, crop.height, form.width), (run.stride, row, dtype.itemsize)
     images = _strided(data, run.ifd + t.pixels + crop.top * row, shape, strides, dtype)
     picks: tuple[Any, ...] = (which, crop.rows, crop.columns)
     if not all(isinstance(part, slice) for part in picks):
         picks = np.ix_(*(np.arange(size)[part] for size, part in zip(shape, picks, strict=True)))
     out[...] = images[picks]
+
+
+def _mapped_spans(data: Bytes, run: Run, which: slice | IndexArray) -> Bytes:
+    t = run.template
+    return _strided(data, run.ifd + t.start, (run.length, len(t.data)), (run.stride, 1), np.dtype(np.uint8))[which]
 
 
 def _strided(

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from types import TracebackType
 
+    from matplotlib.figure import Figure
     from numpy.typing import DTypeLike
 
     from scanreader.check import Report
@@ -1136,6 +1137,74 @@ class Scan(Exports):
         from scanreader.view.canvas import canvas  # noqa: PLC0415 - it stands on this module
 
         return canvas(self, slice_id, channel, frames, how, pixel_size=pixel_size, fill=fill)
+
+    def plot(
+        self,
+        *,
+        fields: Any = None,
+        channels: Any = slice(None),
+        frames: Any = slice(None),
+        max_frames: int | None = None,
+        percentiles: tuple[float, float] = (1, 99.5),
+    ) -> Figure:
+        """Draw what the recording looks like: each field and channel as the mean of evenly spaced frames.
+
+        Fields of a multi-ROI recording are also placed as they lie in the sample, turned where they are; a volume
+        becomes a contact sheet. Fields are as large as there is room, with a scale bar wherever the scale changes.
+
+        Parameters
+        ----------
+        fields, channels : int, slice, sequence or mask
+            Which to draw; by default all channels, and all fields but those of some slices where there are more
+            than 100 fields.
+        frames : int, slice, sequence or mask
+            Which frames to take the mean of.
+        max_frames : int, optional
+            How many of them to read, evenly spaced; by default up to 60, fewer where fields are so many or
+            so large that these would be more than 1 GiB of 16-bit integers.
+        percentiles : (float, float)
+            Of the values of each picture, those that become black and white.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Notebooks show it; ``savefig`` writes it. pyplot is not touched, and no display is needed.
+
+        Raises
+        ------
+        ScanIndexError
+            If nothing is picked, or something that is not there.
+        MissingExtraError
+            If matplotlib is not installed.
+        """
+        from scanreader.bridges import needed  # noqa: PLC0415 - an extra
+
+        needed("matplotlib", "plot")
+        from scanreader.view.plots import plot  # noqa: PLC0415 - an extra
+
+        return plot(self, fields, channels, frames, max_frames, percentiles)
+
+    def plot_layout(self) -> Figure:
+        """Draw where the fields lie: a map of the sample, in µm, and beside it where each stands in the page.
+
+        Slices are colours; a ROI that is scanned in several has a band of each. Nothing is read.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            As of `plot`.
+
+        Raises
+        ------
+        MissingExtraError
+            If matplotlib is not installed.
+        """
+        from scanreader.bridges import needed  # noqa: PLC0415 - an extra
+
+        needed("matplotlib", "plot")
+        from scanreader.view.layout_plot import plot_layout  # noqa: PLC0415 - an extra
+
+        return plot_layout(self)
 
     def check(self) -> Report:
         """Look at the whole recording for what is missing, doubled, damaged or odd.

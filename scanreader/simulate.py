@@ -509,6 +509,9 @@ class Recording:
         I2C packets: when, and what.
     settings : dict
         Settings of the header to add or to set otherwise; None takes one out.
+    pixels : callable, optional
+        What the pages show instead of the test pattern: is given the frame and the channel's number, and returns
+        an array of `page_shape`.
     """
 
     stem: str = "scan"
@@ -544,6 +547,7 @@ class Recording:
     triggers: tuple[tuple[int, float], ...] = ()
     packets: tuple[tuple[float, bytes | str], ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
+    pixels: Callable[[Logged, int], Image] | None = None
 
     def __post_init__(self) -> None:
         for name in ("channels", "zs", "rois"):
@@ -640,6 +644,11 @@ class Recording:
 
     def image(self, page: int, frame: Logged, channel: int, backdrop: Image | None = None) -> Image:
         """Pixels of a page: each field's first three name page, field and channel; gaps and flyback are junk."""
+        if self.pixels is not None:
+            image = np.asarray(self.pixels(frame, channel)).astype(self.dtype)
+            if image.shape != self.page_shape:
+                raise ValueError(f"pixels are of shape {image.shape}, pages of {self.page_shape}")
+            return image
         if backdrop is None:
             backdrop = self._backdrops()[frame.slice]
         image = ((backdrop + page * 7919) % 24007 - 4001).astype(self.dtype)
@@ -1005,3 +1014,21 @@ def flat_header(recording: Recording) -> str:
     }
     merged = {**settings, **r.settings}
     return plain_header({name: value for name, value in merged.items() if value is not None})
+
+
+DEMO = Recording(
+    stem="demo",
+    mode="fast",
+    zs=(0.0, 40.0, 80.0),
+    flyback=1,
+    volumes=50,
+    channels=(1, 2),
+    frames_per_file=64,
+    scanner_frequency=12013.0,
+    rois=(
+        roi(scanfield((-3.0, 1.0), (2.4, 4.0), (120, 200)), name="V1"),
+        roi(scanfield((0.5, 1.5), (2.4, 4.0), (120, 200)), name="LM"),
+        roi(scanfield((3.5, -0.5), (2.4, 2.4), (120, 120)), zs=(80,), discrete=True, name="RSC"),
+    ),
+)
+"""Three ROIs at three depths, one of them only at the deepest: what `scanreader demo` writes."""

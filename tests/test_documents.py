@@ -19,8 +19,7 @@ from typer.testing import CliRunner
 import scanreader
 import scanreader.compat
 from scanreader.cli.commands import app
-from scanreader.cli.demo import DEMO
-from scanreader.simulate import Recording
+from scanreader.simulate import DEMO, Recording
 
 ROOT = Path(__file__).resolve().parents[1]
 NEEDS = {"nwb.md": "pynwb", "nwb_export.py": "pynwb"}

@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any, Protocol
 
 from scanreader.extras import needed
+from scanreader.indexing import frames_at_a_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,11 +57,6 @@ class ScanLike(Protocol):
     def byte_places(self, field: int) -> BytePlaces: ...  # noqa: D102
     def field_timestamps(self, field: int) -> npt.NDArray[np.float64]: ...  # noqa: D102
     def __getitem__(self, key: Any) -> npt.NDArray[Any]: ...
-
-
-def frames_at_a_time(frame_bytes: int, most: int = 64 << 20) -> int:
-    """How many whole frames of so many bytes fit into a chunk of about 64 MiB."""
-    return max(1, most // max(1, frame_bytes))
 
 
 def facts(scan: ScanLike) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -26,15 +26,15 @@ Csv = Annotated[bool, typer.Option("--csv", help="Print every row, as comma-sepa
 Raw = Annotated[bool, typer.Option("--raw", help="Take the pages as they lie, where the recording is refused.")]
 
 
-def opened(
-    sources: list[str], *, raw: bool = False, join: bool = False, dtype: str | None = None, tell: bool = True
-) -> Scan:
+def opened(sources: list[str], *, join: bool = False, tell: bool = True, **options: Any) -> Scan:
     """Open a recording; a glob that the shell expanded is what it would be if the shell had not.
 
     Parameters
     ----------
     tell : bool
         Whether to warn of what was found when it was opened; else the command says it itself.
+    **options
+        What else `read_scan` takes.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def opened(
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ScanReaderWarning)
-        scan = read_scan(sources[0] if len(sources) == 1 else sources, dtype, join, raw=raw)
+        scan = read_scan(sources[0] if len(sources) == 1 else sources, join_contiguous=join, **options)
     firsts = {part.recording: part.name for part in reversed(scan._parts)}  # noqa: SLF001 - of one house
     if len(firsts) > 1:
         names = ", ".join(firsts[i] for i in sorted(firsts))

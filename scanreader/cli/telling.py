@@ -46,7 +46,7 @@ def telling(code: int = 1) -> Iterator[None]:
         except BrokenPipeError:
             raise
         except KeyboardInterrupt:
-            say("interrupted", "what was printed is not all")
+            say("interrupted", "it is not done")
             raise typer.Exit(INTERRUPTED) from None
         except (ScanReaderError, OSError) as error:
             say("error", error)

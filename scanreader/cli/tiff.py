@@ -9,8 +9,7 @@ from typing import Annotated
 import typer
 
 from scanreader.compat import ScanImageTiffReader
-
-AT_A_TIME = 64 << 20  # bytes of pages that are held at once
+from scanreader.indexing import frames_at_a_time
 
 app = typer.Typer(help="What the pages of one file hold, as Vidrio's reader gives it.", no_args_is_help=True)
 image = typer.Typer(help="The pages of a file.", no_args_is_help=True)
@@ -46,7 +45,7 @@ def data(file: File) -> None:
     Example: scanreader tiff image data my_scan_00001.tif > my_scan.raw
     """
     with ScanImageTiffReader(file) as reader:
-        step = max(1, AT_A_TIME // _page_bytes(reader))
+        step = frames_at_a_time(_page_bytes(reader))
         for start in range(0, len(reader), step):
             sys.stdout.buffer.write(reader.data(start, min(len(reader), start + step)).data)
         sys.stdout.flush()

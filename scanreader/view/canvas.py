@@ -11,13 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from scanreader.errors import LayoutError, ScanIndexError, ScanReaderWarning
-from scanreader.indexing import AXES, as_array, from_start, pick, split_key
+from scanreader.indexing import AXES, as_array, frames_at_a_time, from_start, pick, split_key
 
 if TYPE_CHECKING:
     from scanreader.fields import Field
     from scanreader.scans import Scan
 
-AT_A_TIME = 64 << 20  # bytes of frames that are held while they are reduced
 MOST_PIXELS = 1 << 28  # of a canvas: 1 GiB; more is a pixel size in the wrong unit
 
 
@@ -58,6 +57,8 @@ class Canvas:
 def picture(scan: Scan, field: int, channel: int, frames: Any, how: str = "mean") -> npt.NDArray[np.floating[Any]]:
     """Reduce frames of one field and channel to a picture of shape (y, x), reading some at a time.
 
+    Pixels that are NaN, of pages that were filled, do not count; where all of a pixel's are, it is NaN.
+
     Parameters
     ----------
     frames : int, slice or list of int
@@ -69,14 +70,35 @@ def picture(scan: Scan, field: int, channel: int, frames: Any, how: str = "mean"
     if not chosen.size:
         raise ScanIndexError(f"no frame is picked of {scan.num_frames}")
     shape = scan.fields[field]
-    step = max(1, AT_A_TIME // (shape.height * shape.width * scan.dtype.itemsize))
-    total: npt.NDArray[np.float64] | None = None
+    step = frames_at_a_time(shape.height * shape.width * scan.dtype.itemsize)
+    total = np.full((shape.height, shape.width), 0.0 if how == "mean" else -np.inf)
+    counts = np.zeros(total.shape, np.int64)
     for start in range(0, len(chosen), step):
         part = scan[field, :, :, channel, chosen[start : start + step]]
-        reduced = part.sum(axis=-1, dtype=np.float64) if how == "mean" else part.max(axis=-1).astype(np.float64)
-        total = reduced if total is None else (total + reduced if how == "mean" else np.maximum(total, reduced))
-    assert total is not None
-    return np.asarray(total / (len(chosen) if how == "mean" else 1), np.float32)
+        known = ~np.isnan(part) if part.dtype.kind == "f" else np.True_
+        counts += known.sum(axis=-1) if known.ndim else part.shape[-1]
+        if how == "mean":
+            total += part.sum(axis=-1, dtype=np.float64, where=known)
+        else:
+            np.maximum(total, part.max(axis=-1, where=known, initial=_least(part.dtype)), out=total)
+    seen = np.where(counts > 0, total, np.nan)
+    return np.asarray(seen / np.maximum(counts, 1) if how == "mean" else seen, np.float32)
+
+
+def _least(dtype: np.dtype[Any]) -> float:
+    """The least value of a dtype."""
+    return int(np.iinfo(dtype).min) if dtype.kind in "iu" else -math.inf
+
+
+def shrunk(image: npt.NDArray[np.floating[Any]], height: int, width: int) -> npt.NDArray[np.float32]:
+    """Means of so many blocks of about equal size, in rows and columns; NaN do not count. Never larger than it was."""
+    known = np.isfinite(image)
+    total, counts = np.where(known, image, 0).astype(np.float64), known.astype(np.int64)
+    for axis, size in enumerate((height, width)):
+        if size < image.shape[axis]:
+            starts = np.arange(max(1, size)) * image.shape[axis] // max(1, size)
+            total, counts = np.add.reduceat(total, starts, axis), np.add.reduceat(counts, starts, axis)
+    return np.where(counts > 0, total / np.maximum(counts, 1), np.nan).astype(np.float32)
 
 
 def canvas(
@@ -116,18 +138,18 @@ def canvas(
         )
     image = np.full(shape, fill, np.float32)
     for i, field in zip(here, fields, strict=True):
-        _paste(image, picture(scan, i, channel, frames, how), field, (left / scale, top / scale), pixel / scale)
+        paste(image, picture(scan, i, channel, frames, how), field, (left / scale, top / scale), pixel / scale)
     return Canvas(image, float(top), float(left), float(pixel), unit)
 
 
-def _paste(
+def paste(
     image: npt.NDArray[np.float32],
     part: npt.NDArray[np.floating[Any]],
     field: Field,
     origin: tuple[float, float],
     pixel: float,
 ) -> None:
-    """Give each pixel of the canvas that lies in the field the nearest of its pixels; all in degrees."""
+    """Give each pixel of the canvas that lies in the field the nearest of a picture of it; all in degrees."""
     (x0, y0), (x1, y1) = (field.corners.min(axis=0) - origin) / pixel, (field.corners.max(axis=0) - origin) / pixel
     rows = np.arange(max(0, math.floor(y0)), min(image.shape[0], math.ceil(y1)))
     columns = np.arange(max(0, math.floor(x0)), min(image.shape[1], math.ceil(x1)))
@@ -136,9 +158,9 @@ def _paste(
     angle = math.radians(field.rotation)
     along = x * math.cos(angle) + y * math.sin(angle)  # turned back into the field's own lines
     down = y * math.cos(angle) - x * math.sin(angle)
-    column = np.floor((along / field.width_in_degrees + 0.5) * field.width + 1e-6).astype(np.int64)
-    row = np.floor((down / field.height_in_degrees + 0.5) * field.height + 1e-6).astype(np.int64)
-    inside = (column >= 0) & (column < field.width) & (row >= 0) & (row < field.height)
+    column = np.floor((along / field.width_in_degrees + 0.5) * part.shape[1] + 1e-6).astype(np.int64)
+    row = np.floor((down / field.height_in_degrees + 0.5) * part.shape[0] + 1e-6).astype(np.int64)
+    inside = (column >= 0) & (column < part.shape[1]) & (row >= 0) & (row < part.shape[0])
     target = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] if rows.size and columns.size else image[:0]
     if target.size:
         target[inside] = part[row[inside], column[inside]]

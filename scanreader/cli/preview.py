@@ -1,0 +1,83 @@
+"""The command that draws what a recording looks like."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from scanreader.bridges import needed
+from scanreader.bridges.targets import written
+from scanreader.cli.sources import Join, Sources, opened
+from scanreader.errors import ScanIndexError, ScanKeyError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from scanreader import Scan
+
+FORMATS = (".png", ".pdf", ".svg")
+
+
+def preview(
+    source: Sources,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help=f"The picture, its format by its name: {', '.join(FORMATS)}.")
+    ] = Path("preview.png"),
+    layout: Annotated[bool, typer.Option("--layout", help="Draw where the fields lie instead.")] = False,
+    frames: Annotated[
+        int | None, typer.Option(min=1, help="Take the mean of so many frames, evenly spaced.", show_default=False)
+    ] = None,
+    channel: Annotated[
+        list[str] | None, typer.Option(help="A channel, by its number or name; can be repeated.", show_default=False)
+    ] = None,
+    field: Annotated[
+        list[int] | None, typer.Option(help="A field, from 0; can be repeated.", show_default=False)
+    ] = None,
+    join: Join = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+) -> None:
+    """Draw what a recording looks like: its fields and channels, each the mean of some frames.
+
+    Example: scanreader preview my_scan_*.tif -o my_scan.png
+    """
+    needed("matplotlib", "plot")
+    kind = _format(output)
+    # Damaged pages do not keep a recording from being seen.
+    with (
+        written(output, overwrite=overwrite) as partial,
+        opened(source, join=join, dtype="float64", on_damage="fill") as scan,
+    ):
+        figure: Figure = (
+            scan.plot_layout()
+            if layout
+            else scan.plot(fields=field or None, channels=_channels(scan, channel), max_frames=frames)
+        )
+        figure.savefig(partial, format=kind)
+    typer.echo(f"wrote {output}")
+
+
+def _format(output: Path) -> str:
+    if output.suffix.lower() not in FORMATS:
+        raise ScanKeyError(f"the name of {str(output)!r} says no format that is known: {', '.join(FORMATS)}")
+    return output.suffix.lower()[1:]
+
+
+def _channels(scan: Scan, wanted: list[str] | None) -> list[int]:
+    """Channels that were asked for by ScanImage's number or by their name.
+
+    Raises
+    ------
+    ScanIndexError
+        If there is no such channel.
+    """
+    known = [f"{number}" for number in scan.channel_numbers]
+    chosen = []
+    for text in wanted or known:
+        names = known if text in known else scan.channel_names
+        if text not in names:
+            both = ", ".join(f"{n} ({name})" for n, name in zip(known, scan.channel_names, strict=True))
+            raise ScanIndexError(f"there is no channel {text!r}: the recording has {both}")
+        chosen.append(names.index(text))
+    return chosen

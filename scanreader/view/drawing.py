@@ -1,0 +1,191 @@
+"""What pictures are made of: a figure with its title, text, axes, units and scale bars, placed in inches."""
+
+from __future__ import annotations
+
+import io
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.lines import Line2D
+from matplotlib.textpath import text_to_path
+from matplotlib.transforms import ScaledTranslation, blended_transform_factory
+
+from scanreader.view.sheet import GAP
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.text import Text
+
+    from scanreader.scans import Scan
+
+DPI = 150
+MARGIN, TITLE, LINE = 0.25, 0.27, 0.165  # inches
+LEAST_WIDTH = 5.0  # inches, so that the caption has room
+NAME, HEAD, FACTS, LABEL, SCALE = 11.0, 9.5, 8.0, 7.5, 7.0  # points
+MINUS = str.maketrans("-", "\N{MINUS SIGN}")
+INK, GREY, NOTHING = "#222222", "#777777", "#e9e9e9"
+
+
+class Picture(Figure):
+    """A figure that notebooks show by itself: they show matplotlib's own only where they were told to."""
+
+    def _repr_png_(self) -> bytes:
+        file = io.BytesIO()
+        self.savefig(file, format="png")
+        return file.getvalue()
+
+
+class Unit(NamedTuple):
+    """What lengths are given in."""
+
+    name: str
+    per_degree: float
+    """NaN where the fields lie nowhere."""
+    note: str
+    """Why it is not µm; '' if it is."""
+
+
+def unit_of(scan: Scan) -> Unit:
+    """What the lengths of a recording can be given in: µm, else degrees, else pixels."""
+    sizes = [size for field in scan.fields for size in (field.height_in_degrees, field.width_in_degrees)]
+    if not all(0 < size < math.inf for size in sizes):
+        return Unit("pixels", math.nan, "scale in pixels: the header does not say where the fields lie")
+    if not 0 < scan.microns_per_degree < math.inf:
+        return Unit("degrees", 1.0, "scale in degrees: the header has no objectiveResolution")
+    return Unit("µm", scan.microns_per_degree, "")
+
+
+def depth_of(z: float) -> str:
+    """What is said of a depth; '' if it is not known."""
+    return f"z {round(z, 1):g} µm".translate(MINUS) if math.isfinite(z) else ""
+
+
+def named(scan: Scan, i: int) -> str:
+    """Name of a field on one line; '' if it has none."""
+    return " ".join(scan.fields[i].name.split())
+
+
+# ------------------------------------------------------------------------ the figure
+
+
+def headed(scan: Scan, facts: Sequence[str], width: float, height: float) -> tuple[Picture, float]:
+    """A figure with the recording's name, a caption of facts, and room below for so many inches.
+
+    Returns
+    -------
+    figure : Picture
+    top : float
+        Where that room begins; its left is at `MARGIN`.
+    """
+    across = max(width, LEAST_WIDTH)
+    lines = _wrapped([f"ScanImage {scan.release}" if scan.release else "", *facts], across)
+    top = MARGIN + TITLE + LINE * len(lines) + GAP
+    figure = Picture(figsize=(across + 2 * MARGIN, top + height + MARGIN), dpi=DPI, facecolor="white")
+    figure.set_layout_engine("none")
+    more = len(scan.filenames) - 1
+    name = _shortened(Path(scan.filenames[0]).name, f" and {more} more" if more else "", across)
+    write(figure, MARGIN, MARGIN, name, size=NAME, weight="bold")
+    for n, line in enumerate(lines):
+        write(figure, MARGIN, MARGIN + TITLE + LINE * n, line, size=FACTS, color=GREY)
+    return figure, top
+
+
+def _shortened(name: str, rest: str, across: float) -> str:
+    """A name of which the middle is left out, if it is too long."""
+    kept = name
+    while wide(kept + rest, NAME, "bold") > across and len(name) > 8:
+        name = name[: len(name) // 2 - 1] + name[len(name) // 2 + 1 :]
+        kept = f"{name[: len(name) // 2]}…{name[len(name) // 2 :]}"
+    return kept + rest
+
+
+def _wrapped(facts: Sequence[str], across: float) -> list[str]:
+    lines: list[str] = []
+    for fact in filter(None, facts):
+        longer = f"{lines[-1]} · {fact}" if lines else fact
+        if lines and wide(longer, FACTS) > across:
+            lines.append(fact)
+        else:
+            lines[-1:] = [longer]
+    return lines
+
+
+# ------------------------------------------------------------------------ what is in it
+
+
+def axes_at(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
+    """Axes at a place that is given in inches from the upper left corner."""
+    across, down = figure.get_size_inches()
+    return figure.add_axes((left / across, 1 - (top + height) / down, width / across, height / down))
+
+
+def write(figure: Figure, left: float, top: float, text: str, **style: Any) -> Text:
+    """Text at a place that is given in inches from the upper left corner; nothing in it is a formula."""
+    across, down = figure.get_size_inches()
+    style = {"color": INK, "va": "top", "ha": "left", **style}
+    return figure.text(left / across, 1 - top / down, text, parse_math=False, usetex=False, **style)
+
+
+def note(axes: Axes, x: float, y: float, text: str, **style: Any) -> Text:
+    """Text at a place in axes, in their unit; nothing in it is a formula."""
+    style = {"size": LABEL, "color": INK, "ha": "center", "va": "center", "usetex": False, "parse_math": False, **style}
+    return axes.text(float(x), float(y), text, **style)
+
+
+def wide(text: str, size: float, weight: str = "normal") -> float:
+    """Width of a text, in inches."""
+    width, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(size=size, weight=weight), False)
+    return float(width) / 72
+
+
+def scale_bar(figure: Figure, axes: Axes, unit: Unit) -> None:
+    """A scale bar below the lower left corner of axes, and its length."""
+    left, right = axes.get_xlim()
+    length, said = scale_of(right - left, unit)
+    below = ScaledTranslation(0, -0.1, figure.dpi_scale_trans)
+    place = blended_transform_factory(axes.transData, axes.transAxes + below)
+    bar = Line2D([left, left + length], [0, 0], color=INK, linewidth=2, solid_capstyle="butt", transform=place)
+    bar.set(clip_on=False, gid="scale-bar")
+    axes.add_artist(bar)
+    beside = place + ScaledTranslation(0.05, 0, figure.dpi_scale_trans)
+    style: dict[str, Any] = {
+        "size": SCALE,
+        "ha": "left",
+        "va": "center_baseline",
+        "transform": beside,
+        "clip_on": False,
+    }
+    note(axes, left + length, 0, said, gid="scale", **style)
+
+
+def scale_of(width: float, unit: Unit) -> tuple[float, str]:
+    """Length of the scale bar of a picture that is so wide, and what is said of it."""
+    length = round_length(width / 3)
+    return length, f"{length:g} {unit.name}"
+
+
+def round_length(most: float) -> float:
+    """The largest of 1, 2, 5, 10, 20, 50, … that is not above a length."""
+    power = 10.0 ** math.floor(math.log10(most))
+    return float(max(step * power for step in (1, 2, 5) if step * power <= most * (1 + 1e-9)))
+
+
+def numbers(values: Sequence[int]) -> str:
+    """Numbers in rising order, those that follow each other as a range: 0 to 3, 5."""
+    runs: list[list[int]] = []
+    for value in values:
+        if runs and value == runs[-1][-1] + 1:
+            runs[-1].append(value)
+        else:
+            runs.append([value])
+    return ", ".join(f"{r[0]} to {r[-1]}" if len(r) > 2 else ", ".join(map(str, r)) for r in runs)
+
+
+def counted(count: int, what: str) -> str:
+    """So many of something."""
+    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -1,0 +1,343 @@
+"""Maps of a recording: where its fields lie in the sample, and where in a page."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import matplotlib as mpl
+import numpy as np
+import numpy.typing as npt
+from matplotlib.patches import Polygon, Rectangle
+from matplotlib.ticker import MaxNLocator
+
+from scanreader.view.drawing import (
+    GREY,
+    HEAD,
+    INK,
+    LABEL,
+    MARGIN,
+    MINUS,
+    NOTHING,
+    Picture,
+    Unit,
+    axes_at,
+    counted,
+    depth_of,
+    headed,
+    named,
+    note,
+    numbers,
+    unit_of,
+    wide,
+    write,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from scanreader.fields import Field
+    from scanreader.scans import Scan
+
+    Points = npt.NDArray[np.float64]
+    Color = tuple[float, float, float, float]
+
+MAP_WIDTH, MAP_HEIGHT, LEAST_HEIGHT = 6.4, 5.6, 3.0  # inches, as are those below
+TICKS, COLUMN, BETWEEN, TITLE, KEY = 0.62, 1.5, 0.5, 0.26, 0.24
+MOST_KEYS, MOST_COLUMNS, MOST_NAMES = 12, 6, 150
+STRIP, ABOVE = 0.09, 0.25
+FILL = "#e6ecf5"
+
+
+class Shape(NamedTuple):
+    """Fields that lie at the same place, in several slices."""
+
+    fields: list[int]
+    corners: Points
+
+
+def plot_layout(scan: Scan) -> Picture:
+    """Draw the maps; see `Scan.plot_layout`."""
+    unit = unit_of(scan)
+    shapes = _shapes([_corners(field, unit) for field in scan.fields])
+    columns = _columns(scan)
+    shown = columns[:MOST_COLUMNS]
+    colors = _colors(scan.num_scanning_depths)
+    box = _bounds(shapes)
+    per_inch = float(max((box[1] - box[0]) / (MAP_WIDTH, MAP_HEIGHT)))
+    across, down = ((box[1] - box[0]) / per_inch).tolist()
+    tall = max(down, LEAST_HEIGHT)
+    right = TICKS + max(across, 1.6) + 0.4
+    width = right + TICKS + len(shown) * (COLUMN + BETWEEN) - BETWEEN
+    keys = _keys(scan, colors, width)
+    head = keys[-1].top + KEY + 0.1 if keys else 0.0
+    facts = [
+        counted(scan.num_fields, "field"),
+        depth_of(scan.fields[0].depth) if scan.num_scanning_depths == 1 else f"{scan.num_scanning_depths} slices",
+        counted(scan.num_channels, "channel"),
+        f"{len(shown)} of {len(columns)} kinds of pages shown" if len(shown) < len(columns) else "",
+        "grey: of no field" if any(_empty(scan, slices[0]) for slices in shown) else "",
+        unit.note,
+    ]
+    figure, top = headed(scan, facts, width, head + TITLE + tall + 0.45)
+    for key in keys:
+        _draw_key(figure, key._replace(left=MARGIN + key.left, top=top + key.top))
+    top += head
+    write(figure, MARGIN, top, "In the sample", size=HEAD, weight="bold")
+    write(figure, MARGIN + right, top, "In the page", size=HEAD, weight="bold")
+    top += TITLE
+    _draw_map(axes_at(figure, MARGIN + TICKS, top, across, down), scan, shapes, box, unit, colors, per_inch)
+    for n, slices in enumerate(shown):
+        left = MARGIN + right + TICKS + n * (COLUMN + BETWEEN)
+        said = next((text for text in _said(scan, slices) if wide(text, LABEL) <= COLUMN), "")
+        write(figure, left, top + 0.11, said, size=LABEL, va="baseline")
+        axes = axes_at(figure, left, top + ABOVE, COLUMN, tall - ABOVE)
+        _draw_page(axes, scan, slices, colors, tall - ABOVE, first=n == 0)
+    return figure
+
+
+# ------------------------------------------------------------------------ the sample
+
+
+def _corners(field: Field, unit: Unit) -> Points:
+    """Corners of a field, in the order of `Field.corners`."""
+    if unit.name == "pixels":
+        return _rectangle(0, 0, field.width, field.height)
+    return field.corners * unit.per_degree
+
+
+def _shapes(corners: Sequence[Points]) -> list[Shape]:
+    """Fields of the same corners, together."""
+    slack = 1e-4 * np.ptp(np.concatenate(corners), axis=0).max()
+    found: dict[bytes, list[int]] = {}
+    for i, points in enumerate(corners):
+        found.setdefault(np.round(points / slack).astype(np.int64).tobytes(), []).append(i)
+    return [Shape(same, corners[same[0]]) for same in found.values()]
+
+
+def _bounds(shapes: Sequence[Shape]) -> Points:
+    """What the map shows: all fields, and a little around them."""
+    points = np.concatenate([shape.corners for shape in shapes])
+    low, high = points.min(axis=0), points.max(axis=0)
+    around = 0.04 * (high - low).max()
+    return np.array([low - around, high + around])
+
+
+def _within(corners: Points, left: float, top: float, right: float, bottom: float) -> Points:
+    """Corners of a part of a field, whose edges are given as parts of its width and height."""
+    across, down = corners[1] - corners[0], corners[3] - corners[0]
+    parts = [(left, top), (right, top), (right, bottom), (left, bottom)]
+    return np.array([corners[0] + u * across + v * down for u, v in parts])
+
+
+def _draw_map(
+    axes: Axes,
+    scan: Scan,
+    shapes: Sequence[Shape],
+    box: Points,
+    unit: Unit,
+    colors: Sequence[Color],
+    per_inch: float,
+) -> None:
+    """Fields where they lie, each with the colours of its slices along its first row."""
+    axes.set(xlim=box[:, 0], ylim=box[::-1, 1])
+    _plain(axes, f"x ({unit.name})", f"y ({unit.name})")
+    across, down = ((box[1] - box[0]) / per_inch).tolist()
+    axes.xaxis.set_major_locator(MaxNLocator(max(1, round(across / 0.8)), steps=[1, 2, 5, 10]))
+    axes.yaxis.set_major_locator(MaxNLocator(max(1, round(down / 0.5)), steps=[1, 2, 5, 10]))
+    for shape in shapes:
+        _outline(axes, shape.corners, facecolor=(FILL, 0.6), gid="-".join(map(str, ["fields", *shape.fields])))
+        if len(colors) > 1:
+            thick = min(0.25, STRIP * per_inch / float(np.linalg.norm(shape.corners[3] - shape.corners[0])))
+            here = [colors[scan.fields[i].slice_id] for i in shape.fields]
+            _strip(axes, _within(shape.corners, 0, 0, 1, thick), here)
+        field = scan.fields[shape.fields[0]]
+        for p in field.pieces if field.has_contiguous_subfields else ():
+            left, right = p.output_x / field.width, (p.output_x + p.width) / field.width
+            top, bottom = p.output_y / field.height, (p.output_y + p.height) / field.height
+            part = _within(shape.corners, left, top, right, bottom)
+            _outline(axes, part, fill=False, linewidth=0.4, linestyle=(0, (4, 3)))
+    taken: list[Points] = []
+    around = [np.array([shape.corners.min(axis=0), shape.corners.max(axis=0)]) for shape in shapes]
+    for shape, mine in zip(shapes[:MOST_NAMES], around, strict=False):
+        others = [other for other in around if other is not mine]
+        text, at = _room(_names(scan, shape), mine, box, others, taken, per_inch)
+        if text:
+            note(axes, at[0], at[1], text, gid=f"name-{shape.fields[0]}")
+
+
+def _names(scan: Scan, shape: Shape) -> list[str]:
+    """What is said of fields at one place: their name and numbers, then less."""
+    name = named(scan, shape.fields[0])
+    number = numbers(shape.fields)
+    told = [f"{'fields' if len(shape.fields) > 1 else 'field'} {number}", number]
+    if not name:
+        return [*told, f"{shape.fields[0]}"]
+    names = [name, *(f"{name[:n].rstrip()}…" for n in (16, 8) if n < len(name) - 1)]
+    return [*(f"{n}\n{line}" for n in names for line in told), *names, f"{shape.fields[0]}"]
+
+
+def _room(
+    said: Sequence[str], mine: Points, box: Points, others: Sequence[Points], taken: list[Points], per_inch: float
+) -> tuple[str, Points]:
+    """Find the longest text that has room in a field, or else beside it; '' if none has."""
+    middle, size = mine.mean(axis=0), mine[1] - mine[0]
+    halves = [_half(text) * per_inch for text in said]
+    inside = [(text, middle, half) for text, half in zip(said, halves, strict=True) if (2 * half <= size).all()]
+    beside = [
+        (text, middle + (half + size / 2) * way, half)
+        for text, half in zip(said, halves, strict=True)
+        for way in np.array([[1, 0], [0, 1], [0, -1], [-1, 0]])
+    ]
+    for text, at, half in (*inside, *beside):
+        here = np.array([at - half, at + half])
+        on_map = (here[0] >= box[0]).all() and (here[1] <= box[1]).all()
+        if on_map and not _hits(here, taken) and (at is middle or not _hits(here, others)):
+            taken.append(here)
+            return text, at
+    return "", middle
+
+
+def _half(text: str) -> Points:
+    """Half the width and height of a text, in inches."""
+    lines = text.split("\n")
+    return np.array([max(wide(line, LABEL) for line in lines) + 0.06, 0.135 * len(lines) + 0.06]) / 2
+
+
+def _hits(box: Points, others: Iterable[Points]) -> bool:
+    return any((box[0] < other[1]).all() and (other[0] < box[1]).all() for other in others)
+
+
+# -------------------------------------------------------------------------- the page
+
+
+def _columns(scan: Scan) -> list[list[int]]:
+    """Slices whose fields stand at the same rows of the page, together."""
+    kinds: dict[Any, list[int]] = {}
+    for s in sorted(set(scan.field_slices)):
+        fields = [field for field in scan.fields if field.slice_id == s]
+        kinds.setdefault(tuple(tuple(p[:5] for p in field.pieces) for field in fields), []).append(s)
+    return list(kinds.values())
+
+
+def _empty(scan: Scan, slice_id: int) -> bool:
+    """Whether there are pixels in a slice's pages that belong to no field."""
+    form = scan._pages.form  # noqa: SLF001 - of one house
+    return sum(f.height * f.width for f in scan.fields if f.slice_id == slice_id) < form.height * form.width
+
+
+def _said(scan: Scan, slices: Sequence[int]) -> list[str]:
+    """What is said of slices, the longest first."""
+    depths = [scan.scanning_depths[s] for s in slices]
+    count = f"{'slices' if len(slices) > 1 else 'slice'} {numbers(slices)}"
+    if scan.num_scanning_depths == 1:
+        return [""]
+    if all(map(math.isfinite, depths)):
+        said = f"z {', '.join(f'{round(z, 1):g}' for z in depths)} µm".translate(MINUS)
+        return [said, count, f"{len(slices)} slices"]
+    return [count, f"{len(slices)} slices"]
+
+
+def _draw_page(
+    axes: Axes, scan: Scan, slices: Sequence[int], colors: Sequence[Color], tall: float, *, first: bool
+) -> None:
+    """Where the fields of slices stand in their pages; what is grey is scanned while flying between them."""
+    form = scan._pages.form  # noqa: SLF001 - of one house
+    axes.set(xlim=(0, form.width), ylim=(form.height, 0), facecolor=NOTHING)
+    _plain(axes, "column", "row" if first else "")
+    if len(colors) > 1:
+        above = _rectangle(0, -STRIP * form.height / tall, form.width, 0)
+        _strip(axes, above, [colors[s] for s in slices])
+    starts = {0, form.height}
+    for i, field in enumerate(scan.fields):
+        for p in field.pieces if field.slice_id == slices[0] else ():
+            corners = _rectangle(p.page_x, p.page_y, p.page_x + p.width, p.page_y + p.height)
+            _outline(axes, corners, facecolor=FILL, gid=f"page-{i}")
+            starts.add(p.page_y)
+            name = " ".join(scan.rois[p.roi].name.split()) if scan.is_multiROI else ""
+            rows = f"rows {p.page_y} to {p.page_y + p.height - 1}"
+            room = np.array([COLUMN * p.width / form.width, tall * p.height / form.height])
+            said = (f"{name}\n{rows}" if name else rows, name or rows, f"{i}")
+            text = next((text for text in said if (2 * _half(text) - 0.02 <= room).all()), "")
+            middle = corners.mean(axis=0)
+            note(axes, middle[0], middle[1], text, gid=f"rows-{i}")
+    axes.set_xticks([0, form.width])
+    axes.set_yticks(_apart(sorted(starts), 0.15 * form.height / tall))
+
+
+def _apart(values: Sequence[int], least: float) -> list[int]:
+    """Values without those that are too near to the one before; the last is always among them."""
+    kept = [values[0]]
+    for value in values[1:-1]:
+        if value - kept[-1] >= least and values[-1] - value >= least:
+            kept.append(value)
+    return [*kept, values[-1]]
+
+
+# ------------------------------------------------------------------------ what is drawn
+
+
+def _colors(count: int) -> list[Color]:
+    """A colour for each slice, from the first to the last."""
+    chart = mpl.colormaps["viridis"]
+    return [chart(0.15 + 0.8 * n / max(1, count - 1)) for n in range(count)]
+
+
+def _rectangle(left: float, top: float, right: float, bottom: float) -> Points:
+    return np.array([[left, top], [right, top], [right, bottom], [left, bottom]], float)
+
+
+def _outline(axes: Axes, corners: Points, **style: Any) -> None:
+    axes.add_patch(Polygon(corners, closed=True, **{"edgecolor": INK, "linewidth": 0.7, **style}))
+
+
+def _strip(axes: Axes, corners: Points, colors: Sequence[Color]) -> None:
+    """The colours of slices, side by side."""
+    for n, color in enumerate(colors):
+        part = _within(corners, n / len(colors), 0, (n + 1) / len(colors), 1)
+        axes.add_patch(Polygon(part, closed=True, facecolor=color, edgecolor="none", linewidth=0)).set_clip_on(False)
+
+
+def _plain(axes: Axes, x: str, y: str) -> None:
+    """Axes with thin grey edges and small numbers."""
+    axes.set_xlabel(x, size=LABEL, color=INK)
+    axes.set_ylabel(y, size=LABEL, color=INK)
+    axes.tick_params(labelsize=7, colors=GREY, width=0.6, length=3)
+    for spine in axes.spines.values():
+        spine.set(color=GREY, linewidth=0.6)
+    axes.grid(visible=False)
+
+
+class Key(NamedTuple):
+    """What colour a slice has, and where that stands, in inches."""
+
+    left: float
+    top: float
+    text: str
+    color: Color
+
+
+def _keys(scan: Scan, colors: Sequence[Color], width: float) -> list[Key]:
+    """Colours of all slices, or of some of many; none where there is one."""
+    count = scan.num_scanning_depths
+    every = range(count) if count <= MOST_KEYS else np.linspace(0, count - 1, 7).round().astype(int).tolist()
+    keys: list[Key] = []
+    left, top = 0.0, 0.0
+    for s in every if count > 1 else ():
+        text = depth_of(scan.scanning_depths[s]) or f"slice {s}"
+        taken = 0.17 + wide(text, LABEL) + 0.22
+        if left and left + taken > width:
+            left, top = 0.0, top + KEY
+        keys.append(Key(left, top, text, colors[s]))
+        left += taken
+    return keys
+
+
+def _draw_key(figure: Figure, key: Key) -> None:
+    across, down = figure.get_size_inches()
+    corner = (key.left / across, 1 - (key.top + 0.12) / down)
+    figure.add_artist(Rectangle(corner, 0.12 / across, 0.12 / down, facecolor=key.color, edgecolor="none"))
+    write(figure, key.left + 0.17, key.top + 0.055, key.text, size=LABEL, va="center_baseline")
