@@ -273,6 +273,11 @@ class Exports:
         Parameters
         ----------
         path : path
+        **facts
+            Whatever `pynwb.NWBFile` takes: session_description, identifier, experimenter, subject, …; and those below.
+
+        Other Parameters
+        ----------------
         session_start_time : datetime, optional
             By default the recording's `start_time`.
         timezone : str or tzinfo, optional
@@ -286,8 +291,6 @@ class Exports:
             Replace what is there.
         progress : callable, optional
             Is told how many more bytes were read.
-        **facts
-            Whatever else `pynwb.NWBFile` takes: session_description, identifier, experimenter, subject, …
 
         Raises
         ------

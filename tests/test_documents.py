@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
+import io
 import os
 import re
 import runpy
@@ -14,12 +17,20 @@ import pytest
 from typer.testing import CliRunner
 
 import scanreader
+import scanreader.compat
 from scanreader.cli.commands import app
 from scanreader.simulate import DEMO, Recording
 
 ROOT = Path(__file__).resolve().parents[1]
-NEEDS = {"nwb.md": "pynwb"}
+NEEDS = {"nwb.md": "pynwb", "nwb_export.py": "pynwb"}
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]
+RUN = [page for page in PAGES if "```python" in page.read_text("utf-8")]
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+FIGURES = sorted((ROOT / "docs" / "figures").iterdir())
+
+
+def named(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
 
 
 @pytest.fixture
@@ -31,25 +42,39 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.ecosystem
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("page", [page for page in PAGES if page.name in NEEDS], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [page for page in RUN if page.name in NEEDS], ids=named)
 def test_blocks_that_need_other_libraries_run(here: Path, page: Path) -> None:
     pytest.importorskip(NEEDS[page.name])
     run_blocks(page)
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page.name not in NEEDS], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [page for page in RUN if page.name not in NEEDS], ids=named)
 @pytest.mark.filterwarnings("ignore::scanreader.ScanReaderWarning")
-def test_blocks_run_one_after_the_other(here: Path, page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_blocks_run_one_after_the_other(here: Path, page: Path) -> None:
     run_blocks(page)
 
 
 def run_blocks(page: Path) -> None:
+    """Run a page's blocks; what stands in a block of text just behind one is what it prints."""
     names: dict[str, object] = {}
-    for block in re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL):
-        exec(compile(block, page.name, "exec"), names)
+    blocks = r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?"
+    for block, said in re.findall(blocks, page.read_text("utf-8"), re.DOTALL):
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile(block, page.name, "exec"), names)
+        assert not said or printed.getvalue() == said
         for line in block.splitlines():  # an expression whose comment gives its value
-            if match := re.fullmatch(r"([a-z][^=]*?(?:=[^=]+\).*?)?)  +# ([(\[\d'T][^;]*)", line):
+            match = re.fullmatch(r"(\S.*?)  +# ((?:[(\[\d']|True|False).*)", line)
+            if match and is_expression(match[1]):
                 assert eval(match[1], names) == eval(match[2], names), line
+
+
+def is_expression(code: str) -> bool:
+    try:
+        ast.parse(code, mode="eval")
+    except SyntaxError:
+        return False
+    return True
 
 
 def test_readme_has_two_commands_for_everything() -> None:
@@ -60,8 +85,20 @@ def test_readme_has_two_commands_for_everything() -> None:
     ]
 
 
-@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
+@pytest.mark.ecosystem
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("example", [path for path in EXAMPLES if path.name in NEEDS], ids=named)
+def test_examples_that_need_other_libraries_run(example: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip(NEEDS[example.name])
+    run_example(example, capsys)
+
+
+@pytest.mark.parametrize("example", [path for path in EXAMPLES if path.name not in NEEDS], ids=named)
 def test_examples_run(example: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run_example(example, capsys)
+
+
+def run_example(example: Path, capsys: pytest.CaptureFixture[str]) -> None:
     runpy.run_path(str(example))
     assert capsys.readouterr().out
     assert len(example.read_text("utf-8").splitlines()) < 40
@@ -71,6 +108,49 @@ def test_links_of_the_readme_lead_somewhere() -> None:
     for page in PAGES:
         for link in re.findall(r"\]\(([^)#]+)", page.read_text("utf-8")):
             assert link.startswith("http") or (page.parent / link).exists(), link
+
+
+# ------------------------------------------------------------------------ the site
+
+
+@pytest.mark.parametrize("figure", FIGURES, ids=named)
+def test_figures_are_shown(figure: Path) -> None:
+    assert any(f"figures/{figure.name})" in page.read_text("utf-8") for page in PAGES)
+
+
+@pytest.mark.ecosystem
+@pytest.mark.filterwarnings("ignore")
+def test_figures_of_the_format_are_drawn_by_their_script(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    runpy.run_path(str(ROOT / "docs" / "figures_format.py"))["main"](tmp_path)
+    drawn = {path.name: path.stat().st_size for path in tmp_path.iterdir()}
+    assert set(drawn) == {figure.name for figure in FIGURES if figure.suffix == ".svg"}
+    assert max(drawn.values()) < 100_000
+
+
+def test_every_public_name_is_in_the_api() -> None:
+    shown = "".join(page.read_text("utf-8") for page in (ROOT / "docs" / "api").glob("*.md"))
+    for name in scanreader.__all__:
+        where = getattr(getattr(scanreader, name), "__module__", "")
+        assert f"::: scanreader.{name}\n" in shown or f"::: {where}\n" in shown or f"`scanreader.{name}`" in shown, name
+    for name in scanreader.compat.__all__:
+        assert re.search(rf"\b{name}\b", shown), name
+
+
+@pytest.mark.ecosystem
+@pytest.mark.filterwarnings("ignore")
+def test_site_is_built_strictly_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
+    pytest.importorskip("mkdocstrings")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    quiet = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=quiet, capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 0, done.stderr
+    for page in tmp_path.glob("**/*.html"):
+        loaded = re.findall(
+            r"<(?:script|link|img|iframe)\b[^>]*?\s(?:src|href)=\"?([^\"\s>]+)", page.read_text("utf-8")
+        )
+        assert loaded
+        assert not [address for address in loaded if "//" in address], page
 
 
 def test_demo(tmp_path: Path) -> None:
