@@ -23,6 +23,7 @@ from scanreader.errors import (
     ScanReaderWarning,
     TargetExistsError,
     UnknownSettingError,
+    UnreachableError,
 )
 from scanreader.fields import Field
 from scanreader.reader import read_scan
@@ -55,6 +56,7 @@ __all__ = [
     "ScanReaderWarning",
     "TargetExistsError",
     "UnknownSettingError",
+    "UnreachableError",
     "__version__",
     "read_scan",
 ]

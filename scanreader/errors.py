@@ -15,6 +15,7 @@
     ├── DtypeError               also TypeError
     ├── DamagedPageError         also OSError
     ├── ChangedFileError         also OSError
+    ├── UnreachableError         also OSError
     ├── ClosedScanError          also ValueError
     ├── MissingExtraError        also ImportError
     └── TargetExistsError        also FileExistsError
@@ -95,6 +96,10 @@ class DamagedPageError(ScanReaderError, OSError):
 
 class ChangedFileError(ScanReaderError, OSError):
     """A file is not the one that was opened: it was removed, replaced, cut or written to."""
+
+
+class UnreachableError(ScanReaderError, OSError):
+    """A server did not give what it was asked for, several times; it says nothing of the file."""
 
 
 class ClosedScanError(ScanReaderError, ValueError):

@@ -38,8 +38,13 @@ def is_url(path: object) -> bool:
     return isinstance(path, str) and URL.match(path) is not None
 
 
-def open_file(path: str | Path) -> OpenFile:
+def open_file(path: str | Path, *, anew: bool = True) -> OpenFile:
     """Open a file, or what is behind a URL.
+
+    Parameters
+    ----------
+    anew : bool
+        Whether to ask a server what the file is, though it was asked a moment ago.
 
     Raises
     ------
@@ -49,7 +54,7 @@ def open_file(path: str | Path) -> OpenFile:
     if isinstance(path, str) and is_url(path):
         from scanreader.remote import RemoteFile  # noqa: PLC0415 - it stands on this module, and on an extra
 
-        return RemoteFile(path)
+        return RemoteFile(path, anew=anew)
     return OpenFile(path)
 
 
@@ -75,6 +80,8 @@ class OpenFile:
 
     small_gap = 16 << 10  # bytes that are read and thrown away sooner than left out; 0 to 64 KiB made no difference
     aside = 4 << 20  # bytes that are held of what lies between pages
+    marked = True
+    """Whether a change is known by more than the file's size."""
     gathers = False
     """Whether many small reads are better asked for at once, by `gather`."""
 

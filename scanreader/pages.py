@@ -33,6 +33,7 @@ from scanreader.errors import (
     PathnameError,
     ScanReaderError,
     ScanReaderWarning,
+    UnreachableError,
 )
 from scanreader.files import Identity, OpenFile, is_url, open_file
 from scanreader.indexing import shifted
@@ -788,6 +789,8 @@ def _index_decoded(path: str | Path) -> FileIndex:
             with _decoder(file) as tif:
                 found = [(page.shape, page.dtype) for page in tif.pages]
                 samples = tif.pages.first.samplesperpixel
+        except UnreachableError:
+            raise
         except TIFFFILE_ERRORS as error:
             raise FileFormatError(f"tifffile cannot read {name!r}: {error}") from error
     shape, dtype = found[0]
@@ -1002,6 +1005,8 @@ class Pages:
                         warnings.simplefilter("ignore")  # it is given as `mended`
                         walked = _walked_instead(index, odd[0])
                     yield index.path, odd, "", walked.damage
+            except UnreachableError:
+                raise
             except ScanReaderError as error:
                 yield index.path, odd, str(error), ""
 
@@ -1039,7 +1044,9 @@ def _descriptions_or_none(index: FileIndex, pages: IndexArray, limit: int | None
 
 
 def _descriptions(index: FileIndex, pages: IndexArray, limit: int | None) -> list[bytes]:
-    if not index.runs or len(pages) < FEW_PAGES:
+    if not index.runs:
+        return _tags_decoded(index, pages.tolist(), DESCRIPTION, limit)
+    if len(pages) < FEW_PAGES:
         return [read_tag(index, page, DESCRIPTION, limit) for page in pages.tolist()]
     if is_url(index.path) and len(pages) > FEW_REMOTE:
         some = (pages[a : a + FEW_REMOTE] for a in range(0, len(pages), FEW_REMOTE))
@@ -1114,7 +1121,7 @@ def read_tag(index: FileIndex, page: int, code: int, limit: int | None = None) -
         If the page's IFD cannot be read.
     """
     if not index.runs:
-        return _read_tag_decoded(index, page, code, limit)
+        return _tags_decoded(index, [page], code, limit)[0]
     run = next(run for run in reversed(index.runs) if run.page <= page)
     at, t = run.ifd + (page - run.page) * run.stride, run.template
     with reopen(index) as file:
@@ -1125,19 +1132,20 @@ def read_tag(index: FileIndex, page: int, code: int, limit: int | None = None) -
     return read_tag(_walked_instead(index, page), page, code, limit)
 
 
-def _read_tag_decoded(index: FileIndex, page: int, code: int, limit: int | None) -> bytes:
+def _tags_decoded(index: FileIndex, pages: Sequence[int], code: int, limit: int | None) -> list[bytes]:
+    values = []
     with reopen(index) as file:
         try:
             with _decoder(file) as tif:
-                found = tif.pages[page]
-                tags = found.tags if isinstance(found, tifffile.TiffPage) else found.aspage().tags
-                value = tags.valueof(code, "")
+                for page in pages:
+                    found = tif.pages[page]
+                    tags = found.tags if isinstance(found, tifffile.TiffPage) else found.aspage().tags
+                    values.append(tags.valueof(code, ""))
+        except UnreachableError:
+            raise
         except TIFFFILE_ERRORS as error:
-            raise DamagedPageError(
-                f"tifffile cannot read the tags of page {page} of {index.path!r}: {error}"
-            ) from error
-    data = value if isinstance(value, bytes) else str(value).encode()
-    return data[:limit]
+            raise DamagedPageError(f"tifffile cannot read the tags of {index.path!r}: {error}") from error
+    return [(value if isinstance(value, bytes) else str(value).encode())[:limit] for value in values]
 
 
 def _grouped(pages: IndexArray, firsts: Sequence[int] | IndexArray) -> Iterator[tuple[int, int, int]]:
@@ -1220,13 +1228,13 @@ def _changed(index: FileIndex, file: OpenFile) -> str:
 def reopen(index: FileIndex) -> OpenFile:
     """Open a file again and see that it is the one that was indexed."""
     try:
-        file = open_file(index.path)
+        file = open_file(index.path, anew=False)
     except PathnameError as error:
         raise ChangedFileError(f"after the recording was opened, {error}") from error
     # ScanImage appends pages, and marks the last when it closes the file: what was there stays as it was.
     same = (file.size, file.mtime_ns) == (index.size, index.mtime_ns)
     grown = not same and index.ending and file.size >= index.size and file.identity[1] == index.inode
-    if grown and index.runs:
+    if (grown or (same and not file.marked)) and index.runs:
         same = _stamp(file, index.runs[0], index.form, index.stamp[0]) == index.stamp
     if not same:
         with file:
@@ -1397,7 +1405,7 @@ def _read_gathered(file: OpenFile, run: Run, pages: IndexArray, skip: int, block
     """Ask for the bytes to check and the bytes wanted of some pages at once."""
     t, size = run.template, blocks.shape[1]
     first, end = min(t.start, t.pixels + skip), max(t.start + len(t.data), t.pixels + skip + size)
-    step = max(1, min(FEW_REMOTE, file.aside // size))
+    step = max(1, min(FEW_REMOTE, file.aside // (end - first)))
     for a in range(0, len(pages), step):
         part = pages[a : a + step]
         ifds = run.ifd + part * run.stride
@@ -1464,6 +1472,8 @@ def _read_decoded(index: FileIndex, pages: IndexArray, crop: _Crop, out: npt.NDA
                 for i, page in enumerate(pages.tolist()):
                     image = tif.pages[page].asarray()
                     out[i] = _crop(image[None, crop.top : crop.top + crop.height], crop)[0]
+        except UnreachableError:
+            raise
         except TIFFFILE_ERRORS as error:
             hint = "; pip install imagecodecs" if "imagecodecs" in str(error) else ""
             raise DamagedPageError(f"tifffile cannot decode pages of {index.path!r}: {error}{hint}") from error

@@ -13,7 +13,6 @@ from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
-from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import numpy as np
@@ -29,6 +28,7 @@ from scanreader.errors import (
     ScanKeyError,
     ScanReaderError,
     ScanReaderWarning,
+    UnreachableError,
 )
 from scanreader.files import identify, is_url
 from scanreader.frames import EPOCH_END, FrameNumbers, epoch, frame_numbers
@@ -299,7 +299,10 @@ def _resolve_one(name: Any) -> list[Place]:
 def _resolve_url(url: str) -> list[Place]:
     """Files behind a URL; those of this machine by their paths, which is quicker."""
     if url.lower().startswith("file://"):
-        return _resolve_one(url2pathname(urlsplit(url).path))
+        host, slash, path = url[len("file://") :].partition("/")
+        if host not in ("", "localhost"):
+            raise PathnameError(f"{url!r} names a file of another machine ({host}): give its path")
+        return _resolve_one(url2pathname(slash + path))
     from scanreader.remote import expand  # noqa: PLC0415 - an extra
 
     matches = expand(url, SUFFIXES)
@@ -331,7 +334,7 @@ def _refuse_twice(paths: Sequence[Place]) -> None:
 def _open_all(paths: Sequence[Place], findings: list[Finding], known: Mapping[Place, _File]) -> list[_File]:
     files: list[_File] = []
     empty = []
-    ahead = _open_ahead(paths)
+    ahead = _open_ahead(paths, known)
     for path in paths:
         try:
             opened = ahead[path].result() if path in ahead else _open(path, known.get(path))
@@ -349,13 +352,13 @@ def _open_all(paths: Sequence[Place], findings: list[Finding], known: Mapping[Pl
     return files
 
 
-def _open_ahead(paths: Sequence[Place]) -> dict[Place, Future[_File]]:
+def _open_ahead(paths: Sequence[Place], known: Mapping[Place, _File]) -> dict[Place, Future[_File]]:
     """Open files behind URLs, some at a time: each takes a few requests, one after the other."""
     urls = [path for path in paths if not isinstance(path, Path)]
     if len(urls) < 2:
         return {}
     with ThreadPoolExecutor(OPENERS) as pool:
-        return {path: pool.submit(_open, path) for path in urls}
+        return {path: pool.submit(_open, path, known.get(path)) for path in urls}
 
 
 def _alike(file: _File, other: _File) -> _File:
@@ -422,10 +425,15 @@ def _with_siblings(file: _File, findings: list[Finding], known: Mapping[Place, _
         findings.append(Finding("missing-file", "warning", file.path.name, said))
         return files
     kin = [path for path in beside if path.name != file.path.name and _is_sibling(_parse_name(path, file.block), file)]
-    ahead = _open_ahead(kin)
+    ahead = _open_ahead(kin, known)
+    if file.path.resolve() not in {path.resolve() for path in beside}:
+        said = f"the folder of {file.path.name} is listed without it: other files of the recording may be missing"
+        findings.append(Finding("missing-file", "warning", file.path.name, said))
     for path in kin:
         try:
             other = _alike(ahead[path].result() if path in ahead else _open(path, known.get(path)), file)
+        except UnreachableError:
+            raise
         except ScanReaderError as error:
             findings.append(Finding("left-out-file", "warning", path.name, f"{path.name} is left out: {error}"))
             continue

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import fnmatch
 import io
 import os
 import re
 import sys
+import tarfile
 import threading
 import time
+import zipfile
 import zlib
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
-from scanreader.errors import DamagedPageError, MissingExtraError, PathnameError
+from scanreader.errors import ChangedFileError, DamagedPageError, MissingExtraError, PathnameError, UnreachableError
 from scanreader.extras import needed
 from scanreader.files import OpenFile
 
@@ -28,14 +31,13 @@ if TYPE_CHECKING:
 RETRIES = (0.2, 1.0, 3.0)  # seconds to wait before a request that failed is sent again
 STALL = 30.0  # seconds without a byte after which a request has failed
 FRESH = 5.0  # seconds for which a file is held to be what it was, without another request
-BLOCK = 64 << 10  # bytes of a small read: an IFD and its description take a few thousand
-AHEAD = 4  # blocks of a file's start that are read at once: the header is there
-MOST_BLOCKS = 1024  # that a process keeps: 64 MiB
+BLOCK = 32 << 10  # bytes of a small read: an IFD and its description take a few thousand
+AHEAD = 8  # blocks of a file's start that are read at once: the header is there
+MOST_BLOCKS = 2048  # that a process keeps: 64 MiB
 PIECE = 4 << 20  # bytes of a request of a large read
 AT_ONCE = 16  # requests that are under way at once, of each thread
 IN_FLIGHT = 32 << 20  # bytes that are
-CHANGES = ("ETag", "etag", "e_tag", "Last-Modified", "LastModified", "last_modified", "mtime", "modified", "updated")
-MARKS = (*CHANGES, "created", "generation", "md5", "content_md5", "Content-MD5")  # by which a file is known again
+NO_MARKS = ("name", "size", "type", "url", "mimetype", "partial", "atime")  # by which no change is known
 FINAL = (401, 403, 404, 410)  # what servers answer of a file that will not come
 
 
@@ -56,7 +58,10 @@ class Url:
 
     @cached_property
     def _plain(self) -> str:
-        return urlsplit(self.text)._replace(query="", fragment="").geturl() if _is_http(self.text) else self.text
+        """Without what is not of the name: queries, and characters that are written as numbers."""
+        if not _is_http(self.text):
+            return self.text
+        return unquote(self.text.partition("#")[0].partition("?")[0])
 
     @property
     def name(self) -> str:
@@ -83,11 +88,11 @@ class Url:
         return Url(self._plain.rpartition("/")[0])
 
     def resolve(self) -> Url:
-        """Itself."""
-        return self
+        """The same file, spelled as all its URLs are."""
+        return Url(self._plain if _is_http(self.text) else _named(self.text, _file_system(self.text)[1]))
 
     def iterdir(self) -> Iterator[Url]:
-        """Files and folders in a folder.
+        """Files in a folder, each once.
 
         Raises
         ------
@@ -96,11 +101,12 @@ class Url:
         """
         fs, path = _file_system(self.text)
         try:
-            found = fs.ls(path, detail=False)
+            fs.invalidate_cache()
+            found = sorted(one["name"] for one in fs.ls(path, detail=True) if one["type"] != "directory")
         except _failures() as error:
-            raise OSError(str(error) or type(error).__name__) from error
-        for name in found:
-            yield Url(_named(self.text, str(name)))
+            raise OSError(_said(error)) from error
+        urls = (Url(_named(self.text, str(name))) for name in found)
+        yield from {url.resolve(): url for url in reversed(list(urls))}.values()
 
 
 def expand(url: str, suffixes: tuple[str, ...]) -> list[Url]:
@@ -112,14 +118,20 @@ def expand(url: str, suffixes: tuple[str, ...]) -> list[Url]:
         If the folder cannot be listed.
     """
     fs, path = _file_system(url)
+    here = Url(url)
     try:
-        if re.search(r"[*\[]", url):
-            return sorted(Url(_named(url, str(name))) for name in fs.glob(path))
+        if _is_http(url) and re.search(r"[*\[]", here.name) and not re.search(r"[*\[]", here.parent.text):
+            # Servers spell names in several ways; they are compared as they read.
+            return sorted(one for one in here.parent.iterdir() if fnmatch.fnmatchcase(one.name, here.name))
+        if not _is_http(url) and re.search(r"[*\[]", url):
+            fs.invalidate_cache()
+            found = fs.glob(path, detail=True)
+            return sorted(Url(_named(url, str(name))) for name, one in found.items() if one["type"] != "directory")
         if url.endswith("/") or (not _is_http(url) and fs.isdir(path)):
-            return sorted(one for one in Url(url).iterdir() if one.suffix.lower() in suffixes)
+            return sorted(one for one in here.iterdir() if one.suffix.lower() in suffixes)
     except _failures() as error:
         raise PathnameError(f"{url!r} cannot be listed: {_said(error)}") from error
-    return [Url(url)]
+    return [here]
 
 
 def _named(like: str, path: str) -> str:
@@ -175,7 +187,8 @@ def _failures() -> tuple[type[BaseException], ...]:
         ("azure.core.exceptions", "AzureError"),
     )
     loaded = [getattr(sys.modules[module], name) for module, name in known if module in sys.modules]
-    return (OSError, ValueError, *loaded)
+    wrong_name = (ValueError, TypeError, KeyError, NotImplementedError)
+    return (OSError, *wrong_name, zipfile.BadZipFile, tarfile.TarError, *loaded)
 
 
 def _said(error: BaseException) -> str:
@@ -194,7 +207,8 @@ class RemoteFile(OpenFile):
     """A file behind a URL.
 
     What is read in small pieces is kept for a while, in blocks; large reads go by several requests at once.
-    Requests that fail, stall or give too little are sent again, a few times.
+    Requests that fail, stall or give too little are sent again, a few times. When the file is closed, the server
+    is asked whether it is still the one that was opened: what was read of it is of no other.
 
     Raises
     ------
@@ -202,22 +216,24 @@ class RemoteFile(OpenFile):
         If it cannot be opened.
     """
 
-    small_gap = 256 << 10  # takes no longer than a request of its own
+    small_gap = 64 << 10  # takes no longer than a request of its own
     aside = 32 << 20
     gathers = True
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, anew: bool = True) -> None:
         self.path = url
         self._fs, self._name = _file_system(url)
-        info = self._info()
+        info = self._info(FRESH if not anew else 0.0)
         size = info.get("size")
         if info.get("type") == "directory":
             raise PathnameError(f"{url!r} is a folder, not a file")
         if not isinstance(size, int):
             raise PathnameError(f"{url!r} cannot be opened: the server does not say how large it is")
-        mark = repr([info.get(name) for name in MARKS])
-        self.size, self.mtime_ns = size, zlib.crc32(mark.encode())
+        self.size, self.mtime_ns = size, _mark(info)
+        self.marked = self.mtime_ns != 0
         self.identity = (0, 0, self.size, self.mtime_ns)
+        self._own: OrderedDict[Key, bytes] = OrderedDict()
+        self._fetched = False
         if _is_http(url) and size > BLOCK:
             self._see_ranges(info)
 
@@ -227,12 +243,30 @@ class RemoteFile(OpenFile):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        pass  # nothing is held open between requests
+        if kind is None and self._fetched:
+            self._confirm()
 
-    def _info(self) -> dict[str, Any]:
-        """Size and marks of the file, not older than `FRESH`."""
+    def _confirm(self) -> None:
+        """See that the file is still the one that was opened, and keep what was read in small pieces.
+
+        Raises
+        ------
+        ChangedFileError
+            If it is not.
+        """
+        info = self._info(0.0)
+        if (info.get("size"), _mark(info)) != (self.size, self.mtime_ns):
+            raise ChangedFileError(f"{self.path!r} changed while it was read: open the recording again")
+        if self.marked:
+            with _lock:
+                _blocks.update(self._own)
+                while len(_blocks) > MOST_BLOCKS:
+                    _blocks.popitem(last=False)
+
+    def _info(self, age: float) -> dict[str, Any]:
+        """What the server says of the file, not longer than so many seconds ago."""
         when, info = _seen.get(self.path, (0.0, None))
-        if info is not None and time.monotonic() - when < FRESH:
+        if info is not None and time.monotonic() - when < age:
             return info
         for pause in (*RETRIES, None):
             try:
@@ -268,18 +302,20 @@ class RemoteFile(OpenFile):
         )
 
     def _gives_parts(self) -> bool:
+        why: BaseException | str = "nothing came"
         for pause in (*RETRIES, None):
             try:
                 with self._fs.open(self._name, size=self.size, cache_type="none") as file:
                     file.seek(1)
-                    return len(file.read(1)) == 1
+                    if file.read(1):
+                        return True
             except ValueError:  # fsspec's answer
                 return False
             except _failures() as error:
-                if pause is None:
-                    raise PathnameError(f"{self.path!r} cannot be opened: {_said(error)}") from error
+                why = _said(error)
+            if pause is not None:
                 time.sleep(pause)
-        raise AssertionError
+        raise PathnameError(f"{self.path!r} cannot be opened: {why}")
 
     def read(self, offset: int, size: int) -> bytes:
         """Up to `size` bytes from `offset`: fewer at the end of the file, none outside of it."""
@@ -294,38 +330,52 @@ class RemoteFile(OpenFile):
         if size >= BLOCK and all(0 <= offset <= self.size - size for offset in offsets):
             ranges = [(offset, offset + size) for offset in offsets]
             return [data for some in _batched(ranges) for data in self._fetch(some)]
-        sizes = [max(0, min(size, self.size - offset)) if offset >= 0 else 0 for offset in offsets]
-        wanted = {n for offset, length in zip(offsets, sizes, strict=True) for n in _touched(offset, length)}
-        if 0 in wanted and self._key(0) not in _blocks:
-            wanted.update(_touched(0, min(AHEAD * BLOCK, self.size)))
-        blocks = self._blocks(sorted(wanted))
-        return [_cut(blocks, offset, length) for offset, length in zip(offsets, sizes, strict=True)]
+        found: list[bytes] = []
+        step = max(1, IN_FLIGHT // (size + 2 * BLOCK))
+        for a in range(0, len(offsets), step):
+            part = offsets[a : a + step]
+            sizes = [max(0, min(size, self.size - offset)) if offset >= 0 else 0 for offset in part]
+            wanted = {n for offset, length in zip(part, sizes, strict=True) for n in _touched(offset, length)}
+            if 0 in wanted and self._known(0) is None:
+                wanted.update(_touched(0, min(AHEAD * BLOCK, self.size)))
+            blocks = self._take(sorted(wanted))
+            found += [_cut(blocks, offset, length) for offset, length in zip(part, sizes, strict=True)]
+        return found
 
     def _key(self, number: int) -> Key:
         return (self.path, self.size, self.mtime_ns, number)
 
-    def _blocks(self, numbers: Sequence[int]) -> dict[int, bytes]:
+    def _known(self, number: int) -> bytes | None:
+        """A block that was read before: of this file as it is now, or by this very reader."""
+        key = self._key(number)
+        if key in self._own:
+            return self._own[key]
         with _lock:
-            found = {n: _blocks[key] for n in numbers if (key := self._key(n)) in _blocks}
+            if self.marked and key in _blocks:
+                _blocks.move_to_end(key)
+                return _blocks[key]
+        return None
+
+    def _take(self, numbers: Sequence[int]) -> dict[int, bytes]:
+        found = {n: block for n in numbers if (block := self._known(n)) is not None}
+        wanted = set(numbers)
         ranges: list[tuple[int, int]] = []
         for n in numbers:
             if n in found:
                 continue
             end = min((n + 1) * BLOCK, self.size)
-            if ranges and 0 <= n * BLOCK - ranges[-1][1] <= self.small_gap and end - ranges[-1][0] <= PIECE:
+            if ranges and n * BLOCK - ranges[-1][1] <= BLOCK and end - ranges[-1][0] <= PIECE:
                 ranges[-1] = (ranges[-1][0], end)
             else:
                 ranges.append((n * BLOCK, end))
         for some in _batched(ranges):
             for (start, _), data in zip(some, self._fetch(some), strict=True):
                 for i in range(0, len(data), BLOCK):
-                    found[(start + i) // BLOCK] = data[i : i + BLOCK]
-        with _lock:
-            for n in numbers:
-                _blocks[self._key(n)] = found[n]
-                _blocks.move_to_end(self._key(n))
-            while len(_blocks) > MOST_BLOCKS:
-                _blocks.popitem(last=False)
+                    number = (start + i) // BLOCK
+                    if number in wanted:
+                        found[number] = self._own[self._key(number)] = data[i : i + BLOCK]
+        while len(self._own) > MOST_BLOCKS:
+            self._own.popitem(last=False)
         return found
 
     def read_into(self, offset: int, buffers: Sequence[memoryview]) -> None:
@@ -334,7 +384,9 @@ class RemoteFile(OpenFile):
         Raises
         ------
         DamagedPageError
-            If the file ends before they are full, or the server does not give them.
+            If the file ends before they are full.
+        UnreachableError
+            If the server does not give them.
         """
         end = offset + sum(map(len, buffers))
         if end > self.size:
@@ -349,9 +401,10 @@ class RemoteFile(OpenFile):
 
         Raises
         ------
-        DamagedPageError
+        UnreachableError
             If one of them did not come.
         """
+        self._fetched = True
         found: dict[int, bytes] = {}
         for pause in (*RETRIES, None):
             todo = [i for i in range(len(ranges)) if i not in found]
@@ -370,7 +423,7 @@ class RemoteFile(OpenFile):
                 return [found[i] for i in range(len(ranges))]
             if pause is not None:
                 time.sleep(pause)
-        raise DamagedPageError(f"{self.path!r} cannot be read {why} ({len(RETRIES) + 1} tries)")
+        raise UnreachableError(f"{self.path!r} cannot be read {why} ({len(RETRIES) + 1} tries)")
 
     def announce(self, offset: int, size: int) -> None:
         """Nothing: requests are made when bytes are needed."""
@@ -393,6 +446,12 @@ def _batched(ranges: Sequence[tuple[int, int]]) -> Iterator[Sequence[tuple[int, 
         size += end - start
     if len(ranges) > first:
         yield ranges[first:]
+
+
+def _mark(info: dict[str, Any]) -> int:
+    """A number of what tells a file from what stood there before; 0 if the server says nothing but its size."""
+    said = sorted((name, repr(value)) for name, value in info.items() if name not in NO_MARKS and value is not None)
+    return zlib.crc32(repr(said).encode()) | 1 if said else 0
 
 
 def _touched(offset: int, size: int) -> range:

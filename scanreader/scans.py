@@ -1289,6 +1289,9 @@ class Scan(Exports):
             )
         if self.dtype != self._pages.dtype:
             raise DtypeError(f"the files hold {self._pages.dtype}, not {self.dtype}: open the recording without dtype")
+        orders = {file.form.dtype for file in self._pages.files}
+        if len(orders) > 1:
+            raise LayoutError(f"the files differ in their byte order ({', '.join(sorted(orders))}): name them apart")
         (piece,), itemsize = one.pieces, self.dtype.itemsize
         numbers = self.layout.page_numbers(one.slice_id, np.arange(self.num_channels), np.arange(self.num_frames))
         files, offsets = self._pages.places(numbers.ravel())

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 
 @dataclass
@@ -24,6 +24,9 @@ class Served:
     fault: Callable[[str, int, int], str] = lambda _path, _start, _number: ""
     """'500', 'stall', 'short', 'cut' or '', for path, first byte and the request's number."""
     ranges: bool = True
+    marks: bool = True
+    escapes: bool = False
+    """Whether links of listings are written as URLs are."""
 
     def count(self, method: str = "GET") -> int:
         """How many requests of a kind came."""
@@ -47,7 +50,8 @@ class _Handler(BaseHTTPRequestHandler):
         name = unquote(urlsplit(self.path).path)
         path = self.served.folder / name.lstrip("/")
         if path.is_dir():
-            links = "".join(f'<a href="{one.name}">{one.name}</a>' for one in sorted(path.iterdir()))
+            spelled = quote if self.served.escapes else str
+            links = "".join(f'<a href="{spelled(one.name)}">{one.name}</a>' for one in sorted(path.iterdir()))
             self._send(200, links.encode(), {"Content-Type": "text/html"}, body=body)
             return
         if not path.is_file():
@@ -55,7 +59,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         size, start = path.stat().st_size, 0
         length, status = size, 200
-        headers = {"ETag": f'"{path.stat().st_mtime_ns}-{size}"'}
+        headers = {"ETag": f'"{path.stat().st_mtime_ns}-{size}"'} if self.served.marks else {}
         asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
         if asked and self.served.ranges:
             start, end = int(asked[1]), min(int(asked[2]) + 1, size)
@@ -68,6 +72,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if fault == "stall":
             time.sleep(1.0)
+            self.close_connection = True
+            return
         with path.open("rb") as file:
             file.seek(start)
             data = file.read(length if body else 0)

@@ -116,10 +116,10 @@ def test_writes_each_field_by_itself(tmp_path: Path) -> None:
     scan = read_scan(tmp_path / "rec")
     code, said = run(tmp_path / "rec", tmp_path / "a.npy", "--per-field", "--fields", "1:4")
     assert code == 0, said
-    for i in range(3):
-        assert np.array_equal(np.load(tmp_path / f"a-field{i}.npy")[0], scan[i + 1])
+    for i in (1, 2, 3):
+        assert np.array_equal(np.load(tmp_path / f"a-field{i}.npy")[0], scan[i])
     code, said = run(tmp_path / "rec", tmp_path / "a.npy", "--per-field")
-    assert (code, "a-field0.npy" in said) == (1, True)
+    assert (code, "a-field1.npy" in said) == (1, True)
     assert not (tmp_path / "a-field4.npy").exists()
 
 

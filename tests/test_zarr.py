@@ -173,6 +173,17 @@ def test_big_endian_files(tmp_path: Path) -> None:
     assert np.array_equal(in_order(follow(tmp_path / "r.json", 0)), scan[0])
 
 
+def test_files_of_two_byte_orders_are_not_referred_to_together(tmp_path: Path) -> None:
+    paths = [tmp_path / "le.tif", tmp_path / "be.tif"]
+    data = np.arange(5 * 8 * 8, dtype=np.int16).reshape(5, 8, 8)
+    tifffile.imwrite(paths[0], data, byteorder="<", metadata=None)
+    tifffile.imwrite(paths[1], data, byteorder=">", metadata=None)
+    with pytest.warns(match="joined"):
+        scan = read_scan(paths)
+    with pytest.raises(LayoutError, match="byte order"):
+        scan.to_references(tmp_path / "r.json")
+
+
 def test_what_cannot_be_referred_to_is_refused(tmp_path: Path) -> None:
     (path,) = Recording(frames_per_slice=40).write(tmp_path)
     with pytest.raises(DtypeError, match="without dtype"):

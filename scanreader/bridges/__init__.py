@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from scanreader.extras import needed
+from scanreader.files import is_url
 from scanreader.indexing import frames_at_a_time
+from scanreader.remote import Url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,13 +68,18 @@ def facts(scan: ScanLike) -> dict[str, Any]:
         "frame_rate": scan.fps,
         "microns_per_degree": scan.microns_per_degree,
         "channel_names": json.dumps(scan.channel_names),
-        "filenames": json.dumps([os.path.basename(name) for name in scan.filenames]),  # noqa: PTH119 - it may be a URL
+        "filenames": json.dumps([_name(path) for path in scan.filenames]),
         "scanimage_header": scan.header,
         "scanimage_rois": json.dumps(scan.roi_metadata),
     }
     if scan.start_time is not None:
         said["start_time"] = scan.start_time.isoformat()
     return _known(said)
+
+
+def _name(path: str) -> str:
+    """A file's name; of a signed URL, without the signature."""
+    return Url(path).name if is_url(path) else Path(path).name
 
 
 def field_facts(scan: ScanLike, i: int) -> dict[str, Any]:

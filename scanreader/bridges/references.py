@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from scanreader.bridges import facts, field_facts
 from scanreader.bridges.targets import written
+from scanreader.errors import FileFormatError
 from scanreader.files import is_url
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ def axis_names(scan: ScanLike, i: int) -> list[str]:
 
 def to_references(scan: ScanLike, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
     """Write references; see `Scan.to_references`."""
+    chained = next((name for name in scan.filenames if is_url(name) and "::" in name), None)
+    if chained is not None:
+        raise FileFormatError(f"{chained!r} cannot be referred to: there is no plain file behind it")
     places = [scan.byte_places(i) for i in range(scan.num_fields)]
     files = [json.dumps(name if is_url(name) else f"file://{_slashed(name)}") for name in scan.filenames]
     with written(path, overwrite=overwrite) as partial, partial.open("w", encoding="utf-8", newline="\n") as out:

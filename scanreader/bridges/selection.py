@@ -55,6 +55,11 @@ class Selected(Exports):
         return tuple(self.scan.fields[i] for i in self._fields.tolist())
 
     @property
+    def field_numbers(self) -> list[int]:
+        """Numbers of the fields that were picked, in what they were picked of."""
+        return [int(i) for i in self._fields]
+
+    @property
     def num_fields(self) -> int:
         """Number of fields."""
         return len(self._fields)

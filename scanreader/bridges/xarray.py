@@ -61,7 +61,8 @@ class TimesBackend(BackendArray):  # type: ignore[misc] # xarray does not say it
         fields = np.arange(self.shape[0])[key[0]]
         if np.ndim(fields) == 0:
             return np.asarray(self.scan.field_timestamps(int(fields))[key[1]])
-        return np.stack([self.scan.field_timestamps(i)[key[1]] for i in fields.tolist()])
+        times = [self.scan.field_timestamps(i)[key[1]] for i in fields.tolist()]
+        return np.stack(times) if times else np.empty((0, *np.arange(self.shape[1])[key[1]].shape))
 
 
 def to_xarray(scan: ScanLike) -> xr.Dataset:

@@ -148,7 +148,7 @@ def _write(
     targets = [target]
     if per_field:
         stem = target.name[: -len(suffix)]
-        targets = [target.with_name(f"{stem}-field{i}{suffix}") for i in range(chosen.num_fields)]
+        targets = [target.with_name(f"{stem}-field{i}{suffix}") for i in chosen.field_numbers]
     for one in targets if not overwrite else ():
         if one.exists():
             raise TargetExistsError(f"{str(one)!r} exists: give --overwrite to replace it")
