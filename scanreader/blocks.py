@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from typing import TYPE_CHECKING
 
+from scanreader.errors import ScanReaderError
 from scanreader.header import BLOCK_START, MAGIC, Block, decode
-from scanreader.pages import ARTIST, DESCRIPTION, SOFTWARE, FileIndex, read_tag, reopen
+from scanreader.pages import ARTIST, DESCRIPTION, SOFTWARE, FileIndex, index_file, read_tag, reopen
+
+if TYPE_CHECKING:
+    import os
 
 KNOWN_BLOCKS = (3, 4)
 _HEAD = BLOCK_START + 16
@@ -20,6 +25,14 @@ def read_block(index: FileIndex) -> Block | None:
     in older releases in the ImageDescription of every page, with ROIs behind the last page.
     """
     return _from_start(index) or _from_tags(index) or _from_description(index)
+
+
+def is_scanimage(path: str | os.PathLike[str]) -> bool:
+    """Whether ScanImage wrote a file."""
+    try:
+        return read_block(index_file(path)) is not None
+    except ScanReaderError:
+        return False
 
 
 def _from_start(index: FileIndex) -> Block | None:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from scanreader.blocks import read_block
-from scanreader.errors import DamagedPageError, ScanReaderError, ScanReaderWarning
+from scanreader.blocks import is_scanimage
+from scanreader.errors import DamagedPageError, ScanReaderWarning
 from scanreader.indexing import AXES, split_key
 from scanreader.pages import index_file
 from scanreader.reader import SUFFIXES, read_scan
@@ -229,11 +229,8 @@ def _is_scanimage(name: str) -> bool:
     """Whether ScanImage wrote a file, or one of those in a folder."""
     path = Path(name)
     if path.is_dir():
-        return any(_is_scanimage(str(p)) for p in sorted(path.iterdir()) if p.suffix.lower() in SUFFIXES)
-    try:
-        return read_block(index_file(path)) is not None
-    except ScanReaderError:
-        return False
+        return any(is_scanimage(p) for p in sorted(path.iterdir()) if p.suffix.lower() in SUFFIXES)
+    return is_scanimage(path)
 
 
 def _current_viewer() -> Any:

@@ -11,10 +11,8 @@ import xarray as xr
 from xarray.backends import BackendArray, BackendEntrypoint
 from xarray.core import indexing
 
-from scanreader.blocks import read_block
+from scanreader.blocks import is_scanimage
 from scanreader.bridges import ScanLike, facts, frames_at_a_time
-from scanreader.errors import ScanReaderError
-from scanreader.pages import index_file
 from scanreader.reader import SUFFIXES, read_scan
 
 if TYPE_CHECKING:
@@ -153,9 +151,4 @@ class ScanReaderBackend(BackendEntrypoint):  # type: ignore[misc] # where xarray
         if not isinstance(filename_or_obj, (str, os.PathLike)):
             return False
         name = os.fspath(filename_or_obj)
-        if not name.lower().endswith(SUFFIXES):
-            return False
-        try:
-            return read_block(index_file(name)) is not None
-        except ScanReaderError:
-            return False
+        return name.lower().endswith(SUFFIXES) and is_scanimage(name)
