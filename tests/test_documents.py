@@ -26,7 +26,7 @@ NEEDS = {"nwb.md": "pynwb", "nwb_export.py": "pynwb"}
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 RUN = [page for page in PAGES if "```python" in page.read_text("utf-8")]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
-FIGURES = sorted((ROOT / "docs" / "figures").iterdir())
+FIGURES = sorted((ROOT / "docs" / "figures").glob("*"))
 
 
 def named(path: Path) -> str:
