@@ -34,7 +34,7 @@ class Docstrings(griffe.Extension):
         attr.value = None
 
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
-        """Turn tables and literal blocks into Markdown's."""
+        """Turn tables, literal blocks and what is typed at a prompt into Markdown's."""
         if obj.docstring:
             obj.docstring.value = markdown(obj.docstring.value)
 
@@ -42,7 +42,14 @@ class Docstrings(griffe.Extension):
 def markdown(text: str) -> str:
     """Rewrite what Markdown spells otherwise."""
     text = re.sub(r"^(=+)  (=+)\n(.*?)\n\1  \2$", as_table, text, flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(r"^(?:(?:>>>|\.\.\.) .*\n?)+", as_code, text, flags=re.MULTILINE)
     return re.sub(r"^::\n", "", text, flags=re.MULTILINE)
+
+
+def as_code(found: re.Match[str]) -> str:
+    """Turn what would be typed at a prompt into a block of code."""
+    typed = re.sub(r"^(?:>>>|\.\.\.) | *# doctest:.*", "", found[0], flags=re.MULTILINE)
+    return f"```python\n{typed.strip()}\n```\n"
 
 
 def as_table(found: re.Match[str]) -> str:

@@ -280,7 +280,7 @@ def multi_roi(folder: Path) -> Figure:
     scan = opened(Recording(stem="rois", rois=ROIS, frames_per_slice=2, scanner_frequency=12013.0), folder)
     with read_scan(scan.filenames, raw=True) as raw:
         height = raw.image_height
-    figure, axes = sheet(720, 330)
+    figure, axes = sheet(720, 336)
     say(axes, 16, 16, "in the sample", 12, weight="bold", **LEFT)
     say(axes, 380, 16, "in the page", 12, weight="bold", **LEFT)
     scale, top, row = 29.0, 34.0, 280 / height

@@ -1,7 +1,6 @@
 """How fast the mouse ran in each frame: a DAQ recorded the wheel, and a pulse for each frame, on a clock of its own."""
 
 import tempfile
-from pathlib import Path
 
 import numpy as np
 
@@ -9,19 +8,20 @@ from scanreader import read_scan
 from scanreader.simulate import Recording
 
 with tempfile.TemporaryDirectory() as folder:
-    made = Recording(mode="fast", zs=(0.0, 30.0, 60.0), flyback=1, volumes=200, height=256, frames_per_file=300)
-    files = made.write(Path(folder))
+    stack = {"mode": "fast", "zs": (0.0, 30.0, 60.0), "flyback": 1, "volumes": 200}
+    Recording(**stack, height=256, frames_per_file=300).write(folder)
     scan = read_scan(folder)
 
-    # What a DAQ would have: 3.2 s ahead, a clock that is 0.01 % slow, a wheel that is sampled at 100 Hz.
+    # What a DAQ would have: begun 3.2 s before, on a clock that is 0.01 % slow; the wheel at 100 Hz.
     pulses = 3.2 + np.arange(800) / scan.scan_frame_rate * 0.9999
     daq_time = np.arange(0.0, 30.0, 0.01)
-    speed = 10 * np.maximum(0, np.sin(daq_time / 2))
+    speed = 5 - 5 * np.cos(daq_time)
 
     table = scan.frame_table
-    print(f"{len(pulses)} pulses, {len(table)} frames in the files, {table['is_flyback'].sum()} of them flyback")
+    flyback = table["is_flyback"].sum()
+    print(f"{len(pulses)} pulses, {len(table)} frames in the files, {flyback} of them flyback")
     for slice_id, depth in enumerate(scan.scanning_depths):
-        seen = pulses[scan.frame_indices(slice_id)]  # when the DAQ saw each frame of this slice
+        seen = pulses[scan.frame_indices(slice_id)]  # when the DAQ saw its frames
         speed_then = np.interp(seen, daq_time, speed)
         numbers = ", ".join(f"{v:.2f}" for v in speed_then[::50])
         print(f"slice at {depth:2g} um: frames 0, 50, 100, 150: {numbers} cm/s")

@@ -20,8 +20,8 @@ def microscope(source: Path, target: Path) -> None:
 
 
 with tempfile.TemporaryDirectory() as folder:
-    (source,) = Recording(frames_per_slice=150, height=64, width=64).write(Path(folder) / "made")
-    target = Path(folder) / "live_00001.tif"
+    made = Recording(frames_per_slice=150, height=64, width=64)
+    (source,), target = made.write(Path(folder) / "made"), Path(folder) / "live_00001.tif"
     thread = threading.Thread(target=microscope, args=(source, target))
     thread.start()
     while not target.exists() or target.stat().st_size < 100_000:
@@ -34,5 +34,6 @@ with tempfile.TemporaryDirectory() as folder:
     seen = scan.num_frames
     for frames in scan.follow(timeout=10, interval=0.25):
         seen += frames.shape[-1]
-        print(f"{frames.shape[-1]:3} new, {seen:3} in all, the last of mean {frames[..., -1].mean():.0f}")
+        print(f"{frames.shape[-1]:3} new, {seen:3} in all", end=", ")
+        print(f"the last of mean {frames[..., -1].mean():.0f}")
     thread.join()

@@ -5,14 +5,15 @@ import tempfile
 from scanreader import read_scan
 from scanreader.simulate import Recording, roi, scanfield
 
-strips = tuple(roi(scanfield((2.0 * i, 0.0), (2.0, 8.0), (32, 128)), name=f"strip {i}") for i in range(4))
+shapes = [scanfield((2.0 * i, 0.0), (2.0, 8.0), (32, 128)) for i in range(4)]
+strips = tuple(roi(shape, name=f"strip {i}") for i, shape in enumerate(shapes))
 
 with tempfile.TemporaryDirectory() as folder:
     (path,) = Recording(rois=strips, frames_per_slice=20, scanner_frequency=12013.0).write(folder)
 
     for field in read_scan(path).fields:
-        rows = field.yslices[0]
-        print(f"{field.name}: {field.height} x {field.width} pixels, rows {rows.start} to {rows.stop - 1} of the page")
+        size, rows = f"{field.height} x {field.width}", field.yslices[0]
+        print(f"{field.name}: {size} pixels, rows {rows.start} to {rows.stop - 1} of the page")
 
     scan = read_scan(path, join_contiguous=True).trimmed(left=1, right=1)
     (field,) = scan.fields

@@ -9,16 +9,17 @@ from scanreader import read_scan
 from scanreader.simulate import Recording
 
 with tempfile.TemporaryDirectory() as folder:
-    Recording(mode="fast", zs=(0.0, 40.0), volumes=50, height=64, width=64, channels=(1, 2)).write(folder)
+    stack = {"mode": "fast", "zs": (0.0, 40.0), "volumes": 50}
+    Recording(**stack, height=64, width=64, channels=(1, 2)).write(folder)
     scan = read_scan(folder)
 
     path = Path(folder) / "session.nwb"
-    facts = {"experimenter": ["Doe, J."], "location": "V1", "indicator": "GCaMP8m", "excitation_lambda": 920.0}
-    scan.select(channels=[0]).to_nwb(path, timezone="Europe/Zurich", session_description="spontaneous", **facts)
+    facts = {"session_description": "spontaneous", "location": "V1", "indicator": "GCaMP8m"}
+    scan.select(channels=[0]).to_nwb(path, timezone="Europe/Zurich", **facts)
 
     with NWBHDF5IO(path, "r") as file:
         session = file.read()
-        print(f"{session.session_start_time}: {session.session_description}, {path.stat().st_size / 1e3:.0f} kB")
+        print(f"{session.session_start_time}: {session.session_description}")
         for name, series in session.acquisition.items():
             plane = series.imaging_plane
             print(f"{name}: {series.data.shape} {series.data.dtype}, {plane.indicator} in {plane.location}")

@@ -9,7 +9,8 @@ from scanreader import read_scan
 from scanreader.simulate import Recording
 
 with tempfile.TemporaryDirectory() as folder:
-    Recording(mode="fast", zs=(0.0, 40.0), volumes=60, height=128, width=128, channels=(1, 2)).write(folder)
+    stack = {"mode": "fast", "zs": (0.0, 40.0), "volumes": 60}
+    Recording(**stack, height=128, width=128, channels=(1, 2)).write(folder)
     scan = read_scan(folder)
 
     path = Path(folder) / "scan.ome.zarr"
@@ -24,7 +25,5 @@ with tempfile.TemporaryDirectory() as folder:
             pixels = image[level["path"]]
             seconds, _, _, _, microns = level["coordinateTransformations"][0]["scale"]
             z = level["coordinateTransformations"][1]["translation"][names.index("z")]
-            print(
-                f"field {i} at {z:g} um, {names} = {pixels.shape}:"
-                f" {microns:.2f} um a pixel, {1000 * seconds:.1f} ms a frame"
-            )
+            print(f"field {i} at {z:g} um, {names} = {pixels.shape}", end=": ")
+            print(f"{microns:.2f} um a pixel, {1000 * seconds:.1f} ms a frame")

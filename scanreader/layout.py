@@ -227,7 +227,7 @@ def find_layout(
     findings: list[Finding] = []
     total = parts[-1].first + parts[-1].pages
     number = _Numbering(stack, counts, parts, numbers_of)
-    if not number.known and trusted:
+    if not number.known and trusted and stack.mode != "planar":
         raise LayoutError(
             "none of the first frames says its number, as all that ScanImage wrote since 2015.4 do: their descriptions "
             "are damaged; raw=True reads the pages as they lie"
