@@ -24,7 +24,7 @@ from typer.testing import CliRunner
 from scanreader import Scan, ScanReaderWarning, read_scan
 from scanreader.cli.commands import COMMANDS, app
 from scanreader.pages import Pages
-from scanreader.simulate import DEMO, Recording, roi, scanfield
+from scanreader.simulate import DEMO, RELEASES, Recording, roi, scanfield
 
 ROOT = Path(__file__).resolve().parents[1]
 SAY_FACTS = ("info", "fields", "metadata", "frames", "events", "check")
@@ -167,6 +167,7 @@ def test_ctrl_c_ends_with_130(volume: Path, command: str, monkeypatch: pytest.Mo
     assert done.err.startswith("interrupted")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows tells of a closed pipe otherwise")
 @pytest.mark.parametrize("words", [("frames", "--csv"), ("metadata",), ("info",), ("tiff", "descriptions")])
 def test_a_reader_that_has_enough_is_left_in_peace(tmp_path: Path, words: tuple[str, ...]) -> None:
     (path,) = replace(LONG, frames_per_slice=3000).write(tmp_path)
@@ -372,6 +373,36 @@ def test_info_of_what_is_not_known(tmp_path: Path) -> None:
     known = run("info", tmp_path, "--json").json
     assert known["start_time"] is None
     assert known["field_heights_um"] == [None]
+
+
+@pytest.mark.parametrize("made", [LONG, VOLUME, STACK, MESOSCOPE], ids=["planar", "volume", "stack", "mesoscope"])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"hRoiManager.scanFrameRate": 0.0, "hRoiManager.scanVolumeRate": 0.0},
+        {"hRoiManager.scanFrameRate": float("nan")},
+        {"hRoiManager.scanFrameRate": None, "hRoiManager.scanVolumeRate": None},
+        {"hRoiManager.scanFrameRate": -5.0, "hRoiManager.scanZoomFactor": None},
+        {"objectiveResolution": float("inf"), "hChannels.channelName": None},
+        {"VERSION_MAJOR": None, "VERSION_MINOR": None},
+    ],
+    ids=str,
+)
+def test_odd_headers_are_shown(tmp_path: Path, made: Recording, odd: dict[str, Any]) -> None:
+    replace(made, settings=odd).write(tmp_path)
+    for words in (["info"], ["fields"], ["frames"], ["metadata"]):
+        assert run(*words, tmp_path).code == 0
+    for command in ("info", "fields", "metadata"):
+        assert run(command, tmp_path, "--json").json
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_recordings_of_every_release_are_shown(tmp_path: Path, release: str) -> None:
+    Recording(release=release, frames_per_slice=4, channels=(1, 2)).write(tmp_path)
+    for command in ("info", "fields", "metadata"):
+        assert run(command, tmp_path).code == 0
+        assert run(command, tmp_path, "--json").json
+    assert run("info", tmp_path).facts["frames"] == "4"
 
 
 def test_infinite_counts_are_said_so(tmp_path: Path) -> None:

@@ -92,10 +92,13 @@ def duration(scan: Scan) -> float:
         for slice_id, frame in ((0, 0), (scan.num_scanning_depths - 1, scan.num_frames - 1))
     ]
     first, last = read_timestamps(scan._pages, np.concatenate(ends)).tolist()  # noqa: SLF001 - of one house
-    averaging = scan.stack.averaging  # the stamp of an averaged frame is that of its last raw one
-    period = 1 / scan.scan_frame_rate if scan.scan_frame_rate > 0 else 0.0
-    seconds = float(last - first + averaging * period)
+    seconds = float(last - first + scan.stack.averaging * _period(scan))  # an averaged frame has its last one's stamp
     return seconds if seconds > 0 else by_rate
+
+
+def _period(scan: Scan) -> float:
+    """Seconds of a raw frame; 0 if unknown."""
+    return 1 / scan.scan_frame_rate if scan.scan_frame_rate > 0 else 0.0
 
 
 def _bytes(scan: Scan) -> int:
@@ -201,8 +204,8 @@ def _duration(scan: Scan, seconds: float) -> str:
     by_rate = scan.num_frames / scan.fps if scan.fps else math.nan
     if scan.stack.mode == "slow":
         by_rate *= scan.num_scanning_depths
-    differ = math.isfinite(by_rate) and abs(seconds - by_rate) > max(CLOCKS_AGREE * by_rate, 1 / scan.scan_frame_rate)
-    return span(seconds) + (f" from first to last, {span(by_rate)} of frames" if differ and seconds > by_rate else "")
+    longer = math.isfinite(by_rate) and seconds > by_rate + max(CLOCKS_AGREE * by_rate, _period(scan))
+    return span(seconds) + (f" from first to last, {span(by_rate)} of frames" if longer else "")
 
 
 def span(seconds: float) -> str:
