@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 1000, 300  # of the view box: enough that nobody sees the rounding
 MINUS = str.maketrans("-", "\N{MINUS SIGN}")
+UNKNOWN = "\N{EN DASH}"
 HUES = (211, 28, 145, 330, 262, 48, 180, 0)
 """Of the colours of a few lines: apart from each other, on white and on black, for most eyes."""
 
@@ -92,16 +93,22 @@ def path(x: Numbers, y: Numbers) -> str:
         if not (math.isfinite(across) and math.isfinite(down)):
             drawing = False
             continue
-        words.append(f"{'L' if drawing else 'M'}{across:.1f} {down:.1f}")
+        words.append(
+            f"L{across:.1f} {down:.1f}" if drawing else f"M{across:.1f} {down:.1f}h0"
+        )  # a dot, where it is alone
         drawing = True
     return "".join(words)
 
 
 def area(x: Numbers, low: Numbers, high: Numbers) -> str:
-    """What is between two lines."""
-    known = np.isfinite(x) & np.isfinite(low) & np.isfinite(high)
-    around = np.concatenate([x[known], x[known][::-1]]), np.concatenate([high[known], low[known][::-1]])
-    return f"{path(*around)}Z" if known.any() else ""
+    """What is between two values in each of so many columns of equal width; nothing where they are NaN."""
+    half = 0.5 / max(1, len(x))
+    known = np.isfinite(low)
+    corners = (np.stack([x - half, x + half], 1)[known] * WIDTH, (1 - np.stack([low, high], 1)[known]) * HEIGHT)
+    return "".join(
+        f"M{left:.1f} {bottom:.1f}H{right:.1f}V{top:.1f}H{left:.1f}Z"
+        for (left, right), (bottom, top) in zip(*(part.tolist() for part in corners), strict=True)
+    )
 
 
 def marks(x: Numbers, bottom: float, top: float) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from scanreader.scans import Scan
 
 MINUS = str.maketrans("-", "\N{MINUS SIGN}")
+TIMES = "\N{MULTIPLICATION SIGN}"
 SHOWN = 6  # depths and sizes that are given one by one
 MODES = {"planar": "one plane", "fast": "fast volume", "slow": "slow stack"}
 CELL = "text-align:left;vertical-align:top;padding:.15em 1em .15em 0"
@@ -97,8 +98,8 @@ def _sizes(fields: Sequence[Field]) -> list[str]:
     sizes = Counter((f.height, f.width, f"{f.height_in_microns:.4g}", f"{f.width_in_microns:.4g}") for f in fields)
     said = []
     for (height, width, tall, wide), many in sizes.most_common(SHOWN):
-        microns = "" if "nan" in (tall, wide) else f" ({tall} × {wide} µm)"
-        said.append(f"{f'{many} of ' if len(sizes) > 1 else ''}{height} × {width} pixels{microns}")
+        microns = "" if "nan" in (tall, wide) else f" ({tall} {TIMES} {wide} µm)"
+        said.append(f"{f'{many} of ' if len(sizes) > 1 else ''}{height} {TIMES} {width} pixels{microns}")
     return said + [f"{len(sizes) - SHOWN} more sizes"] * (len(sizes) > SHOWN)
 
 

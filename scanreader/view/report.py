@@ -20,9 +20,11 @@ from scanreader import __version__
 from scanreader.bridges.targets import written
 from scanreader.check import GAP, check
 from scanreader.errors import HeaderError, ScanReaderWarning
+from scanreader.files import is_url
 from scanreader.frames import FRAME_TABLE, NUMBERS_END, fill_table, read_events, read_timestamps
 from scanreader.view.charts import (
     MINUS,
+    UNKNOWN,
     Chart,
     Line,
     Range,
@@ -58,6 +60,7 @@ MOST_FRAMES = 500  # of a field and channel whose pixels are read: more than a c
 MOST_BYTES = 1 << 29  # of pixels that are read for charts, and again for offsets, unless a frame of each has more
 AT_A_TIME = 16 << 20  # bytes of pixels as they are recorded: with what is made of them, 150 MB
 MOST_LINES, MOST_ROWS, MOST_OFFSETS = 60, 400, 24
+MOST_COMPARED = 600_000  # pixels of pictures whose lines are compared: about 12 s
 MOST_PNG = 1_800_000  # bytes of a picture: two of them, settings and charts stay below 5 MB
 MOST_TEXT = 20_000  # characters of a setting, or of a list, that are shown
 BINS = 400
@@ -148,8 +151,10 @@ class Facts:
     facts: dict[str, str]
     files: list[str]
     findings: list[Said]
+    whole: bool
+    """Whether every page was looked at for them."""
     checked: str
-    """What was looked at for them."""
+    """The same in a sentence."""
     pictures: list[Drawn]
     activity: list[Chart]
     activity_note: str
@@ -221,7 +226,8 @@ def gather(scan: Scan, progress: Progress = _silent) -> Facts:
         version=__version__,
         facts=_facts(scan, logged),
         files=[f"{Path(file.path).name}, {size(file.size)}" for file in scan._pages.files[:1000]],  # noqa: SLF001
-        findings=[Said(finding, MEANING.get(finding.name, "")) for finding in findings],
+        findings=_said(findings),
+        whole=whole,
         checked=f"The IFD and the description of each of {counted(many, 'page')} were looked at."
         if whole
         else f"These are from opening the recording: of {many:,} pages not every one was looked at. "
@@ -253,6 +259,12 @@ def _lenient(scan: Scan) -> Scan:
     return same
 
 
+def _said(findings: Sequence[Finding]) -> list[Said]:
+    """Findings with what they mean; what is said of a place and again of the whole is said once."""
+    once = {(finding.name, finding.sentence): finding for finding in reversed(findings)}
+    return [Said(finding, MEANING.get(finding.name, "")) for finding in reversed(once.values())]
+
+
 def _cut(text: str) -> str:
     if len(text) <= MOST_TEXT:
         return text
@@ -263,7 +275,9 @@ def _facts(scan: Scan, logged: Logged) -> dict[str, str]:
     known = facts(scan)
     pages = scan._pages  # noqa: SLF001 - of one house
     files = f"{counted(len(pages.files), 'file')}, {size(sum(file.size for file in pages.files))}"
-    known = {"Folder": str(Path(scan.filenames[0]).parent), "Files": files, **known}
+    first = scan.filenames[0]
+    folder = first.rpartition("/")[0] if is_url(first) else str(Path(first).parent)
+    known = {"Folder": folder, "Files": files, **known}
     stamps = logged.table["timestamp"][np.isfinite(logged.table["timestamp"])]
     if len(stamps) > 1 and stamps[-1] > stamps[0]:
         known["Duration"] = f"{span(float(stamps[-1] - stamps[0]))} from the first frame's time to the last's"
@@ -312,6 +326,7 @@ class Seen(NamedTuple):
 
 
 STATS = ("least", "percentile 1", "median", "percentile 99.9", "largest", "part at the largest")
+"""What is told of the values of a field and channel."""
 
 
 def _look(scan: Scan, progress: Progress) -> Seen:
@@ -412,9 +427,9 @@ def _clock(longest: float) -> tuple[str, float]:
 
 def _quality(scan: Scan, seen: Seen, offsets: Numbers | None) -> Rows:
     """A row for each field and channel."""
-    head = ["field", "channel", "mean", "1 %", "median", "99.9 %", "least", "largest", "pixels at the largest"]
+    head = ["field", "channel", "mean", *STATS[1:4], *STATS[::4], "at the largest"]
     if offsets is not None:
-        head.append("line offset (pixels)")
+        head.append("line offset")
     rows = []
     for i, label in enumerate(_labels(scan)):
         for c, name in enumerate(scan.channel_names):
@@ -428,22 +443,22 @@ def _quality(scan: Scan, seen: Seen, offsets: Numbers | None) -> Rows:
 
 
 def _value(value: float, decimals: int = 0) -> str:
-    return "–" if math.isnan(value) else f"{value:,.{decimals}f}".translate(MINUS)
+    return UNKNOWN if math.isnan(value) else f"{value:,.{decimals}f}".translate(MINUS)
 
 
 def _share(part: float) -> str:
-    return "–" if math.isnan(part) else f"{100 * part:.2g} %" if part >= 1e-6 else "< 0.0001 %"
+    return UNKNOWN if math.isnan(part) else f"{100 * part:.2g} %" if part >= 1e-6 else "< 0.0001 %"
 
 
 def _offset(offset: float, uncertainty: float) -> str:
     if not math.isfinite(offset):
         return "not told"
-    return f"{offset:+.2f} ± {uncertainty:.2f}".translate(MINUS)
+    return f"{offset:+.2f} ± {uncertainty:.1g} pixels".translate(MINUS)
 
 
 def _quality_notes(scan: Scan, seen: Seen) -> list[str]:
     """What the numbers say, in sentences."""
-    notes = [_sampled(scan, seen.frames)]
+    notes = [f"In counts of the digitizer, as recorded. {_sampled(scan, seen.frames)}"]
     if seen.histograms is None:
         return notes
     for name, histogram in zip(scan.channel_names, seen.histograms, strict=True):
@@ -487,7 +502,7 @@ def _histograms(scan: Scan, seen: Seen) -> list[Chart]:
         for share, name, hue in zip(shares, scan.channel_names, hues(scan.num_channels), strict=True)
     ]
     powers = range(int(up.low), int(up.high) + 1)
-    y = [Tick(round(100 - 100 * float(up.part(p)), 2), f"{100 * 10.0**p:g} %") for p in powers]
+    y = [Tick(round(100 - 100 * float(up.part(p)), 2), f"{100 * 10.0**p:.{max(0, -p - 2)}f} %") for p in powers]
     y = y[:: math.ceil(len(y) / 5)]
     values = "pixel value" + (f" (in steps of {width})" if width > 1 else "")
     legend = drawn if len(drawn) > 1 else []
@@ -500,7 +515,9 @@ def _line_offsets(scan: Scan) -> tuple[Numbers | None, list[str]]:
         estimate = importlib.import_module("scanreader.phase").estimate_line_offset
     except ModuleNotFoundError:
         return None, []
-    fields = evenly(np.arange(scan.num_fields), max(1, MOST_OFFSETS // scan.num_channels))
+    largest = max(field.height * field.width for field in scan.fields)
+    most = min(MOST_OFFSETS, MOST_COMPARED // largest) // scan.num_channels
+    fields = evenly(np.arange(scan.num_fields), max(1, most))
     some = object.__new__(type(scan))
     some.__dict__.update(scan.__getstate__(), fields=tuple(scan.fields[i] for i in fields))
     one = sum(f.height * f.width for f in some.fields) * scan.num_channels * scan.dtype.itemsize
@@ -580,7 +597,7 @@ def _intervals(scan: Scan, logged: Logged) -> tuple[dict[str, str], Chart | None
     known = {
         "Median": f"{_ms(median)} ({1 / median:.6g} Hz)" if median > 0 else _ms(median),
         "Shortest and longest": f"{_ms(float(inside.min()))} and {_ms(float(inside.max()))}",
-        "Spread": f"{_ms(float(np.std(inside[inside <= GAP * median])))} (standard deviation, without outliers)",
+        "Spread": f"{_spread(inside[inside <= GAP * median])} (standard deviation, without outliers)",
         "Outliers": f"{len(odd):,} of {len(inside):,} intervals: longer than {GAP:g} medians, or not above 0",
     }
     worst = np.sort(odd[np.argsort(-np.abs(step[odd] - median), kind="stable")][:20])
@@ -588,9 +605,9 @@ def _intervals(scan: Scan, logged: Logged) -> tuple[dict[str, str], Chart | None
         [
             f"{stamp[i + 1]:.6f}",
             Path(scan.filenames[table["file"][i + 1]]).name,
-            f"{number[i + 1]}" if number[i + 1] >= 0 else "–",
+            f"{number[i + 1]}" if number[i + 1] >= 0 else UNKNOWN,
             f"{1000 * step[i]:.6g}".translate(MINUS),
-            f"{step[i] / median:.3g}".translate(MINUS) if median > 0 else "–",
+            f"{step[i] / median:.3g}".translate(MINUS) if median > 0 else UNKNOWN,
         ]
         for i in worst.tolist()
     ]
@@ -625,6 +642,11 @@ def _ms(seconds: float) -> str:
     return f"{1000 * seconds:.6g} ms".translate(MINUS)
 
 
+def _spread(intervals: Numbers) -> str:
+    spread = float(np.std(intervals)) if intervals.size else math.nan
+    return "below 0.001 ms" if spread < 1e-6 else f"{1000 * spread:.3g} ms"
+
+
 def _events(logged: Logged, found: Sequence[Event]) -> tuple[Chart | None, Rows]:
     """What came in while frames were scanned: a row of strokes for each source, and how many there are."""
     times: dict[str, list[float]] = {}
@@ -638,8 +660,10 @@ def _events(logged: Logged, found: Sequence[Event]) -> tuple[Chart | None, Rows]
     rows = []
     for name, every in sorted(times.items()):
         between = np.diff(np.sort(every))
-        usual = span(float(np.median(between))) if between.size else "–"
-        rows.append([name, f"{len(every):,}", f"{min(every):.6f}", f"{max(every):.6f}", usual])
+        usual = span(float(np.median(between))) if between.size else UNKNOWN
+        rows.append(
+            [name, f"{len(every):,}", *(f"{at:.6f}".translate(MINUS) for at in (min(every), max(every))), usual]
+        )
     if not times:
         return None, Rows(head, [])
     stamps = logged.table["timestamp"]
@@ -647,11 +671,11 @@ def _events(logged: Logged, found: Sequence[Event]) -> tuple[Chart | None, Rows]
     unit, seconds = _clock(float(every_time.max()))
     across = Range.of(every_time / seconds, 0.005)
     names, high = sorted(times), 1 / len(times)
+    places = [across.part(np.array(times[name]) / seconds) for name in names]
     drawn = [
-        Line(marks(across.part(np.array(times[name]) / seconds), 1 - (n + 0.85) * high, 1 - (n + 0.15) * high), hue, name)
-        for n, (name, hue) in enumerate(zip(names, hues(len(names)), strict=True))
+        Line(marks(at, 1 - (n + 0.85) * high, 1 - (n + 0.15) * high), hue, name, "marks")
+        for n, (at, name, hue) in enumerate(zip(places, names, hues(len(names)), strict=True))
     ]
-    drawn = [line._replace(kind="marks") for line in drawn]
     y = [Tick(round(100 * (n + 0.5) * high, 2), name) for n, name in enumerate(names)]
     chart = Chart("", f"time ({unit})", "", ticks(across, 8), y, drawn, [], 2 + 2 * len(names))
     return chart, Rows(head, rows)
