@@ -1,4 +1,4 @@
-"""Charts as numbers for a page: paths, marks and ticks, in parts of the chart's width and height."""
+"""Charts for a page as numbers: paths, marks and ticks, in parts of the chart's width and height; and tables."""
 
 from __future__ import annotations
 
@@ -53,6 +53,15 @@ class Chart(NamedTuple):
     """The lines that are named; empty where one alone says nothing."""
     tall: int = 12
     """Height, in lines of text."""
+
+
+class Rows(NamedTuple):
+    """A table."""
+
+    head: list[str]
+    rows: list[list[str]]
+    more: str = ""
+    """What is not shown of it."""
 
 
 class Range(NamedTuple):
@@ -155,3 +164,8 @@ def lines_chart(
         drawn,
         legend if len(drawn) > 1 else [],
     )
+
+
+def clock(longest: float) -> tuple[str, float]:
+    """Unit of a time axis, and its seconds."""
+    return ("s", 1.0) if longest < 600 else ("min", 60.0) if longest < 4 * 3600 else ("h", 3600.0)
