@@ -211,12 +211,28 @@ def test_damaged_pages_do_not_stop_it(tmp_path: Path) -> None:
         known = gather(scan)
     assert known.verdict == "damage"
     assert len([said for said in known.findings if said.finding.name == "damaged-page"]) == 1
-    assert any("1 page cannot be read" in note for note in known.quality_notes)
     ((line,),) = [chart.lines for chart in known.activity]
     assert len(points(line.path)) == 11
     assert line.path.count("M") == 2
     sound = scan[0, :, :, 0, [*range(5), *range(6, 12)]]
     assert known.quality.rows[0][2] == f"{sound.mean():,.1f}"
+
+
+def test_damage_that_is_met_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "MOST_PAGES", 10)  # more are not all looked at
+    scan, _ = read_warned(spoiled(tmp_path))
+    known = gather(scan)
+    assert not known.whole
+    assert known.verdict == "damage"
+    assert "1 page cannot be read" in known.findings[0].finding.sentence
+
+
+def test_events_that_were_cut_are_said(tmp_path: Path) -> None:
+    many = tuple((0.01 + 0.00001 * k, b"0123456789") for k in range(100))
+    scan = made(replace(PLANAR, packets=many), tmp_path)
+    with pytest.warns(ScanReaderWarning, match="cut the descriptions"):
+        assert scan.events
+    assert "cut the descriptions of" in gather(scan).event_rows.more
 
 
 # ------------------------------------------------------------------------------- pixels

@@ -27,7 +27,7 @@ from scanreader.view.charts import (
     path,
     ticks,
 )
-from scanreader.view.html import span
+from scanreader.view.html import counted, span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -149,7 +149,7 @@ def _spread(intervals: Numbers) -> str:
     return "below 0.001 ms" if spread < 1e-6 else f"{1000 * spread:.3g} ms"
 
 
-def events(logged: Logged, found: Sequence[Event]) -> tuple[Chart | None, Rows]:
+def events(logged: Logged, found: Sequence[Event], cut: int = 0) -> tuple[Chart | None, Rows]:
     """What came in while frames were scanned: a row of strokes for each source, and how many there are."""
     times: dict[str, list[float]] = {}
     for event in found:
@@ -180,4 +180,5 @@ def events(logged: Logged, found: Sequence[Event]) -> tuple[Chart | None, Rows]:
     ]
     y = [Tick(round(100 * (n + 0.5) * high, 2), name) for n, name in enumerate(names)]
     chart = Chart("", f"time ({unit})", "", ticks(across, 8), y, drawn, [], 2 + 2 * len(names))
-    return chart, Rows(head, rows)
+    lost = f"ScanImage cut the descriptions of {counted(cut, 'frame')} short: some of their events are missing."
+    return chart, Rows(head, rows, lost if cut else "")

@@ -178,7 +178,7 @@ def _table(caption: str, said: Iterable[tuple[str, str]]) -> str:
         if words
     )
     return (
-        '<table style="border-collapse:collapse;border:none">'
+        '<table style="border-collapse:collapse;border:none;color:inherit;font-size:inherit">'
         f'<caption style="text-align:left;font-weight:bold;color:inherit">{escape(caption)}</caption>'
         f"<tbody>{rows}</tbody></table>"
     )

@@ -17,7 +17,7 @@ import numpy as np
 from scanreader import __version__
 from scanreader.bridges.targets import written
 from scanreader.check import check
-from scanreader.errors import ScanReaderWarning
+from scanreader.errors import Finding, ScanReaderWarning
 from scanreader.files import is_url
 from scanreader.frames import read_events
 from scanreader.view.frame_facts import events, intervals, logged_frames
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from scanreader.errors import Finding
     from scanreader.scans import Scan
     from scanreader.view.charts import Chart, Rows
     from scanreader.view.frame_facts import Logged
@@ -129,7 +128,7 @@ def gather(scan: Scan, progress: Progress = _silent) -> Facts:
         findings = check(scan).findings if whole else scan.findings
         progress("reading times", 0.25)
         logged = logged_frames(sound, whole=whole)
-        found, _ = read_events(sound._pages, logged.table)  # noqa: SLF001 - of one house
+        found, cut = read_events(sound._pages, logged.table)  # noqa: SLF001 - of one house
         progress("reading pixels", 0.35)
         seen = look(sound, progress)
         progress("comparing lines", 0.65)
@@ -137,10 +136,9 @@ def gather(scan: Scan, progress: Progress = _silent) -> Facts:
         progress("drawing", 0.75)
         pictures = _pictures(sound)
         progress("writing", 0.95)
-    heard = _heard(caught)
+    findings = (*_unreadable(caught, findings), *findings)
     interval_facts, interval_chart, outliers = intervals(sound, logged)
-    event_chart, event_rows = events(logged, found)
-    notes = [*about_offsets, *(f"While frames were read: {said}" for said in heard)]
+    event_chart, event_rows = events(logged, found, cut)
     return Facts(
         title=recording(scan),
         version=__version__,
@@ -162,19 +160,21 @@ def gather(scan: Scan, progress: Progress = _silent) -> Facts:
         event_rows=event_rows,
         frames_note=logged.note,
         quality=quality(scan, seen, offsets),
-        quality_notes=[*quality_notes(scan, seen), *notes],
+        quality_notes=[*quality_notes(scan, seen), *about_offsets],
         histograms=histograms(scan, seen),
         settings=[(name, _cut(str(value))) for name, value in scan.settings.raw.items()],
         rois=_cut(scan._block.rois or ""),  # noqa: SLF001 - of one house
     )
 
 
-def _heard(caught: Sequence[warnings.WarningMessage]) -> list[str]:
-    """What was said while a recording was read, each once; other warnings go where they would have gone."""
+def _unreadable(caught: Sequence[warnings.WarningMessage], findings: Sequence[Finding]) -> list[Finding]:
+    """What was met while frames were read, if it is not known yet; other warnings go where they would have gone."""
     for one in caught:
         if not issubclass(one.category, ScanReaderWarning):
             warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
-    return list(dict.fromkeys(str(one.message) for one in caught if issubclass(one.category, ScanReaderWarning)))
+    met = [str(one.message) for one in caught if issubclass(one.category, ScanReaderWarning)][:1]
+    known = any(finding.name == "damaged-page" for finding in findings)
+    return [] if known else [Finding("damaged-page", "damage", "", said) for said in met]
 
 
 def _lenient(scan: Scan) -> Scan:
