@@ -25,8 +25,7 @@ def report(
 ) -> None:
     """Write what a recording is, and how good, as one HTML page that can be mailed.
 
-    Its facts and pictures, brightness over time, intervals between frames, events, saturation, what was found and
-    what it means, and all settings. Of a large recording some frames are read; the page says which.
+    Of a large recording some frames are read, evenly spaced; the page says which.
 
     Example: scanreader report my_scan_*.tif -o my_scan.html
     """
