@@ -422,6 +422,12 @@ class Field:
             f"ROI {', '.join(str(roi) for roi in self.roi_ids)}, centre y {self.y:g}, x {self.x:g} degrees)"
         )
 
+    def _repr_html_(self) -> str:
+        """What notebooks show."""
+        from scanreader.view.html import field_html  # noqa: PLC0415 - it stands on this module
+
+        return field_html(self)
+
 
 # ------------------------------------------------------- fields on a page
 

@@ -51,6 +51,7 @@ from scanreader.layout import Counts, Layout, Part, Stack, Stretch, find_layout,
 from scanreader.pages import BytePlaces
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
     from types import TracebackType
@@ -1206,6 +1207,45 @@ class Scan(Exports):
 
         return plot_layout(self)
 
+    def report(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        overwrite: bool = False,
+        progress: Callable[[str, float], object] | None = None,
+    ) -> None:
+        """Write what the recording is, and how good, as one HTML page that needs nothing but itself.
+
+        It has the facts, what `check` finds and what that means, the pictures, brightness over time, the intervals
+        between frames, the events, saturation, the offset between scan directions (which is shown, and never taken
+        out) and all settings. Of a large recording some frames are read, evenly spaced, and the page says which.
+        Pages that cannot be read are left out.
+
+        Parameters
+        ----------
+        path : path
+            E.g. ``"report.html"``. It has its name when it is whole.
+        overwrite : bool
+            Replace what is there.
+        progress : callable, optional
+            Is told what is done next, and which part of all is done: between 0 and 1.
+
+        Raises
+        ------
+        TargetExistsError
+            If there is something of that name.
+        MissingExtraError
+            If jinja2 or matplotlib is not installed.
+        """
+        from scanreader.bridges import needed  # noqa: PLC0415 - an extra
+
+        needed("jinja2", "report")
+        needed("matplotlib", "report")
+        from scanreader.view.report import write  # noqa: PLC0415 - an extra
+
+        self._refuse_closed()
+        write(self, path, overwrite=overwrite, progress=progress)
+
     def check(self) -> Report:
         """Look at the whole recording for what is missing, doubled, damaged or odd.
 
@@ -1410,6 +1450,12 @@ class Scan(Exports):
             f"<{type(self).__name__} {files}: {_counted(self.num_fields, 'field')} ({shown}), "
             f"{_counted(self.num_channels, 'channel')}, {_counted(self.num_frames, 'frame')}, {self.dtype}>"
         )
+
+    def _repr_html_(self) -> str:
+        """What notebooks show."""
+        from scanreader.view.html import scan_html  # noqa: PLC0415 - it stands on this module
+
+        return scan_html(self)
 
 
 def _fixed(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

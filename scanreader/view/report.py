@@ -1,0 +1,236 @@
+"""A recording on one page: what it is, what it looks like, how good it is, and what that means."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+import warnings
+from dataclasses import dataclass, replace
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jinja2
+import numpy as np
+
+from scanreader import __version__
+from scanreader.bridges.targets import written
+from scanreader.check import check
+from scanreader.errors import Finding, ScanReaderWarning
+from scanreader.files import is_url
+from scanreader.frames import read_events
+from scanreader.view.frame_facts import events, intervals, logged_frames
+from scanreader.view.html import counted, facts, recording, size, span
+from scanreader.view.meanings import MEANING
+from scanreader.view.pixel_facts import activity, histograms, line_offsets, look, quality, quality_notes, sampled
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Sequence
+
+    from matplotlib.figure import Figure
+
+    from scanreader.scans import Scan
+    from scanreader.view.charts import Chart, Rows
+    from scanreader.view.frame_facts import Logged
+
+    Progress = Callable[[str, float], object]
+
+MOST_PAGES = 200_000  # whose descriptions are all read: a million take 8 s, and `check` as long again
+MOST_PNG = 1_800_000  # bytes of a picture: two of them, settings and charts stay below 5 MB
+MOST_TEXT = 20_000  # characters of a setting, or of a list, that are shown
+
+# ------------------------------------------------------------------------- what is shown
+
+
+class Said(NamedTuple):
+    """A finding, and what it means."""
+
+    finding: Finding
+    meaning: str
+
+
+class Drawn(NamedTuple):
+    """A picture."""
+
+    name: str
+    data: str
+    """A PNG, in base64."""
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that the page shows."""
+
+    title: str
+    version: str
+    facts: dict[str, str]
+    files: list[str]
+    findings: list[Said]
+    whole: bool
+    """Whether every page was looked at for them."""
+    checked: str
+    """The same in a sentence."""
+    pictures: list[Drawn]
+    activity: list[Chart]
+    activity_note: str
+    intervals: Chart | None
+    interval_facts: dict[str, str]
+    outliers: Rows
+    events: Chart | None
+    event_rows: Rows
+    frames_note: str
+    """Which frames the intervals and events are of."""
+    quality: Rows
+    quality_notes: list[str]
+    histograms: list[Chart]
+    settings: list[tuple[str, str]]
+    rois: str
+
+    @property
+    def verdict(self) -> str:
+        """The worst of what was found: ``"sound"``, ``"warning"`` or ``"damage"``."""
+        severities = {said.finding.severity for said in self.findings}
+        return next((word for word in ("damage", "warning") if word in severities), "sound")
+
+
+def write(
+    scan: Scan, path: str | os.PathLike[str], *, overwrite: bool = False, progress: Progress | None = None
+) -> None:
+    """Write the page; see `Scan.report`."""
+    with written(path, overwrite=overwrite) as partial:
+        page = render(gather(scan, progress or _silent))
+        partial.write_text(page, "utf-8", errors="replace", newline="\n")
+
+
+def _silent(*_: Any) -> None:
+    """Tell nobody."""
+
+
+def render(known: Facts) -> str:
+    """Make a page of what is known; nothing in it can become a part of the page's own code."""
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    template = resources.files("scanreader.view").joinpath("report.html.jinja").read_text("utf-8")
+    return environment.from_string(template).render(known=known)
+
+
+def gather(scan: Scan, progress: Progress = _silent) -> Facts:
+    """Find out all that the page shows."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ScanReaderWarning)
+        sound = _lenient(scan)
+        progress("looking at the pages", 0.0)
+        many = len(scan._pages)  # noqa: SLF001 - of one house
+        whole = many <= MOST_PAGES
+        findings = check(scan).findings if whole else scan.findings
+        progress("reading times", 0.25)
+        logged = logged_frames(sound, whole=whole)
+        found, cut = read_events(sound._pages, logged.table)  # noqa: SLF001 - of one house
+        progress("reading pixels", 0.35)
+        seen = look(sound, progress)
+        progress("comparing lines", 0.65)
+        offsets, about_offsets = line_offsets(sound)
+        progress("drawing", 0.75)
+        pictures = _pictures(sound)
+        progress("writing", 0.95)
+    findings = (*_unreadable(caught, findings), *findings)
+    interval_facts, interval_chart, outliers = intervals(sound, logged)
+    event_chart, event_rows = events(logged, found, cut)
+    return Facts(
+        title=recording(scan),
+        version=__version__,
+        facts=_facts(scan, logged),
+        files=[f"{Path(file.path).name}, {size(file.size)}" for file in scan._pages.files[:1000]],  # noqa: SLF001
+        findings=_said(findings),
+        whole=whole,
+        checked=f"The IFD and the description of every page were looked at: {many:,}."
+        if whole
+        else f"These are from opening the recording: of {many:,} pages not every one was looked at. "
+        "“scanreader check” does that.",
+        pictures=pictures,
+        activity=activity(sound, seen),
+        activity_note=sampled(scan, seen.frames),
+        intervals=interval_chart,
+        interval_facts=interval_facts,
+        outliers=outliers,
+        events=event_chart,
+        event_rows=event_rows,
+        frames_note=logged.note,
+        quality=quality(scan, seen, offsets),
+        quality_notes=[*quality_notes(scan, seen), *about_offsets],
+        histograms=histograms(scan, seen),
+        settings=[(name, _cut(str(value))) for name, value in scan.settings.raw.items()],
+        rois=_cut(scan._block.rois or ""),  # noqa: SLF001 - of one house
+    )
+
+
+def _unreadable(caught: Sequence[warnings.WarningMessage], findings: Sequence[Finding]) -> list[Finding]:
+    """What was met while frames were read, if it is not known yet; other warnings go where they would have gone."""
+    for one in caught:
+        if not issubclass(one.category, ScanReaderWarning):
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+    met = [str(one.message) for one in caught if issubclass(one.category, ScanReaderWarning)][:1]
+    known = any(finding.name == "damaged-page" for finding in findings)
+    return [] if known else [Finding("damaged-page", "damage", "", said) for said in met]
+
+
+def _lenient(scan: Scan) -> Scan:
+    """Give the same scan, in floats, where pages that cannot be read are NaN."""
+    same = object.__new__(type(scan))
+    pages = scan._pages  # noqa: SLF001 - of one house
+    same.__dict__.update(
+        scan.__getstate__(), _pages=replace(pages, fill=math.nan), dtype=np.result_type(pages.dtype, np.float32)
+    )
+    return same
+
+
+def _said(findings: Sequence[Finding]) -> list[Said]:
+    """Findings with what they mean; what is said of a place and again of the whole is said once."""
+    once = {(finding.name, finding.sentence): finding for finding in reversed(findings)}
+    return [Said(finding, MEANING.get(finding.name, "")) for finding in reversed(once.values())]
+
+
+def _cut(text: str) -> str:
+    if len(text) <= MOST_TEXT:
+        return text
+    return f"{text[:MOST_TEXT]} … ({len(text):,} characters in all)"
+
+
+def _facts(scan: Scan, logged: Logged) -> dict[str, str]:
+    known = facts(scan)
+    pages = scan._pages  # noqa: SLF001 - of one house
+    files = f"{counted(len(pages.files), 'file')}, {size(sum(file.size for file in pages.files))}"
+    first = scan.filenames[0]
+    folder = first.rpartition("/")[0] if is_url(first) else str(Path(first).parent)
+    known = {"Folder": folder, "Files": files, **known}
+    stamps = logged.table["timestamp"][np.isfinite(logged.table["timestamp"])]
+    if len(stamps) > 1 and stamps[-1] > stamps[0]:
+        known["Duration"] = f"{span(float(stamps[-1] - stamps[0]))} from the first frame's time to the last's"
+    known.pop("Recording")
+    return known
+
+
+# ---------------------------------------------------------------------------- pictures
+
+
+def _pictures(scan: Scan) -> list[Drawn]:
+    """The pictures of the fields, and the map of them where there are several."""
+    drawn = [_png("Fields", scan.plot())]
+    if scan.num_fields > 1 or scan.is_multiROI:
+        drawn.append(_png("Where they lie", scan.plot_layout()))
+    return drawn
+
+
+def _png(name: str, figure: Figure) -> Drawn:
+    """A figure as a PNG that is not too large: of less pixels, if it is."""
+    dpi = figure.dpi
+    while True:
+        file = io.BytesIO()
+        figure.savefig(file, format="png", dpi=dpi)
+        if file.tell() <= MOST_PNG or dpi < 20:
+            width, height = (figure.get_size_inches() * 96).round().astype(int).tolist()
+            return Drawn(name, base64.b64encode(file.getvalue()).decode(), width, height)
+        dpi *= 0.95 * math.sqrt(MOST_PNG / file.tell())

@@ -1,0 +1,607 @@
+"""The report: what it says is what the recording is, and a browser shows it."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import shutil
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+from html.parser import HTMLParser
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from common import MESOSCOPE, STACK, VOLUME, read_warned
+from typer.testing import CliRunner
+
+import scanreader
+from scanreader import DamagedPageError, Scan, ScanReaderWarning, TargetExistsError
+from scanreader.cli.commands import app
+from scanreader.pages import Pages
+from scanreader.simulate import Recording, roi, scanfield
+from scanreader.view import frame_facts, pixel_facts, report
+from scanreader.view.charts import Range, area, extremes, hues, marks, path, ticks
+from scanreader.view.meanings import MEANING
+from scanreader.view.report import Facts, gather, render
+
+PLANAR = Recording(frames_per_slice=40, height=20, width=30, channels=(1, 3))
+NASTY = "</script><script>document.title='bad'</script><img src=x onerror=alert(1)>'\"&"
+SECTIONS = ("facts", "findings", "pictures", "activity", "times", "events", "quality", "settings")
+
+
+class Page(HTMLParser):
+    """What a page holds."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def count(self, tag: str) -> int:
+        return sum(name == tag for name, _ in self.tags)
+
+
+def made(recording: Recording, folder: Path, **options: Any) -> Scan:
+    recording.write(folder)
+    return read_warned(folder, **options)[0]
+
+
+def known_of(recording: Recording, folder: Path, **options: Any) -> Facts:
+    return gather(made(recording, folder, **options))
+
+
+def points(drawn: str) -> list[tuple[float, float]]:
+    """The points of a path of lines."""
+    return [(float(x), float(y)) for x, y in re.findall(r"[ML](-?[\d.]+) (-?[\d.]+)", drawn)]
+
+
+def spoiled(folder: Path) -> Path:
+    """A recording of 12 frames of which the page of frame 5 is noise."""
+    (path,) = Recording(frames_per_slice=12).write(folder)
+    with tifffile.TiffFile(path) as tif:
+        first, last = tif.pages[5].offset, tif.pages[6].offset
+    with path.open("r+b") as file:
+        file.seek(first)
+        file.write(np.random.default_rng(0).bytes(last - first))
+    return path
+
+
+# ----------------------------------------------------------------------------- the page
+
+
+@pytest.mark.parametrize("recording", [PLANAR, VOLUME, STACK, MESOSCOPE, Recording(release="3.8", frames_per_slice=5)])
+@pytest.mark.parametrize("raw", [False, True])
+def test_any_recording_has_a_page_of_its_own(recording: Recording, raw: bool, tmp_path: Path) -> None:
+    scan = made(recording, tmp_path / "rec", raw=raw)
+    target = tmp_path / "deep" / "report.html"
+    scan.report(target)
+    text = target.read_text("utf-8")
+    page = Page(text)
+    assert [attrs["id"] for tag, attrs in page.tags if tag == "section"] == list(SECTIONS)
+    assert [attrs["href"] for tag, attrs in page.tags if tag == "a"][: len(SECTIONS)] == [
+        f"#{name}" for name in SECTIONS
+    ]
+    assert not re.search(r"\bnan\b|\binf\b|None", page.text.split("Settings")[-2], re.IGNORECASE)
+    for _, attrs in page.tags:  # nothing is fetched
+        for name in ("src", "href"):
+            value = attrs.get(name) or "#"
+            assert value.startswith(("data:", "#")), value
+    assert "@import" not in text
+    assert "url(" not in text
+    assert len(text) < 5e6
+    with pytest.raises(TargetExistsError):
+        scan.report(target)
+    scan.report(target, overwrite=True)
+    assert [one.name for one in target.parent.iterdir()] == ["report.html"]
+
+
+def test_what_the_header_says_does_not_become_code(tmp_path: Path) -> None:
+    rois = (
+        roi(scanfield((0.0, 0.0), (2.0, 2.0), (8, 16)), name=NASTY),
+        roi(scanfield((3.0, 0.0), (2.0, 2.0), (8, 16))),
+    )
+    nasty = Recording(rois=rois, settings={"hChannels.channelName": [NASTY], "hUser.note": NASTY}, frames_per_slice=3)
+    scan = made(nasty, tmp_path)
+    assert scan.channel_names == [NASTY]
+    page = Page(render(gather(scan)))
+    plain = Page(render(known_of(replace(nasty, settings={}, rois=(rois[1], rois[1])), tmp_path / "plain")))
+    assert page.count("script") == plain.count("script") == 1
+    assert page.count("img") == plain.count("img") == 2
+    assert NASTY in page.text
+
+
+def test_all_settings_are_there(tmp_path: Path) -> None:
+    scan = made(replace(MESOSCOPE, settings={"hUser.long": "x" * 50_000}), tmp_path)
+    known = gather(scan)
+    assert [name for name, _ in known.settings] == list(scan.settings.raw)
+    assert ("SI.hRoiManager.scanZoomFactor", scan.settings.raw["SI.hRoiManager.scanZoomFactor"]) in known.settings
+    assert dict(known.settings)["SI.hUser.long"].endswith("(50,002 characters in all)")
+    assert json.loads(known.rois) == json.loads(scan._block.rois or "")
+
+
+def test_the_template_is_in_the_package() -> None:
+    assert resources.files("scanreader.view").joinpath("report.html.jinja").is_file()
+
+
+def test_a_missing_jinja2_is_one_sentence(tmp_path: Path) -> None:
+    (path,) = PLANAR.write(tmp_path)
+    for missing in ("jinja2", "matplotlib"):
+        code = (
+            f"import sys; sys.modules[{missing!r}] = None\nfrom scanreader import read_scan, MissingExtraError\n"
+            "try: read_scan(sys.argv[1]).report('no.html')\nexcept MissingExtraError as error: print(error)"
+        )
+        done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+        assert done.stdout == f"this needs {missing}: pip install 'scanreader[report]'\n"
+
+
+# ------------------------------------------------------------------------------ findings
+
+
+def names_of_findings() -> set[str]:
+    """Every name that is given to a finding anywhere in the package."""
+    found: set[str] = set()
+    for source in Path(scanreader.__file__).parent.rglob("*.py"):
+        tree = ast.parse(source.read_text("utf-8"))
+        for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
+            given = {
+                target.id: node.value
+                for node in ast.walk(function)
+                if isinstance(node, ast.Assign)
+                for target in node.targets
+                if isinstance(target, ast.Name)
+            }
+            for node in ast.walk(function):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Finding":
+                    first = node.args[0]
+                    value = given[first.id] if isinstance(first, ast.Name) else first
+                    found |= {
+                        one.value
+                        for one in _results(value)
+                        if isinstance(one, ast.Constant) and isinstance(one.value, str)
+                    }
+    return found
+
+
+def _results(value: ast.expr) -> list[ast.expr]:
+    """What an expression may come to: both sides of a condition."""
+    return [*_results(value.body), *_results(value.orelse)] if isinstance(value, ast.IfExp) else [value]
+
+
+def test_every_finding_has_a_meaning() -> None:
+    names = names_of_findings()
+    assert len(names) > 20
+    assert {"dropped-frames", "rate-mismatch", "missing-file", "partial-volume"} <= names
+    assert set(MEANING) == names
+    assert all(len(meaning) > 40 and meaning.endswith(".") for meaning in MEANING.values())
+
+
+def test_findings_are_those_of_check(tmp_path: Path) -> None:
+    scan = made(replace(PLANAR, dropped=(5, 6)), tmp_path)
+    known = gather(scan)
+    assert tuple(said.finding for said in known.findings) == scan.check().findings
+    assert known.verdict == "warning"
+    page = Page(render(known)).text
+    for said in known.findings:
+        assert said.finding.sentence in page
+        assert MEANING[said.finding.name] in page
+    assert known_of(PLANAR, tmp_path / "sound").verdict == "sound"
+
+
+def test_damaged_pages_do_not_stop_it(tmp_path: Path) -> None:
+    scan, _ = read_warned(spoiled(tmp_path))
+    with pytest.raises(DamagedPageError):
+        scan[:]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ScanReaderWarning)
+        known = gather(scan)
+    assert known.verdict == "damage"
+    assert len([said for said in known.findings if said.finding.name == "damaged-page"]) == 1
+    ((line,),) = [chart.lines for chart in known.activity]
+    assert len(points(line.path)) == 11
+    assert line.path.count("M") == 2
+    sound = scan[0, :, :, 0, [*range(5), *range(6, 12)]]
+    assert known.quality.rows[0][2] == f"{sound.mean():,.1f}"
+
+
+def test_damage_that_is_met_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "MOST_PAGES", 10)  # more are not all looked at
+    scan, _ = read_warned(spoiled(tmp_path))
+    known = gather(scan)
+    assert not known.whole
+    assert known.verdict == "damage"
+    assert "1 page cannot be read" in known.findings[0].finding.sentence
+
+
+def test_events_that_were_cut_are_said(tmp_path: Path) -> None:
+    many = tuple((0.01 + 0.00001 * k, b"0123456789") for k in range(100))
+    scan = made(replace(PLANAR, packets=many), tmp_path)
+    with pytest.warns(ScanReaderWarning, match="cut the descriptions"):
+        assert scan.events
+    assert "cut the descriptions of" in gather(scan).event_rows.more
+
+
+# ------------------------------------------------------------------------------- pixels
+
+
+@pytest.mark.parametrize("recording", [PLANAR, VOLUME, MESOSCOPE, STACK])
+def test_values_are_those_of_the_pixels(recording: Recording, tmp_path: Path) -> None:
+    scan = made(recording, tmp_path)
+    seen = pixel_facts.look(report._lenient(scan), lambda *_: None)
+    assert np.array_equal(seen.frames, np.arange(scan.num_frames))
+    for i in range(scan.num_fields):
+        for c in range(scan.num_channels):
+            pixels = scan[i, :, :, c]
+            assert np.allclose(seen.means[i, c], pixels.mean(axis=(0, 1)))
+            least, low, median, high, largest, part = seen.stats[i, c]
+            assert (least, largest) == (pixels.min(), pixels.max())
+            assert part == pytest.approx((pixels == pixels.max()).mean())
+            assert low == np.percentile(pixels, 1, method="inverted_cdf")
+            assert median == np.percentile(pixels, 50, method="inverted_cdf")
+            assert high == pytest.approx(np.percentile(pixels, 99.9, method="inverted_cdf"), abs=1)
+    assert seen.histograms is not None
+    assert seen.histograms.sum() == scan.size
+
+
+def test_lines_go_through_the_means(tmp_path: Path) -> None:
+    scan = made(MESOSCOPE, tmp_path)
+    (chart,) = gather(scan).activity
+    assert [line.label.split(" · ")[1] for line in chart.lines] == [field.name for field in scan.fields]
+    lows, highs = [], []
+    for i, line in enumerate(chart.lines):
+        means, times = scan[i, :, :, 0].mean(axis=(0, 1)), scan.field_timestamps(i)
+        x, y = np.array(points(line.path)).T
+        assert np.corrcoef(x, times)[0, 1] > 0.9999
+        assert np.corrcoef(y, means)[0, 1] < -0.9999
+        lows.append(y.min())
+        highs.append(y.max())
+    assert min(lows) > 0
+    assert max(highs) < 300
+    assert chart.x_label == "time (s)"
+
+
+def test_a_large_recording_is_read_in_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "MOST_PAGES", 500)
+    monkeypatch.setattr(frame_facts, "STRETCHES", 4)
+    monkeypatch.setattr(frame_facts, "FRAMES_EACH", 20)
+    monkeypatch.setattr(pixel_facts, "MOST_BYTES", 16 * 16 * 2 * 2 * 3 * 10)
+    scan = made(replace(VOLUME, volumes=100), tmp_path)
+    counts: list[int] = []
+    texts: list[int] = []
+    read, descriptions = Pages.read, Pages.descriptions
+
+    def counting(self: Pages, pages: Any, *rest: Any) -> None:
+        counts.append(len(pages))
+        read(self, pages, *rest)
+
+    def reading(self: Pages, numbers: Any, *rest: Any) -> list[bytes]:
+        texts.append(len(numbers))
+        return descriptions(self, numbers, *rest)
+
+    monkeypatch.setattr(Pages, "read", counting)
+    monkeypatch.setattr(Pages, "descriptions", reading)
+    monkeypatch.setattr(report, "_pictures", lambda _: [])
+    known = gather(scan)
+    assert sum(counts) <= 2 * 10 * 3 * 2  # for values, and where lines can be compared, again for these
+    assert sum(texts) < 300
+    page = Page(render(known)).text
+    assert not known.whole
+    assert "of 1,000 pages not every one was looked at" in page
+    assert "From 10 of 100 frames of each field and channel" in page
+    assert "From 4 stretches of 20 frames, evenly spaced over 500." in page
+    assert "Nothing wrong was seen" in page
+    assert known.interval_facts["Outliers"].startswith("0 of 76 ")
+
+
+def test_stretches_are_rows_of_the_frame_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frame_facts, "STRETCHES", 5)
+    monkeypatch.setattr(frame_facts, "FRAMES_EACH", 7)
+    for recording in (replace(VOLUME, volumes=30, dropped=(31,)), replace(PLANAR, frames_per_file=15), STACK):
+        scan = made(recording, tmp_path / recording.mode)
+        some = frame_facts.logged_frames(scan, whole=False)
+        every = {(row["file"], row["page"]): row for row in scan.frame_table}
+        assert len(some.table) <= 35
+        for row in some.table:
+            expected = every[row["file"], row["page"]]
+            for name in row.dtype.names:
+                if name != "volume":
+                    assert np.array_equal(row[name], expected[name], equal_nan=row[name].dtype.kind == "f"), name
+
+
+def test_what_is_clipped_is_said(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+
+    def clipped(*_: Any) -> Any:
+        return np.clip(rng.normal(1000, 300, (64, 64)), 0, 1600)
+
+    bright = Recording(height=64, width=64, frames_per_slice=10, pixels=clipped)
+    notes = " ".join(known_of(bright, tmp_path / "a").quality_notes)
+    assert "Channel 1 looks clipped" in notes
+    assert "1,600" in notes
+    dark = replace(bright, pixels=lambda *_: rng.normal(1000, 300, (64, 64)))
+    assert "clipped" not in " ".join(known_of(dark, tmp_path / "b").quality_notes)
+    full = replace(bright, pixels=lambda *_: np.full((64, 64), 32767))
+    assert "reaches the largest value that int16 holds" in " ".join(known_of(full, tmp_path / "c").quality_notes)
+
+
+def test_offsets_between_directions_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Scan] = []
+
+    class Phase:
+        @staticmethod
+        def estimate_line_offset(scan: Scan, *, frames: int) -> Any:
+            asked.append(scan)
+            shape = (scan.num_fields, scan.num_channels)
+            assert frames <= 64
+            found = [[1.25 + i, np.nan] for i in range(shape[0])]
+            return type("Found", (), {"offset": np.array(found), "uncertainty": np.array(found) / 100})
+
+    monkeypatch.setitem(sys.modules, "scanreader.phase", Phase)
+    monkeypatch.setattr(pixel_facts, "MOST_OFFSETS", 4)
+    known = known_of(VOLUME, tmp_path)
+    assert known.quality.head[-1] == "line offset"
+    assert [row[-1] for row in known.quality.rows] == [
+        "+1.25 ± 0.01 pixels", "not told", "not told", "not told", "+2.25 ± 0.02 pixels", "not told"
+    ]  # fmt: skip
+    assert any("2 of 3 fields" in note and "shown only" in note for note in known.quality_notes)
+
+
+# -------------------------------------------------------------------------------- times
+
+
+def test_intervals_that_stand_out_are_listed(tmp_path: Path) -> None:
+    scan = made(replace(PLANAR, channels=(1,)), tmp_path)
+    table = scan.frame_table.copy()
+    period = np.median(np.diff(table["timestamp"]))
+    table["timestamp"][20:] += 3 * period
+    known, chart, outliers = frame_facts.intervals(scan, frame_facts.Logged(table, np.ones(39, np.bool_), ""))
+    assert known["Outliers"].startswith("1 of 39 intervals")
+    assert known["Median"].startswith(f"{1000 * period:.6g} ms")
+    ((at, name, number, milliseconds, medians),) = outliers.rows
+    assert float(at) == pytest.approx(table["timestamp"][20], abs=1e-6)
+    assert (name, number) == (Path(scan.filenames[0]).name, "21")
+    assert float(milliseconds) == pytest.approx(4000 * period, rel=1e-4)
+    assert float(medians) == pytest.approx(4, rel=1e-2)
+    assert chart is not None
+    assert [line.label for line in chart.legend] == ["outliers"]
+    table["timestamp"] = np.nan
+    assert frame_facts.intervals(scan, frame_facts.Logged(table, np.ones(39, np.bool_), ""))[1] is None
+
+
+def test_missing_frames_and_moving_stages_are_no_outliers(tmp_path: Path) -> None:
+    for recording in (replace(PLANAR, dropped=(7, 8, 9)), replace(STACK, frames_per_slice=5), replace(PLANAR, loops=3)):
+        known = known_of(recording, tmp_path / f"{recording.mode}{recording.loops}")
+        assert known.outliers.rows == []
+        assert known.interval_facts["Outliers"].startswith("0 of ")
+
+
+def test_events_have_a_row_each(tmp_path: Path) -> None:
+    triggers = tuple((k % 2, 0.02 + 0.01 * k) for k in range(10))
+    scan = made(replace(PLANAR, triggers=triggers, packets=((0.05, b"a"),)), tmp_path)
+    known = gather(scan)
+    assert known.events is not None
+    counts = {row[0]: int(row[1]) for row in known.event_rows.rows}
+    for source in ("auxTrigger0", "auxTrigger1", "I2C"):
+        assert counts[source] == sum(event.source == source for event in scan.events) > 0
+    assert [tick.text for tick in known.events.y] == [line.label for line in known.events.lines] == sorted(counts)
+
+
+# ------------------------------------------------------------------------------- charts
+
+
+def test_ticks_are_round_and_in_their_places() -> None:
+    for low, high, texts in (
+        (0, 10, ["0", "2", "4", "6", "8", "10"]),
+        (-1.2, 1.1, ["\N{MINUS SIGN}1.0", "\N{MINUS SIGN}0.5", "0.0", "0.5", "1.0"]),
+        (33.3341, 33.3349, ["33.3342", "33.3344", "33.3346", "33.3348"]),
+        (0, 20000, ["0", "5,000", "10,000", "15,000", "20,000"]),
+    ):
+        got = ticks(Range(low, high), 5)
+        assert [tick.text for tick in got] == texts
+        for tick in got:
+            value = float(tick.text.replace(",", "").replace("\N{MINUS SIGN}", "-"))
+            assert tick.at == pytest.approx(100 * (value - low) / (high - low), abs=0.5)
+
+
+def test_lines_break_where_nothing_is_known() -> None:
+    x = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
+    drawn = path(x, np.array([0.0, 1.0, np.nan, 0.5, 0.5]))
+    assert drawn == "M0.0 300.0h0L250.0 0.0M750.0 150.0h0L1000.0 150.0"
+    assert area(np.array([0.25, 0.75]), np.array([0.0, np.nan]), np.array([1.0, np.nan])) == "M0.0 300.0H500.0V0.0H0.0Z"
+    assert marks(np.array([0.5, 0.50001, np.nan]), 0.0, 1.0) == "M500 300V0"
+
+
+def test_ranges_are_never_empty() -> None:
+    for values in ([], [np.nan], [5.0], [0.0, 0.0], [-1e9, -1e9]):
+        shown = Range.of(np.array(values), 0.1)
+        assert shown.high > shown.low
+        assert ticks(shown, 5) is not None
+
+
+def test_columns_keep_the_extremes() -> None:
+    rng = np.random.default_rng(1)
+    x, y = np.sort(rng.uniform(0, 1, 1000)), rng.normal(size=1000)
+    middle, low, high = extremes(x, y, Range(0.0, 1.0), 10)
+    for n in range(10):
+        inside = y[(x >= n / 10) & (x < (n + 1) / 10)]
+        assert (low[n], high[n]) == (inside.min(), inside.max())
+    assert middle[0] == 0.05
+    assert len(set(hues(8))) == 8
+    assert len(set(hues(60))) == 60
+
+
+# ------------------------------------------------------------------------------ the command
+
+
+def run(*words: object) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, ["report", *map(str, words)])
+    assert "Traceback" not in result.output
+    return result.exit_code, result.stdout, re.sub(r"\s+", " ", result.stderr)
+
+
+def test_the_command_writes_what_the_method_writes(tmp_path: Path) -> None:
+    scan = made(replace(PLANAR, dropped=(4,)), tmp_path / "rec")
+    code, out, err = run(tmp_path / "rec", "-o", tmp_path / "a.html")
+    assert (code, err) == (0, "")  # the page says what was found
+    assert out == f"wrote {tmp_path / 'a.html'}\n"
+    scan.report(tmp_path / "b.html")
+    assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
+    code, _, err = run(tmp_path / "rec", "-o", tmp_path / "a.html")
+    assert code == 1
+    assert "--overwrite" in err
+    assert run(tmp_path / "rec", "-o", tmp_path / "a.html", "--overwrite", "--raw")[0] == 0
+    code, _, err = run(tmp_path / "nope.tif")
+    assert code == 1
+    assert err.startswith("error: there is no file or folder")
+
+
+def test_progress_goes_on_to_the_end(tmp_path: Path) -> None:
+    said: list[tuple[str, float]] = []
+    made(VOLUME, tmp_path / "rec").report(tmp_path / "a.html", progress=lambda what, part: said.append((what, part)))
+    parts = [part for _, part in said]
+    assert parts == sorted(parts)
+    assert parts[0] == 0
+    assert 0.9 < parts[-1] <= 1
+
+
+def test_an_interrupted_report_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    PLANAR.write(tmp_path / "rec")
+    monkeypatch.setattr(report, "render", stop)
+    code, out, err = run(tmp_path / "rec", "-o", tmp_path / "a.html")
+    assert (code, out, err) == (130, "", "interrupted: it is not done ")
+    assert [one.name for one in tmp_path.iterdir()] == ["rec"]
+
+
+def test_real_recordings_have_reports(recordings: Path, tmp_path: Path) -> None:
+    for name in (
+        "two_channels_5_7.tif",
+        "volume_two_channels",
+        "slow_stack_20220923_noroi.tif",
+        "legacy_3_8_resaved.tiff",
+    ):
+        scan, _ = read_warned(recordings / name)
+        known = gather(scan)
+        assert (known.interval_facts != {}) == (name != "legacy_3_8_resaved.tiff")
+        assert 10_000 < len(render(known)) < 5_000_000
+
+
+# ---------------------------------------------------------------------------- in a browser
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Any]:
+    webdriver = pytest.importorskip("selenium.webdriver")
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    driver = shutil.which("chromedriver")
+    if program is None or driver is None:
+        pytest.skip("chromium and chromedriver are not here")
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    for flag in (
+        "headless",
+        "no-sandbox",
+        "disable-gpu",
+        "disable-quic",
+        "disable-dev-shm-usage",
+        "no-first-run",
+        "disable-background-networking",
+        "disable-component-update",
+        "disable-sync",
+        f"user-data-dir={tmp_path / 'profile'}",
+    ):
+        options.add_argument(f"--{flag}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=driver))
+    yield chrome
+    chrome.quit()
+
+
+def sized(browser: Any, width: int, height: int, scheme: str = "light") -> None:
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    dark = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", dark)
+
+
+def brightness(browser: Any, element: str, what: str) -> float:
+    said = browser.execute_script(f"return getComputedStyle(document.querySelector({element!r})).{what}")
+    return float(np.mean([float(part) for part in re.findall(r"[\d.]+", said)[:3]]))
+
+
+@pytest.mark.ecosystem
+@pytest.mark.filterwarnings("ignore")
+def test_a_browser_shows_it(browser: Any, tmp_path: Path) -> None:
+    nasty = replace(
+        MESOSCOPE, volumes=20, channels=(1, 2), settings={"hUser.note": NASTY}, triggers=((0, 0.1), (1, 0.3))
+    )
+    scan = made(nasty, tmp_path / "rec")
+    scan.report(tmp_path / "report.html")
+    for width, height, scheme in ((1440, 900, "light"), (390, 844, "dark")):
+        sized(browser, width, height, scheme)
+        browser.get((tmp_path / "report.html").as_uri())
+        assert browser.get_log("browser") == []
+        assert browser.title == "scan_00001.tif"
+        wide, inner = browser.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
+        assert wide <= inner == width
+        contents = browser.execute_script("return getComputedStyle(document.querySelector('nav')).display")
+        assert contents == ("block" if width > 1000 else "none")
+        page, ink = brightness(browser, "body", "backgroundColor"), brightness(browser, "body", "color")
+        assert (page > ink) == (scheme == "light")
+        images = browser.execute_script("return Array.from(document.images, one => [one.complete, one.naturalWidth])")
+        assert len(images) == 2
+        assert all(complete and pixels > 300 for complete, pixels in images)
+        broken = "return Array.from(document.querySelectorAll('svg')).filter(one => one.getBBox().width < 10).length"
+        assert browser.execute_script(broken) == 0
+    field = browser.find_element("id", "filter")
+    every = len(scan.settings.raw)
+    for words, expected in (
+        ("ZOOM", [name for name, value in scan.settings.raw.items() if "zoom" in f"{name}{value}".lower()]),
+        ("hscan2d bidirectional", ["SI.hScan2D.bidirectional"]),
+        ("document.title", ["SI.hUser.note"]),
+        ("nothing of this kind", []),
+        ("", list(scan.settings.raw)),
+    ):
+        field.clear()
+        field.send_keys(words or " ")
+        shown = browser.execute_script(
+            "return Array.from(document.getElementById('rows').rows).filter(r => !r.hidden).map(r => r.cells[0].textContent)"
+        )
+        assert shown == expected
+        count = browser.find_element("id", "count").text
+        assert count == (f"{len(expected)} of {every} settings" if words else f"{every} settings")
+    asked = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    urls = [one["params"]["request"]["url"] for one in asked if one["method"] == "Network.requestWillBeSent"]
+    assert urls
+    assert [url for url in urls if not url.startswith(("file:", "data:", "chrome:", "chrome-untrusted:"))] == []
+
+
+@pytest.mark.ecosystem
+@pytest.mark.filterwarnings("ignore")
+def test_a_notebooks_table_is_legible_in_light_and_dark(browser: Any, tmp_path: Path) -> None:
+    shown = made(MESOSCOPE, tmp_path / "rec")._repr_html_()
+    for scheme, colours in (("light", "background:#fff;color:#111"), ("dark", "background:#111;color:#eee")):
+        (tmp_path / "cell.html").write_text(f'<!doctype html><meta charset="utf-8"><body style="{colours}">{shown}')
+        sized(browser, 800, 600, scheme)
+        browser.get((tmp_path / "cell.html").as_uri())
+        for element in ("caption", "td", "th"):
+            apart = brightness(browser, "body", "backgroundColor") - brightness(browser, element, "color")
+            assert abs(apart) > 150
+        height = browser.execute_script("return document.querySelector('table').offsetHeight")
+        assert height < 420
