@@ -341,16 +341,13 @@ def test_what_is_clipped_is_said(tmp_path: Path) -> None:
 def test_offsets_between_directions_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Scan] = []
 
-    class Phase:
-        @staticmethod
-        def estimate_line_offset(scan: Scan, *, frames: int) -> Any:
-            asked.append(scan)
-            shape = (scan.num_fields, scan.num_channels)
-            assert frames <= 64
-            found = [[1.25 + i, np.nan] for i in range(shape[0])]
-            return type("Found", (), {"offset": np.array(found), "uncertainty": np.array(found) / 100})
+    def estimated(scan: Scan, *, frames: int) -> Any:
+        asked.append(scan)
+        assert frames <= 64
+        found = [[1.25 + i, np.nan] for i in range(scan.num_fields)]
+        return type("Found", (), {"offset": np.array(found), "uncertainty": np.array(found) / 100})
 
-    monkeypatch.setitem(sys.modules, "scanreader.phase", Phase)
+    monkeypatch.setattr(pixel_facts, "estimate_line_offset", estimated)
     monkeypatch.setattr(pixel_facts, "MOST_OFFSETS", 4)
     known = known_of(VOLUME, tmp_path)
     assert known.quality.head[-1] == "line offset"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,6 +10,7 @@ import numpy.typing as npt
 
 from scanreader.errors import HeaderError
 from scanreader.frames import read_timestamps
+from scanreader.phase import estimate_line_offset
 from scanreader.view.charts import MINUS, UNKNOWN, Chart, Line, Range, Rows, Tick, clock, hues, lines_chart, path, ticks
 from scanreader.view.html import counted
 from scanreader.view.plots import evenly
@@ -227,10 +227,6 @@ def histograms(scan: Scan, seen: Seen) -> list[Chart]:
 
 def line_offsets(scan: Scan) -> tuple[Numbers | None, list[str]]:
     """Offset and uncertainty, in pixels, of shape (fields, channels, 2), and what is to be said of them."""
-    try:
-        estimate = importlib.import_module("scanreader.phase").estimate_line_offset
-    except ModuleNotFoundError:
-        return None, []
     largest = max(field.height * field.width for field in scan.fields)
     most = min(MOST_OFFSETS, MOST_COMPARED // largest) // scan.num_channels
     fields = evenly(np.arange(scan.num_fields), max(1, most))
@@ -239,7 +235,7 @@ def line_offsets(scan: Scan) -> tuple[Numbers | None, list[str]]:
     one = sum(f.height * f.width for f in some.fields) * scan.num_channels * scan.dtype.itemsize
     frames = max(1, min(64, MOST_BYTES // max(1, one)))
     try:
-        found = estimate(some, frames=frames)
+        found = estimate_line_offset(some, frames=frames)
     except HeaderError as error:
         return None, [f"No offset between scan directions: {error}."]
     offsets = np.full((scan.num_fields, scan.num_channels, 2), np.nan)
