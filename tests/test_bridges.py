@@ -296,6 +296,10 @@ def test_ome_tiff_is_the_scan(kind: str, request: pytest.FixtureRequest, tmp_pat
         assert np.array_equal(image.transpose(2, 3, 1, 0), scan[i])
     assert xml is not None
     ome = ome_types.from_xml(xml, validate=True)
+    assert ome.creator == "scanreader"
+    scan.to_ome_tiff(tmp_path / "again.ome.tif")
+    with tifffile.TiffFile(tmp_path / "again.ome.tif") as file:
+        assert file.ome_metadata == xml
     assert len(ome.images) == scan.num_fields
     assert ome.images[0].description == scan.header
     for i, (field, image) in enumerate(zip(scan.fields, ome.images, strict=True)):

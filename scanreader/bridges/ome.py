@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -85,7 +86,8 @@ def _facts(scan: ScanLike, i: int) -> dict[str, Any]:
             plane |= {name: [value] * planes, f"{name}Unit": ["µm"] * planes}
     if np.isfinite(times).all():
         plane |= {"DeltaT": np.repeat(times, scan.num_channels).tolist(), "DeltaTUnit": ["s"] * planes}
-    if i == 0:
+    if i == 0:  # of the file; tifffile's own identifier would tell this machine's address
+        facts |= {"Creator": "scanreader", "UUID": str(uuid.uuid5(uuid.NAMESPACE_OID, scan.token))}
         facts["Description"] = scan.header
     if plane and planes <= MOST_PLANES:
         facts["Plane"] = plane
