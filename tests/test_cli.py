@@ -214,7 +214,7 @@ def test_a_command_imports_no_other_and_nothing_to_draw_with(volume: Path) -> No
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
     said = done.stdout.splitlines()[-1]
     assert "scanreader.cli.info" in said
-    for name in ("cli.convert", "cli.check", "cli.demo", "simulate", "bridges", "view", "compat"):
+    for name in ("cli.convert", "cli.check", "cli.demo", "simulate", "bridges", "view.html", "view.plots", "compat"):
         assert f"scanreader.{name}" not in said, name
 
 
@@ -299,7 +299,7 @@ def test_info_says_what_a_recording_is(tmp_path: Path) -> None:
     assert facts["recording"] == "demo_00001_00001.tif … demo_00001_00004.tif"
     assert facts["folder"] == str(tmp_path)
     assert facts["release"] == "ScanImage 2023.1"
-    assert facts["mode"] == "fast volume of 3 slices, 1 flyback frame"
+    assert facts["mode"] == "fast volume of 3 slices, 1 flyback frame left out"
     assert facts["fields"] == "7 of 3 ROIs at 3 depths"
     assert facts["depths"] == "0, 40, 80 µm"
     assert facts["channels"] == "Channel 1, Channel 2"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ import numpy as np
 from scanreader.cli.printing import print_facts, print_json
 from scanreader.cli.sources import Json, Raw, Sources, opened
 from scanreader.frames import read_timestamps
+from scanreader.view import words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from scanreader import Scan
 
 CLOCKS_AGREE = 0.01  # relative difference of the frames' own times from the header's rate that is not worth a word
-SHOWN = 8  # depths and sizes that are given one by one
 
 
 def info(sources: Sources, *, json: Json = False, raw: Raw = False) -> None:
@@ -118,76 +117,27 @@ def shown(scan: Scan) -> dict[str, str | Sequence[str]]:
     return {
         "recording": named(scan),
         "folder": str(Path(scan.filenames[0]).parent),
-        "files": f"{number}, {size(known['file_bytes'])}",
+        "files": f"{number}, {words.size(known['file_bytes'])}",
         "release": f"ScanImage {scan.release}" if scan.release else "not known",
         "began": "" if scan.start_time is None else scan.start_time.isoformat(" ", "milliseconds"),
-        "mode": _mode(scan),
-        "scanner": _scanner(scan),
+        "mode": words.mode(scan),
+        "scanner": words.scanner(scan),
         "fields": _fields(scan),
-        "depths": _depths(scan),
-        "size": _sizes(scan),
-        "channels": ", ".join(_channels(scan)),
-        "frames": _frames(scan),
+        "depths": words.depths(scan),
+        "size": words.sizes(scan.fields),
+        "channels": ", ".join(words.channels(scan)),
+        "frames": words.frames(scan),
         "rate": _rate(scan),
         "duration": _duration(scan, known["duration_s"]),
-        "pixels": f"{scan.dtype}, {size(scan.nbytes)} in memory",
+        "pixels": f"{scan.dtype}, {words.size(scan.nbytes)} in memory",
         **said,
     }
 
 
-def _mode(scan: Scan) -> str:
-    counts, a = scan.layout.counts, scan.stack.averaging
-    words = {"planar": "planar", "fast": "fast volume", "slow": "slow stack"}[scan.stack.mode]
-    if scan.stack.mode != "planar":
-        words += f" of {counted(counts.slices, 'slice')}"
-        words += f", {counts.repeats} frames each" if counts.repeats > 1 else ""
-        words += f", {counted(counts.flyback, 'flyback frame')}" if counts.flyback else ""
-    return words + (f", {a} raw frames averaged into one" if a > 1 else "")
-
-
-def _scanner(scan: Scan) -> str:
-    if not scan.header:
-        return ""
-    kind = "resonant" if scan.is_resonant else "galvo"
-    at = f" at {scan.scanner_frequency:g} Hz" if scan.is_resonant and math.isfinite(scan.scanner_frequency) else ""
-    ways = "lines in both directions" if scan.is_bidirectional else "lines in one direction"
-    zoom = f", zoom {scan.zoom:g}" if math.isfinite(scan.zoom) else ""
-    return f"{kind}{at}, {ways}{zoom}"
-
-
 def _fields(scan: Scan) -> str:
-    depths = counted(scan.num_scanning_depths, "depth")
-    rois = f" of {counted(scan.num_rois, 'ROI')}" if scan.is_multiROI else ""
+    depths = words.counted(scan.num_scanning_depths, "depth")
+    rois = f" of {words.counted(scan.num_rois, 'ROI')}" if scan.is_multiROI else ""
     return f"{scan.num_fields}{rois} at {depths}"
-
-
-def _depths(scan: Scan) -> str:
-    depths = scan.scanning_depths
-    if all(map(math.isnan, depths)):
-        return ""
-    texts = [f"{z:g}" for z in depths]
-    return f"{', '.join(texts if len(texts) <= SHOWN else [*texts[:3], '…', texts[-1]])} µm"
-
-
-def _sizes(scan: Scan) -> list[str]:
-    """Sizes of the fields, those that are alike on one line."""
-    sizes = Counter((f.height, f.width, f"{f.height_in_microns:.4g}", f"{f.width_in_microns:.4g}") for f in scan.fields)
-    lines = []
-    for (height, width, tall, wide), many in sizes.most_common(SHOWN):
-        microns = "" if "nan" in (tall, wide) else f", {tall} x {wide} µm"
-        lines.append(f"{f'{many} of ' if len(sizes) > 1 else ''}{height} x {width} pixels{microns}")
-    return lines + [f"{len(sizes) - SHOWN} more sizes"] * (len(sizes) > SHOWN)
-
-
-def _channels(scan: Scan) -> list[str]:
-    pairs = zip(scan.channel_numbers, scan.channel_names, strict=True)
-    return [name if str(number) in name else f"{name} ({number})" for number, name in pairs]
-
-
-def _frames(scan: Scan) -> str:
-    asked = scan.num_requested_frames
-    wanted = f" of {asked:.0f} that were asked for" if math.isfinite(asked) and asked != scan.num_frames else ""
-    return f"{scan.num_frames}{wanted}"
 
 
 def _rate(scan: Scan) -> str:
@@ -205,27 +155,4 @@ def _duration(scan: Scan, seconds: float) -> str:
     if scan.stack.mode == "slow":
         by_rate *= scan.num_scanning_depths
     longer = math.isfinite(by_rate) and seconds > by_rate + max(CLOCKS_AGREE * by_rate, _period(scan))
-    return span(seconds) + (f" from first to last, {span(by_rate)} of frames" if longer else "")
-
-
-def span(seconds: float) -> str:
-    """A time span in words."""
-    if seconds < 120:
-        return f"{seconds:.4g} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return (f"{hours} h " if hours else "") + f"{minutes} min {rest} s"
-
-
-def size(many: float) -> str:
-    """A number of bytes in words."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if many < 1000:
-            return f"{many:.4g} {unit}"
-        many /= 1000
-    return f"{many:.4g} TB"
-
-
-def counted(count: int, what: str) -> str:
-    """A number of things in words."""
-    return f"{count} {what}{'' if count == 1 else 's'}"
+    return words.span(seconds) + (f" from first to last, {words.span(by_rate)} of frames" if longer else "")

@@ -27,7 +27,7 @@ from scanreader.view.charts import (
     path,
     ticks,
 )
-from scanreader.view.html import counted, span
+from scanreader.view.words import counted, span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

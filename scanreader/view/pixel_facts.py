@@ -12,8 +12,8 @@ from scanreader.errors import HeaderError
 from scanreader.frames import read_timestamps
 from scanreader.phase import estimate_line_offset
 from scanreader.view.charts import MINUS, UNKNOWN, Chart, Line, Range, Rows, Tick, clock, hues, lines_chart, path, ticks
-from scanreader.view.html import counted
 from scanreader.view.plots import evenly
+from scanreader.view.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -21,9 +21,10 @@ from scanreader.errors import Finding, ScanReaderWarning
 from scanreader.files import is_url
 from scanreader.frames import read_events
 from scanreader.view.frame_facts import events, intervals, logged_frames
-from scanreader.view.html import counted, facts, recording, size, span
+from scanreader.view.html import facts, recording
 from scanreader.view.meanings import MEANING
 from scanreader.view.pixel_facts import activity, histograms, line_offsets, look, quality, quality_notes, sampled
+from scanreader.view.words import counted, size, span
 
 if TYPE_CHECKING:
     import os

@@ -1,0 +1,95 @@
+"""Facts of a recording in words, with units."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from scanreader.fields import Field
+    from scanreader.scans import Scan
+
+MINUS = str.maketrans("-", "\N{MINUS SIGN}")
+TIMES = "\N{MULTIPLICATION SIGN}"
+SHOWN = 6  # depths and sizes that are given one by one
+MODES = {"planar": "one plane", "fast": "fast volume", "slow": "slow stack"}
+
+
+def mode(scan: Scan) -> str:
+    """How planes follow each other."""
+    counts, averaging = scan.layout.counts, scan.stack.averaging
+    words = [MODES[scan.stack.mode]]
+    if scan.stack.mode != "planar":
+        words = [f"{words[0]} of {counted(counts.slices, 'slice')}"]
+        words += [f"{counts.repeats} frames of each"] if counts.repeats > 1 else []
+        words += [f"{counted(counts.flyback, 'flyback frame')} left out"] if counts.flyback else []
+    return ", ".join(words + ([f"each frame the mean of {averaging}"] if averaging > 1 else []))
+
+
+def scanner(scan: Scan) -> str:
+    """What scanned it, and how."""
+    if not scan.header:
+        return ""
+    words = ["resonant" if scan.is_resonant else "galvo"]
+    if scan.is_resonant and math.isfinite(scan.scanner_frequency):
+        words = [f"resonant at {scan.scanner_frequency:g} Hz"]
+    words.append(f"lines in {'both directions' if scan.is_bidirectional else 'one direction'}")
+    return ", ".join(words + ([f"zoom {scan.zoom:g}"] if math.isfinite(scan.zoom) else []))
+
+
+def sizes(fields: Sequence[Field]) -> list[str]:
+    """Sizes of fields in pixels and µm, those that are alike once."""
+    sizes = Counter((f.height, f.width, f"{f.height_in_microns:.4g}", f"{f.width_in_microns:.4g}") for f in fields)
+    said = []
+    for (height, width, tall, wide), many in sizes.most_common(SHOWN):
+        microns = "" if "nan" in (tall, wide) else f" ({tall} {TIMES} {wide} µm)"
+        said.append(f"{f'{many} of ' if len(sizes) > 1 else ''}{height} {TIMES} {width} pixels{microns}")
+    return said + [f"{len(sizes) - SHOWN} more sizes"] * (len(sizes) > SHOWN)
+
+
+def depths(scan: Scan) -> str:
+    """Depths of the slices, in µm; '' if they are not known."""
+    zs = scan.scanning_depths
+    if all(map(math.isnan, zs)):
+        return ""
+    texts = [f"{round(z, 2):g}".translate(MINUS) for z in zs]
+    return f"{', '.join(texts if len(texts) <= SHOWN else [*texts[:3], '…', texts[-1]])} µm"
+
+
+def channels(scan: Scan) -> list[str]:
+    """Names of the channels, with their numbers."""
+    pairs = zip(scan.channel_numbers, scan.channel_names, strict=True)
+    return [name if str(number) in name else f"{name} (channel {number})" for number, name in pairs]
+
+
+def frames(scan: Scan) -> str:
+    """How many frames, of how many that were asked for."""
+    asked = scan.num_requested_frames
+    wanted = f" of {asked:,.0f} that were asked for" if math.isfinite(asked) and asked != scan.num_frames else ""
+    return f"{scan.num_frames:,}{wanted}"
+
+
+def span(seconds: float) -> str:
+    """A time span in words."""
+    if seconds < 120:
+        return f"{seconds:.4g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return (f"{hours} h " if hours else "") + f"{minutes} min {rest} s"
+
+
+def size(many: float) -> str:
+    """A number of bytes in words."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if many < 1000:
+            return f"{many:.4g} {unit}"
+        many /= 1000
+    return f"{many:.4g} TB"
+
+
+def counted(count: int, what: str) -> str:
+    """A number of things in words."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
