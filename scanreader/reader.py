@@ -13,7 +13,6 @@ from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
-from urllib.request import url2pathname
 
 import numpy as np
 
@@ -299,6 +298,8 @@ def _resolve_one(name: Any) -> list[Place]:
 def _resolve_url(url: str) -> list[Place]:
     """Files behind a URL; those of this machine by their paths, which is quicker."""
     if url.lower().startswith("file://"):
+        from urllib.request import url2pathname  # noqa: PLC0415 - it brings all of http
+
         host, slash, path = url[len("file://") :].partition("/")
         if host not in ("", "localhost"):
             raise PathnameError(f"{url!r} names a file of another machine ({host}): give its path")

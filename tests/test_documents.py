@@ -201,6 +201,18 @@ def test_importing_needs_numpy_and_tifffile_alone() -> None:
         "print(sorted(m for m in new if m not in {*sys.stdlib_module_names, 'scanreader', 'numpy', 'tifffile'}))"
     )
     assert run("-c", code).stdout.strip() == "[]"
+    light = "import sys, numpy, tifffile; b = set(sys.modules); import scanreader; print(sorted(set(sys.modules) - b))"
+    brought = run("-c", light).stdout
+    for module in (
+        "urllib.request",
+        "http.client",
+        "ssl",
+        "zipfile",
+        "scanreader.remote",
+        "scanreader.bridges",
+        "scanreader.view",
+    ):
+        assert f"'{module}'" not in brought, module
 
 
 # ------------------------------------------------ the page of the older scanreader
