@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import math
 import os
 import re
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     Place = Path | Url
 
 SUFFIXES = (".tif", ".tiff")
+MOST_NAMES = 5000  # in a folder that are compared with one that is not there
 OPENERS = 16  # files behind URLs that are opened at once
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
@@ -291,8 +293,20 @@ def _resolve_one(name: Any) -> list[Place]:
         raise PathnameError(f"the folder {str(path)!r} holds no TIFF file (folders in it are not searched)")
     if not matches:
         what = "no file matches" if glob.has_magic(text) else "there is no file or folder"
-        raise PathnameError(f"{what} {text!r} (looked in {str(path.absolute().parent)!r})")
+        raise PathnameError(f"{what} {text!r} (looked in {str(path.absolute().parent)!r}{_suggestion(path)})")
     return matches
+
+
+def _suggestion(path: Path) -> str:
+    """The name in its folder that a path may have meant."""
+    import difflib  # noqa: PLC0415 - for names that are wrong alone
+
+    try:
+        names = [p.name for p in itertools.islice(path.absolute().parent.iterdir(), MOST_NAMES)]
+    except (OSError, ValueError):
+        return ""
+    near = difflib.get_close_matches(path.name, names, 1, 0.8)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def _resolve_url(url: str) -> list[Place]:

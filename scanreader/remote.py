@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import io
 import os
@@ -131,6 +132,9 @@ def expand(url: str, suffixes: tuple[str, ...]) -> list[Url]:
             return sorted(one for one in here.iterdir() if one.suffix.lower() in suffixes)
     except _failures() as error:
         raise PathnameError(f"{url!r} cannot be listed: {_said(error)}") from error
+    if _is_http(url) and here.suffix.lower() not in suffixes:  # a folder's, perhaps
+        with contextlib.suppress(OSError):
+            return sorted(one for one in here.iterdir() if one.suffix.lower() in suffixes) or [here]
     return [here]
 
 
@@ -421,9 +425,11 @@ class RemoteFile(OpenFile):
                     found[i] = bytes(answer)
             if not why:
                 return [found[i] for i in range(len(ranges))]
-            if pause is not None:
-                time.sleep(pause)
-        raise UnreachableError(f"{self.path!r} cannot be read {why} ({len(RETRIES) + 1} tries)")
+            if pause is None or any(isinstance(answer, FileNotFoundError) for answer in answers):
+                break
+            time.sleep(pause)
+        tries = f" ({len(RETRIES) + 1} tries)" if pause is None else ""
+        raise UnreachableError(f"{self.path!r} cannot be read {why}{tries}")
 
     def announce(self, offset: int, size: int) -> None:
         """Nothing: requests are made when bytes are needed."""

@@ -98,10 +98,10 @@ def test_fields_of_other_sizes_make_no_array(tmp_path: Path) -> None:
     [
         (("--fields", "2,0"), np.s_[[2, 0]]),
         (("--fields", "1:"), np.s_[1:]),
-        (("--channels", "1"), np.s_[:, :, :, [1]]),
-        (("--channels=-1",), np.s_[:, :, :, [-1]]),
+        (("--channels", "2"), np.s_[:, :, :, [1]]),
+        (("--channel", "Channel 2", "--channel", "1"), np.s_[:, :, :, [1, 0]]),
         (("--frames", "1:4:2"), np.s_[..., 1:4:2]),
-        (("--frames", "3,0", "--channels", "0", "--trim-x", "2", "1"), np.s_[:, :, 2:-1, [0], [3, 0]]),
+        (("--frames", "3,0", "--channels", "1", "--trim-x", "2", "1"), np.s_[:, :, 2:-1, [0], [3, 0]]),
     ],
     ids=str,
 )
@@ -134,7 +134,8 @@ def test_takes_files_that_the_shell_found(tmp_path: Path) -> None:
     ("words", "sentence"),
     [
         (("--fields", "7"), "field 7 is out of bounds"),
-        (("--channels", "x"), "neither numbers"),
+        (("--channels", "x"), "there is no channel 'x': the recording has 1 (Channel 1), 2 (Channel 2)"),
+        (("--fields", "x"), "neither numbers"),
         (("--frames", "9:"), "no frame is picked"),
         (("--workers", "2"), "--workers is not for .npy"),
         (("--timezone", "UTC"), "--timezone is not for .npy"),

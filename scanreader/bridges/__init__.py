@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
 
 from scanreader.extras import needed
 from scanreader.files import is_url
@@ -15,14 +18,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    import numpy as np
     import numpy.typing as npt
 
     from scanreader.fields import Field
     from scanreader.pages import BytePlaces
 
 
-__all__ = ["ScanLike", "facts", "field_facts", "frames_at_a_time", "needed"]
+__all__ = ["ScanLike", "facts", "field_facts", "frames_at_a_time", "is_even", "needed"]
+
+
+UNEVEN, MOST_EVEN = 0.1, 0.9  # of an interval; of all: some frames may be missing
 
 
 class ScanLike(Protocol):
@@ -75,6 +80,15 @@ def facts(scan: ScanLike) -> dict[str, Any]:
     if scan.start_time is not None:
         said["start_time"] = scan.start_time.isoformat()
     return _known(said)
+
+
+def is_even(scan: ScanLike, times: npt.NDArray[np.float64]) -> bool:
+    """Whether frames follow each other at the scan's rate: those of a slow stack's slice do not, nor do repeats."""
+    if not (math.isfinite(scan.fps) and scan.fps > 0):
+        return False
+    intervals = np.diff(times)
+    intervals = intervals[np.isfinite(intervals)]
+    return not intervals.size or bool(np.mean(np.abs(intervals * scan.fps - 1) < UNEVEN) > MOST_EVEN)
 
 
 def _name(path: str) -> str:

@@ -6,20 +6,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scanreader.bridges.targets import steps, written
+from scanreader.bridges import frames_at_a_time
+from scanreader.bridges.targets import written
 from scanreader.errors import FieldDimensionMismatch
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterator
 
     from scanreader.bridges import ScanLike
     from scanreader.bridges.targets import Progress
 
 
+MOST = 64 << 20  # bytes that are held
+
+
 def to_npy(
     scan: ScanLike, path: str | os.PathLike[str], *, overwrite: bool = False, progress: Progress | None = None
 ) -> None:
-    """Write the array of a scan whose fields are of one size, some frames at a time.
+    """Write the array of a scan whose fields are of one size, some rows at a time.
 
     Raises
     ------
@@ -32,13 +37,23 @@ def to_npy(
     if len(sizes) > 1:
         raise FieldDimensionMismatch(f"fields differ in size ({sorted(sizes)}): write them one by one (--per-field)")
     shape = (scan.num_fields, *sizes.pop(), scan.num_channels, scan.num_frames)
-    with written(path, overwrite=overwrite) as partial:
-        out = np.lib.format.open_memmap(partial, "w+", scan.dtype, shape)
-        for field in range(scan.num_fields):
-            for frames in steps(scan, field):
-                part = scan[field, :, :, :, frames]
-                out[field, :, :, :, frames] = part
-                if progress is not None:
-                    progress(part.nbytes)
-        out.flush()
-        del out
+    header = {"descr": np.lib.format.dtype_to_descr(scan.dtype), "fortran_order": False, "shape": shape}
+    with written(path, overwrite=overwrite) as partial, partial.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for field, rows, columns in _blocks(shape, scan.dtype.itemsize):
+            part = np.ascontiguousarray(scan[field, rows, columns])
+            file.write(part.data)
+            if progress is not None:
+                progress(part.nbytes)
+
+
+def _blocks(shape: tuple[int, ...], itemsize: int) -> Iterator[tuple[int, slice, slice]]:
+    """Parts of a field, of all frames, in the order in which numpy's files have them, of about 64 MiB."""
+    fields, height, width, channels, frames = shape
+    pixel = channels * frames * itemsize
+    rows = frames_at_a_time(width * pixel)
+    columns = width if rows > 1 or width * pixel <= MOST else frames_at_a_time(pixel)
+    for field in range(fields):
+        for y in range(0, height, rows):
+            for x in range(0, width, columns):
+                yield field, slice(y, min(height, y + rows)), slice(x, min(width, x + columns))

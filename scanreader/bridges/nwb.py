@@ -15,11 +15,12 @@ from pynwb import NWBHDF5IO, NWBFile
 from pynwb.device import Device
 from pynwb.ophys import ImagingPlane, OnePhotonSeries, OpticalChannel, TwoPhotonSeries
 
-from scanreader.bridges.targets import written
+from scanreader.bridges.targets import hearing, written
 from scanreader.errors import HeaderError, ScanKeyError, ScanReaderWarning
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable
     from datetime import datetime, tzinfo
 
     import numpy.typing as npt
@@ -33,11 +34,15 @@ SERIES = {"TwoPhotonSeries": TwoPhotonSeries, "OnePhotonSeries": OnePhotonSeries
 class Frames(GenericDataChunkIterator):  # type: ignore[misc] # hdmf does not say its type
     """One channel of a field as NWB lays it out, (frames, columns, rows), read some at a time."""
 
-    def __init__(self, scan: ScanLike, field: int, channel: int, progress: Progress | None) -> None:
-        self.scan, self.field, self.channel, self.progress = scan, field, channel, progress
+    def __init__(
+        self, scan: ScanLike, field: int, channel: int, progress: Progress | None, asks: list[Callable[[], None]]
+    ) -> None:
+        self.scan, self.field, self.channel, self.progress, self.asks = scan, field, channel, progress, asks
         super().__init__(buffer_gb=0.1)
 
     def _get_data(self, selection: tuple[slice, ...]) -> npt.NDArray[Any]:
+        for ask in self.asks:
+            ask()
         frames, columns, rows = selection
         part = self.scan[self.field, rows, columns, self.channel, frames].transpose(2, 1, 0)
         if self.progress is not None:
@@ -75,6 +80,7 @@ def to_nwb(
     nwb = NWBFile(**{**known, **facts, "session_start_time": start})
     device = Device(name="Microscope", description=f"Microscope controlled by ScanImage {scan.release}")
     nwb.add_device(device)
+    asks: list[Callable[[], None]] = []  # what is asked between chunks
     for i, field in enumerate(scan.fields):
         channels = [
             OpticalChannel(name=name, description="A detector channel of ScanImage", emission_lambda=emission_lambda)
@@ -89,7 +95,7 @@ def to_nwb(
                 SERIES[series](
                     name=f"{series}Field{i}Channel{channel}",
                     description=described,
-                    data=H5DataIO(Frames(scan, i, channel, progress), compression="gzip"),
+                    data=H5DataIO(Frames(scan, i, channel, progress, asks), compression="gzip"),
                     imaging_plane=plane,
                     unit="n.a.",
                     dimension=[field.width, field.height],
@@ -98,7 +104,8 @@ def to_nwb(
             )
     # ScanImage's own words go along whole.
     nwb.add_scratch(scan.header, name="scanimage_header", description="The header that ScanImage wrote, as it stands")
-    with written(path, overwrite=overwrite) as partial, NWBHDF5IO(str(partial), "w") as io:
+    with written(path, overwrite=overwrite) as partial, hearing() as ask, NWBHDF5IO(str(partial), "w") as io:
+        asks.append(ask)
         io.write(nwb)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tifffile
 
+from scanreader.bridges import is_even
 from scanreader.bridges.targets import steps, written
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def _facts(scan: ScanLike, i: int) -> dict[str, Any]:
             "PhysicalSizeYUnit": "µm",
         }
     times = scan.field_timestamps(i)
-    if math.isfinite(scan.fps) and scan.fps > 0:
+    if is_even(scan, times):
         facts |= {"TimeIncrement": 1 / scan.fps, "TimeIncrementUnit": "s"}
     if scan.start_time is not None:
         facts["AcquisitionDate"] = scan.start_time.isoformat()

@@ -6,6 +6,8 @@ import contextlib
 import json
 import os
 import shutil
+import signal
+import threading
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
@@ -24,6 +26,29 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
+def hearing() -> Iterator[Callable[[], None]]:
+    """Give what raises KeyboardInterrupt, called between chunks, after Ctrl-C.
+
+    Callbacks of libraries that write files may swallow Python's own. Only the main thread hears of Ctrl-C.
+    """
+    pressed: list[int] = []
+
+    def ask() -> None:
+        if pressed:
+            raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield ask
+        return
+    before = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
+    try:
+        yield ask
+        ask()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
 def written(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Path]:
     """Give a name beside the target to write to; it takes the target's place when all is written, else it is removed.
 
@@ -34,6 +59,7 @@ def written(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Path]:
     """
     target = local(path)
     _refuse_existing(target, overwrite=overwrite)
+    made = not target.parent.exists()
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".partial-{os.getpid()}-{target.name}")
     try:
@@ -46,6 +72,9 @@ def written(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Path]:
             shutil.rmtree(partial)
         else:
             partial.unlink(missing_ok=True)
+        if made:
+            with contextlib.suppress(OSError):  # it has the target in it
+                target.parent.rmdir()
 
 
 def local(path: str | os.PathLike[str]) -> Path:

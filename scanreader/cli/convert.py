@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from datetime import datetime  # noqa: TC003 - typer looks at it
 from functools import partial
 from pathlib import Path  # noqa: TC003 - typer looks at it
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +12,7 @@ import typer
 
 from scanreader.bridges import needed
 from scanreader.bridges.npy import to_npy
-from scanreader.cli.sources import Join, Sources, opened
+from scanreader.cli.sources import CHANNELS, Join, Sources, channel_indices, opened
 from scanreader.cli.telling import INTERRUPTED, say
 from scanreader.errors import ScanKeyError, TargetExistsError
 
@@ -41,8 +42,12 @@ def convert(
         Path,
         typer.Argument(metavar="TARGET", help=f"What to write, its format by its name: {KINDS}.", show_default=False),
     ],
-    fields: Annotated[str | None, typer.Option(metavar="0,2|0:4", help="Which fields.", show_default=False)] = None,
-    channels: Annotated[str | None, typer.Option(metavar="0,1", help="Which channels.", show_default=False)] = None,
+    fields: Annotated[
+        str | None, typer.Option("--fields", "--field", metavar="0,2|0:4", help="Which fields.", show_default=False)
+    ] = None,
+    channels: Annotated[
+        list[str] | None, typer.Option("--channels", "--channel", help=CHANNELS, show_default=False)
+    ] = None,
     frames: Annotated[
         str | None, typer.Option(metavar="START:STOP:STEP", help="Which frames.", show_default=False)
     ] = None,
@@ -60,6 +65,9 @@ def convert(
     timezone: Annotated[
         str | None, typer.Option(help="Of the microscope's clock, e.g. Europe/Zurich (.nwb).", show_default=False)
     ] = None,
+    start: Annotated[
+        datetime | None, typer.Option(help="When the session began, where the header does not say (.nwb).")
+    ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Threads that write (.zarr).", show_default=False)] = None,
     dask: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Write from this dask scheduler's workers (.zarr).")
@@ -68,14 +76,14 @@ def convert(
 ) -> None:
     """Write a recording in another format.
 
-    Example: scanreader convert 'my_scan_*.tif' my_scan.ome.tif --channels 0 --frames 0:1000
+    Example: scanreader convert 'my_scan_*.tif' my_scan.ome.tif --channels 1 --frames 0:1000
     """
     suffix = _suffix(target)
     scan = opened(source, join=join, dtype=dtype)
     scan = scan.trimmed(left=trim_x[0], right=trim_x[1], top=trim_y[0], bottom=trim_y[1])
-    chosen = scan.select(fields=_some(fields), channels=_some(channels), frames=_some(frames))
+    chosen = scan.select(fields=_some(fields), channels=channel_indices(scan, channels), frames=_some(frames))
     try:
-        with _options(suffix, timezone, workers, dask) as options:
+        with _options(suffix, timezone, start, workers, dask) as options:
             _write(chosen, target, suffix, per_field=per_field, overwrite=overwrite, options=options)
     except KeyboardInterrupt:
         rest = "the same command goes on from here" if SUFFIXES[suffix] == "to_ome_zarr" else "nothing was written"
@@ -116,7 +124,9 @@ def _some(said: str | None) -> slice | list[int]:
 
 
 @contextlib.contextmanager
-def _options(suffix: str, timezone: str | None, workers: int | None, dask: str | None) -> Iterator[dict[str, Any]]:
+def _options(
+    suffix: str, timezone: str | None, start: datetime | None, workers: int | None, dask: str | None
+) -> Iterator[dict[str, Any]]:
     """What only some formats take; the connection to dask's workers is closed at the end.
 
     Raises
@@ -126,6 +136,7 @@ def _options(suffix: str, timezone: str | None, workers: int | None, dask: str |
     """
     wanted = {
         "--timezone": (timezone, "to_nwb"),
+        "--start": (start, "to_nwb"),
         "--workers": (workers, "to_ome_zarr"),
         "--dask": (dask, "to_ome_zarr"),
     }
@@ -133,6 +144,8 @@ def _options(suffix: str, timezone: str | None, workers: int | None, dask: str |
         if value is not None and SUFFIXES[suffix] != method:
             raise ScanKeyError(f"{name} is not for {suffix}: see scanreader convert --help")
     options: dict[str, Any] = {} if timezone is None else {"timezone": timezone}
+    if start is not None:
+        options["session_start_time"] = start
     if workers is not None:
         options["workers"] = workers
     if dask is None:

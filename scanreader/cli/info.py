@@ -6,11 +6,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from scanreader.cli.printing import print_facts, print_json
 from scanreader.cli.sources import Json, Raw, Sources, opened
-from scanreader.frames import read_timestamps
 from scanreader.view import words
 
 if TYPE_CHECKING:
@@ -71,33 +68,11 @@ def facts(scan: Scan) -> dict[str, Any]:
         "frames": scan.num_frames,
         "requested_frames": scan.num_requested_frames,
         "rate_hz": scan.fps,
-        "duration_s": duration(scan),
+        "duration_s": words.duration(scan),
         "dtype": str(scan.dtype),
         "bytes": scan.nbytes,
         "findings": [finding._asdict() for finding in scan.findings],
     }
-
-
-def duration(scan: Scan) -> float:
-    """Seconds from the start of the first frame to the end of the last, by their own times; else by the rate.
-
-    Two descriptions are read, however long the recording is.
-    """
-    by_rate = scan.num_frames / scan.fps if scan.fps else math.nan
-    if not scan.num_frames:
-        return 0.0
-    ends = [
-        scan.layout.page_numbers(slice_id, 0, np.array([frame]))
-        for slice_id, frame in ((0, 0), (scan.num_scanning_depths - 1, scan.num_frames - 1))
-    ]
-    first, last = read_timestamps(scan._pages, np.concatenate(ends)).tolist()  # noqa: SLF001 - of one house
-    seconds = float(last - first + scan.stack.averaging * _period(scan))  # an averaged frame has its last one's stamp
-    return seconds if seconds > 0 else by_rate
-
-
-def _period(scan: Scan) -> float:
-    """Seconds of a raw frame; 0 if unknown."""
-    return 1 / scan.scan_frame_rate if scan.scan_frame_rate > 0 else 0.0
 
 
 def _bytes(scan: Scan) -> int:
@@ -116,7 +91,7 @@ def shown(scan: Scan) -> dict[str, str | Sequence[str]]:
         said.setdefault(finding.severity, []).append(finding.sentence)
     return {
         "recording": named(scan),
-        "folder": str(Path(scan.filenames[0]).parent),
+        "folder": words.folder(scan),
         "files": f"{number}, {words.size(known['file_bytes'])}",
         "release": f"ScanImage {scan.release}" if scan.release else "not known",
         "began": "" if scan.start_time is None else scan.start_time.isoformat(" ", "milliseconds"),
@@ -145,7 +120,8 @@ def _rate(scan: Scan) -> str:
         return "not known"
     raw = scan.scan_frame_rate
     more = f", raw frames at {raw:.6g} Hz" if math.isfinite(raw) and not math.isclose(raw, scan.fps) else ""
-    return f"{scan.fps:.6g} Hz{more}"
+    within = " within a slice" if scan.is_slow_stack else ""
+    return f"{scan.fps:.6g} Hz{within}{more}"
 
 
 def _duration(scan: Scan, seconds: float) -> str:
@@ -154,5 +130,5 @@ def _duration(scan: Scan, seconds: float) -> str:
     by_rate = scan.num_frames / scan.fps if scan.fps else math.nan
     if scan.stack.mode == "slow":
         by_rate *= scan.num_scanning_depths
-    longer = math.isfinite(by_rate) and seconds > by_rate + max(CLOCKS_AGREE * by_rate, _period(scan))
+    longer = math.isfinite(by_rate) and seconds > by_rate + max(CLOCKS_AGREE * by_rate, words.period(scan))
     return words.span(seconds) + (f" from first to last, {words.span(by_rate)} of frames" if longer else "")

@@ -13,7 +13,7 @@ import typer
 from scanreader.cli.printing import as_json, on_terminal, print_json
 from scanreader.cli.sources import Json, opened
 from scanreader.cli.telling import is_coloured, printable
-from scanreader.errors import ScanKeyError, UnknownSettingError
+from scanreader.errors import HeaderError, ScanKeyError, UnknownSettingError
 
 if TYPE_CHECKING:
     from scanreader.header import Header
@@ -46,7 +46,10 @@ def metadata(words: Words, *, json: Json = False, grep: Grep = "") -> None:
     Example: scanreader metadata my_scan_00001.tif --grep 'zoom|power'
     """
     sources, key = split(words)
-    header = opened(sources, raw=True, tell=False).settings
+    scan = opened(sources, raw=True, tell=False)
+    if not scan.header:
+        raise HeaderError(f"{Path(scan.filenames[0]).name} has no header of ScanImage's: another program wrote it")
+    header = scan.settings
     names = list(header)
     if key:
         if key in header:

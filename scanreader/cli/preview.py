@@ -9,13 +9,12 @@ import typer
 
 from scanreader.bridges import needed
 from scanreader.bridges.targets import written
-from scanreader.cli.sources import Join, Sources, opened
-from scanreader.errors import ScanIndexError, ScanKeyError
+from scanreader.cli.sources import CHANNELS, Join, Sources, channel_indices, opened
+from scanreader.errors import ScanKeyError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from scanreader import Scan
 
 FORMATS = (".png", ".pdf", ".svg")
 
@@ -30,17 +29,18 @@ def preview(
         int | None, typer.Option(min=1, help="Take the mean of so many frames, evenly spaced.", show_default=False)
     ] = None,
     channel: Annotated[
-        list[str] | None, typer.Option(help="A channel, by its number or name; can be repeated.", show_default=False)
+        list[str] | None, typer.Option("--channel", "--channels", help=CHANNELS, show_default=False)
     ] = None,
     field: Annotated[
-        list[int] | None, typer.Option(help="A field, from 0; can be repeated.", show_default=False)
+        list[int] | None,
+        typer.Option("--field", "--fields", help="A field, from 0; can be repeated.", show_default=False),
     ] = None,
     join: Join = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
 ) -> None:
     """Draw what a recording looks like: its fields and channels, each the mean of some frames.
 
-    Example: scanreader preview my_scan_*.tif -o my_scan.png
+    Example: scanreader preview 'my_scan_*.tif' -o my_scan.png
     """
     needed("matplotlib", "plot")
     kind = _format(output)
@@ -52,7 +52,7 @@ def preview(
         figure: Figure = (
             scan.plot_layout()
             if layout
-            else scan.plot(fields=field or None, channels=_channels(scan, channel), max_frames=frames)
+            else scan.plot(fields=field or None, channels=channel_indices(scan, channel), max_frames=frames)
         )
         figure.savefig(partial, format=kind)
     typer.echo(f"wrote {output}")
@@ -62,22 +62,3 @@ def _format(output: Path) -> str:
     if output.suffix.lower() not in FORMATS:
         raise ScanKeyError(f"the name of {str(output)!r} says no format that is known: {', '.join(FORMATS)}")
     return output.suffix.lower()[1:]
-
-
-def _channels(scan: Scan, wanted: list[str] | None) -> list[int]:
-    """Channels that were asked for by ScanImage's number or by their name.
-
-    Raises
-    ------
-    ScanIndexError
-        If there is no such channel.
-    """
-    known = [f"{number}" for number in scan.channel_numbers]
-    chosen = []
-    for text in wanted or known:
-        names = known if text in known else scan.channel_names
-        if text not in names:
-            both = ", ".join(f"{n} ({name})" for n, name in zip(known, scan.channel_names, strict=True))
-            raise ScanIndexError(f"there is no channel {text!r}: the recording has {both}")
-        chosen.append(names.index(text))
-    return chosen

@@ -11,6 +11,7 @@ import typer
 
 from scanreader.cli.sources import Join, Raw, Sources, opened
 from scanreader.cli.telling import is_coloured
+from scanreader.errors import ScanKeyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,8 +28,10 @@ def report(
 
     Of a large recording some frames are read, evenly spaced; the page says which.
 
-    Example: scanreader report my_scan_*.tif -o my_scan.html
+    Example: scanreader report 'my_scan_*.tif' -o my_scan.html
     """
+    if output.suffix.lower() not in (".html", ".htm"):
+        raise ScanKeyError(f"a report is a page: name it .html, not {str(output)!r}")
     scan = opened(source, join=join, raw=raw, tell=False)  # the page says what was found
     with _bar() as progress:
         scan.report(output, overwrite=overwrite, progress=progress)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from scanreader import read_scan
-from scanreader.errors import PathnameError, ScanReaderWarning
+from scanreader.errors import PathnameError, ScanIndexError, ScanReaderWarning
 
 if TYPE_CHECKING:
     from scanreader import Scan
@@ -56,3 +56,26 @@ def opened(sources: list[str], *, join: bool = False, tell: bool = True, **optio
 def num_pages(scan: Scan) -> int:
     """Pages of all files."""
     return sum(part.pages for part in scan._parts)  # noqa: SLF001 - of one house
+
+
+CHANNELS = "A channel, by ScanImage's number or its name; can be repeated, or 1,3."
+
+
+def channel_indices(scan: Scan, wanted: list[str] | None) -> list[int]:
+    """Places of the channels that were asked for by ScanImage's numbers or by their names; all, if none was.
+
+    Raises
+    ------
+    ScanIndexError
+        If there is no such channel.
+    """
+    numbers, names = [str(number) for number in scan.channel_numbers], scan.channel_names
+    chosen = []
+    for said in wanted or numbers:
+        for text in [said] if said in names else said.split(","):
+            known = numbers if text.strip() in numbers else names
+            if text.strip() not in known:
+                both = ", ".join(f"{n} ({name})" for n, name in zip(numbers, names, strict=True))
+                raise ScanIndexError(f"there is no channel {text.strip()!r}: the recording has {both}")
+            chosen.append(known.index(text.strip()))
+    return chosen

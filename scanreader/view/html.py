@@ -39,7 +39,7 @@ def facts(scan: Scan) -> dict[str, str]:
         "Depth": words.depths(scan),
         "Channels": ", ".join(words.channels(scan)),
         "Frames": words.frames(scan),
-        "Rate": f"{scan.fps:.6g} Hz" if math.isfinite(scan.fps) and scan.fps else "",
+        "Rate": _rate(scan),
         "Duration": words.span(scan.num_frames / scan.fps) + " by its rate" if scan.fps > 0 and _passes(scan) else "",
         "Pixels": f"{scan.dtype}, {words.size(scan.nbytes)} in memory",
     }
@@ -57,6 +57,12 @@ def _began(scan: Scan) -> str:
         if scan.start_time is not None:
             return scan.start_time.isoformat(" ", "seconds")
     return ""
+
+
+def _rate(scan: Scan) -> str:
+    if not (math.isfinite(scan.fps) and scan.fps):
+        return ""
+    return f"{scan.fps:.6g} Hz" + (" within a slice" if scan.is_slow_stack else "")
 
 
 def _passes(scan: Scan) -> bool:

@@ -18,13 +18,12 @@ from scanreader import __version__
 from scanreader.bridges.targets import written
 from scanreader.check import check
 from scanreader.errors import Finding, ScanReaderWarning
-from scanreader.files import is_url
 from scanreader.frames import read_events
 from scanreader.view.frame_facts import events, intervals, logged_frames
 from scanreader.view.html import facts, recording
 from scanreader.view.meanings import MEANING
 from scanreader.view.pixel_facts import activity, histograms, line_offsets, look, quality, quality_notes, sampled
-from scanreader.view.words import counted, size, span
+from scanreader.view.words import counted, duration, folder, size, span
 
 if TYPE_CHECKING:
     import os
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 
     from scanreader.scans import Scan
     from scanreader.view.charts import Chart, Rows
-    from scanreader.view.frame_facts import Logged
 
     Progress = Callable[[str, float], object]
 
@@ -143,7 +141,7 @@ def gather(scan: Scan, progress: Progress = _silent) -> Facts:
     return Facts(
         title=recording(scan),
         version=__version__,
-        facts=_facts(scan, logged),
+        facts=_facts(scan),
         files=[f"{Path(file.path).name}, {size(file.size)}" for file in scan._pages.files[:1000]],  # noqa: SLF001
         findings=_said(findings),
         whole=whole,
@@ -200,16 +198,14 @@ def _cut(text: str) -> str:
     return f"{text[:MOST_TEXT]} … ({len(text):,} characters in all)"
 
 
-def _facts(scan: Scan, logged: Logged) -> dict[str, str]:
+def _facts(scan: Scan) -> dict[str, str]:
     known = facts(scan)
     pages = scan._pages  # noqa: SLF001 - of one house
     files = f"{counted(len(pages.files), 'file')}, {size(sum(file.size for file in pages.files))}"
-    first = scan.filenames[0]
-    folder = first.rpartition("/")[0] if is_url(first) else str(Path(first).parent)
-    known = {"Folder": folder, "Files": files, **known}
-    stamps = logged.table["timestamp"][np.isfinite(logged.table["timestamp"])]
-    if len(stamps) > 1 and stamps[-1] > stamps[0]:
-        known["Duration"] = f"{span(float(stamps[-1] - stamps[0]))} from the first frame's time to the last's"
+    known = {"Folder": folder(scan), "Files": files, **known}
+    seconds = duration(scan)
+    if np.isfinite(seconds):
+        known["Duration"] = f"{span(seconds)} from the first frame to the end of the last"
     known.pop("Recording")
     return known
 

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
+
+from scanreader.files import is_url
+from scanreader.frames import read_timestamps
+from scanreader.remote import Url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,3 +100,31 @@ def size(many: float) -> str:
 def counted(count: int, what: str) -> str:
     """A number of things in words."""
     return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def folder(scan: Scan) -> str:
+    """Where the files are."""
+    first = scan.filenames[0]
+    return str(Url(first).parent if is_url(first) else Path(first).parent)
+
+
+def duration(scan: Scan) -> float:
+    """Seconds from the start of the first frame to the end of the last, by their own times; else by the rate.
+
+    Two descriptions are read, however long the recording is.
+    """
+    by_rate = scan.num_frames / scan.fps if scan.fps else math.nan
+    if not scan.num_frames:
+        return 0.0
+    ends = [
+        scan.layout.page_numbers(slice_id, 0, np.array([frame]))
+        for slice_id, frame in ((0, 0), (scan.num_scanning_depths - 1, scan.num_frames - 1))
+    ]
+    first, last = read_timestamps(scan._pages, np.concatenate(ends)).tolist()  # noqa: SLF001 - of one house
+    seconds = float(last - first + scan.stack.averaging * period(scan))  # an averaged frame has its last one's stamp
+    return seconds if seconds > 0 else by_rate
+
+
+def period(scan: Scan) -> float:
+    """Seconds of a raw frame; 0 if they are not known."""
+    return 1 / scan.scan_frame_rate if scan.scan_frame_rate > 0 else 0.0
