@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scanreader.errors import ChangedFileError, ScanReaderError, ScanReaderWarning
+from scanreader.errors import ChangedFileError, ScanReaderError, ScanReaderWarning, UnreachableError
 from scanreader.frames import FRAME_TABLE, NUMBERS_END, fill_table
 from scanreader.header import listed
 from scanreader.indexing import frames_at_a_time
@@ -58,7 +58,10 @@ def _follow(scan: Scan, timeout: float, *, field: int | None, interval: float) -
             end = min(scan.num_frames, done + step)
             try:
                 frames = scan[key, ..., done:end]
-            except ChangedFileError as error:  # it was closed this moment, or is not what it was: then opening says so
+            except (
+                ChangedFileError,
+                UnreachableError,
+            ) as error:  # it was closed this moment, or is not what it was: then opening says so
                 trouble = error
             else:
                 done, given, last = end, scan, time.monotonic()

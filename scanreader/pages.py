@@ -72,6 +72,7 @@ CODES = {1: "B", 3: "H", 4: "I", 16: "Q"}
 MAX_ENTRIES = 4096  # no writer comes near; more means that these bytes are no IFD
 MAX_STRIPS = 1 << 20
 BLANK = 16  # bytes of zeros at the end of a page's pixels: disks and networks show files by blocks of 512 at least
+HEAD = 16 << 10  # bytes that tell files apart whose pages are packed: of the header or the first pixels
 STAMPED = 4096  # bytes of the first page that tell recordings apart: its description, with the clock, and its pixels
 MOST_PACKED = 1100  # bytes of pixels in one byte of a file: deflate packs 1032 at most
 
@@ -780,11 +781,17 @@ def _decoder(file: OpenFile) -> tifffile.TiffFile:
     return tifffile.TiffFile(io.BufferedReader(Stream(file), 1 << 18))
 
 
+def _head(file: OpenFile) -> tuple[int, int]:
+    """Length and checksum of how a file begins."""
+    data = file.read(0, HEAD)
+    return len(data), zlib.crc32(data)
+
+
 def _index_decoded(path: str | Path) -> FileIndex:
     """Index a file whose pages tifffile has to decode: compressed, tiled, in scattered strips."""
     name = os.fspath(path)
     with open_file(name) as file:
-        size, mtime_ns = file.size, file.mtime_ns
+        size, mtime_ns, stamp = file.size, file.mtime_ns, _head(file)
         try:
             with _decoder(file) as tif:
                 found = [(page.shape, page.dtype) for page in tif.pages]
@@ -811,7 +818,7 @@ def _index_decoded(path: str | Path) -> FileIndex:
             f"the pages of {name!r} claim {shape[0]} x {shape[1]} pixels, more than its {size} bytes can hold"
         )
     form = Form(shape[0], shape[1], dtype.newbyteorder("=").str)
-    return FileIndex(name, size, mtime_ns, form, len(found), ())
+    return FileIndex(name, size, mtime_ns, form, len(found), (), stamp=stamp)
 
 
 @lru_cache(maxsize=8)
@@ -1234,6 +1241,8 @@ def reopen(index: FileIndex) -> OpenFile:
     # ScanImage appends pages, and marks the last when it closes the file: what was there stays as it was.
     same = (file.size, file.mtime_ns) == (index.size, index.mtime_ns)
     grown = not same and index.ending and file.size >= index.size and file.identity[1] == index.inode
+    if same and not file.marked and not index.runs:
+        same = _head(file) == index.stamp
     if (grown or (same and not file.marked)) and index.runs:
         same = _stamp(file, index.runs[0], index.form, index.stamp[0]) == index.stamp
     if not same:

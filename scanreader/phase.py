@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from scanreader.errors import DtypeError, HeaderError, ScanKeyError, ScanReaderError
+from scanreader.errors import DtypeError, HeaderError, LayoutError, ScanKeyError, ScanReaderError
 from scanreader.indexing import as_array, integer
 from scanreader.scans import Scan
 
@@ -426,6 +426,16 @@ class _Realigned(Scan):
     def follow(self, *_: Any, **__: Any) -> NoReturn:
         """Refuse: the frames that come would not be realigned."""
         raise ScanReaderError("a realigned scan cannot be followed: follow the scan that it was made of")
+
+    def byte_places(self, field: int) -> NoReturn:
+        """Refuse: what stands in the files is not realigned."""
+        raise LayoutError(
+            f"the pixels of field {field} are moved when they are read: ask the scan that this was made of"
+        )
+
+    def report(self, *_: Any, **__: Any) -> NoReturn:
+        """Refuse: a report is of the pixels as they were recorded."""
+        raise LayoutError("a report is of the pixels as they were recorded: ask the scan that this was made of")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restored, (type(self).__bases__[1], self.__getstate__())

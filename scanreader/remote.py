@@ -38,7 +38,20 @@ MOST_BLOCKS = 2048  # that a process keeps: 64 MiB
 PIECE = 4 << 20  # bytes of a request of a large read
 AT_ONCE = 16  # requests that are under way at once, of each thread
 IN_FLIGHT = 32 << 20  # bytes that are
-NO_MARKS = ("name", "size", "type", "url", "mimetype", "partial", "atime")  # by which no change is known
+MARKS = (  # by which a file is known again, however libraries spell them
+    *(
+        "etag",
+        "lastmodified",
+        "mtime",
+        "modify",
+        "modified",
+        "modificationtime",
+        "updated",
+        "lastwritetime",
+        "datetime",
+    ),
+    *("created", "generation", "versionid", "md5", "md5hash", "contentmd5", "crc", "crc32c", "sha", "blobid", "ino"),
+)
 FINAL = (401, 403, 404, 410)  # what servers answer of a file that will not come
 
 
@@ -247,8 +260,8 @@ class RemoteFile(OpenFile):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None and self._fetched:
-            self._confirm()
+        if self._fetched and (kind is None or issubclass(kind, (DamagedPageError, ValueError))):
+            self._confirm()  # what looks damaged may be of another file
 
     def _confirm(self) -> None:
         """See that the file is still the one that was opened, and keep what was read in small pieces.
@@ -259,13 +272,23 @@ class RemoteFile(OpenFile):
             If it is not.
         """
         info = self._info(0.0)
-        if (info.get("size"), _mark(info)) != (self.size, self.mtime_ns):
+        size = info.get("size") or 0
+        same = (size, _mark(info)) == (self.size, self.mtime_ns)
+        grown = size > self.size
+        if not (same and self.marked) and not ((same or grown) and self._begins_alike()):
             raise ChangedFileError(f"{self.path!r} changed while it was read: open the recording again")
-        if self.marked:
+        if same and self.marked:
             with _lock:
                 _blocks.update(self._own)
                 while len(_blocks) > MOST_BLOCKS:
                     _blocks.popitem(last=False)
+
+    def _begins_alike(self) -> bool:
+        """Whether the file still begins as it did: it may have grown."""
+        end = min(AHEAD * BLOCK, self.size)
+        known = {n: block for n in _touched(0, end) if (block := self._known(n)) is not None}
+        (now,) = self._fetch([(0, end)])
+        return 0 in known and all(now[n * BLOCK :][: len(block)] == block for n, block in known.items())
 
     def _info(self, age: float) -> dict[str, Any]:
         """What the server says of the file, not longer than so many seconds ago."""
@@ -278,9 +301,12 @@ class RemoteFile(OpenFile):
                 info = dict(self._fs.info(self._name))
             except _failures() as error:
                 status = getattr(error.__cause__, "status", 404 if isinstance(error, FileNotFoundError) else 0)
-                if pause is None or status in FINAL or isinstance(error, PermissionError):
-                    _seen.pop(self.path, None)
+                _seen.pop(self.path, None)
+                if status in FINAL or isinstance(error, PermissionError):
                     raise PathnameError(f"{self.path!r} cannot be opened: {_said(error)}") from error
+                if pause is None:
+                    tries = f"{len(RETRIES) + 1} tries"
+                    raise UnreachableError(f"{self.path!r} cannot be opened: {_said(error)} ({tries})") from error
                 time.sleep(pause)
             else:
                 break
@@ -319,7 +345,7 @@ class RemoteFile(OpenFile):
                 why = _said(error)
             if pause is not None:
                 time.sleep(pause)
-        raise PathnameError(f"{self.path!r} cannot be opened: {why}")
+        raise UnreachableError(f"{self.path!r} cannot be opened: {why}")
 
     def read(self, offset: int, size: int) -> bytes:
         """Up to `size` bytes from `offset`: fewer at the end of the file, none outside of it."""
@@ -456,7 +482,8 @@ def _batched(ranges: Sequence[tuple[int, int]]) -> Iterator[Sequence[tuple[int, 
 
 def _mark(info: dict[str, Any]) -> int:
     """A number of what tells a file from what stood there before; 0 if the server says nothing but its size."""
-    said = sorted((name, repr(value)) for name, value in info.items() if name not in NO_MARKS and value is not None)
+    plain = {re.sub(r"[-_ ]", "", name).lower(): repr(value) for name, value in info.items() if value is not None}
+    said = sorted((name, value) for name, value in plain.items() if name in MARKS)
     return zlib.crc32(repr(said).encode()) | 1 if said else 0
 
 

@@ -1296,7 +1296,7 @@ class Scan(Exports):
     @property
     def token(self) -> str:
         """What tells this scan from others: equal for equal files that are read alike, in any process."""
-        files = [(file.path, file.size, file.mtime_ns) for file in self._pages.files]
+        files = [(file.path, file.size, file.mtime_ns, file.stamp) for file in self._pages.files]
         facts = (files, self.dtype.str, self._raw, self._joined, tuple(self._trim), self._pages.fill, self.num_frames)
         return hashlib.sha256(repr(facts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 

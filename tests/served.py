@@ -23,6 +23,8 @@ class Served:
     """Method, path, first byte and number of bytes of each request."""
     fault: Callable[[str, int, int], str] = lambda _path, _start, _number: ""
     """'500', 'stall', 'short', 'cut' or '', for path, first byte and the request's number."""
+    fails: Callable[[str], bool] = lambda _path: False
+    """Whether even what a file is cannot be asked."""
     ranges: bool = True
     marks: bool = True
     escapes: bool = False
@@ -67,7 +69,7 @@ class _Handler(BaseHTTPRequestHandler):
             headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
         self.served.asked.append((self.command, name, start, length))
         fault = self.served.fault(name, start, len(self.served.asked)) if body else ""
-        if fault == "500":
+        if fault == "500" or self.served.fails(name):
             self._send(500, b"no", {}, body=body)
             return
         if fault == "stall":

@@ -23,6 +23,7 @@ from scanreader import (
     DtypeError,
     FieldDimensionMismatch,
     HeaderError,
+    LayoutError,
     Scan,
     ScanKeyError,
     ScanReaderError,
@@ -499,3 +500,16 @@ def test_real_recordings_say_something_small_or_nothing(recordings: Path) -> Non
         view = realigned(scan, np.where(known, found.offset, 0))
         assert view.shape == scan.shape
         assert np.array_equal(view[:, ::2], scan[:, ::2])
+
+
+def test_bytes_of_files_are_not_given_as_realigned(tmp_path: Path) -> None:
+    Recording(frames_per_slice=4).write(tmp_path / "rec")
+    scan = realigned(read_scan(tmp_path / "rec"), 1.0)
+    for asked in (scan, scan.select(frames=[0])):
+        with pytest.raises(LayoutError, match="moved when they are read"):
+            asked.byte_places(0)
+        with pytest.raises(LayoutError, match="moved when they are read"):
+            asked.to_references(tmp_path / "r.json")
+    with pytest.raises(LayoutError, match="as they were recorded"):
+        scan.report(tmp_path / "r.html")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["rec"]

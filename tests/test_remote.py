@@ -6,6 +6,8 @@ import importlib.util
 import io
 import os
 import pickle
+import threading
+import warnings
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,6 +26,7 @@ from scanreader import (
     LayoutError,
     MissingExtraError,
     PathnameError,
+    Scan,
     ScanReaderError,
     UnreachableError,
     read_scan,
@@ -302,6 +305,78 @@ def test_what_the_network_loses_is_not_damage(server: Served, tmp_path: Path) ->
     with pytest.raises(UnreachableError):
         scan.check()
     assert len(server.asked) < 400
+
+
+def test_a_part_that_goes_is_not_left_out(server: Served, tmp_path: Path) -> None:
+    replace(VOLUME, volumes=30, frames_per_file=50).write(tmp_path)
+    scan = read_scan(f"{server.url}/scan_00001_00001.tif")
+    remote._blocks.clear()
+    server.fault = lambda path, _start, _number: "500" if path.endswith("_00003.tif") else ""
+    server.fails = lambda path: path.endswith("_00003.tif")
+    with pytest.raises(UnreachableError):
+        scan.refresh()
+    with pytest.raises(UnreachableError):
+        read_scan(f"{server.url}/scan_00001_00001.tif")
+
+
+def test_what_is_still_being_written_is_opened_and_read(server: Served, tmp_path: Path) -> None:
+    (whole,) = replace(LARGE, frames_per_file=150).write(tmp_path / "whole")
+    data, right = whole.read_bytes(), read_scan(whole)[:]
+    path = tmp_path / whole.name
+    page = len(data) // 300
+    path.write_bytes(data[: 40 * page])
+
+    one = threading.Lock()
+
+    def grow(_path: str, _start: int, _number: int) -> str:
+        with one, path.open("ab") as file:
+            at = file.tell()
+            file.write(data[at : at + page])
+        return ""
+
+    server.fault = grow
+    with pytest.warns(match="not closed"):
+        scan = read_scan(f"{server.url}/{path.name}")
+    np.testing.assert_array_equal(scan[..., :10], right[..., :10])
+    np.testing.assert_array_equal(scan[0, 5, 5, 1], right[0, 5, 5, 1, : scan.num_frames])
+    for _ in range(3):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            scan = scan.refresh()
+        np.testing.assert_array_equal(scan[..., -5:], right[..., scan.num_frames - 5 : scan.num_frames])
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_servers_without_marks_mix_no_files(server: Served, tmp_path: Path, packed: bool) -> None:
+    server.marks = False
+    path = tmp_path / "scan_00001_00001.tif"
+    for made, name in ((LARGE, path), (OTHER, tmp_path / "other.tif")):
+        put(made, name)
+        if packed:
+            image = tifffile.imread(name)
+            image = image if made is LARGE else image[:, ::-1].copy()
+            tifffile.imwrite(name, image.reshape(-1, 256, 256), tile=(64, 64), metadata=None, photometric="minisblack")
+    first = read_scan_quietly(f"{server.url}/{path.name}")
+    token = first.token
+    before = len(server.asked)
+
+    def swap(_path: str, _start: int, number: int) -> str:
+        if number == before + 4:
+            (tmp_path / "other.tif").replace(path)
+        return ""
+
+    server.fault = swap
+    with pytest.raises(ChangedFileError):
+        first[:]
+    with pytest.raises(ChangedFileError):
+        first[..., 90:]
+    assert read_scan_quietly(f"{server.url}/{path.name}").token != token
+
+
+def read_scan_quietly(url: str) -> Scan:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return read_scan(url)
 
 
 def test_a_part_that_does_not_come_is_not_left_out(server: Served, tmp_path: Path) -> None:

@@ -66,7 +66,9 @@ class Movie:
         missing = len(AXES) - self.ndim  # in front of the key, so that "..." and what is left out fall on this array's
         entries = (0,) * missing + (key if isinstance(key, tuple) else (key,))
         frames, *z, rows, columns = split_key(entries)[missing:]
-        part = self.scan[self.fields[tuple(z)], rows, columns, self.channel, frames]
+        which = self.fields[tuple(z)]
+        part = self.scan[which if which.size else self.fields.flat[:1], rows, columns, self.channel, frames]
+        part = part if which.size else part[:0]
         return part if isinstance(frames, int) else np.moveaxis(part, -1, 0)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
