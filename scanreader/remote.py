@@ -284,11 +284,12 @@ class RemoteFile(OpenFile):
                     _blocks.popitem(last=False)
 
     def _begins_alike(self) -> bool:
-        """Whether the file still begins as it did: it may have grown."""
-        end = min(AHEAD * BLOCK, self.size)
-        known = {n: block for n in _touched(0, end) if (block := self._known(n)) is not None}
-        (now,) = self._fetch([(0, end)])
-        return 0 in known and all(now[n * BLOCK :][: len(block)] == block for n, block in known.items())
+        """Whether the first of what was read is still there: the file may have grown."""
+        own = (key[-1] for key in self._own)
+        known = {n: block for n in {*own, *range(AHEAD)} if (block := self._known(n)) is not None}
+        first = sorted(known)[:AHEAD]
+        now = self._fetch([(n * BLOCK, n * BLOCK + len(known[n])) for n in first])
+        return bool(first) and now == [known[n] for n in first]
 
     def _info(self, age: float) -> dict[str, Any]:
         """What the server says of the file, not longer than so many seconds ago."""

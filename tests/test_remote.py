@@ -346,6 +346,15 @@ def test_what_is_still_being_written_is_opened_and_read(server: Served, tmp_path
         np.testing.assert_array_equal(scan[..., -5:], right[..., scan.num_frames - 5 : scan.num_frames])
 
 
+def test_a_long_header_stands_before_the_first_page(server: Served, tmp_path: Path) -> None:
+    server.marks = False
+    (path, *_) = replace(LARGE, settings={"hPad.text": "x" * 300_000}).write(tmp_path)
+    scan = read_scan(f"{server.url}/{path.name}", siblings=False)
+    np.testing.assert_array_equal(scan[..., ::7], read_scan(path, siblings=False)[..., ::7])
+    np.testing.assert_array_equal(scan[0, 4, 4], read_scan(path, siblings=False)[0, 4, 4])
+    assert len(scan.metadata["SI.hPad.text"]) == 300_000
+
+
 @pytest.mark.parametrize("packed", [True, False])
 def test_servers_without_marks_mix_no_files(server: Served, tmp_path: Path, packed: bool) -> None:
     server.marks = False
