@@ -6,6 +6,7 @@ import importlib.util
 import math
 import os
 import pickle
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -499,3 +500,12 @@ def test_nwb_says_when_times_are_not_known(tmp_path: Path) -> None:
     with pynwb.NWBHDF5IO(str(tmp_path / "out.nwb"), "r") as io:
         one = io.read().acquisition["TwoPhotonSeriesField0Channel0"]
         assert (one.timestamps, one.rate) == (None, pytest.approx(scan.fps))
+
+
+def test_ctrl_c_is_heard_while_nwb_is_written(volume: Scan, tmp_path: Path) -> None:
+    pytest.importorskip("pynwb")
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        volume.to_nwb(tmp_path / "out.nwb", timezone="UTC", progress=lambda _: signal.raise_signal(signal.SIGINT))
+    assert signal.getsignal(signal.SIGINT) is before
+    assert list(tmp_path.glob("*.nwb")) == []

@@ -149,12 +149,13 @@ def test_says_what_cannot_be_picked(source: Path, tmp_path: Path, words: tuple[s
     assert list(tmp_path.glob("*.npy")) == []
 
 
-def test_interrupting_leaves_nothing(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["a.npy", "a.bin", "a.ome.tif"])
+def test_interrupting_leaves_nothing(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("rich.progress.Progress.advance", stop)
-    code, said = run(source, tmp_path / "a.npy")
+    code, said = run(source, tmp_path / name)
     assert (code, "nothing was written" in said) == (130, True)
     assert [path.name for path in tmp_path.iterdir()] == ["rec"]
 
