@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from scanreader.extras import needed
+
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable
@@ -82,8 +84,6 @@ class Exports:
         MissingExtraError
             If xarray is not installed.
         """
-        from scanreader.bridges import needed  # noqa: PLC0415 - an extra
-
         needed("xarray", "xarray")
         from scanreader.bridges.xarray import to_xarray  # noqa: PLC0415 - an extra
 
@@ -104,8 +104,6 @@ class Exports:
         MissingExtraError
             If zarr is not installed.
         """
-        from scanreader.bridges import needed  # noqa: PLC0415 - an extra
-
         needed("zarr", "zarr")
         from scanreader.bridges.zarr import ScanStore  # noqa: PLC0415 - an extra
 
@@ -215,8 +213,6 @@ class Exports:
         MissingExtraError
             If zarr is not installed.
         """
-        from scanreader.bridges import needed  # noqa: PLC0415 - an extra
-
         needed("zarr", "zarr")
         from scanreader.bridges.ome_zarr import to_ome_zarr  # noqa: PLC0415 - an extra
 
@@ -301,8 +297,6 @@ class Exports:
         MissingExtraError
             If pynwb is not installed.
         """
-        from scanreader.bridges import needed  # noqa: PLC0415 - an extra
-
         needed("pynwb", "nwb")
         from scanreader.bridges.nwb import to_nwb  # noqa: PLC0415 - an extra
 

@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
 
+    from scanreader.remote import Url
+
     Bytes = npt.NDArray[np.uint8]
 
-URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(://|::)")
+URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(::[A-Za-z0-9+.-]+)*://")
 PASSING = (errno.EIO, errno.ESTALE, errno.EAGAIN, errno.EINTR, errno.ETIMEDOUT, errno.ECONNRESET)
 RETRIES = (0.01, 0.1, 0.5)  # seconds to wait before a read that failed is tried again
 READ_ONLY = os.O_RDONLY | getattr(os, "O_BINARY", 0)  # the latter is Windows'
@@ -36,6 +38,24 @@ Identity: TypeAlias = tuple[int, int, int, int]
 def is_url(path: object) -> bool:
     """Whether this names something behind a URL: ``s3://…``, ``https://…``, ``simplecache::https://…``."""
     return isinstance(path, str) and URL.match(path) is not None
+
+
+def file_name(path: str) -> str:
+    """A file's name; of a signed URL, without the signature."""
+    return _place(path).name
+
+
+def folder_name(path: str) -> str:
+    """The folder that a file is in."""
+    return str(_place(path).parent)
+
+
+def _place(path: str) -> Path | Url:
+    if not is_url(path):
+        return Path(path)
+    from scanreader.remote import Url  # noqa: PLC0415 - it stands on this module
+
+    return Url(path)
 
 
 def open_file(path: str | Path, *, anew: bool = True) -> OpenFile:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from scanreader.indexing import IndexArray
-    from scanreader.layout import Layout
+    from scanreader.layout import Counts, Layout
     from scanreader.pages import Pages
 
 NUMBERS_END = 800  # bytes of a description within which every release writes the frame's numbers
@@ -253,7 +253,7 @@ def read_events(pages: Pages, table: npt.NDArray[np.void]) -> tuple[list[Event],
 def _placed(pages: Pages, layout: Layout) -> npt.NDArray[np.void]:
     """Rows for all frames, with their places; frames that are in no whole volume have none."""
     counts = layout.counts
-    per, useful = counts.frames_per_volume, counts.slices * counts.repeats
+    per = counts.frames_per_volume
     firsts, volumes, places, at = [], [], [], 0
     for first_volume, page, many in [*layout.stretches, (MISSING, len(pages), 0)]:
         stray = _begins(pages, np.arange(at, page), counts.channels)
@@ -262,15 +262,30 @@ def _placed(pages: Pages, layout: Layout) -> npt.NDArray[np.void]:
         firsts += [stray, page + frames * counts.channels]
         volumes += [np.full(len(stray), MISSING), first_volume + frames // per]
         places += [np.full(len(stray), MISSING), frames % per]
-    first, place = np.concatenate(firsts), np.concatenate(places)
-    table = np.zeros(len(first), FRAME_TABLE)
-    in_slice = (place >= 0) & (place < useful)
-    table["file"] = np.searchsorted(pages.starts, first, side="right") - 1
-    table["page"] = first - pages.starts[table["file"]]
-    table["volume"] = np.concatenate(volumes)
-    table["slice"] = np.where(in_slice, place // counts.repeats, MISSING)
-    table["repeat"] = np.where(in_slice, place % counts.repeats, MISSING)
-    table["is_flyback"] = place >= useful
+    return placed_rows(pages, counts, np.concatenate(firsts), np.concatenate(volumes), np.concatenate(places))
+
+
+def placed_rows(
+    pages: Pages, counts: Counts, firsts: IndexArray, volumes: IndexArray, places: IndexArray
+) -> npt.NDArray[np.void]:
+    """Rows of the frame table that say where frames are, and nothing else yet.
+
+    Parameters
+    ----------
+    firsts : int array of shape (rows,)
+        Page of each frame's first channel.
+    volumes : int array of shape (rows,)
+    places : int array of shape (rows,)
+        Frames since the start of the volume; `MISSING` of frames that are in none.
+    """
+    table = np.zeros(len(firsts), FRAME_TABLE)
+    in_slice = (places >= 0) & (places < counts.slices * counts.repeats)
+    table["file"] = np.searchsorted(pages.starts, firsts, side="right") - 1
+    table["page"] = firsts - pages.starts[table["file"]]
+    table["volume"] = volumes
+    table["slice"] = np.where(in_slice, places // counts.repeats, MISSING)
+    table["repeat"] = np.where(in_slice, places % counts.repeats, MISSING)
+    table["is_flyback"] = ~in_slice & (places >= 0)
     return table
 
 

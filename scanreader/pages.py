@@ -8,6 +8,7 @@ Every page that is read is compared with its own IFD as its bytes pass.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import math
@@ -772,13 +773,22 @@ def _stamp(file: OpenFile, run: Run, form: Form, length: int) -> tuple[int, int]
     return length, zlib.crc32(pixels, zlib.crc32(data))
 
 
-def _decoder(file: OpenFile) -> tifffile.TiffFile:
-    """Let tifffile read a file."""
-    if not is_url(file.path):
-        return tifffile.TiffFile(file.path)
-    from scanreader.remote import Stream  # noqa: PLC0415 - an extra
+@contextlib.contextmanager
+def _decoder(file: OpenFile, wrong: type[ScanReaderError], what: str) -> Iterator[tifffile.TiffFile]:
+    """Let tifffile read a file; what it cannot do is an error of ours."""
+    stream: Any = file.path
+    if is_url(file.path):
+        from scanreader.remote import Stream  # noqa: PLC0415 - an extra
 
-    return tifffile.TiffFile(io.BufferedReader(Stream(file), 1 << 18))
+        stream = io.BufferedReader(Stream(file), 1 << 18)
+    try:
+        with tifffile.TiffFile(stream) as tif:
+            yield tif
+    except UnreachableError:
+        raise
+    except TIFFFILE_ERRORS as error:
+        hint = "; pip install imagecodecs" if "imagecodecs" in str(error) else ""
+        raise wrong(f"tifffile cannot {what} {file.path!r}: {error}{hint}") from error
 
 
 def _head(file: OpenFile) -> tuple[int, int]:
@@ -792,14 +802,9 @@ def _index_decoded(path: str | Path) -> FileIndex:
     name = os.fspath(path)
     with open_file(name) as file:
         size, mtime_ns, stamp = file.size, file.mtime_ns, _head(file)
-        try:
-            with _decoder(file) as tif:
-                found = [(page.shape, page.dtype) for page in tif.pages]
-                samples = tif.pages.first.samplesperpixel
-        except UnreachableError:
-            raise
-        except TIFFFILE_ERRORS as error:
-            raise FileFormatError(f"tifffile cannot read {name!r}: {error}") from error
+        with _decoder(file, FileFormatError, "read") as tif:
+            found = [(page.shape, page.dtype) for page in tif.pages]
+            samples = tif.pages.first.samplesperpixel
     shape, dtype = found[0]
     if len(shape) != 2 or samples != 1 or not all(np.ndim(n) == 0 and n > 0 for n in shape):
         raise FileFormatError(
@@ -1141,17 +1146,11 @@ def read_tag(index: FileIndex, page: int, code: int, limit: int | None = None) -
 
 def _tags_decoded(index: FileIndex, pages: Sequence[int], code: int, limit: int | None) -> list[bytes]:
     values = []
-    with reopen(index) as file:
-        try:
-            with _decoder(file) as tif:
-                for page in pages:
-                    found = tif.pages[page]
-                    tags = found.tags if isinstance(found, tifffile.TiffPage) else found.aspage().tags
-                    values.append(tags.valueof(code, ""))
-        except UnreachableError:
-            raise
-        except TIFFFILE_ERRORS as error:
-            raise DamagedPageError(f"tifffile cannot read the tags of {index.path!r}: {error}") from error
+    with reopen(index) as file, _decoder(file, DamagedPageError, "read the tags of") as tif:
+        for page in pages:
+            found = tif.pages[page]
+            tags = found.tags if isinstance(found, tifffile.TiffPage) else found.aspage().tags
+            values.append(tags.valueof(code, ""))
     return [(value if isinstance(value, bytes) else str(value).encode())[:limit] for value in values]
 
 
@@ -1475,14 +1474,7 @@ def _read_vectored(file: OpenFile, run: Run, pages: IndexArray, skip: int, block
 
 def _read_decoded(index: FileIndex, pages: IndexArray, crop: _Crop, out: npt.NDArray[Any]) -> None:
     """Copy a crop of pages that tifffile has to decode."""
-    with reopen(index) as file:
-        try:
-            with _decoder(file) as tif:
-                for i, page in enumerate(pages.tolist()):
-                    image = tif.pages[page].asarray()
-                    out[i] = _crop(image[None, crop.top : crop.top + crop.height], crop)[0]
-        except UnreachableError:
-            raise
-        except TIFFFILE_ERRORS as error:
-            hint = "; pip install imagecodecs" if "imagecodecs" in str(error) else ""
-            raise DamagedPageError(f"tifffile cannot decode pages of {index.path!r}: {error}{hint}") from error
+    with reopen(index) as file, _decoder(file, DamagedPageError, "decode pages of") as tif:
+        for i, page in enumerate(pages.tolist()):
+            image = tif.pages[page].asarray()
+            out[i] = _crop(image[None, crop.top : crop.top + crop.height], crop)[0]

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scanreader.errors import DtypeError, HeaderError, LayoutError, ScanKeyError, ScanReaderError
-from scanreader.indexing import as_array, integer
+from scanreader.indexing import as_array, frames_at_a_time, integer
 from scanreader.scans import Scan
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ UNKNOWN = (math.nan, math.inf)
 def _pictures(scan: Scan, field: int, channel: int, frames: IndexArray) -> npt.NDArray[np.float32]:
     """Mean pictures of parts of the frames, one after the other, of shape (parts, y, x)."""
     shape = scan.fields[field]
-    step = max(1, AT_A_TIME // (shape.height * shape.width * scan.dtype.itemsize))
+    step = frames_at_a_time(shape.height * shape.width * scan.dtype.itemsize, AT_A_TIME)
     pictures = []
     for part in np.array_split(frames, min(GROUPS, len(frames))):
         total = np.zeros((shape.height, shape.width))
@@ -475,7 +475,7 @@ def _restored(made: Any, state: dict[str, Any]) -> Scan:
 
 def _parts(places: IndexArray, size: int) -> Iterator[IndexArray]:
     """Places of pages, as many at a time as stay in the processor's cache."""
-    step = max(1, CACHED // max(1, size))
+    step = frames_at_a_time(size, CACHED)
     return (places[start : start + step] for start in range(0, len(places), step))
 
 

@@ -8,7 +8,6 @@ import re
 import warnings
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar, overload
 
@@ -30,7 +29,9 @@ from scanreader.errors import (
     ScanReaderWarning,
 )
 from scanreader.exports import Exports
+from scanreader.extras import needed
 from scanreader.fields import Field, Roi, Scanfield, Slot
+from scanreader.files import file_name
 from scanreader.frames import (
     EPOCH_END,
     NUMBERS_END,
@@ -640,16 +641,18 @@ class Scan(Exports):
         trim = geometry.Trim(*(integer(n, "pixels to trim") for n in (top, bottom, left, right)))
         if min(trim) < 0:
             raise ScanIndexError(f"pixels to trim are counted from 0, not {min(trim)}")
-        scan = object.__new__(type(self))
-        scan.__dict__.update(self.__getstate__(), _trim=self._trim + trim)
-        scan.__dict__["fields"] = scan._joined_fields()
-        return scan
+        scan = self._replaced(_trim=self._trim + trim)
+        return scan._replaced(fields=scan._joined_fields())  # noqa: SLF001 - of this class
 
     def _whole_pages(self) -> Self:
         """Give the same frames with each slice's page as one field: what is between ROIs, too."""
-        scan = object.__new__(type(self))
         fields = tuple(self._field(self._whole_page(), i) for i in range(self.num_scanning_depths))
-        scan.__dict__.update(self.__getstate__(), fields=fields, _whole_fields=fields, _joined=False)
+        return self._replaced(fields=fields, _whole_fields=fields, _joined=False)
+
+    def _replaced(self, **attributes: Any) -> Self:
+        """Give the same scan with some attributes of its own; what was worked out from others is so again."""
+        scan = object.__new__(type(self))
+        scan.__dict__.update(self.__getstate__(), **attributes)
         return scan
 
     # ------------------------------------------------------------- of the whole scan
@@ -1178,8 +1181,6 @@ class Scan(Exports):
         MissingExtraError
             If matplotlib is not installed.
         """
-        from scanreader.bridges import needed  # noqa: PLC0415 - an extra
-
         needed("matplotlib", "plot")
         from scanreader.view.plots import plot  # noqa: PLC0415 - an extra
 
@@ -1200,8 +1201,6 @@ class Scan(Exports):
         MissingExtraError
             If matplotlib is not installed.
         """
-        from scanreader.bridges import needed  # noqa: PLC0415 - an extra
-
         needed("matplotlib", "plot")
         from scanreader.view.layout_plot import plot_layout  # noqa: PLC0415 - an extra
 
@@ -1237,8 +1236,6 @@ class Scan(Exports):
         MissingExtraError
             If jinja2 or matplotlib is not installed.
         """
-        from scanreader.bridges import needed  # noqa: PLC0415 - an extra
-
         needed("jinja2", "report")
         needed("matplotlib", "report")
         from scanreader.view.report import write  # noqa: PLC0415 - an extra
@@ -1444,7 +1441,7 @@ class Scan(Exports):
     def __repr__(self) -> str:
         sizes = sorted({(field.height, field.width) for field in self.fields})
         shown = f"{sizes[0][0]} x {sizes[0][1]}" if len(sizes) == 1 else f"{len(sizes)} sizes"
-        name, more = Path(self.filenames[0]).name, len(self.filenames) - 1
+        name, more = file_name(self.filenames[0]), len(self.filenames) - 1
         files = f"{name} and {more} more" if more else name
         return (
             f"<{type(self).__name__} {files}: {_counted(self.num_fields, 'field')} ({shown}), "

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import reference
+import tifffile
 
 from scanreader import Scan, ScanReaderWarning, read_scan
 from scanreader.simulate import Recording, roi, scanfield
@@ -57,3 +58,14 @@ def read_warned(pathnames: Any, **options: Any) -> tuple[Scan, str]:
     assert all(issubclass(w.category, ScanReaderWarning) for w in caught)
     assert len(caught) <= 1
     return scan, str(caught[0].message) if caught else ""
+
+
+def spoiled(folder: Path) -> Path:
+    """A recording of 12 frames of which the page of frame 5 is noise."""
+    (path,) = Recording(frames_per_slice=12).write(folder)
+    with tifffile.TiffFile(path) as tif:
+        first, last = tif.pages[5].offset, tif.pages[6].offset
+    with path.open("r+b") as file:
+        file.seek(first)
+        file.write(np.random.default_rng(0).bytes(last - first))
+    return path

@@ -30,6 +30,17 @@ class Served:
     escapes: bool = False
     """Whether links of listings are written as URLs are."""
 
+    def swap(self, at: int, other: Path, path: Path) -> None:
+        """Put another file in a file's place at a request that is to come."""
+        number = len(self.asked) + at
+
+        def swapped(_path: str, _start: int, now: int) -> str:
+            if now == number:
+                other.replace(path)
+            return ""
+
+        self.fault = swapped
+
     def count(self, method: str = "GET") -> int:
         """How many requests of a kind came."""
         return sum(one[0] == method for one in self.asked)

@@ -16,12 +16,11 @@ import pytest
 from common import MESOSCOPE, VOLUME, expected, read_warned
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_property import a_key, picked
+from test_property import assert_keys_pick
 from test_property import recordings as any_recordings
 
 from scanreader import (
     DtypeError,
-    FieldDimensionMismatch,
     HeaderError,
     LayoutError,
     Scan,
@@ -177,19 +176,7 @@ def test_any_key_gives_what_the_whole_has_there(recording: Recording, data: st.D
         offsets = quarters(scan, data.draw(st.integers(0, 9)))
         view = realigned(scan, offsets, fill_value=3)
         fields = moved(expected(recording, paths), backward_rows(recording), offsets, 3)
-        for _ in range(4):
-            key = a_key(data, fields)
-            if any(isinstance(k, np.ndarray) for k in key[1:3]) and len({f.shape for f in fields}) > 1:
-                continue
-            try:
-                want = picked(fields, key)
-            except FieldDimensionMismatch:
-                with pytest.raises(FieldDimensionMismatch):
-                    view[key]
-                continue
-            got = view[key]
-            assert got.dtype == scan.dtype
-            np.testing.assert_array_equal(got, want)
+        assert_keys_pick(data, view, fields, scan.dtype)
 
 
 @pytest.mark.parametrize("join", [False, True])

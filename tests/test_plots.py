@@ -18,8 +18,7 @@ import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 import pytest
-import tifffile
-from common import MESOSCOPE, STACK, VOLUME, read_warned
+from common import MESOSCOPE, STACK, VOLUME, read_warned, spoiled
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.axes import Axes
@@ -211,17 +210,6 @@ def test_pictures_of_one_value(tmp_path: Path, pixels: float, limits: tuple[floa
     figure = made(flat, tmp_path).plot()
     assert figure.axes[0].images[0].get_clim() == limits
     assert words in said(figure)
-
-
-def spoiled(folder: Path) -> Path:
-    """A recording of 12 frames of which the page of frame 5 is noise."""
-    (path,) = Recording(frames_per_slice=12).write(folder)
-    with tifffile.TiffFile(path) as tif:
-        first, last = tif.pages[5].offset, tif.pages[6].offset
-    with path.open("r+b") as file:
-        file.seek(first)
-        file.write(np.random.default_rng(0).bytes(last - first))
-    return path
 
 
 def test_pages_that_were_filled_do_not_count(tmp_path: Path) -> None:

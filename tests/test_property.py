@@ -111,6 +111,23 @@ def picked(fields: list[np.ndarray], key: tuple[Any, ...]) -> np.ndarray:
     return np.stack(parts)[: len(which)]
 
 
+def assert_keys_pick(data: st.DataObject, scan: Any, fields: list[np.ndarray], dtype: Any) -> None:
+    """A scan gives at some keys what is picked of its fields there."""
+    for _ in range(4):
+        key = a_key(data, fields)
+        if any(isinstance(k, np.ndarray) for k in key[1:3]) and len({f.shape for f in fields}) > 1:
+            continue
+        try:
+            want = picked(fields, key)
+        except FieldDimensionMismatch:
+            with pytest.raises(FieldDimensionMismatch):
+                scan[key]
+            continue
+        got = scan[key]
+        assert got.dtype == dtype
+        np.testing.assert_array_equal(got, want)
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(recordings(), st.data())
 def test_any_key_of_any_recording(recording: Recording, data: st.DataObject) -> None:
@@ -120,19 +137,7 @@ def test_any_key_of_any_recording(recording: Recording, data: st.DataObject) -> 
         assert ("closed" in warned) is (not recording.closed)
         fields = expected(recording, paths)
         assert len(scan) == len(fields)
-        for _ in range(4):
-            key = a_key(data, fields)
-            if any(isinstance(k, np.ndarray) for k in key[1:3]) and len({f.shape for f in fields}) > 1:
-                continue
-            try:
-                want = picked(fields, key)
-            except FieldDimensionMismatch:
-                with pytest.raises(FieldDimensionMismatch):
-                    scan[key]
-                continue
-            got = scan[key]
-            assert got.dtype == recording.dtype
-            np.testing.assert_array_equal(got, want)
+        assert_keys_pick(data, scan, fields, recording.dtype)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))

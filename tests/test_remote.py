@@ -278,14 +278,7 @@ def test_a_file_that_is_replaced_while_it_is_read_is_refused(server: Served, tmp
     put(LARGE, path)
     put(OTHER, tmp_path / "other.tif")
     scan = read_scan(f"{server.url}/{path.name}")
-    before = len(server.asked)
-
-    def swap(_path: str, _start: int, number: int) -> str:
-        if number == before + 3:
-            (tmp_path / "other.tif").replace(path)
-        return ""
-
-    server.fault = swap
+    server.swap(3, tmp_path / "other.tif", path)
     with pytest.raises(ChangedFileError):
         scan[:]
     with pytest.raises(ChangedFileError):
@@ -367,14 +360,7 @@ def test_servers_without_marks_mix_no_files(server: Served, tmp_path: Path, pack
             tifffile.imwrite(name, image.reshape(-1, 256, 256), tile=(64, 64), metadata=None, photometric="minisblack")
     first = read_scan_quietly(f"{server.url}/{path.name}")
     token = first.token
-    before = len(server.asked)
-
-    def swap(_path: str, _start: int, number: int) -> str:
-        if number == before + 4:
-            (tmp_path / "other.tif").replace(path)
-        return ""
-
-    server.fault = swap
+    server.swap(4, tmp_path / "other.tif", path)
     with pytest.raises(ChangedFileError):
         first[:]
     with pytest.raises(ChangedFileError):
@@ -460,6 +446,24 @@ def test_names_of_urls() -> None:
     inside = remote.Url("zip://rec/scan_00001.tif::https://h/all.zip")
     assert (inside.name, str(inside.parent)) == ("scan_00001.tif", "zip://rec::https://h/all.zip")
     assert remote.Url("simplecache::s3://b/k/scan_00002.tif").name == "scan_00002.tif"
+
+
+def test_colons_alone_make_no_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (path,) = Recording(stem="my::scan", frames_per_slice=3).write(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert read_scan(path.name).num_frames == 3
+
+
+def test_names_in_exports_have_no_signature(server: Served, tmp_path: Path) -> None:
+    (path,) = Recording(frames_per_slice=3).write(tmp_path)
+    scan = read_scan(f"{server.url}/{path.name}?signature=secret")
+    scan.to_ome_zarr(tmp_path / "a.zarr")
+    scan.report(tmp_path / "a.html")
+    for written in (tmp_path / "a.zarr" / "scanimage" / "zarr.json", tmp_path / "a.html"):
+        text = written.read_text("utf-8")
+        assert path.name in text
+        assert "secret" not in text
+    assert "secret" not in repr(scan) + scan._repr_html_()
 
 
 def test_chains_of_file_systems(server: Served, tmp_path: Path) -> None:

@@ -18,8 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tifffile
-from common import MESOSCOPE, STACK, VOLUME, read_warned
+from common import MESOSCOPE, STACK, VOLUME, read_warned, spoiled
 from typer.testing import CliRunner
 
 import scanreader
@@ -68,17 +67,6 @@ def known_of(recording: Recording, folder: Path, **options: Any) -> Facts:
 def points(drawn: str) -> list[tuple[float, float]]:
     """The points of a path of lines."""
     return [(float(x), float(y)) for x, y in re.findall(r"[ML](-?[\d.]+) (-?[\d.]+)", drawn)]
-
-
-def spoiled(folder: Path) -> Path:
-    """A recording of 12 frames of which the page of frame 5 is noise."""
-    (path,) = Recording(frames_per_slice=12).write(folder)
-    with tifffile.TiffFile(path) as tif:
-        first, last = tif.pages[5].offset, tif.pages[6].offset
-    with path.open("r+b") as file:
-        file.seek(first)
-        file.write(np.random.default_rng(0).bytes(last - first))
-    return path
 
 
 # ----------------------------------------------------------------------------- the page

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from scanreader.extras import needed
-from scanreader.files import is_url
-from scanreader.indexing import frames_at_a_time
-from scanreader.remote import Url
+from scanreader.files import file_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,9 +18,6 @@ if TYPE_CHECKING:
 
     from scanreader.fields import Field
     from scanreader.pages import BytePlaces
-
-
-__all__ = ["ScanLike", "facts", "field_facts", "frames_at_a_time", "is_even", "needed"]
 
 
 UNEVEN, MOST_EVEN = 0.1, 0.9  # of an interval; of all: some frames may be missing
@@ -73,13 +66,13 @@ def facts(scan: ScanLike) -> dict[str, Any]:
         "frame_rate": scan.fps,
         "microns_per_degree": scan.microns_per_degree,
         "channel_names": json.dumps(scan.channel_names),
-        "filenames": json.dumps([_name(path) for path in scan.filenames]),
+        "filenames": json.dumps([file_name(path) for path in scan.filenames]),
         "scanimage_header": scan.header,
         "scanimage_rois": json.dumps(scan.roi_metadata),
     }
     if scan.start_time is not None:
         said["start_time"] = scan.start_time.isoformat()
-    return _known(said)
+    return known(said)
 
 
 def is_even(scan: ScanLike, times: npt.NDArray[np.float64]) -> bool:
@@ -91,15 +84,15 @@ def is_even(scan: ScanLike, times: npt.NDArray[np.float64]) -> bool:
     return not intervals.size or bool(np.mean(np.abs(intervals * scan.fps - 1) < UNEVEN) > MOST_EVEN)
 
 
-def _name(path: str) -> str:
-    """A file's name; of a signed URL, without the signature."""
-    return Url(path).name if is_url(path) else Path(path).name
+def image_name(scan: ScanLike, i: int) -> str:
+    """What OME calls a field."""
+    return f"{scan.fields[i].name or 'field'} {i}"
 
 
 def field_facts(scan: ScanLike, i: int) -> dict[str, Any]:
     """Where a field lies: its name, its slice and depth, the centre and the pixels in um."""
     field = scan.fields[i]
-    return _known(
+    return known(
         {
             "name": field.name,
             "slice": field.slice_id,
@@ -114,5 +107,6 @@ def field_facts(scan: ScanLike, i: int) -> dict[str, Any]:
     )
 
 
-def _known(said: dict[str, Any]) -> dict[str, Any]:
+def known(said: dict[str, Any]) -> dict[str, Any]:
+    """What is not NaN: JSON has no word for it."""
     return {name: value for name, value in said.items() if value == value}  # noqa: PLR0124 - NaN is not

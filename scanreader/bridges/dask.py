@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from scanreader.bridges import ScanLike, frames_at_a_time, needed
 from scanreader.errors import FieldDimensionMismatch
+from scanreader.extras import needed
+from scanreader.indexing import frames_at_a_time
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+    from scanreader.bridges import ScanLike
 
 
 class FieldArray:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scanreader.bridges import frames_at_a_time
 from scanreader.bridges.targets import written
 from scanreader.errors import FieldDimensionMismatch
+from scanreader.indexing import frames_at_a_time
 
 if TYPE_CHECKING:
     import os

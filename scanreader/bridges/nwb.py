@@ -15,7 +15,7 @@ from pynwb import NWBHDF5IO, NWBFile
 from pynwb.device import Device
 from pynwb.ophys import ImagingPlane, OnePhotonSeries, OpticalChannel, TwoPhotonSeries
 
-from scanreader.bridges.targets import hearing, written
+from scanreader.bridges.targets import Interruption, written
 from scanreader.errors import HeaderError, ScanKeyError, ScanReaderWarning
 
 if TYPE_CHECKING:
@@ -35,14 +35,13 @@ class Frames(GenericDataChunkIterator):  # type: ignore[misc] # hdmf does not sa
     """One channel of a field as NWB lays it out, (frames, columns, rows), read some at a time."""
 
     def __init__(
-        self, scan: ScanLike, field: int, channel: int, progress: Progress | None, asks: list[Callable[[], None]]
+        self, scan: ScanLike, field: int, channel: int, progress: Progress | None, ask: Callable[[], None]
     ) -> None:
-        self.scan, self.field, self.channel, self.progress, self.asks = scan, field, channel, progress, asks
+        self.scan, self.field, self.channel, self.progress, self.ask = scan, field, channel, progress, ask
         super().__init__(buffer_gb=0.1)
 
     def _get_data(self, selection: tuple[slice, ...]) -> npt.NDArray[Any]:
-        for ask in self.asks:
-            ask()
+        self.ask()
         frames, columns, rows = selection
         part = self.scan[self.field, rows, columns, self.channel, frames].transpose(2, 1, 0)
         if self.progress is not None:
@@ -80,7 +79,7 @@ def to_nwb(
     nwb = NWBFile(**{**known, **facts, "session_start_time": start})
     device = Device(name="Microscope", description=f"Microscope controlled by ScanImage {scan.release}")
     nwb.add_device(device)
-    asks: list[Callable[[], None]] = []  # what is asked between chunks
+    interruption = Interruption()
     for i, field in enumerate(scan.fields):
         channels = [
             OpticalChannel(name=name, description="A detector channel of ScanImage", emission_lambda=emission_lambda)
@@ -95,7 +94,7 @@ def to_nwb(
                 SERIES[series](
                     name=f"{series}Field{i}Channel{channel}",
                     description=described,
-                    data=H5DataIO(Frames(scan, i, channel, progress, asks), compression="gzip"),
+                    data=H5DataIO(Frames(scan, i, channel, progress, interruption.ask), compression="gzip"),
                     imaging_plane=plane,
                     unit="n.a.",
                     dimension=[field.width, field.height],
@@ -104,8 +103,7 @@ def to_nwb(
             )
     # ScanImage's own words go along whole.
     nwb.add_scratch(scan.header, name="scanimage_header", description="The header that ScanImage wrote, as it stands")
-    with written(path, overwrite=overwrite) as partial, hearing() as ask, NWBHDF5IO(str(partial), "w") as io:
-        asks.append(ask)
+    with written(path, overwrite=overwrite) as partial, interruption, NWBHDF5IO(str(partial), "w") as io:
         io.write(nwb)
 
 

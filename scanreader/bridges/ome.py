@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tifffile
 
-from scanreader.bridges import is_even
+from scanreader.bridges import image_name, is_even
 from scanreader.bridges.targets import steps, written
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _facts(scan: ScanLike, i: int) -> dict[str, Any]:
     field = scan.fields[i]
     facts: dict[str, Any] = {
         "axes": "TCYX",
-        "Name": f"{field.name or 'field'} {i}",
+        "Name": image_name(scan, i),
         "Channel": {"Name": scan.channel_names},
     }
     if math.isfinite(field.pixel_width_in_microns) and math.isfinite(field.pixel_height_in_microns):

@@ -17,10 +17,13 @@ import tifffile
 import zarr
 
 import scanreader
-from scanreader.bridges import frames_at_a_time, needed
+from scanreader.bridges import image_name, known
 from scanreader.bridges.shards import LEVEL, halved, write_shard
 from scanreader.bridges.targets import put_down, resumable
 from scanreader.errors import DtypeError, ScanKeyError
+from scanreader.extras import needed
+from scanreader.files import file_name
+from scanreader.indexing import frames_at_a_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -264,13 +267,13 @@ def _scanimage(scan: ScanLike) -> dict[str, Any]:
         "frame_rate": scan.fps,
         "microns_per_degree": scan.microns_per_degree,
         "channels": scan.channel_names,
-        "files": [os.path.basename(name) for name in scan.filenames],  # noqa: PTH119 - it may be a URL
+        "files": [file_name(path) for path in scan.filenames],
         "header": scan.header,
         "rois": json.dumps(scan.roi_metadata),
     }
     if scan.start_time is not None:
         facts["start_time"] = scan.start_time.isoformat()
-    return {name: value for name, value in facts.items() if value == value}  # noqa: PLR0124 - NaN is not
+    return known(facts)
 
 
 class Place(NamedTuple):
@@ -311,7 +314,7 @@ def _image(scan: ScanLike, i: int, image: Image, stamps: npt.NDArray[np.float64]
         unit = places[axis["name"]].unit
         axis.update({"unit": unit} if unit else {})
     multiscale: dict[str, Any] = {
-        "name": _name(scan, i),
+        "name": image_name(scan, i),
         "axes": axes,
         "datasets": [
             {"path": str(level), "coordinateTransformations": _transformations(places, level)}
@@ -339,14 +342,10 @@ def _transformations(places: dict[str, Place], level: int) -> list[dict[str, Any
     return [{"type": "scale", "scale": scale}, {"type": "translation", "translation": start}]
 
 
-def _name(scan: ScanLike, i: int) -> str:
-    return f"{scan.fields[i].name or 'field'} {i}"
-
-
 def _channels(scan: ScanLike, i: int) -> list[dict[str, Any]]:
     """Names of channels, and how to show them: between the values of a few frames."""
-    known = range(scan.num_frames)
-    few = sorted({known[round(at)] for at in np.linspace(0, len(known) - 1, SHOWN)}) if known else []
+    every = range(scan.num_frames)
+    few = sorted({every[round(at)] for at in np.linspace(0, len(every) - 1, SHOWN)}) if every else []
     shown = scan[i, :, :, :, few]
     colors = itertools.cycle(COLORS if scan.num_channels > 1 else ("FFFFFF",))
     return [
@@ -372,7 +371,7 @@ def _ome_xml(scan: ScanLike) -> bytes | None:
     """
     xml = tifffile.OmeXml(Creator="scanreader", UUID=str(uuid.uuid5(uuid.NAMESPACE_OID, scan.token)))
     for i, field in enumerate(scan.fields):
-        facts: dict[str, Any] = {"Name": _name(scan, i), "Channel": {"Name": scan.channel_names}}
+        facts: dict[str, Any] = {"Name": image_name(scan, i), "Channel": {"Name": scan.channel_names}}
         places = _places(scan, i, np.zeros(0))
         for name, key in {"x": "PhysicalSizeX", "y": "PhysicalSizeY", "t": "TimeIncrement"}.items():
             if places[name].unit:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numcodecs
 import numpy as np
 
+from scanreader.indexing import frames_at_a_time
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -57,7 +59,7 @@ def halved(block: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """
     tall, wide = block.shape[-2:]
     halves = np.empty((*block.shape[:-2], (tall + 1) // 2, (wide + 1) // 2), block.dtype)
-    step = max(1, CACHED // max(1, block[:1].nbytes))
+    step = frames_at_a_time(block[:1].nbytes, CACHED)
     for start in range(0, len(block), step):
         halves[start : start + step] = _means(block[start : start + step])
     return halves

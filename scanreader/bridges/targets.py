@@ -10,14 +10,16 @@ import signal
 import threading
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Self
 
-from scanreader.bridges import frames_at_a_time, needed
 from scanreader.errors import PathnameError, TargetExistsError
+from scanreader.extras import needed
 from scanreader.files import is_url
+from scanreader.indexing import frames_at_a_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import TracebackType
 
     from scanreader.bridges import ScanLike
 
@@ -25,27 +27,36 @@ if TYPE_CHECKING:
     """Is told how many more bytes were written."""
 
 
-@contextlib.contextmanager
-def hearing() -> Iterator[Callable[[], None]]:
-    """Give what raises KeyboardInterrupt, called between chunks, after Ctrl-C.
+class Interruption:
+    """Ctrl-C while something is written: it is put down, and raised where `ask` is called, or at the end.
 
     Callbacks of libraries that write files may swallow Python's own. Only the main thread hears of Ctrl-C.
     """
-    pressed: list[int] = []
 
-    def ask() -> None:
-        if pressed:
+    def __init__(self) -> None:
+        self._pressed = False
+        self._before: Any = None
+
+    def ask(self) -> None:
+        """Raise KeyboardInterrupt after Ctrl-C."""
+        if self._pressed:
             raise KeyboardInterrupt
 
-    if threading.current_thread() is not threading.main_thread():
-        yield ask
-        return
-    before = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
-    try:
-        yield ask
-        ask()
-    finally:
-        signal.signal(signal.SIGINT, before)
+    def _press(self, *_: Any) -> None:
+        self._pressed = True
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._press)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+        if kind is None:
+            self.ask()
 
 
 @contextlib.contextmanager

@@ -12,7 +12,8 @@ from xarray.backends import BackendArray, BackendEntrypoint
 from xarray.core import indexing
 
 from scanreader.blocks import is_scanimage
-from scanreader.bridges import ScanLike, facts, frames_at_a_time
+from scanreader.bridges import ScanLike, facts
+from scanreader.indexing import frames_at_a_time
 from scanreader.reader import SUFFIXES, read_scan
 
 if TYPE_CHECKING:
@@ -23,7 +24,17 @@ if TYPE_CHECKING:
     from scanreader.fields import Field
 
 
-class FieldBackend(BackendArray):  # type: ignore[misc] # xarray does not say its type
+class Lazy(BackendArray):  # type: ignore[misc] # xarray does not say its type
+    """An array that is read when xarray asks for it, every axis by itself."""
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
+
+    def _read(self, key: tuple[Any, ...]) -> npt.NDArray[Any]:
+        raise NotImplementedError
+
+
+class FieldBackend(Lazy):
     """Fields of one size as xarray asks for them: every axis by itself, which is how a scan is indexed.
 
     Of one field, (y, x, channel, time); of several, (field, y, x, channel, time).
@@ -36,9 +47,6 @@ class FieldBackend(BackendArray):  # type: ignore[misc] # xarray does not say it
         self.shape = sizes if one else (len(self.fields), *sizes)
         self.dtype = scan.dtype
 
-    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
-        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
-
     def _read(self, key: tuple[Any, ...]) -> npt.NDArray[Any]:
         if self.one:
             return self.scan[(self.fields[0], *key)]
@@ -47,15 +55,12 @@ class FieldBackend(BackendArray):  # type: ignore[misc] # xarray does not say it
         return self.scan[(int(chosen) if chosen.ndim == 0 else chosen, *key[1:])]
 
 
-class TimesBackend(BackendArray):  # type: ignore[misc] # xarray does not say its type
+class TimesBackend(Lazy):
     """When each field was scanned in each frame, of shape (field, time): read when it is asked for."""
 
     def __init__(self, scan: ScanLike) -> None:
         self.scan = scan
         self.shape, self.dtype = (scan.num_fields, scan.num_frames), np.dtype(np.float64)
-
-    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
-        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
 
     def _read(self, key: tuple[Any, ...]) -> npt.NDArray[Any]:
         fields = np.arange(self.shape[0])[key[0]]

@@ -75,15 +75,24 @@ class ScanStore(Store):  # type: ignore[misc] # zarr is not looked at
             return json.dumps({"zarr_format": 3, "node_type": "group", "attributes": facts(self.scan)}).encode()
         field, _, rest = key.partition("/")
         i = self._number(field)
-        if i is None:
-            return None
-        if rest == DOCUMENT:
+        if i is not None and rest == DOCUMENT:
             return json.dumps(_array(self.scan, i)).encode()
-        chunk = re.fullmatch(r"c/(\d+)/(\d+)/0/0", rest)
-        if chunk is None or int(chunk[1]) >= self.scan.num_frames or int(chunk[2]) >= self.scan.num_channels:
+        chunk = self._chunk(key)
+        if chunk is None:
             return None
-        page = self.scan[i, :, :, int(chunk[2]), int(chunk[1])]
+        i, frame, channel = chunk
+        page = self.scan[i, :, :, channel, frame]
         return np.ascontiguousarray(page, page.dtype.newbyteorder("<")).tobytes()
+
+    def _chunk(self, key: str) -> tuple[int, int, int] | None:
+        """Field, frame and channel of a chunk's key; None if there is no such chunk."""
+        said = re.fullmatch(r"(\w+)/c/(\d+)/(\d+)/0/0", key)
+        i = self._number(said[1]) if said else None
+        if said is None or i is None:
+            return None
+        frame, channel = int(said[2]), int(said[3])
+        there = frame < self.scan.num_frames and channel < self.scan.num_channels
+        return (i, frame, channel) if there else None
 
     def _number(self, name: str) -> int | None:
         said = re.fullmatch(r"field_(0|[1-9]\d*)", name)
@@ -91,7 +100,7 @@ class ScanStore(Store):  # type: ignore[misc] # zarr is not looked at
 
     async def exists(self, key: str) -> bool:
         """Whether there is such a key."""
-        return self._bytes(key) is not None if key.endswith(DOCUMENT) else key in set(self._keys(key))
+        return self._bytes(key) is not None if key.endswith(DOCUMENT) else self._chunk(key) is not None
 
     def _keys(self, prefix: str = "") -> Iterator[str]:
         """Keys that begin with something; of many, only those of the field that it names."""

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scanreader.bridges import needed
 from scanreader.bridges.npy import to_npy
+from scanreader.cli.printing import error_console
 from scanreader.cli.sources import CHANNELS, Join, Sources, channel_indices, opened
 from scanreader.cli.telling import INTERRUPTED, say
 from scanreader.errors import ScanKeyError, TargetExistsError
+from scanreader.extras import needed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -174,8 +175,7 @@ def _write(
 
 
 def _bar() -> Progress:
-    from rich.console import Console  # noqa: PLC0415 - only when it draws
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn  # noqa: PLC0415
 
     columns = ("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True))
+    return Progress(*columns, console=error_console())

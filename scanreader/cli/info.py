@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scanreader.cli.printing import print_facts, print_json
 from scanreader.cli.sources import Json, Raw, Sources, opened
+from scanreader.files import file_name
 from scanreader.view import words
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def info(sources: Sources, *, json: Json = False, raw: Raw = False) -> None:
 
 def named(scan: Scan) -> str:
     """What to call a recording: its file, or its first and last."""
-    names = [Path(path).name for path in scan.filenames]
+    names = [file_name(path) for path in scan.filenames]
     return names[0] if len(names) == 1 else f"{names[0]} … {names[-1]}"
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scanreader.bridges import needed
 from scanreader.bridges.targets import written
 from scanreader.cli.sources import CHANNELS, Join, Sources, channel_indices, opened
 from scanreader.errors import ScanKeyError
+from scanreader.extras import needed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

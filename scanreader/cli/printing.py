@@ -37,10 +37,15 @@ def busy(what: str, many: int) -> Iterator[None]:
     if many < MANY or not sys.stderr.isatty():
         yield
         return
+    with error_console().status(f"{what} {many} pages"):
+        yield
+
+
+def error_console() -> Console:
+    """What bars and spinners are drawn on: the error output, in colours where those are wanted."""
     from rich.console import Console  # noqa: PLC0415 - it takes long to import
 
-    with Console(stderr=True, no_color=not is_coloured(sys.stderr)).status(f"{what} {many} pages"):
-        yield
+    return Console(stderr=True, no_color=not is_coloured(sys.stderr))
 
 
 def print_facts(facts: Mapping[str, str | Sequence[str]]) -> None:

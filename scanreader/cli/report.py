@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from scanreader.cli.printing import error_console
 from scanreader.cli.sources import Join, Raw, Sources, opened
-from scanreader.cli.telling import is_coloured
 from scanreader.errors import ScanKeyError
 
 if TYPE_CHECKING:
@@ -41,10 +40,9 @@ def report(
 @contextlib.contextmanager
 def _bar() -> Iterator[Callable[[str, float], object]]:
     """Show what is done next, and how far it is."""
-    from rich.console import Console  # noqa: PLC0415 - only when it draws
     from rich.progress import BarColumn, Progress, TimeElapsedColumn  # noqa: PLC0415
 
-    console = Console(stderr=True, no_color=not is_coloured(sys.stderr))
+    console = error_console()
     columns = ("{task.description:22}", BarColumn(), "{task.percentage:>3.0f} %", TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=1.0)

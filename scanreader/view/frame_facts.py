@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from scanreader.check import GAP
-from scanreader.frames import FRAME_TABLE, NUMBERS_END, fill_table
+from scanreader.files import file_name
+from scanreader.frames import NUMBERS_END, fill_table, placed_rows
 from scanreader.view.charts import (
     MINUS,
     UNKNOWN,
@@ -60,21 +60,16 @@ def logged_frames(scan: Scan, *, whole: bool) -> Logged:
         return Logged(table, np.ones(max(0, len(table) - 1), np.bool_), "")
     counts, pages = scan.layout.counts, scan._pages  # noqa: SLF001 - of one house
     per = counts.frames_per_volume
-    ends = np.cumsum([stretch.volumes * per for stretch in scan.layout.stretches])
+    stretches = scan.layout.stretches
+    ends = np.cumsum([stretch.volumes * per for stretch in stretches])
     many = int(ends[-1])
     starts = np.linspace(0, max(0, many - FRAMES_EACH), STRETCHES).astype(np.int64)
     rows = np.unique(starts[:, None] + np.arange(min(FRAMES_EACH, many)))
     which = np.searchsorted(ends, rows, side="right")
     within = rows - np.append(0, ends)[which]
-    firsts = np.array([stretch.page for stretch in scan.layout.stretches])[which] + within * counts.channels
-    table = np.zeros(len(rows), FRAME_TABLE)
-    table["file"] = np.searchsorted(pages.starts, firsts, side="right") - 1
-    table["page"] = firsts - pages.starts[table["file"]]
-    place = within % per
-    in_slice = place < counts.slices * counts.repeats
-    table["slice"] = np.where(in_slice, place // counts.repeats, -1)
-    table["repeat"] = np.where(in_slice, place % counts.repeats, -1)
-    table["is_flyback"] = ~in_slice
+    firsts = np.array([stretch.page for stretch in stretches])[which] + within * counts.channels
+    volumes = np.array([stretch.volume for stretch in stretches])[which] + within // per
+    table = placed_rows(pages, counts, firsts, volumes, within % per)
     fill_table(table, pages.descriptions(firsts, NUMBERS_END))
     note = f"From {STRETCHES} stretches of {FRAMES_EACH:,} frames, evenly spaced over {many:,}."
     return Logged(table, np.diff(rows) == 1, note)
@@ -106,7 +101,7 @@ def intervals(scan: Scan, logged: Logged) -> tuple[dict[str, str], Chart | None,
     shown = [
         [
             f"{stamp[i + 1]:.6f}",
-            Path(scan.filenames[table["file"][i + 1]]).name,
+            file_name(scan.filenames[table["file"][i + 1]]),
             f"{number[i + 1]}" if number[i + 1] >= 0 else UNKNOWN,
             f"{1000 * step[i]:.6g}".translate(MINUS),
             f"{step[i] / median:.3g}".translate(MINUS) if median > 0 else UNKNOWN,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import math
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scanreader.errors import ScanReaderError
+from scanreader.files import file_name
 from scanreader.view import words
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def facts(scan: Scan) -> dict[str, str]:
 
 def recording(scan: Scan) -> str:
     """What to call a recording: its file, or its first and how many more."""
-    name, more = Path(scan.filenames[0]).name, len(scan.filenames) - 1
+    name, more = file_name(scan.filenames[0]), len(scan.filenames) - 1
     return f"{name} and {more} more" if more else name
 
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from scanreader.errors import HeaderError
 from scanreader.frames import read_timestamps
+from scanreader.indexing import frames_at_a_time
 from scanreader.phase import estimate_line_offset
 from scanreader.view.charts import MINUS, UNKNOWN, Chart, Line, Range, Rows, Tick, clock, hues, lines_chart, path, ticks
 from scanreader.view.plots import evenly
@@ -60,7 +61,7 @@ def look(scan: Scan, progress: Progress) -> Seen:
     lowest = int(np.iinfo(pixels).min) if counted_values else 0
     histograms = np.zeros((scan.num_channels, 1 << 8 * pixels.itemsize), np.int64) if counted_values else None
     for i, field in enumerate(scan.fields):
-        step = max(1, AT_A_TIME // (field.height * field.width * pixels.itemsize))
+        step = frames_at_a_time(field.height * field.width * pixels.itemsize, AT_A_TIME)
         progress("reading pixels", 0.35 + 0.3 * i / scan.num_fields)
         for c in range(scan.num_channels):
             here = np.zeros(histograms.shape[1], np.int64) if histograms is not None else None
@@ -230,8 +231,7 @@ def line_offsets(scan: Scan) -> tuple[Numbers | None, list[str]]:
     largest = max(field.height * field.width for field in scan.fields)
     most = min(MOST_OFFSETS, MOST_COMPARED // largest) // scan.num_channels
     fields = evenly(np.arange(scan.num_fields), max(1, most))
-    some = object.__new__(type(scan))
-    some.__dict__.update(scan.__getstate__(), fields=tuple(scan.fields[i] for i in fields))
+    some = scan._replaced(fields=tuple(scan.fields[i] for i in fields))  # noqa: SLF001 - of one house
     one = sum(f.height * f.width for f in some.fields) * scan.num_channels * scan.dtype.itemsize
     frames = max(1, min(64, MOST_BYTES // max(1, one)))
     try:

@@ -8,7 +8,6 @@ import math
 import warnings
 from dataclasses import dataclass, replace
 from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jinja2
@@ -18,6 +17,7 @@ from scanreader import __version__
 from scanreader.bridges.targets import written
 from scanreader.check import check
 from scanreader.errors import Finding, ScanReaderWarning
+from scanreader.files import file_name
 from scanreader.frames import read_events
 from scanreader.view.frame_facts import events, intervals, logged_frames
 from scanreader.view.html import facts, recording
@@ -142,7 +142,7 @@ def gather(scan: Scan, progress: Progress = _silent) -> Facts:
         title=recording(scan),
         version=__version__,
         facts=_facts(scan),
-        files=[f"{Path(file.path).name}, {size(file.size)}" for file in scan._pages.files[:1000]],  # noqa: SLF001
+        files=[f"{file_name(file.path)}, {size(file.size)}" for file in scan._pages.files[:1000]],  # noqa: SLF001
         findings=_said(findings),
         whole=whole,
         checked=f"The IFD and the description of every page were looked at: {many:,}."
@@ -178,12 +178,10 @@ def _unreadable(caught: Sequence[warnings.WarningMessage], findings: Sequence[Fi
 
 def _lenient(scan: Scan) -> Scan:
     """Give the same scan, in floats, where pages that cannot be read are NaN."""
-    same = object.__new__(type(scan))
     pages = scan._pages  # noqa: SLF001 - of one house
-    same.__dict__.update(
-        scan.__getstate__(), _pages=replace(pages, fill=math.nan), dtype=np.result_type(pages.dtype, np.float32)
+    return scan._replaced(  # noqa: SLF001
+        _pages=replace(pages, fill=math.nan), dtype=np.result_type(pages.dtype, np.float32)
     )
-    return same
 
 
 def _said(findings: Sequence[Finding]) -> list[Said]:

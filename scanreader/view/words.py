@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scanreader.files import is_url
+from scanreader.files import folder_name
 from scanreader.frames import read_timestamps
-from scanreader.remote import Url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,8 +102,7 @@ def counted(count: int, what: str) -> str:
 
 def folder(scan: Scan) -> str:
     """Where the files are."""
-    first = scan.filenames[0]
-    return str(Url(first).parent if is_url(first) else Path(first).parent)
+    return folder_name(scan.filenames[0])
 
 
 def duration(scan: Scan) -> float:
