@@ -13,7 +13,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from scanreader.indexing import IndexArray
+    from scanreader.keys import IndexArray
     from scanreader.layout import Counts, Layout
     from scanreader.pages import Pages
 

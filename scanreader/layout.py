@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from scanreader.frames import FrameNumbers
-    from scanreader.indexing import IndexArray
+    from scanreader.keys import IndexArray
 
 
 FEW = 4  # frames at a recording's start of which one must say its number, if any does

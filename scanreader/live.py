@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scanreader.chunks import frames_at_a_time
 from scanreader.errors import ChangedFileError, ScanReaderError, ScanReaderWarning, UnreachableError
 from scanreader.frames import FRAME_TABLE, NUMBERS_END, fill_table
 from scanreader.header import listed
-from scanreader.indexing import frames_at_a_time
 from scanreader.layout import saved_counts
 from scanreader.reader import open_scan
 

@@ -37,12 +37,12 @@ from scanreader.errors import (
     UnreachableError,
 )
 from scanreader.files import Identity, OpenFile, is_url, open_file
-from scanreader.indexing import shifted
+from scanreader.keys import shifted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from scanreader.indexing import IndexArray
+    from scanreader.keys import IndexArray
 
     Bytes = npt.NDArray[np.uint8]
 

@@ -21,15 +21,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 import numpy as np
 import numpy.typing as npt
 
+from scanreader.chunks import frames_at_a_time
 from scanreader.errors import DtypeError, HeaderError, LayoutError, ScanKeyError, ScanReaderError
-from scanreader.indexing import as_array, frames_at_a_time, integer
+from scanreader.keys import as_array, integer
 from scanreader.scans import Scan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from scanreader.fields import Field, Piece
-    from scanreader.indexing import IndexArray, Pick
+    from scanreader.keys import IndexArray, Pick
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -47,7 +47,7 @@ from scanreader.frames import (
     timestamps,
 )
 from scanreader.header import Block, Header, integers, listed, numbers, parse_json
-from scanreader.indexing import AXES, WHOLE, Pick, as_array, from_start, integer, pick, shifted, split_key
+from scanreader.keys import AXES, WHOLE, Pick, as_array, from_start, integer, pick, shifted, split_key
 from scanreader.layout import Counts, Layout, Part, Stack, Stretch, find_layout, whole_number
 from scanreader.pages import BytePlaces
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scanreader import FieldDimensionMismatch, Scan, ScanIndexError, read_scan
-from scanreader.indexing import AXES, as_array, pick, split_key
+from scanreader.keys import AXES, as_array, pick, split_key
 from scanreader.simulate import Recording
 
 

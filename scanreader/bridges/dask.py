@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from scanreader.chunks import frames_at_a_time
 from scanreader.errors import FieldDimensionMismatch
 from scanreader.extras import needed
-from scanreader.indexing import frames_at_a_time
 
 if TYPE_CHECKING:
     import numpy as np

@@ -19,7 +19,7 @@ import numpy as np
 
 from scanreader.blocks import is_scanimage
 from scanreader.errors import DamagedPageError, ScanReaderWarning
-from scanreader.indexing import AXES, split_key
+from scanreader.keys import AXES, split_key
 from scanreader.pages import index_file
 from scanreader.reader import SUFFIXES, read_scan
 from scanreader.simulate import DEMO

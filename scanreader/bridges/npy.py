@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scanreader.bridges.targets import written
+from scanreader.chunks import frames_at_a_time
 from scanreader.errors import FieldDimensionMismatch
-from scanreader.indexing import frames_at_a_time
 
 if TYPE_CHECKING:
     import os

@@ -20,10 +20,10 @@ import scanreader
 from scanreader.bridges import image_name, known
 from scanreader.bridges.shards import LEVEL, halved, write_shard
 from scanreader.bridges.targets import put_down, resumable
+from scanreader.chunks import frames_at_a_time
 from scanreader.errors import DtypeError, ScanKeyError
 from scanreader.extras import needed
 from scanreader.files import file_name
-from scanreader.indexing import frames_at_a_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

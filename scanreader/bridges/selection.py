@@ -10,7 +10,7 @@ import numpy as np
 
 from scanreader.errors import ScanIndexError
 from scanreader.exports import Exports
-from scanreader.indexing import AXES, as_array, from_start, pick, split_key
+from scanreader.keys import AXES, as_array, from_start, pick, split_key
 
 if TYPE_CHECKING:
     from datetime import datetime

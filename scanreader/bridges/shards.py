@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numcodecs
 import numpy as np
 
-from scanreader.indexing import frames_at_a_time
+from scanreader.chunks import frames_at_a_time
 
 if TYPE_CHECKING:
     import numpy.typing as npt

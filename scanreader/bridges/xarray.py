@@ -13,7 +13,7 @@ from xarray.core import indexing
 
 from scanreader.blocks import is_scanimage
 from scanreader.bridges import ScanLike, facts
-from scanreader.indexing import frames_at_a_time
+from scanreader.chunks import frames_at_a_time
 from scanreader.reader import SUFFIXES, read_scan
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from scanreader.chunks import frames_at_a_time
 from scanreader.compat import ScanImageTiffReader
-from scanreader.indexing import frames_at_a_time
 
 app = typer.Typer(help="What the pages of one file hold, as Vidrio's reader gives it.", no_args_is_help=True)
 image = typer.Typer(help="The pages of a file.", no_args_is_help=True)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from scanreader.chunks import frames_at_a_time
 from scanreader.errors import LayoutError, ScanIndexError, ScanReaderWarning
-from scanreader.indexing import AXES, as_array, frames_at_a_time, from_start, pick, split_key
+from scanreader.keys import AXES, as_array, from_start, pick, split_key
 
 if TYPE_CHECKING:
     from scanreader.fields import Field

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from scanreader.chunks import frames_at_a_time
 from scanreader.errors import HeaderError
 from scanreader.frames import read_timestamps
-from scanreader.indexing import frames_at_a_time
 from scanreader.phase import estimate_line_offset
 from scanreader.view.charts import MINUS, UNKNOWN, Chart, Line, Range, Rows, Tick, clock, hues, lines_chart, path, ticks
 from scanreader.view.plots import evenly

@@ -12,7 +12,7 @@ from matplotlib.patches import Polygon
 from matplotlib.patheffects import withStroke
 
 from scanreader.errors import ScanIndexError
-from scanreader.indexing import AXES, as_array, integer, pick, split_key
+from scanreader.keys import AXES, as_array, integer, pick, split_key
 from scanreader.view.canvas import paste, picture, shrunk
 from scanreader.view.drawing import (
     DPI,

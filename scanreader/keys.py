@@ -175,8 +175,3 @@ def integer(value: Any, what: str) -> int:
         return operator.index(value)
     except TypeError:
         raise ScanKeyError(f"{what}: an integer was expected, not {value!r}") from None
-
-
-def frames_at_a_time(frame_bytes: int, most: int = 64 << 20) -> int:
-    """How many whole frames of so many bytes fit into a chunk of about 64 MiB."""
-    return max(1, most // max(1, frame_bytes))
