@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import ast
+import pickle
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
 from common import MESOSCOPE, VOLUME
 
-from scanreader import read_scan
-from scanreader.simulate import Recording, Resolution, roi_json, write_bigtiff, write_classic
+from scanreader import read_scan, simulate
+from scanreader.simulate import (
+    DEMO,
+    RELEASES,
+    Recording,
+    Resolution,
+    roi,
+    roi_json,
+    scanfield,
+    write_bigtiff,
+    write_classic,
+)
+from scanreader.simulate.releases import SINCE_2023_1, TABLE, Release
 
 BIGTIFFS = (
     "two_channels_5_7.tif",
@@ -145,3 +159,57 @@ def test_a_million_tiny_pages(tmp_path: Path) -> None:
 def test_volumes_of_all_modes_have_the_pages_that_they_should(tmp_path: Path) -> None:
     with tifffile.TiffFile(VOLUME.write(tmp_path)[0]) as tif:
         assert len(tif.pages) == 4 * 5 * 2
+
+
+# ------------------------------------------------------------------------ the table of releases
+
+
+def test_a_release_is_one_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    moved = {"hRoiManager.scanZoomFactor": "hRoiManager.magnification"}
+    monkeypatch.setitem(TABLE, "2031.2", Release("2031.2", SINCE_2023_1, renamed=moved))
+    lines = set(Recording(release="2031.2").header_text().splitlines())
+    assert lines ^ set(Recording(release="2023.1").header_text().splitlines()) == {
+        "SI.VERSION_MAJOR = 2023",
+        "SI.VERSION_MAJOR = 2031",
+        "SI.VERSION_MINOR = 1",
+        "SI.VERSION_MINOR = 2",
+        "SI.hRoiManager.scanZoomFactor = 1.5",
+        "SI.hRoiManager.magnification = 1.5",
+    }
+    assert len(Recording(release="2031.2").write(tmp_path)) == 1
+
+
+def test_a_release_may_move_the_frames_period(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    moved = {"hRoiManager.scanFramePeriod": "hRoiManager.period"}
+    monkeypatch.setitem(TABLE, "2031.2", Release("2031.2", SINCE_2023_1, renamed=moved))
+    (path,) = Recording(release="2031.2").write(tmp_path)
+    assert b"SI.hRoiManager.period = " in path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "recording", [DEMO, *(Recording(release=release) for release in RELEASES)], ids=["DEMO", *RELEASES]
+)
+def test_recordings_are_pickled(recording: Recording) -> None:
+    assert pickle.loads(pickle.dumps(recording)) == recording
+
+
+@pytest.mark.parametrize(
+    ("drawn", "message"),
+    [
+        (roi(scanfield(), scanfield(), zs=(30, 30), name="V1"), "'V1' has 2 scanfields at z = 30"),
+        (roi(*[scanfield()] * 2, scanfield(enabled=False), zs=(40, 60, 0), name="V1"), "'V1' at z = 30 .* disabled"),
+        (roi(scanfield(), zs=(1, 2)), "2 depths and 1 scanfields"),
+        (roi(scanfield(pixels=(70_000, 4))), "4 x 70000 pixels"),
+    ],
+)
+def test_rois_that_scanimage_could_not_scan(drawn: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Recording(zs=(30.0,), rois=(drawn,)).slots()
+
+
+def test_nothing_of_the_reading_side_is_imported() -> None:
+    for module in Path(simulate.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(module.read_text())):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            assert all(not n.startswith("scanreader") or n.startswith("scanreader.simulate.") for n in names), module

@@ -1,0 +1,261 @@
+"""The TIFF containers that ScanImage writes, byte by byte."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Image = npt.NDArray[Any]
+
+SLOT = 2000  # characters that FPGA loggers keep for each description; galvo loggers keep none
+TRUNCATED = "<output truncated>"
+TRUNCATED_AT = 1982
+FLUSH = 4 << 20  # bytes gathered before they are written
+FILE_HEAD = 16  # bytes of a BigTIFF's own head, behind which ScanImage's block begins
+BLOCK_HEAD = 16  # four numbers: the mark, the version, the lengths of header and ROIs
+BLOCK_MARK = 0x07030301  # the bytes 01 03 03 07
+
+
+def _r8(size: int) -> int:
+    return size + -size % 8
+
+
+class Resolution(NamedTuple):
+    """Pixels per cm as ScanImage writes them: 2**30 over a denominator."""
+
+    x: int = 1 << 20
+    y: int = 1 << 20
+    numerator: int = 1 << 30
+
+
+DEFAULT_RESOLUTION = Resolution()
+
+
+def write_bigtiff(
+    path: str | Path,
+    header: bytes,
+    rois: bytes,
+    pages: Iterable[tuple[bytes, Image]],
+    *,
+    version: int = 4,
+    resolution: Resolution = DEFAULT_RESOLUTION,
+    slot: int | None = SLOT,
+    closed: bool = True,
+    holes: bool = False,
+) -> None:
+    """Write a BigTIFF as ScanImage has since late 2015 (section 2 of the format reference).
+
+    Parameters
+    ----------
+    path : path
+    header, rois : bytes
+        The texts of the block, each with its last NUL; `rois` may be empty.
+    pages : iterable of (description, image)
+        Descriptions without padding; images of shape (height, width), all alike.
+    version : int
+        Of the block: 3 or 4.
+    slot : int or None
+        Characters that each description is padded to with spaces; None for a galvo logger's varying lengths.
+    closed : bool
+        Whether the program that wrote it lived to mark the last page as the last.
+    holes : bool
+        Leave all but the first row of each image out, as a hole in the file: for sizes that no disk has.
+    """
+    start = FILE_HEAD + BLOCK_HEAD + len(header) + len(rois)
+    ifd = start + start % 8  # ScanImage adds the remainder instead of completing to 8
+    with Path(path).open("wb") as file:
+        file.write(struct.pack("<2s3HQ", b"II", 43, 8, 0, ifd))
+        file.write(struct.pack("<4I", BLOCK_MARK, version, len(header), len(rois)))
+        file.write(header + rois + bytes(ifd - start))
+        last = _write_records(file, ifd, pages, _BigRecord(header, rois, resolution, slot), holes=holes)
+        if closed and last is not None:
+            file.seek(last)
+            file.write(bytes(8))
+
+
+class _BigRecord:
+    """The bytes of a page: its IFD, its description, its pixels."""
+
+    entries, size = 18, 8 + 18 * 20 + 8
+
+    def __init__(self, header: bytes, rois: bytes, resolution: Resolution, slot: int | None) -> None:
+        self.header, self.rois, self.resolution, self.slot = header, rois, resolution, slot
+        self._ifds: dict[tuple[int, int, int, str], bytes] = {}
+
+    def head(self, at: int, description: bytes, image: Image) -> tuple[bytes, int, int]:
+        """Everything before the pixels, the record's size, and where in it the next IFD is pointed to."""
+        if self.slot is not None:
+            if len(description) > self.slot:
+                description = description[:TRUNCATED_AT] + TRUNCATED.encode()
+            description = description.ljust(self.slot)
+        pixels = _r8(self.size + len(description) + 1)
+        stride = _r8(pixels + image.nbytes)
+        kind = (len(description) + 1, *image.shape, image.dtype.str)
+        if kind not in self._ifds:
+            self._ifds[kind] = self._ifd(len(description) + 1, image)
+        head = bytearray(pixels)
+        head[: self.size] = self._ifds[kind]
+        struct.pack_into("<Q", head, 8 + 5 * 20 + 12, at + self.size)
+        struct.pack_into("<Q", head, 8 + 6 * 20 + 12, at + pixels)
+        struct.pack_into("<Q", head, self.size - 8, at + stride)
+        head[self.size : self.size + len(description)] = description
+        return bytes(head), stride, at + self.size - 8
+
+    def _ifd(self, length: int, image: Image) -> bytes:
+        height, width = image.shape
+        bits, kind = image.dtype.itemsize * 8, 2 if image.dtype.kind == "i" else 1
+        x, y, numerator = self.resolution
+        artist = 32 + len(self.header) if self.rois else 0
+        tags = (
+            (256, 3, 1, width),
+            (257, 3, 1, height),
+            (258, 3, 1, bits),
+            (259, 3, 1, 1),
+            (262, 3, 1, 1),
+            (270, 2, length, 0),
+            (273, 16, 1, 0),
+            (274, 3, 1, 1),
+            (277, 3, 1, 1),
+            (278, 3, 1, height),
+            (279, 16, 1, image.nbytes),
+            (282, 5, 1, numerator | x << 32),
+            (283, 5, 1, numerator | y << 32),
+            (284, 3, 1, 1),
+            (296, 3, 1, 3),
+            (305, 2, len(self.header), 32),
+            (315, 2, max(1, len(self.rois)), artist),
+            (339, 3, 1, kind),
+        )
+        return struct.pack("<Q", len(tags)) + b"".join(struct.pack("<HHQQ", *tag) for tag in tags) + bytes(8)
+
+
+def write_classic(
+    path: str | Path,
+    pages: Iterable[tuple[bytes, Image]],
+    *,
+    appended: bytes = b"",
+    signed: bool = True,
+    nominal_strip: int = 2048,
+    closed: bool = True,
+) -> None:
+    r"""Write a classic TIFF as ScanImage did before 2015.4 (section 3 of the format reference).
+
+    Parameters
+    ----------
+    path : path
+    pages : iterable of (description, image)
+        Descriptions hold the whole header, with its last NUL.
+    appended : bytes
+        ROIs behind the last page, of 5.1 and 2015.0 to 2015.3; their length follows them.
+    signed : bool
+        Whether a SampleFormat is written, which 3.x did not.
+    nominal_strip : int
+        Pixels of a strip, about: it differed between builds.
+    """
+    records = _ClassicRecord(signed, nominal_strip)
+    with Path(path).open("wb") as file:
+        file.write(struct.pack("<2sHI", b"II", 42, 0))
+        end, last = 8, None
+        for description, image in pages:
+            if last is None:
+                file.seek(4)
+                file.write(struct.pack("<I", 8 + image.nbytes))
+            record, last = records.record(end, description, image)
+            end += len(record)
+            file.write(record)
+        if closed and last is not None:
+            file.seek(last)
+            file.write(bytes(4))
+            file.seek(end)
+        if appended:
+            file.write(appended + struct.pack("<I", len(appended)))
+
+
+class _ClassicRecord:
+    """The bytes of a page: its pixels, its IFD, and the values that do not fit into that."""
+
+    def __init__(self, signed: bool, nominal_strip: int) -> None:
+        self.signed, self.nominal_strip = signed, nominal_strip
+
+    def record(self, at: int, description: bytes, image: Image) -> tuple[bytes, int]:
+        """Return the bytes, and where in the file the next IFD is pointed to."""
+        height, width = image.shape
+        rows = max(1, min(height, round(self.nominal_strip / width)))
+        row = width * image.dtype.itemsize
+        starts = [at + y * row for y in range(0, height, rows)]
+        counts = [(min(y + rows, height) - y) * row for y in range(0, height, rows)]
+        entries = 16 if self.signed else 15
+        ifd = at + image.nbytes
+        here = ifd + 2 + entries * 12 + 4
+        texts = here, here + len(description)
+        arrays = texts[1], texts[1] + 4 * len(starts)
+        ends = arrays[1] + 4 * len(starts)
+        if len(starts) == 1:
+            arrays, ends = (starts[0], counts[0]), texts[1]
+        tags = [
+            (256, 4, 1, width),
+            (257, 4, 1, height),
+            (258, 3, 1, image.dtype.itemsize * 8),
+            (259, 3, 1, 1),
+            (262, 3, 1, 1),
+            (270, 2, len(description), texts[0]),
+            (273, 4, len(starts), arrays[0]),
+            (274, 3, 1, 1),
+            (277, 3, 1, 1),
+            (278, 4, 1, rows),
+            (279, 4, len(starts), arrays[1]),
+            (282, 5, 1, ends),
+            (283, 5, 1, ends + 8),
+            (284, 3, 1, 1),
+            (296, 3, 1, 2),
+        ]
+        if self.signed:
+            tags.append((339, 3, 1, 2 if image.dtype.kind == "i" else 1))
+        resolution = struct.pack("<2I", 72 << 24, 1 << 24)
+        strips = struct.pack(f"<{2 * len(starts)}I", *starts, *counts) if len(starts) > 1 else b""
+        stride = ends + 16 - at
+        data = b"".join(
+            (
+                np.ascontiguousarray(image).tobytes(),
+                struct.pack("<H", len(tags)),
+                *(struct.pack("<HHII", *tag) for tag in tags),
+                struct.pack("<I", (ifd + stride) & 0xFFFFFFFF),
+                description,
+                strips,
+                resolution * 2,
+            )
+        )
+        return data, here - 4
+
+
+def _write_records(
+    file: BinaryIO, at: int, pages: Iterable[tuple[bytes, Image]], records: _BigRecord, *, holes: bool
+) -> int | None:
+    """Write pages one behind the other; returns where the last points to the next."""
+    last: int | None = None
+    pending: list[bytes] = []
+    size = 0
+    for description, image in pages:
+        head, stride, last = records.head(at, description, image)
+        if holes:
+            file.seek(at)
+            file.write(head + image[0].tobytes())
+        else:
+            body = image.tobytes()
+            pending += (head, body, bytes(stride - len(head) - len(body)))
+            size += stride
+            if size > FLUSH:
+                file.write(b"".join(pending))
+                pending, size = [], 0
+        at += stride
+    file.write(b"".join(pending))
+    if holes:
+        file.truncate(at)
+    return last

@@ -1,0 +1,207 @@
+"""The texts of the header, as each release writes them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from scanreader.simulate.frames import raw_volume
+from scanreader.simulate.layout import page_shape
+from scanreader.simulate.literals import Cell, Column, json_header, literal, plain_header, roi_json
+from scanreader.simulate.releases import TABLE
+from scanreader.simulate.rois import roi, roi_groups, scanfield
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from scanreader.simulate.plan import Plan
+
+
+def header_settings(plan: Plan) -> dict[str, Any]:
+    """Every setting of the header, without ``SI.``."""
+    release = TABLE[plan.release]
+    style = release.style
+    rows, columns = page_shape(plan)
+    per_line = 1 / plan.scanner_frequency / (2 if plan.bidirectional else 1)
+    if not plan.resonant:
+        per_line = 0.001
+    flyback_lines = (
+        math.ceil(plan.flyback_time * plan.scanner_frequency) * (2 if plan.bidirectional else 1) if plan.resonant else 0
+    )
+    period = (rows * plan.lines_averaged + flyback_lines) * per_line
+    in_volume = raw_volume(plan)
+    per_volume = 1 if plan.mode == "planar" else len(in_volume)
+    corners = [[-6, -6], [6, -6], [6, 6], [-6, 6]]
+    settings: dict[str, Any] = {
+        "LINE_FORMAT_VERSION": 1,
+        "TIFF_FORMAT_VERSION": style.format_version,
+        "VERSION_MAJOR": release.version[0],
+        "VERSION_MINOR": release.version[1],
+        "acqState": "loop" if plan.loops > 1 else "grab",
+        "acqsPerLoop": plan.loops,
+        "hChannels.channelAdcResolution": Cell([14] * 4),
+        "hChannels.channelLUT": Cell([[0, 1500]] * 4),
+        "hChannels.channelMergeColor": Cell(["green", "red", "red", "red"]),
+        "hChannels.channelName": Cell([f"Channel {n}" for n in range(1, 5)]),
+        "hChannels.channelOffset": [412, -37, 0, 0],
+        "hChannels.channelSave": (list if style.has_sample_position else Column)(plan.channels),
+        "hChannels.channelSubtractOffset": [True] * 4,
+        "hChannels.channelsActive": Column([1, 2, 3, 4]),
+        "hChannels.channelsAvailable": 4,
+        "hChannels.loggingEnable": 1,
+        "hFastZ.discardFlybackFrames": plan.flyback > 0,
+        "hFastZ.enable": plan.mode == "fast",
+        "hFastZ.flybackTime": 0.02,
+        "hFastZ.numDiscardFlybackFrames": plan.flyback,
+        "hRoiManager.imagingFovDeg": [] if plan.rois else corners,
+        "hRoiManager.imagingFovUm": [] if plan.rois else [[15 * v for v in c] for c in corners],
+        "hRoiManager.linePeriod": per_line,
+        "hRoiManager.linesPerFrame": 512 if plan.rois else rows * plan.lines_averaged,
+        "hRoiManager.mroiEnable": int(bool(plan.rois)),
+        "hRoiManager.pixelsPerLine": 512 if plan.rois else columns,
+        "hRoiManager.scanFramePeriod": period,
+        "hRoiManager.scanFrameRate": 1 / period,
+        "hRoiManager.scanVolumeRate": 1 / period / per_volume,
+        "hRoiManager.scanZoomFactor": 1.5,
+        "hScan2D.bidirectional": plan.bidirectional,
+        "hScan2D.channelsDataType": plan.dtype,
+        "hScan2D.fillFractionSpatial": 0.9,
+        "hScan2D.fillFractionTemporal": 0.712867,
+        "hScan2D.flybackTimePerFrame": plan.flyback_time,
+        "hScan2D.flytoTimePerScanfield": plan.flyto,
+        "hScan2D.hasResonantMirror": plan.resonant,
+        "hScan2D.logAverageFactor": plan.averaging,
+        "hScan2D.logFramesPerFile": plan.frames_per_file or math.inf,
+        "hScan2D.mask": Column([16, 15, *[12] * 508, 15, 16]),
+        "hScan2D.scannerFrequency": plan.scanner_frequency if plan.resonant else math.nan,
+        "hScan2D.scannerType": ("Resonant" if plan.resonant else "Linear"),
+        "hScan2D.uniformSampling": False,
+        "hStackManager.framesPerSlice": plan.frames_per_slice,
+        "hStackManager.numSlices": len(plan.zs),
+        "imagingSystem": "ImagingScanner",
+        "loopAcqInterval": 10,
+        "objectiveResolution": 15,
+    }
+    if plan.lines_averaged > 1:
+        settings["hScan2D.LineAveragingLineCount"] = plan.lines_averaged
+    settings |= _stack_manager(plan, per_volume) if style.has_stack_manager else _fast_z(plan, per_volume)
+    if style.has_stack_manager:
+        settings["hScan2D.scannerType"] = "RGG" if plan.resonant else "GG"
+        settings["hScan2D.scanMode"] = "resonant" if plan.resonant else "linear"
+    if style.has_sample_position:
+        settings |= {
+            "PREMIUM": True,
+            "VERSION_UPDATE": 0,
+            "hChannels.channelName": Cell([f"Channel {n}" for n in range(1, 65)]),
+            "hFastZ.position": 0,
+            "hMotors.axesPosition": [12.5, 1840, 655],
+            "hMotors.samplePosition": [-12.5, -1840, -655],
+        }
+    else:
+        settings["hMotors.motorPosition"] = [-12.5, -1840, -655]
+    written = {**{release.name_of(name): value for name, value in settings.items()}, **plan.settings}
+    return {name: value for name, value in written.items() if value is not None}
+
+
+def frame_period(plan: Plan, settings: Mapping[str, Any]) -> Any:
+    """How long a frame takes, in s, as the header says."""
+    return settings[TABLE[plan.release].name_of("hRoiManager.scanFramePeriod")]
+
+
+def _stack_manager(plan: Plan, per_volume: int) -> dict[str, Any]:
+    """How volumes were scanned, since 2019b: each z stands once for every raw frame of its slice."""
+    stack = plan.mode != "planar"
+    repeated = [z for z in plan.zs for _ in range(plan.frames_per_slice)] if stack else [plan.zs[0]]
+    return {
+        "hStackManager.actualNumSlices": len(plan.zs) if stack else 1,
+        "hStackManager.actualNumVolumes": plan.volumes if stack else 1,
+        "hStackManager.enable": stack,
+        "hStackManager.numFramesPerVolume": per_volume - plan.flyback if stack else 1,
+        "hStackManager.numFramesPerVolumeWithFlyback": per_volume,
+        "hStackManager.numVolumes": plan.volumes,
+        "hStackManager.stackActuator": "fastZ" if plan.mode == "fast" else "motor",
+        "hStackManager.stackDefinition": "arbitrary" if stack else "uniform",
+        "hStackManager.stackMode": "fast" if plan.mode == "fast" else "slow",
+        "hStackManager.zs": repeated,
+        "hStackManager.zsAllActuators": Column(repeated),
+        "hStackManager.zsRelative": Column(repeated),
+    }
+
+
+def _fast_z(plan: Plan, per_volume: int) -> dict[str, Any]:
+    """How volumes were scanned, before 2019b: each z stands once."""
+    fast = plan.mode == "fast"
+    return {
+        "hFastZ.numFramesPerVolume": per_volume if fast else [],
+        "hFastZ.numVolumes": plan.volumes,
+        "hFastZ.positionTarget": plan.zs[0],
+        "hFastZ.useArbitraryZs": fast,
+        "hFastZ.userZs": list(plan.zs),
+        "hStackManager.slowStackWithFastZ": False,
+        "hStackManager.zs": list(plan.zs),
+    }
+
+
+def header_text(plan: Plan, settings: Mapping[str, Any]) -> str:
+    """Write the header of 5.1 and later: settings in a tree of names."""
+    return json_header(settings) if plan.json_headers else plain_header(settings, TABLE[plan.release].style.digits)
+
+
+def roi_text(plan: Plan) -> str:
+    """The JSON of the ROIs, as it stands in the file without its NUL."""
+    if plan.rois:
+        return roi_json(roi_groups(plan.rois)) + "\n"
+    whole = scanfield(size=(12.0, 12.0), pixels=(plan.width, plan.height * plan.lines_averaged))
+    default = roi(whole, name="Default Imaging Roi")
+    return roi_json(roi_groups([default], "Default Imaging ROI Group")) + "\n"
+
+
+def legacy_header(plan: Plan) -> str:
+    """Write the header of 3.8: ``state.*`` lines that end with a carriage return."""
+    settings: dict[str, Any] = {
+        "configName": "simulated",
+        "software.version": 3.8,
+        "software.minorRev": 0,
+        "acq.numberOfZSlices": len(plan.zs),
+        "acq.zStepSize": plan.zs[1] - plan.zs[0] if len(plan.zs) > 1 else 1,
+        "acq.numAvgFramesSave": plan.averaging,
+        "acq.averaging": int(plan.averaging > 1),
+        "acq.numberOfFrames": plan.frames_per_slice,
+        "acq.linesPerFrame": plan.height,
+        "acq.pixelsPerLine": plan.width,
+        "acq.frameRate": 3.90625,
+        "acq.zoomFactor": 2,
+        "acq.msPerLine": 1,
+        "acq.fillFraction": 0.8192,
+        "acq.bidirectionalScan": int(plan.bidirectional),
+        "acq.framesPerFile": plan.frames_per_file or math.inf,
+        **{f"acq.acquiringChannel{n}": int(n in plan.channels) for n in range(1, 5)},
+        **{f"acq.savingChannel{n}": int(n in plan.channels) for n in range(1, 5)},
+        "motor.absXPosition": 659.6,
+        "motor.absYPosition": -10386.6,
+        "motor.absZPosition": -8068.4,
+        "internal.triggerTimeString": "10/9/2017 16:57:07.967",
+    }
+    return "".join(f"state.{name}={literal(value)}\r" for name, value in {**settings, **plan.settings}.items())
+
+
+def flat_header(plan: Plan, nested: Mapping[str, Any]) -> str:
+    """Write the header of 5.0: flat settings."""
+    settings: dict[str, Any] = {
+        "VERSION_MAJOR": int(plan.release.split(".")[0]),
+        "VERSION_MINOR": int(plan.release.split(".")[1]),
+        "acqNumAveragedFrames": plan.averaging,
+        "acqNumFrames": plan.frames_per_slice,
+        "bidirectionalAcq": plan.bidirectional,
+        "channelsSave": Column(plan.channels),
+        "fastZEnable": plan.mode == "fast",
+        "fastZNumVolumes": plan.volumes,
+        "fillFraction": 0.9,
+        "fillFractionTime": 0.712867,
+        "loggingFramesPerFile": plan.frames_per_file or math.inf,
+        "scanFramePeriod": frame_period(plan, nested),
+        "stackNumSlices": len(plan.zs),
+        "zoomFactor": 3,
+    }
+    merged = {**settings, **plan.settings}
+    return plain_header({name: value for name, value in merged.items() if value is not None})

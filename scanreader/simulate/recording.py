@@ -1,0 +1,215 @@
+"""A recording as it is simulated: its frames, pixels, texts and files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scanreader.simulate.containers import SLOT, Resolution, write_bigtiff, write_classic
+from scanreader.simulate.descriptions import classic_text, description
+from scanreader.simulate.frames import frames_of_files, logged_frames
+from scanreader.simulate.headers import flat_header, frame_period, header_settings, header_text, legacy_header, roi_text
+from scanreader.simulate.layout import field_rows, gap, page_shape, slots
+from scanreader.simulate.pattern import backdrops, patterned_image
+from scanreader.simulate.plan import Logged, Plan
+from scanreader.simulate.releases import TABLE, Style
+from scanreader.simulate.rois import shallowest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from scanreader.simulate.containers import Image
+
+
+@dataclass(frozen=True)
+class Recording(Plan):
+    """What to record; every setting of the header follows from it.
+
+    Attributes
+    ----------
+    stem : str
+        Beginning of the files' names.
+    release : str
+        '3.8', '5.0', '5.1', '2015.4', '2016b' … '2023.1'.
+    mode : str
+        'planar', 'fast' or 'slow'.
+    height, width : int
+        Of a page, in pixels; with ROIs they follow from those.
+    channels : tuple of int
+        Numbers of the channels saved.
+    zs : tuple of float
+        Depth of each slice, in µm.
+    frames_per_slice : int
+        Raw frames; of a planar recording, all of them.
+    volumes, flyback, averaging : int
+        Volumes; raw flyback frames after each; raw frames averaged into each saved one.
+    loops : int
+        Acquisitions, each in files of its own.
+    stop : int or None
+        Saved frames after which the (last) acquisition was stopped.
+    dropped : tuple of int
+        Saved frames that are missing though they were counted, from 0.
+    rois : tuple of dict
+        Of `roi`: a multi-ROI recording.
+    resonant, bidirectional, scanner_frequency, flyto, flyback_time
+        The scanner; times in s.
+    lines_averaged : int
+        Scan lines in each stored row.
+    frames_per_file : int or None
+        Saved frames after which a new file is begun.
+    first_file_frames : int or None
+        Saved frames of the first file, if not as many.
+    json_headers, json_descriptions : bool
+        The JSON styles.
+    slot : int or None
+        As for `write_bigtiff`; by default as the scanner's logger pads.
+    closed, holes : bool
+        As for `write_bigtiff`.
+    dtype : str
+    triggers : list of (int, float)
+        Edges of the auxiliary triggers: which, 0 to 3, and when, in seconds since the recording began.
+    packets : list of (float, bytes or str)
+        I2C packets: when, and what.
+    settings : dict
+        Settings of the header to add or to set otherwise; None takes one out.
+    pixels : callable, optional
+        What the pages show instead of the test pattern: is given the frame and the channel's number, and returns
+        an array of `page_shape`.
+    """
+
+    # ------------------------------------------------------------ what is scanned
+
+    def logged(self) -> Iterator[Logged]:
+        """Frames that are saved, in order."""
+        return logged_frames(self)
+
+    def slots(self) -> list[list[tuple[int, int, int]]]:
+        """For each slice, its fields: number of the ROI, height in lines, width."""
+        return slots(self)
+
+    @property
+    def gap(self) -> int:
+        """Lines between two fields: whole periods of a resonant mirror; none for galvos."""
+        return gap(self)
+
+    @property
+    def page_shape(self) -> tuple[int, int]:
+        """Rows and columns of a page."""
+        return page_shape(self)
+
+    def field_rows(self) -> list[list[tuple[int, int, int]]]:
+        """For each slice, where its fields stand in the page: first row, rows, columns."""
+        return field_rows(self)
+
+    # ----------------------------------------------------------------- pixels
+
+    def image(self, page: int, frame: Logged, channel: int, backdrop: Image | None = None) -> Image:
+        """Pixels of a page: each field's first three name page, field and channel; gaps and flyback are junk."""
+        if self.pixels is not None:
+            image = np.asarray(self.pixels(frame, channel)).astype(self.dtype)
+            if image.shape != self.page_shape:
+                raise ValueError(f"pixels are of shape {image.shape}, pages of {self.page_shape}")
+            return image
+        if backdrop is None:
+            backdrop = backdrops(self)[frame.slice]
+        return patterned_image(self, page, frame, channel, backdrop)
+
+    # ----------------------------------------------------------------- texts
+
+    @property
+    def _style(self) -> Style:
+        return TABLE[self.release].style
+
+    @property
+    def digits(self) -> int:
+        """Significant digits of the release's header."""
+        return self._style.digits
+
+    @property
+    def is_classic(self) -> bool:
+        """Whether the release wrote classic TIFF."""
+        return self._style.is_classic
+
+    def header_settings(self) -> dict[str, Any]:
+        """Every setting of the header, without ``SI.``."""
+        return header_settings(self)
+
+    def header_text(self) -> str:
+        """The header, as it stands in the file without its NUL."""
+        return header_text(self, self.header_settings())
+
+    def roi_text(self) -> str:
+        """The JSON of the ROIs, as it stands in the file without its NUL."""
+        return roi_text(self)
+
+    def description(self, frame: Logged, period: float) -> str:
+        """What stands beside each page of a frame, in the style of the logger."""
+        return description(self, frame, period)
+
+    # ------------------------------------------------------------------ files
+
+    def pages(self) -> Iterator[tuple[Logged, int, Image]]:
+        """Every page: its frame, its channel's number, its pixels."""
+        by_slice = backdrops(self)
+        page = 0
+        for frame in self.logged():
+            for channel in self.channels:
+                yield frame, channel, self.image(page, frame, channel, by_slice[frame.slice])
+                page += 1
+
+    def write(self, folder: str | Path) -> list[Path]:
+        """Write the recording's files into a folder, named as ScanImage names them, and return their paths."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        paths: list[Path] = []
+        pages = self.pages()
+        acquisitions = [frame.acquisition for frame in self.logged()]
+        for loop in range(1, self.loops + 1):
+            for part, count in enumerate(frames_of_files(self, acquisitions.count(loop)), 1):
+                rolled = f"_{part:05d}" if self.frames_per_file else ""
+                path = folder / f"{self.stem}_{loop:05d}{rolled}.tif"
+                self.write_file(path, islice(pages, count * len(self.channels)))
+                paths.append(path)
+        return paths
+
+    def write_file(self, path: str | Path, pages: Iterable[tuple[Logged, int, Image]]) -> None:
+        """Write one file of the recording."""
+        period = float(frame_period(self, self.header_settings()))
+        if self.is_classic:
+            classic = self._classic_pages(pages, period)
+            write_classic(path, classic, signed=self._style.has_sample_format, closed=self.closed)
+            return
+        described = ((self.description(frame, period).encode(), image) for frame, _, image in pages)
+        write_bigtiff(
+            path,
+            self.header_text().encode() + b"\0",
+            self.roi_text().encode() + b"\0",
+            described,
+            version=self._style.format_version,
+            resolution=self._resolution(),
+            slot=(SLOT if self.resonant else None) if self.slot == -1 else self.slot,
+            closed=self.closed,
+            holes=self.holes,
+        )
+
+    def _resolution(self) -> Resolution:
+        """Pixels per cm of the first scanfield."""
+        whole = (self.width, self.height), (12.0, 12.0)
+        pixels, size = shallowest(self.rois[0]) if self.rois else whole
+        x, y = (round(2**30 / (1e4 * n / (s * 15))) for n, s in zip(pixels, size, strict=True))
+        return Resolution(x, y)
+
+    def _classic_pages(
+        self, pages: Iterable[tuple[Logged, int, Image]], period: float
+    ) -> Iterator[tuple[bytes, Image]]:
+        if self._style.header == "state":
+            header = legacy_header(self)
+        else:
+            header = flat_header(self, self.header_settings()) if self._style.header == "flat" else self.header_text()
+            header = header.replace("SI.", self._style.prefix)
+        for frame, _, image in pages:
+            yield classic_text(self, frame, period, header).encode() + b"\0", image

@@ -1,0 +1,180 @@
+"""ROIs as the user draws them: their JSON, and how many pixels each is scanned with at a depth.
+
+Which scanfield is scanned where are ScanImage's own rules (section 7.1 of the format reference).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def scanfield(
+    centre: tuple[float, float] = (0.0, 0.0),
+    size: tuple[float, float] = (10.0, 10.0),
+    pixels: tuple[int, int] = (16, 16),
+    *,
+    rotation: float = 0.0,
+    enabled: bool = True,
+) -> dict[str, Any]:
+    """Describe the shape of a ROI at one depth: centre and size (x, y) in degrees, pixels (x, y)."""
+    angle = math.radians(rotation)
+    cos, sin = math.cos(angle), math.sin(angle)
+    (x, y), (w, h), (nx, ny) = centre, size, pixels
+    affine: list[list[float]] = [
+        [w * cos, -h * sin, x - (w * cos - h * sin) / 2],
+        [w * sin, h * cos, y - (w * sin + h * cos) / 2],
+        [0, 0, 1],
+    ]
+    to_ref = [[row[0] / nx, row[1] / ny, row[2] - row[0] / nx / 2 - row[1] / ny / 2] for row in affine[:2]]
+    return {
+        "ver": 1,
+        "classname": "scanimage.mroi.scanfield.fields.RotatedRectangle",
+        "name": "",
+        "UserData": None,
+        "roiUuid": "0000000000000000",
+        "roiUuiduint64": 0,
+        "centerXY": [x, y],
+        "sizeXY": [w, h],
+        "rotationDegrees": rotation,
+        "enable": int(enabled),
+        "pixelResolutionXY": [nx, ny],
+        "pixelToRefTransform": [*to_ref, [0, 0, 1]],
+        "affine": affine,
+    }
+
+
+def roi(
+    *scanfields: dict[str, Any],
+    zs: Sequence[float] = (0,),
+    name: str = "",
+    discrete: bool = False,
+    enabled: bool = True,
+) -> dict[str, Any]:
+    """Describe a ROI by its scanfields and their depths in µm; single ones collapse as ScanImage's do."""
+    return {
+        "ver": 1,
+        "classname": "scanimage.mroi.Roi",
+        "name": name,
+        "UserData": None,
+        "roiUuid": "0000000000000000",
+        "roiUuiduint64": 0,
+        "zs": zs[0] if len(zs) == 1 else list(zs),
+        "scanfields": scanfields[0] if len(scanfields) == 1 else list(scanfields),
+        "discretePlaneMode": int(discrete),
+        "powers": None,
+        "pzAdjust": None,
+        "Lzs": None,
+        "interlaceDecimation": None,
+        "interlaceOffset": None,
+        "enable": int(enabled),
+    }
+
+
+def roi_groups(rois: Sequence[dict[str, Any]], name: str = "MROI Imaging ROI Group") -> dict[str, Any]:
+    """Put ROIs into the document that stands behind the header."""
+    none = {"_ArrayType_": "double", "_ArraySize_": [1, 0], "_ArrayData_": None}
+    common = {"UserData": None, "roiUuid": "0000000000000000", "roiUuiduint64": 0}
+    collapsed: Any = none if not rois else rois[0] if len(rois) == 1 else list(rois)
+    group = {"ver": 1, "classname": "scanimage.mroi.RoiGroup"}
+    return {
+        "RoiGroups": {
+            "imagingRoiGroup": group | {"name": name} | common | {"rois": collapsed},
+            "photostimRoiGroups": None,
+            "integrationRoiGroup": group | {"name": ""} | common | {"rois": none},
+        }
+    }
+
+
+class PixelSize(NamedTuple):
+    """How many pixels a scanfield has."""
+
+    width: int
+    height: int
+
+
+class _Drawn(NamedTuple):
+    """What of a scanfield decides whether it is scanned, and how large."""
+
+    z: float
+    size: PixelSize
+    enabled: bool
+
+
+def pixels_at(roi: dict[str, Any], z: float) -> PixelSize | None:
+    """How many pixels a ROI is scanned with at a depth in µm; None where it is not scanned.
+
+    Raises
+    ------
+    ValueError
+        If two scanfields are at this depth, or a disabled one would be needed.
+    """
+    drawn = _drawn(roi)
+    enabled = [shape for shape in drawn if shape.enabled]
+    if not roi.get("enable", 1) or not enabled:
+        return None
+    here = [shape for shape in enabled if _is_same_depth(shape.z, z)]
+    if len(here) > 1:
+        raise ValueError(f"ROI {roi.get('name')!r} has {len(here)} scanfields at z = {z:g}")
+    if here:
+        return here[0].size
+    if roi.get("discretePlaneMode", 0):
+        return None
+    if _is_same_depth(enabled[-1].z, enabled[0].z):
+        return enabled[0].size
+    if not drawn[0].z < z < drawn[-1].z:
+        return None
+    if not enabled[0].z < z < enabled[-1].z:
+        raise ValueError(f"ROI {roi.get('name')!r} at z = {z:g} would need a scanfield that is disabled")
+    above = min((shape for shape in enabled if shape.z > z), key=lambda shape: shape.z)
+    below = max((shape for shape in enabled if shape.z < z), key=lambda shape: shape.z)
+    return _between(below, above, z)
+
+
+def _between(a: _Drawn, b: _Drawn, z: float) -> PixelSize:
+    """Pixels at a depth between two scanfields: linear, rounded to even numbers, halves up."""
+    part = (z - a.z) / (b.z - a.z)
+    pairs = zip(a.size, b.size, strict=True)
+    return PixelSize(*(2 * math.floor((first + (second - first) * part) / 2 + 0.5) for first, second in pairs))
+
+
+def _is_same_depth(drawn: float, z: float) -> bool:
+    """Whether two depths are one: ScanImage writes a ROI's with 3 decimals, a slice's with 6 digits."""
+    return abs(drawn - z) < max(1e-3, 6e-6 * abs(z))
+
+
+def _drawn(roi: dict[str, Any]) -> list[_Drawn]:
+    """The scanfields of a ROI, by depth."""
+    depths, scanfields = _unwrapped(roi["zs"]), _unwrapped(roi["scanfields"])
+    if len(depths) != len(scanfields):
+        raise ValueError(f"a ROI has {len(depths)} depths and {len(scanfields)} scanfields")
+    drawn = [
+        _Drawn(float(z), _pixels(shape), bool(shape.get("enable", 1)))
+        for z, shape in zip(depths, scanfields, strict=True)
+    ]
+    return sorted(drawn, key=lambda shape: shape.z)
+
+
+def _pixels(shape: dict[str, Any]) -> PixelSize:
+    size = PixelSize(*(int(n) for n in _unwrapped(shape.get("pixelResolutionXY", shape.get("pixelResolution")))))
+    if min(size) < 1 or max(size) > 0xFFFF:
+        raise ValueError(f"a scanfield of {size.height} x {size.width} pixels")
+    return size
+
+
+def shallowest(roi: dict[str, Any]) -> tuple[PixelSize, tuple[float, float]]:
+    """Pixels and degrees (x, y) of a ROI's first scanfield by depth."""
+    pairs = zip(_unwrapped(roi["zs"]), _unwrapped(roi["scanfields"]), strict=True)
+    _, shape = min(pairs, key=lambda pair: float(pair[0]))
+    width, height = (float(size) for size in _unwrapped(shape["sizeXY"]))
+    return _pixels(shape), (width, height)
+
+
+def _unwrapped(value: Any) -> list[Any]:
+    """The elements of a list that ScanImage may have collapsed to its one element, or nested once more."""
+    if not isinstance(value, list):
+        return [value]
+    return [element for item in value for element in (item if isinstance(item, list) else [item])]
