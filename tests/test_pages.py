@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from scanreader import DamagedPageError, FileFormatError, read_scan
 from scanreader.simulate import SLOT, Recording, write_bigtiff, write_classic
-from scanreader.tiff import pages, templates
+from scanreader.tiff import maps, pages, templates
 from scanreader.tiff.decoding import index_decoded
 from scanreader.tiff.index import _index_walked, index_file
 from scanreader.tiff.runs import FileIndex
@@ -420,3 +420,81 @@ def test_not_every_run_of_bytes_is_an_ifd(tmp_path: Path) -> None:
         (tmp_path / "a.tif").write_bytes(junk)
         with pytest.raises(FileFormatError):
             index_file(tmp_path / "a.tif")
+
+
+# --------------------------------------------------------------------- what holds pages
+
+
+def test_pages_are_pickled_without_what_they_keep(tmp_path: Path) -> None:
+    Recording(frames_per_slice=20, height=64, width=64).write(tmp_path)
+    held = pages.Pages((index_file(next(tmp_path.glob("*.tif"))),), -1)
+    size = len(pickle.dumps(held))
+    held.read(np.arange(20), range(1), range(1), np.empty((20, 1, 1), held.dtype))
+    copy = pickle.loads(pickle.dumps(held))
+    assert copy == held
+    assert (copy.files, copy.fill) == (held.files, held.fill)
+    assert len(pickle.dumps(held)) == size
+
+
+def test_nobody_can_write_to_the_starts(tmp_path: Path) -> None:
+    (path,) = Recording(frames_per_slice=5).write(tmp_path)
+    held = pages.Pages((index_file(path),))
+    with pytest.raises(ValueError, match="read-only"):
+        held.starts[0] = 1
+    with pytest.raises(ValueError, match="WRITEABLE"):
+        held.starts.flags.writeable = True
+
+
+def test_maps_are_of_one_object_and_are_let_go(tmp_path: Path) -> None:
+    (path,) = Recording(frames_per_slice=20, height=64, width=64).write(tmp_path)
+    held = pages.Pages((index_file(path),))
+
+    def corner(of: pages.Pages) -> None:
+        of.read(np.arange(20), range(1), range(1), np.empty((20, 1, 1), of.dtype))
+
+    other = replace(held)
+    corner(other)
+    assert len(maps._MAPPED) == 1
+    held.release()
+    corner(held)
+    assert len(maps._MAPPED) == 1
+    other.release()
+    assert not maps._MAPPED
+    corner(replace(held))  # the copy keeps maps, but is gone
+    assert not maps._MAPPED
+
+
+def test_what_is_noticed_is_put_down_once(tmp_path: Path) -> None:
+    (path,) = Recording(frames_per_slice=60).write(tmp_path)
+    index = index_file(path)
+    run = index.runs[0]
+    data = bytearray(path.read_bytes())
+    at = run.ifd + 20 * run.stride + run.template.start + run.template.next_at  # page 20 does not say what comes next
+    data[at : at + 8] = (1 << 40).to_bytes(8, "little")
+    path.write_bytes(data)
+    held, notes = pages.Pages((index_file(path),)), list[str]()
+    assert len(held.files[0].runs) == 1
+    held.descriptions(np.arange(60), None, notes)
+    held.places(np.arange(60), notes)
+    held.read(np.arange(60), range(2), range(2), np.empty((60, 2, 2), held.dtype), notes)
+    assert len(notes) == 1
+    assert "page 20 of " in notes[0]
+    for number in (None, 3):
+        held.descriptions(np.arange(60)[:number])  # nobody wants to know
+    (odd,) = held.odd_pages()
+    assert (odd[1], odd[2], odd[3]) == ([20], "", notes[0])
+
+
+def test_filled_pages_are_put_down(tmp_path: Path) -> None:
+    (path,) = Recording(frames_per_slice=60).write(tmp_path)
+    index = index_file(path)
+    run = index.runs[0]
+    data = bytearray(path.read_bytes())
+    at = run.ifd + 20 * run.stride
+    data[at : at + 16] = b"\xff" * 16
+    path.write_bytes(data)
+    held, notes = pages.Pages((index_file(path),), -7), list[str]()
+    out = np.empty((60, *held.form[:2]), held.dtype)
+    held.read(np.arange(60), range(held.form.height), range(held.form.width), out, notes)
+    assert (out[20] == -7).all()
+    assert [note.partition(":")[0] for note in notes] == ["1 page cannot be read and is filled with -7"]
