@@ -27,8 +27,10 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
-from scanreader import files, pages, read_scan
+from scanreader import read_scan
+from scanreader.files import local
 from scanreader.simulate import Recording, roi, scanfield
+from scanreader.tiff.index import index_file
 
 warnings.simplefilter("ignore")
 Row = tuple[str, str, str, bool]
@@ -260,7 +262,7 @@ class Bench:
 
     def uneven(self) -> None:
         (path,) = self.recording("60k_galvo", height=64, width=64, frames_per_slice=60_000, resonant=False)
-        index = pages.index_file(path)
+        index = index_file(path)
         ours = best(lambda: read_scan(path).shape, 5)
 
         def theirs() -> int:
@@ -307,16 +309,16 @@ class Bench:
         )
         (path,) = self.recording("60k_64", height=64, width=64, frames_per_slice=60_000)
         blocks: set[int] = set()
-        original = files._read_some
+        original = local._read_some
 
         def counted(file, offset: int, buffers: list[memoryview]) -> int:
             got = original(file, offset, buffers)
             blocks.update(range(offset // 4096, (offset + got - 1) // 4096 + 1))
             return got
 
-        files._read_some = counted
+        local._read_some = counted
         read_scan(path)
-        files._read_some = original
+        local._read_some = original
         self.row("cold cache, open 60,000 pages", "", len(blocks), 64, at_most=True, what="blocks of 4 KiB")
 
     # ------------------------------------------------------------------ growth

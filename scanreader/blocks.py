@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING
 
 from scanreader.errors import ScanReaderError
 from scanreader.header import BLOCK_START, MAGIC, Block, decode
-from scanreader.pages import ARTIST, DESCRIPTION, SOFTWARE, FileIndex, index_file, read_tag, reopen
+from scanreader.tiff.descriptions import read_tag
+from scanreader.tiff.ifd import ARTIST, DESCRIPTION, SOFTWARE
+from scanreader.tiff.index import index_file
+from scanreader.tiff.reopening import reopen
 
 if TYPE_CHECKING:
     import os
+
+    from scanreader.tiff.runs import FileIndex
 
 KNOWN_BLOCKS = (3, 4)
 _HEAD = BLOCK_START + 16

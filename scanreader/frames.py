@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from scanreader.errors import ScanReaderWarning
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from scanreader.keys import IndexArray
     from scanreader.layout import Counts, Layout
-    from scanreader.pages import Pages
+    from scanreader.tiff.pages import Pages
 
 NUMBERS_END = 800  # bytes of a description within which every release writes the frame's numbers
 EPOCH_END = 4000  # bytes of a description that hold the epoch in every release that writes one
@@ -216,8 +219,16 @@ EVENTS_END = 1 << 16  # bytes of a description that may hold events: ScanImage's
 
 def in_chunks(pages: Pages, numbers: IndexArray, limit: int) -> Iterator[tuple[int, list[bytes]]]:
     """Read descriptions of pages, some at a time: the first one's place in `numbers`, and the texts."""
+    notes: list[str] = []
     for start in range(0, len(numbers), AT_A_TIME):
-        yield start, pages.descriptions(numbers[start : start + AT_A_TIME], limit)
+        yield start, pages.descriptions(numbers[start : start + AT_A_TIME], limit, notes)
+    warn_of(notes)
+
+
+def warn_of(notes: list[str], stacklevel: int = 3) -> None:
+    """Warn of what was noticed while pages were read."""
+    for note in notes:
+        warnings.warn(note, ScanReaderWarning, stacklevel=stacklevel)
 
 
 def read_timestamps(pages: Pages, numbers: IndexArray) -> npt.NDArray[np.float64]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from scanreader.chunks import frames_at_a_time
 from scanreader.errors import ChangedFileError, ScanReaderError, ScanReaderWarning, UnreachableError
-from scanreader.frames import FRAME_TABLE, NUMBERS_END, fill_table
+from scanreader.frames import FRAME_TABLE, NUMBERS_END, fill_table, warn_of
 from scanreader.header import listed
 from scanreader.layout import saved_counts
 from scanreader.reader import open_scan
@@ -132,7 +132,9 @@ def _has_ended(scan: Scan, done: int) -> bool:
     pages = scan._pages  # noqa: SLF001
     if len(pages) < c:
         return False
-    texts = pages.descriptions(np.arange(len(pages) - c, len(pages)), NUMBERS_END)
+    notes: list[str] = []
+    texts = pages.descriptions(np.arange(len(pages) - c, len(pages)), NUMBERS_END, notes)
+    warn_of(notes)
     rows = np.zeros(c, FRAME_TABLE)
     fill_table(rows, texts)
     if (rows["frame_number"] != rows["frame_number"][0]).any():

@@ -401,7 +401,7 @@ class _Realigned(Scan):
         wanted = [moved.columns] if len(ahead) else []
         needed = np.unique(np.concatenate([*wanted, *([first[inside], last[inside]] if len(back) else [])]))
         raw = np.empty((len(pages), len(moved.rows), len(needed)), self.dtype)
-        self._pages.read(pages, _range(moved.rows + moved.page_y), _range(needed + moved.page_x), raw)
+        self._read_pixels(pages, _range(moved.rows + moved.page_y), _range(needed + moved.page_x), raw)
         out = np.full((len(pages), len(moved.rows), len(moved.columns)), self._fill, self.dtype)
         every, all_columns = np.arange(len(pages)), np.arange(len(moved.columns))
         for rows, to_x, from_x in ((ahead, all_columns, moved.columns), (back, np.flatnonzero(inside), first[inside])):

@@ -30,12 +30,16 @@ from scanreader.errors import (
     ScanReaderWarning,
     UnreachableError,
 )
-from scanreader.files import identify, is_url
-from scanreader.frames import EPOCH_END, FrameNumbers, epoch, frame_numbers
+from scanreader.files.opening import identify
+from scanreader.files.urls import is_url
+from scanreader.frames import EPOCH_END, FrameNumbers, epoch, frame_numbers, warn_of
 from scanreader.header import Block, Header
 from scanreader.layout import Part
-from scanreader.pages import DESCRIPTION, FileIndex, NoPageError, Pages, index_file, read_tag
 from scanreader.scans import PlainScan, Scan, Source, scan_class
+from scanreader.tiff.descriptions import read_tag
+from scanreader.tiff.ifd import DESCRIPTION, NoPageError
+from scanreader.tiff.index import index_file
+from scanreader.tiff.pages import Pages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +47,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike
 
-    from scanreader.remote import Url
+    from scanreader.files.servers import Url
+    from scanreader.tiff.runs import FileIndex
 
     Pathname = str | os.PathLike[str]
     Place = Path | Url
@@ -210,7 +215,10 @@ class _File(NamedTuple):
         """Number of the frame that a page belongs to; -1 is the last page."""
         if page == 0 and self.first:
             return frame_numbers(self.first).frame
-        return frame_numbers(read_tag(self.tiff, page % self.tiff.num_pages, DESCRIPTION, EPOCH_END)).frame
+        notes: list[str] = []
+        text = read_tag(self.tiff, page % self.tiff.num_pages, DESCRIPTION, EPOCH_END, notes)
+        warn_of(notes)
+        return frame_numbers(text).frame
 
     def ends_inside(self, number: int) -> bool:
         """Whether the file holds some of the channels of one frame, and nothing else."""
@@ -318,7 +326,7 @@ def _resolve_url(url: str) -> list[Place]:
         if host not in ("", "localhost"):
             raise PathnameError(f"{url!r} names a file of another machine ({host}): give its path")
         return _resolve_one(url2pathname(slash + path))
-    from scanreader.remote import expand  # noqa: PLC0415 - an extra
+    from scanreader.files.servers import expand  # noqa: PLC0415 - paths do not need it
 
     matches = expand(url, SUFFIXES)
     if not matches:

@@ -31,7 +31,7 @@ from scanreader.errors import (
 from scanreader.exports import Exports
 from scanreader.extras import needed
 from scanreader.fields import Field, Roi, Scanfield, Slot
-from scanreader.files import file_name
+from scanreader.files.urls import file_name
 from scanreader.frames import (
     EPOCH_END,
     NUMBERS_END,
@@ -45,11 +45,12 @@ from scanreader.frames import (
     read_table,
     read_timestamps,
     timestamps,
+    warn_of,
 )
 from scanreader.header import Block, Header, integers, listed, numbers, parse_json
 from scanreader.keys import AXES, WHOLE, Pick, as_array, from_start, integer, pick, shifted, split_key
 from scanreader.layout import Counts, Layout, Part, Stack, Stretch, find_layout, whole_number
-from scanreader.pages import BytePlaces
+from scanreader.tiff.pages import BytePlaces
 
 if TYPE_CHECKING:
     import os
@@ -61,7 +62,7 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
     from scanreader.check import Report
-    from scanreader.pages import Pages
+    from scanreader.tiff.pages import Pages
     from scanreader.view.canvas import Canvas
 
 T = TypeVar("T")
@@ -276,7 +277,9 @@ class Scan(Exports):
             """Read what a page says itself; nothing, if it cannot be read."""
             if page not in known:
                 try:
-                    (text,) = pages.descriptions(np.array([page]), NUMBERS_END)
+                    notes: list[str] = []
+                    (text,) = pages.descriptions(np.array([page]), NUMBERS_END, notes)
+                    warn_of(notes)
                     known[page] = frame_numbers(text)
                 except DamagedPageError:
                     known[page] = UNREADABLE
@@ -601,7 +604,7 @@ class Scan(Exports):
         """Read pixels of a field, piece by piece, into an array of shape (pages, y, x)."""
         if len(field.pieces) == 1:
             piece = field.pieces[0]
-            self._pages.read(pages, shifted(ys.indices, piece.page_y), shifted(xs.indices, piece.page_x), out)
+            self._read_pixels(pages, shifted(ys.indices, piece.page_y), shifted(xs.indices, piece.page_x), out)
             return
         for piece in field.pieces:
             down = as_array(ys.indices) - piece.output_y
@@ -613,11 +616,31 @@ class Scan(Exports):
             from_y, from_x = down[to_y] + piece.page_y, right[to_x] + piece.page_x
             if np.ptp(to_y) == len(to_y) - 1 and np.ptp(to_x) == len(to_x) - 1:  # side by side in the result
                 part = out[:, to_y[0] : to_y[-1] + 1, to_x[0] : to_x[-1] + 1]
-                self._pages.read(pages, from_y, from_x, part)
+                self._read_pixels(pages, from_y, from_x, part)
             else:
                 part = np.empty((len(pages), len(to_y), len(to_x)), self.dtype)
-                self._pages.read(pages, from_y, from_x, part)
+                self._read_pixels(pages, from_y, from_x, part)
                 out[:, to_y[:, None], to_x] = part
+
+    def _read_pixels(
+        self,
+        pages: npt.NDArray[np.int64],
+        rows: range | npt.NDArray[np.int64],
+        columns: range | npt.NDArray[np.int64],
+        out: npt.NDArray[Any],
+    ) -> None:
+        """Read rows and columns of pages, and warn of what was noticed."""
+        notes: list[str] = []
+        self._pages.read(pages, rows, columns, out, notes)
+        if notes:
+            warn_of(notes, stacklevel=5)
+
+    def _descriptions(self, numbers: npt.NDArray[np.int64], limit: int) -> list[bytes]:
+        """Read descriptions of pages, and warn of what was noticed."""
+        notes: list[str] = []
+        texts = self._pages.descriptions(numbers, limit, notes)
+        warn_of(notes, stacklevel=4)
+        return texts
 
     def trimmed(self, *, left: int = 0, right: int = 0, top: int = 0, bottom: int = 0) -> Self:
         """Leave out pixels at the edges of every ROI, where mirrors turn: before fields are joined.
@@ -966,7 +989,7 @@ class Scan(Exports):
     @cached_property
     def timestamps_source(self) -> str:
         """Where `timestamps` come from: ``"file"``, or ``"frame rate"`` where ScanImage wrote none (3.x)."""
-        first = self._pages.descriptions(np.array([self.layout.stretches[0].page]), NUMBERS_END)
+        first = self._descriptions(np.array([self.layout.stretches[0].page]), NUMBERS_END)
         known = not np.isnan(timestamps(first)).all() or not np.isnan(self._recorded_times(0)).all()
         return "file" if known else "frame rate"
 
@@ -1044,7 +1067,7 @@ class Scan(Exports):
         a, c = self.stack.averaging, self.num_channels
         stretches = self.layout.stretches
         begins = np.array([stretch.page for stretch in stretches])
-        said = [frame_numbers(text) for text in self._pages.descriptions(begins, NUMBERS_END)]
+        said = [frame_numbers(text) for text in self._descriptions(begins, NUMBERS_END)]
         owners = np.searchsorted([part.first for part in self._parts], begins, side="right") - 1
         indices: list[int] = []
         index, ended, last, recording = 0, 0, None, None  # behind the stretch before
@@ -1079,7 +1102,7 @@ class Scan(Exports):
 
         It is ScanImage's ``epoch``: time zero of `timestamps`.
         """
-        (text,) = self._pages.descriptions(np.array([0]), EPOCH_END)
+        (text,) = self._descriptions(np.array([0]), EPOCH_END)
         return as_datetime(epoch(text))
 
     @cached_property
@@ -1331,7 +1354,9 @@ class Scan(Exports):
             raise LayoutError(f"the files differ in their byte order ({', '.join(sorted(orders))}): name them apart")
         (piece,), itemsize = one.pieces, self.dtype.itemsize
         numbers = self.layout.page_numbers(one.slice_id, np.arange(self.num_channels), np.arange(self.num_frames))
-        files, offsets = self._pages.places(numbers.ravel())
+        notes: list[str] = []
+        files, offsets = self._pages.places(numbers.ravel(), notes)
+        warn_of(notes)
         offsets += (piece.page_y * form.width + piece.page_x) * itemsize
         return BytePlaces(
             files.reshape(numbers.shape),

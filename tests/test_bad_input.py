@@ -38,8 +38,8 @@ from scanreader.errors import (
     ScanIndexError,
     ScanKeyError,
 )
-from scanreader.pages import index_file
 from scanreader.simulate import Column, Recording, roi, scanfield
+from scanreader.tiff.index import index_file
 
 PLANAR = Recording(frames_per_slice=40, channels=(1, 2))
 

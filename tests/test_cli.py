@@ -23,8 +23,8 @@ from typer.testing import CliRunner
 
 from scanreader import Scan, ScanReaderWarning, read_scan
 from scanreader.cli.commands import COMMANDS, app
-from scanreader.pages import Pages
 from scanreader.simulate import DEMO, RELEASES, Recording, roi, scanfield
+from scanreader.tiff.pages import Pages
 
 ROOT = Path(__file__).resolve().parents[1]
 SAY_FACTS = ("info", "fields", "metadata", "frames", "events", "check")

@@ -18,8 +18,9 @@ import tifffile
 from common import VOLUME, expected
 from conftest import open_tiffs
 
-from scanreader import ChangedFileError, ClosedScanError, Scan, pages, read_scan
+from scanreader import ChangedFileError, ClosedScanError, Scan, read_scan
 from scanreader.simulate import Recording
+from scanreader.tiff import maps, pages
 
 ROLLED = replace(VOLUME, volumes=20, frames_per_file=13)
 
@@ -102,7 +103,7 @@ def test_many_open_scans_and_few_open_files(rolled: tuple[list[Path], np.ndarray
     for scan in scans:
         np.testing.assert_array_equal(scan[1, 3, 4, 0], whole[1, 3, 4, 0])
         np.testing.assert_array_equal(scan[1, :, :, 0, 7], whole[1, :, :, 0, 7])
-        assert len(open_tiffs()) <= len(before) + pages.MOST_MAPS
+        assert len(open_tiffs()) <= len(before) + maps.MOST_MAPS
     for scan in scans:
         scan.close()
     gc.collect()
@@ -113,7 +114,7 @@ def test_more_files_than_may_be_mapped(tmp_path: Path, monkeypatch: pytest.Monke
     recording = Recording(height=16, width=16, frames_per_slice=80, frames_per_file=2)
     paths = recording.write(tmp_path)
     (whole,) = expected(recording, paths)
-    monkeypatch.setattr(pages, "MOST_MAPS", 5)
+    monkeypatch.setattr(maps, "MOST_MAPS", 5)
     before = open_tiffs()
     with read_scan(paths) as scan:
         for _ in range(3):

@@ -208,7 +208,7 @@ def test_importing_needs_numpy_and_tifffile_alone() -> None:
         "http.client",
         "ssl",
         "zipfile",
-        "scanreader.remote",
+        "scanreader.files.remote",
         "scanreader.bridges",
         "scanreader.view",
     ):

@@ -19,9 +19,11 @@ from common import MESOSCOPE, STACK, VOLUME, read_warned
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanreader import Scan, ScanIndexError, ScanReaderWarning, pages, read_scan
+from scanreader import Scan, ScanIndexError, ScanReaderWarning, read_scan
+from scanreader.files.local import OpenFile
 from scanreader.frames import Event, as_datetime, find_events, frame_numbers, timestamps
 from scanreader.simulate import RELEASES, Recording, write_bigtiff
+from scanreader.tiff import descriptions, templates
 
 PLANAR = Recording(frames_per_slice=40, channels=(1, 2))
 RECORDINGS = {
@@ -302,12 +304,14 @@ def test_many_descriptions_are_those_of_each_alone(tmp_path: Path, kind: str, mo
     held = read_scan(tmp_path)._pages
     numbers = np.random.default_rng(1).permutation(len(held))
     for limit in (None, 1, 17, 800):
-        monkeypatch.setattr(pages, "FEW_PAGES", 10**9)
+        for module in (descriptions, templates):
+            monkeypatch.setattr(module, "FEW_PAGES", 10**9)
         alone = held.descriptions(numbers, limit)
-        monkeypatch.setattr(pages, "FEW_PAGES", 0)
+        for module in (descriptions, templates):
+            monkeypatch.setattr(module, "FEW_PAGES", 0)
         assert held.descriptions(numbers, limit) == alone
         with monkeypatch.context() as patch:  # a file system without maps
-            patch.setattr(pages, "_mapped", lambda *_: None)
+            patch.setattr(OpenFile, "map", lambda _: None)
             assert held.descriptions(numbers, limit) == alone
 
 
@@ -316,7 +320,8 @@ def test_descriptions_of_classic_files(tmp_path: Path, monkeypatch: pytest.Monke
     held = read_scan(tmp_path)._pages
     numbers = np.arange(50)
     many = held.descriptions(numbers)
-    monkeypatch.setattr(pages, "FEW_PAGES", 10**9)
+    for module in (descriptions, templates):
+        monkeypatch.setattr(module, "FEW_PAGES", 10**9)
     assert held.descriptions(numbers) == many
     assert all(b"frameNumbers = %d" % (n + 1) in text for n, text in enumerate(many))
 

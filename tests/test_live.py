@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 from common import MESOSCOPE, STACK, VOLUME, read_warned
 
-from scanreader import ChangedFileError, FieldDimensionMismatch, ScanReaderWarning, files, read_scan
+from scanreader import ChangedFileError, FieldDimensionMismatch, ScanReaderWarning, read_scan
+from scanreader.files.local import OpenFile
 from scanreader.simulate import Recording
 
 # A process that appends the bytes of whole recordings piece by piece, as ScanImage's loggers do: the last page of a
@@ -139,13 +140,13 @@ def test_refresh_reads_nothing_again_that_is_known(tmp_path: Path, monkeypatch: 
         (live / path.name).write_bytes(path.read_bytes())
     scan, _ = read_warned(live)
     opened: list[str] = []
-    original = files.OpenFile.__init__
+    original = OpenFile.__init__
 
     def counted(self: Any, path: Any) -> None:
         opened.append(os.fspath(path))
         original(self, path)
 
-    monkeypatch.setattr(files.OpenFile, "__init__", counted)
+    monkeypatch.setattr(OpenFile, "__init__", counted)
     (live / paths[30].name).write_bytes(paths[30].read_bytes())
     more = scan.refresh()
     assert more.num_frames == 310

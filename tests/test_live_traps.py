@@ -22,8 +22,9 @@ from scanreader import (
     ScanReaderWarning,
     read_scan,
 )
-from scanreader.pages import Run, index_file
 from scanreader.simulate import Recording
+from scanreader.tiff.index import index_file
+from scanreader.tiff.runs import Run
 
 FAST = Recording(mode="fast", zs=(0.0, 10.0, 20.0), flyback=1, volumes=8)
 pytestmark = pytest.mark.filterwarnings("ignore::scanreader.ScanReaderWarning")

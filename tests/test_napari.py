@@ -25,8 +25,8 @@ from common import MESOSCOPE, STACK, VOLUME, expected
 from scanreader import PathnameError, Scan, ScanReaderWarning, read_scan
 from scanreader.bridges import napari as bridge
 from scanreader.bridges.napari import get_reader, to_napari_layers
-from scanreader.pages import Pages
 from scanreader.simulate import DEMO, Recording, roi, scanfield
+from scanreader.tiff.pages import Pages
 
 PLANAR = Recording(frames_per_slice=7, channels=(1, 2), frames_per_file=3)
 # Unequal sizes, and two that were drawn aslant, as galvos scan them.

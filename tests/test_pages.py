@@ -17,8 +17,12 @@ from common import VOLUME, assert_reads, expected, read_warned
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scanreader import DamagedPageError, FileFormatError, pages, read_scan
+from scanreader import DamagedPageError, FileFormatError, read_scan
 from scanreader.simulate import SLOT, Recording, write_bigtiff, write_classic
+from scanreader.tiff import maps, pages, templates
+from scanreader.tiff.decoding import index_decoded
+from scanreader.tiff.index import _index_walked, index_file
+from scanreader.tiff.runs import FileIndex
 
 SHAPE = (7, 12, 10)
 
@@ -28,7 +32,7 @@ def images(shape: tuple[int, int, int] = SHAPE, dtype: str = "int16") -> np.ndar
     return (np.arange(count) * 7919 % 24007 - 4001).astype(dtype).reshape(shape)
 
 
-def read(index: pages.FileIndex, key: tuple[Any, ...] = (slice(None),) * 3, dtype: Any = None) -> np.ndarray:
+def read(index: FileIndex, key: tuple[Any, ...] = (slice(None),) * 3, dtype: Any = None) -> np.ndarray:
     whole = (index.num_pages, index.form.height, index.form.width)
     picks = [np.arange(n)[k] for n, k in zip(whole, key, strict=True)]
     of = pages.Pages((index,))
@@ -53,8 +57,8 @@ KEYS: list[tuple[Any, ...]] = [
 ]
 
 
-def assert_same(path: Path, want: np.ndarray) -> pages.FileIndex:
-    index = pages.index_file(path)
+def assert_same(path: Path, want: np.ndarray) -> FileIndex:
+    index = index_file(path)
     assert index.num_pages == len(want)
     for key in KEYS:
         picks = [np.arange(n)[k] for n, k in zip(want.shape, key, strict=True)]
@@ -126,8 +130,8 @@ def test_runs_are_leapt_over(tmp_path: Path, count: int, grows: int) -> None:
     want = images((count, 6, 5))
     lengths = [300 if i < grows else 340 if i < 2 * grows else 380 for i in range(count)]
     write_bigtiff(tmp_path / "a.tif", b"SI.x = 1\n\0", b"", described(want, lengths), slot=None)
-    index = pages.index_file(tmp_path / "a.tif")
-    walked = pages._index_walked(index.path, index.size, index.mtime_ns)
+    index = index_file(tmp_path / "a.tif")
+    walked = _index_walked(index.path, index.size, index.mtime_ns)
     assert index.runs == walked.runs
     assert len(index.runs) <= 3
     np.testing.assert_array_equal(read(index), want)
@@ -168,7 +172,7 @@ def test_one_page_stands_elsewhere(tmp_path: Path, page: int) -> None:
     patched(path, ifds(path)[page] + 8 + 6 * 20 + 12, end)
     want[page] = other
     np.testing.assert_array_equal(reference.all_pages([path]), want)
-    index = pages.index_file(path)
+    index = index_file(path)
     np.testing.assert_array_equal(read(index), want)
     np.testing.assert_array_equal(read(index, (slice(None), [3], [4])), want[:, 3:4, 4:5])
     np.testing.assert_array_equal(read(index, ([page], slice(None), slice(None))), want[[page]])
@@ -183,7 +187,7 @@ def test_an_overwritten_page_is_refused_and_its_neighbours_are_read(tmp_path: Pa
     with path.open("r+b") as file:
         file.seek(at)
         file.write(os.urandom(376))
-    index = pages.index_file(path)
+    index = index_file(path)
     assert index.num_pages == 61
     for key in ((slice(None),) * 3, ([page], slice(None), slice(None)), (slice(None), [0], [0])):
         with pytest.raises(DamagedPageError, match=f"page {page} of"):
@@ -194,7 +198,7 @@ def test_an_overwritten_page_is_refused_and_its_neighbours_are_read(tmp_path: Pa
 
 def test_the_first_page_alone(tmp_path: Path) -> None:
     write_bigtiff(tmp_path / "a.tif", b"SI.x = 1\n\0", b"", described(images((1, 12, 10))))
-    index = pages.index_file(tmp_path / "a.tif")
+    index = index_file(tmp_path / "a.tif")
     np.testing.assert_array_equal(read(index), images((1, 12, 10)))
 
 
@@ -212,7 +216,7 @@ def test_a_shorter_last_page_of_an_unclosed_file_is_not_lost(tmp_path: Path) -> 
 
 def test_appended_rois_cost_no_walk(tmp_path: Path) -> None:
     write_classic(tmp_path / "a.tif", described(images((40, 12, 10))), appended=b"{" + b" " * 100 + b"}")
-    index = pages.index_file(tmp_path / "a.tif")
+    index = index_file(tmp_path / "a.tif")
     assert index.num_pages == 40
     assert index.ending == ""
     np.testing.assert_array_equal(read(index), images((40, 12, 10)))
@@ -223,7 +227,7 @@ def test_a_cut_file_keeps_its_whole_pages(tmp_path: Path, missing: int) -> None:
     path = tmp_path / "a.tif"
     write_bigtiff(path, b"SI.x = 1\n\0", b"", described(images()))
     os.truncate(path, path.stat().st_size - missing)
-    index = pages.index_file(path)
+    index = index_file(path)
     assert index.num_pages == 6
     assert "6 whole pages" in index.ending
     np.testing.assert_array_equal(read(index), images()[:6])
@@ -234,7 +238,7 @@ def test_a_zero_filled_tail(tmp_path: Path) -> None:
     write_bigtiff(path, b"SI.x = 1\n\0", b"", described(images()), closed=False)
     with path.open("ab") as file:
         file.write(bytes(5 * (SLOT + 700)))
-    index = pages.index_file(path)
+    index = index_file(path)
     np.testing.assert_array_equal(read(index), images())
     assert "7" in index.ending
 
@@ -245,7 +249,7 @@ def test_pixels_that_look_like_a_page_are_none(tmp_path: Path) -> None:
         release="5.1", height=11, width=15, channels=(1, 3, 4), frames_per_slice=10, frames_per_file=1, loops=2
     )
     paths = replace(recording, closed=False, resonant=False, bidirectional=False, flyto=0.0001).write(tmp_path)
-    assert pages.index_file(paths[14]).num_pages == 3
+    assert index_file(paths[14]).num_pages == 3
 
 
 def test_a_circle_is_refused(tmp_path: Path) -> None:
@@ -254,7 +258,7 @@ def test_a_circle_is_refused(tmp_path: Path) -> None:
     found = ifds(path)
     patched(path, found[-1] + 368, found[2])
     with pytest.raises(DamagedPageError, match="circle"):
-        pages.index_file(path)
+        index_file(path)
 
 
 @pytest.mark.parametrize("rows", [64, 200, 2048])
@@ -269,7 +273,7 @@ def test_classic_strips(tmp_path: Path, rows: int, signed: bool) -> None:
 def test_classic_offsets_beyond_4_gib_wrap() -> None:
     """Section 3.2: files of this era beyond 4 GiB hold the lower 32 bits of each offset."""
     at = np.array([2**32 + 8])
-    np.testing.assert_array_equal(pages._wrapped(at, "<u4"), [8])
+    np.testing.assert_array_equal(templates._wrapped(at, "<u4"), [8])
 
 
 def test_without_vectored_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -364,7 +368,7 @@ def test_a_plain_tiff_is_planar_with_a_warning(tmp_path: Path) -> None:
 def test_a_codec_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, images(), photometric="minisblack", compression="zlib")
-    index = pages.index_file(path)
+    index = index_file(path)
 
     def refuse(*_: Any, **__: Any) -> None:
         raise ValueError("<COMPRESSION.LZW: 5> requires the 'imagecodecs' package")
@@ -392,9 +396,9 @@ def test_the_fast_way_is_the_general_way(
     want, lengths, slot, closed = layout
     path = tmp_path_factory.mktemp("p") / "a.tif"
     write_bigtiff(path, b"SI.x = 1\n\0", b"", described(want, lengths), slot=slot, closed=closed)
-    index = pages.index_file(path)
-    walked = pages._index_walked(index.path, index.size, index.mtime_ns)
-    decoded = pages._index_decoded(path)
+    index = index_file(path)
+    walked = _index_walked(index.path, index.size, index.mtime_ns)
+    decoded = index_decoded(path)
 
     def pick(size: int) -> Any:
         some: st.SearchStrategy[Any] = st.slices(size).filter(lambda part: len(range(*part.indices(size))) > 0)
@@ -415,4 +419,82 @@ def test_not_every_run_of_bytes_is_an_ifd(tmp_path: Path) -> None:
     ):
         (tmp_path / "a.tif").write_bytes(junk)
         with pytest.raises(FileFormatError):
-            pages.index_file(tmp_path / "a.tif")
+            index_file(tmp_path / "a.tif")
+
+
+# --------------------------------------------------------------------- what holds pages
+
+
+def test_pages_are_pickled_without_what_they_keep(tmp_path: Path) -> None:
+    Recording(frames_per_slice=20, height=64, width=64).write(tmp_path)
+    held = pages.Pages((index_file(next(tmp_path.glob("*.tif"))),), -1)
+    size = len(pickle.dumps(held))
+    held.read(np.arange(20), range(1), range(1), np.empty((20, 1, 1), held.dtype))
+    copy = pickle.loads(pickle.dumps(held))
+    assert copy == held
+    assert (copy.files, copy.fill) == (held.files, held.fill)
+    assert len(pickle.dumps(held)) == size
+
+
+def test_nobody_can_write_to_the_starts(tmp_path: Path) -> None:
+    (path,) = Recording(frames_per_slice=5).write(tmp_path)
+    held = pages.Pages((index_file(path),))
+    with pytest.raises(ValueError, match="read-only"):
+        held.starts[0] = 1
+    with pytest.raises(ValueError, match="WRITEABLE"):
+        held.starts.flags.writeable = True
+
+
+def test_maps_are_of_one_object_and_are_let_go(tmp_path: Path) -> None:
+    (path,) = Recording(frames_per_slice=20, height=64, width=64).write(tmp_path)
+    held = pages.Pages((index_file(path),))
+
+    def corner(of: pages.Pages) -> None:
+        of.read(np.arange(20), range(1), range(1), np.empty((20, 1, 1), of.dtype))
+
+    other = replace(held)
+    corner(other)
+    assert len(maps._MAPPED) == 1
+    held.release()
+    corner(held)
+    assert len(maps._MAPPED) == 1
+    other.release()
+    assert not maps._MAPPED
+    corner(replace(held))  # the copy keeps maps, but is gone
+    assert not maps._MAPPED
+
+
+def test_what_is_noticed_is_put_down_once(tmp_path: Path) -> None:
+    (path,) = Recording(frames_per_slice=60).write(tmp_path)
+    index = index_file(path)
+    run = index.runs[0]
+    data = bytearray(path.read_bytes())
+    at = run.ifd + 20 * run.stride + run.template.start + run.template.next_at  # page 20 does not say what comes next
+    data[at : at + 8] = (1 << 40).to_bytes(8, "little")
+    path.write_bytes(data)
+    held, notes = pages.Pages((index_file(path),)), list[str]()
+    assert len(held.files[0].runs) == 1
+    held.descriptions(np.arange(60), None, notes)
+    held.places(np.arange(60), notes)
+    held.read(np.arange(60), range(2), range(2), np.empty((60, 2, 2), held.dtype), notes)
+    assert len(notes) == 1
+    assert "page 20 of " in notes[0]
+    for number in (None, 3):
+        held.descriptions(np.arange(60)[:number])  # nobody wants to know
+    (odd,) = held.odd_pages()
+    assert (odd[1], odd[2], odd[3]) == ([20], "", notes[0])
+
+
+def test_filled_pages_are_put_down(tmp_path: Path) -> None:
+    (path,) = Recording(frames_per_slice=60).write(tmp_path)
+    index = index_file(path)
+    run = index.runs[0]
+    data = bytearray(path.read_bytes())
+    at = run.ifd + 20 * run.stride
+    data[at : at + 16] = b"\xff" * 16
+    path.write_bytes(data)
+    held, notes = pages.Pages((index_file(path),), -7), list[str]()
+    out = np.empty((60, *held.form[:2]), held.dtype)
+    held.read(np.arange(60), range(held.form.height), range(held.form.width), out, notes)
+    assert (out[20] == -7).all()
+    assert [note.partition(":")[0] for note in notes] == ["1 page cannot be read and is filled with -7"]

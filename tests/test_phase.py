@@ -29,9 +29,9 @@ from scanreader import (
     phase,
     read_scan,
 )
-from scanreader.pages import Pages
 from scanreader.phase import estimate_line_offset, is_backward, realigned
 from scanreader.simulate import Logged, Recording, roi, scanfield
+from scanreader.tiff.pages import Pages
 
 STRIPS = tuple(roi(scanfield((x, 0.0), (2.0, 8.0), (12, 47))) for x in (-1.0, 1.0))  # an odd number of lines
 WIDE = (roi(scanfield((0.0, 0.0), (4.0, 3.0), (40, 30))), roi(scanfield((3.0, 0.0), (2.0, 3.1), (20, 31))))

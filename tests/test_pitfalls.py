@@ -16,7 +16,7 @@ import tifffile
 from common import MESOSCOPE, ROIS, STACK, VOLUME, assert_reads, expected, read_warned
 
 from scanreader import DamagedPageError, LayoutError, PathnameError, read_scan
-from scanreader import files as page_files
+from scanreader.files import local
 from scanreader.frames import epoch, frame_numbers
 from scanreader.simulate import Cell, Column, Recording, roi, scanfield, write_bigtiff
 
@@ -473,7 +473,7 @@ def test_a_failing_disk_is_our_own_error(tmp_path: Path, monkeypatch: pytest.Mon
     def fail(*_: Any) -> int:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(page_files, "_read_some", fail)
+    monkeypatch.setattr(local, "_read_some", fail)
     for job in (lambda: scan[0], lambda: read_scan(path)):
         with pytest.raises(DamagedPageError, match=r"scan_00001\.tif.*cannot be read at byte \d+: Input"):
             job()

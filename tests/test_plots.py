@@ -31,8 +31,8 @@ from typer.testing import CliRunner
 
 from scanreader import Scan, ScanIndexError, ScanReaderWarning, read_scan
 from scanreader.cli.commands import app
-from scanreader.pages import Pages
 from scanreader.simulate import Recording, roi, scanfield
+from scanreader.tiff.pages import Pages
 from scanreader.view.canvas import shrunk
 from scanreader.view.drawing import numbers, round_length
 from scanreader.view.sheet import ACROSS, Item, Sheet, arrange

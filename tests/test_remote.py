@@ -36,7 +36,8 @@ from scanreader.simulate import Recording
 fsspec = pytest.importorskip("fsspec")
 pytest.importorskip("aiohttp")
 
-from scanreader import remote  # noqa: E402 - its libraries are an extra
+from scanreader.files import remote, servers  # noqa: E402 - their libraries are an extra
+from scanreader.files.servers import Url  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -148,8 +149,8 @@ def test_what_fails_now_and_then_is_asked_again(
     server: Served, tmp_path: Path, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     LARGE.write(tmp_path)
-    monkeypatch.setattr(remote, "STALL", 0.3)
-    remote._options.cache_clear()
+    monkeypatch.setattr(servers, "STALL", 0.3)
+    servers.options.cache_clear()
     server.fault = lambda _path, _start, number: fault if number % 5 == 2 else ""
     there, here = read_scan(f"{server.url}/scan_*.tif"), read_scan(tmp_path)
     np.testing.assert_array_equal(there[..., ::40], here[..., ::40])
@@ -161,8 +162,8 @@ def test_what_fails_always_is_said_with_url_and_offset(
     server: Served, tmp_path: Path, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (path, *_) = LARGE.write(tmp_path)
-    monkeypatch.setattr(remote, "STALL", 0.2)
-    remote._options.cache_clear()
+    monkeypatch.setattr(servers, "STALL", 0.2)
+    servers.options.cache_clear()
     scan = read_scan(f"{server.url}/{path.name}", siblings=False)
     server.asked.clear()
     server.fault = lambda _path, start, _number: fault if start > 20_000_000 else ""
@@ -440,12 +441,12 @@ def test_files_that_came_since_are_found(tmp_path: Path) -> None:
 
 
 def test_names_of_urls() -> None:
-    signed = remote.Url("https://h/a/scan_00001.tif?token=x/y.z#p")
+    signed = Url("https://h/a/scan_00001.tif?token=x/y.z#p")
     assert (signed.name, signed.stem, signed.suffix) == ("scan_00001.tif", "scan_00001", ".tif")
     assert str(signed.parent) == "https://h/a"
-    inside = remote.Url("zip://rec/scan_00001.tif::https://h/all.zip")
+    inside = Url("zip://rec/scan_00001.tif::https://h/all.zip")
     assert (inside.name, str(inside.parent)) == ("scan_00001.tif", "zip://rec::https://h/all.zip")
-    assert remote.Url("simplecache::s3://b/k/scan_00002.tif").name == "scan_00002.tif"
+    assert Url("simplecache::s3://b/k/scan_00002.tif").name == "scan_00002.tif"
 
 
 def test_colons_alone_make_no_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,8 +24,8 @@ from typer.testing import CliRunner
 import scanreader
 from scanreader import DamagedPageError, Scan, ScanReaderWarning, TargetExistsError
 from scanreader.cli.commands import app
-from scanreader.pages import Pages
 from scanreader.simulate import Recording, roi, scanfield
+from scanreader.tiff.pages import Pages
 from scanreader.view import frame_facts, pixel_facts, report
 from scanreader.view.charts import Range, area, extremes, hues, marks, path, ticks
 from scanreader.view.meanings import MEANING

@@ -111,7 +111,7 @@ def test_it_needs_no_extra_and_reads_no_pixels(tmp_path: Path) -> None:
     (path,) = replace(VOLUME, stem="plain").write(tmp_path)
     code = (
         "import sys\nfor name in ('jinja2', 'matplotlib', 'rich', 'typer'): sys.modules[name] = None\n"
-        "from scanreader import read_scan\nfrom scanreader.pages import Pages\nPages.read = None\n"
+        "from scanreader import read_scan\nfrom scanreader.tiff.pages import Pages\nPages.read = None\n"
         "scan = read_scan(sys.argv[1])\nassert '<table' in scan._repr_html_() and '<table' in scan.fields[0]._repr_html_()\n"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", code, str(path)], check=True)

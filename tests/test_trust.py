@@ -32,9 +32,9 @@ from scanreader import (
     Scan,
     ScanReaderError,
     ScanReaderWarning,
-    files,
     read_scan,
 )
+from scanreader.files import local
 from scanreader.simulate import Recording
 
 SMALL: dict[str, Any] = {"slot": 400}  # characters of a description: ScanImage's 2000 would be most of a page
@@ -297,7 +297,7 @@ def test_a_file_that_cannot_be_opened(tmp_path: Path, error: OSError, monkeypatc
     def refuse(*_: Any) -> int:
         raise error
 
-    monkeypatch.setattr("scanreader.files.os.open", refuse)
+    monkeypatch.setattr("scanreader.files.local.os.open", refuse)
     with pytest.raises(PathnameError, match=str(error.strerror)):
         read_scan(path)
     with pytest.raises(ChangedFileError, match=str(error.strerror)):
@@ -312,9 +312,9 @@ class Failing:
 
     def __init__(self, times: int, error: int, monkeypatch: pytest.MonkeyPatch, at: int = 0) -> None:
         self.left, self.error, self.at, self.calls = times, error, at, 0
-        self.original = files._read_some
-        monkeypatch.setattr(files, "_read_some", self.read)
-        monkeypatch.setattr(files, "RETRIES", (0.0, 0.001, 0.001))
+        self.original = local._read_some
+        monkeypatch.setattr(local, "_read_some", self.read)
+        monkeypatch.setattr(local, "RETRIES", (0.0, 0.001, 0.001))
 
     def read(self, file: int, offset: int, buffers: list[memoryview]) -> int:
         self.calls += 1
@@ -376,12 +376,12 @@ def test_pages_that_cannot_be_read_are_filled(tmp_path: Path, monkeypatch: pytes
 def test_short_reads_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (path,) = Recording(frames_per_slice=40).write(tmp_path)
     right = read_scan(path)[:]
-    original = files._read_some
+    original = local._read_some
 
     def short(file: int, offset: int, buffers: list[memoryview]) -> int:
         return original(file, offset, [buffers[0][: max(1, len(buffers[0]) // 3)]])
 
-    monkeypatch.setattr(files, "_read_some", short)
+    monkeypatch.setattr(local, "_read_some", short)
     assert np.array_equal(read_scan(path)[:], right)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from scanreader.files import file_name
+from scanreader.files.urls import file_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from scanreader.fields import Field
-    from scanreader.pages import BytePlaces
+    from scanreader.tiff.pages import BytePlaces
 
 
 UNEVEN, MOST_EVEN = 0.1, 0.9  # of an interval; of all: some frames may be missing

@@ -20,9 +20,9 @@ import numpy as np
 from scanreader.blocks import is_scanimage
 from scanreader.errors import DamagedPageError, ScanReaderWarning
 from scanreader.keys import AXES, split_key
-from scanreader.pages import index_file
 from scanreader.reader import SUFFIXES, read_scan
 from scanreader.simulate import DEMO
+from scanreader.tiff.index import index_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

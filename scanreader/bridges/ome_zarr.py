@@ -23,7 +23,7 @@ from scanreader.bridges.targets import put_down, resumable
 from scanreader.chunks import frames_at_a_time
 from scanreader.errors import DtypeError, ScanKeyError
 from scanreader.extras import needed
-from scanreader.files import file_name
+from scanreader.files.urls import file_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 from scanreader.bridges import facts, field_facts
 from scanreader.bridges.targets import written
 from scanreader.errors import FileFormatError
-from scanreader.files import is_url
+from scanreader.files.urls import is_url
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator, Sequence
 
     from scanreader.bridges import ScanLike
-    from scanreader.pages import BytePlaces
+    from scanreader.tiff.pages import BytePlaces
 
 LINES = 1 << 16  # of references that are written at a time
 

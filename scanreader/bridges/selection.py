@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from scanreader.bridges import ScanLike
     from scanreader.fields import Field
-    from scanreader.pages import BytePlaces
+    from scanreader.tiff.pages import BytePlaces
 
 
 class Selected(Exports):

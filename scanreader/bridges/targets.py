@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Self
 from scanreader.chunks import frames_at_a_time
 from scanreader.errors import PathnameError, TargetExistsError
 from scanreader.extras import needed
-from scanreader.files import is_url
+from scanreader.files.urls import is_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from scanreader.cli.printing import print_facts, print_json
 from scanreader.cli.sources import Json, Raw, Sources, opened
-from scanreader.files import file_name
+from scanreader.files.urls import file_name
 from scanreader.view import words
 
 if TYPE_CHECKING:

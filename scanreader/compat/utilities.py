@@ -15,7 +15,8 @@ from scanreader.compat.tiffreader import ScanImageTiffReader
 from scanreader.errors import HeaderError
 from scanreader.frames import read_timestamps
 from scanreader.header import Block, Header, integers, listed, parse_literal
-from scanreader.pages import Pages, index_file
+from scanreader.tiff.index import index_file
+from scanreader.tiff.pages import Pages
 
 if TYPE_CHECKING:
     import os

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from scanreader.check import GAP
-from scanreader.files import file_name
-from scanreader.frames import NUMBERS_END, fill_table, placed_rows
+from scanreader.files.urls import file_name
+from scanreader.frames import NUMBERS_END, fill_table, placed_rows, warn_of
 from scanreader.view.charts import (
     MINUS,
     UNKNOWN,
@@ -70,7 +70,9 @@ def logged_frames(scan: Scan, *, whole: bool) -> Logged:
     firsts = np.array([stretch.page for stretch in stretches])[which] + within * counts.channels
     volumes = np.array([stretch.volume for stretch in stretches])[which] + within // per
     table = placed_rows(pages, counts, firsts, volumes, within % per)
-    fill_table(table, pages.descriptions(firsts, NUMBERS_END))
+    notes: list[str] = []
+    fill_table(table, pages.descriptions(firsts, NUMBERS_END, notes))
+    warn_of(notes)
     note = f"From {STRETCHES} stretches of {FRAMES_EACH:,} frames, evenly spaced over {many:,}."
     return Logged(table, np.diff(rows) == 1, note)
 

@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from scanreader.errors import ScanReaderError
-from scanreader.files import file_name
+from scanreader.files.urls import file_name
 from scanreader.view import words
 
 if TYPE_CHECKING:

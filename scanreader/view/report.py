@@ -17,7 +17,7 @@ from scanreader import __version__
 from scanreader.bridges.targets import written
 from scanreader.check import check
 from scanreader.errors import Finding, ScanReaderWarning
-from scanreader.files import file_name
+from scanreader.files.urls import file_name
 from scanreader.frames import read_events
 from scanreader.view.frame_facts import events, intervals, logged_frames
 from scanreader.view.html import facts, recording

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scanreader.files import folder_name
+from scanreader.files.urls import folder_name
 from scanreader.frames import read_timestamps
 
 if TYPE_CHECKING:

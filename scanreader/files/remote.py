@@ -1,27 +1,18 @@
-"""Files behind URLs: the same reads over fsspec, in few and large requests."""
+"""Bytes of a file behind a URL: the same reads over fsspec, in few and large requests."""
 
 from __future__ import annotations
 
-import contextlib
-import fnmatch
-import io
-import os
 import re
-import sys
-import tarfile
 import threading
 import time
-import zipfile
 import zlib
 from collections import OrderedDict
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
-from scanreader.errors import ChangedFileError, DamagedPageError, MissingExtraError, PathnameError, UnreachableError
-from scanreader.extras import needed
-from scanreader.files import OpenFile
+from scanreader.errors import ChangedFileError, DamagedPageError, PathnameError, UnreachableError
+from scanreader.files.local import OpenFile
+from scanreader.files.servers import failures, file_system, is_http, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,7 +21,6 @@ if TYPE_CHECKING:
     Key = tuple[str, int, int, int]
 
 RETRIES = (0.2, 1.0, 3.0)  # seconds to wait before a request that failed is sent again
-STALL = 30.0  # seconds without a byte after which a request has failed
 FRESH = 5.0  # seconds for which a file is held to be what it was, without another request
 BLOCK = 32 << 10  # bytes of a small read: an IFD and its description take a few thousand
 AHEAD = 8  # blocks of a file's start that are read at once: the header is there
@@ -44,167 +34,6 @@ MARKS = frozenset(  # by which a file is known again, however libraries spell th
     | {"datetime"}
 )
 FINAL = (401, 403, 404, 410)  # what servers answer of a file that will not come
-
-
-# ------------------------------------------------------------------------- what a URL names
-
-
-@dataclass(frozen=True, order=True)
-class Url:
-    """A file or folder behind a URL; speaks as a `pathlib.Path` does."""
-
-    text: str
-
-    def __str__(self) -> str:
-        return self.text
-
-    def __fspath__(self) -> str:
-        return self.text
-
-    @cached_property
-    def _plain(self) -> str:
-        """Without what is not of the name: queries, and characters that are written as numbers."""
-        if not _is_http(self.text):
-            return self.text
-        return unquote(self.text.partition("#")[0].partition("?")[0])
-
-    @property
-    def name(self) -> str:
-        """The file's name."""
-        first, _, rest = self._plain.partition("::")
-        return (first if "://" in first else rest).rpartition("/")[2]
-
-    @property
-    def stem(self) -> str:
-        """The file's name without its suffix."""
-        return os.path.splitext(self.name)[0]  # noqa: PTH122 - it is of a URL
-
-    @property
-    def suffix(self) -> str:
-        """The suffix of the file's name."""
-        return os.path.splitext(self.name)[1]  # noqa: PTH122 - it is of a URL
-
-    @property
-    def parent(self) -> Url:
-        """The folder it is in."""
-        first, chained, rest = self._plain.partition("::")
-        if "://" in first:
-            return Url(first.rpartition("/")[0] + chained + rest)
-        return Url(self._plain.rpartition("/")[0])
-
-    def resolve(self) -> Url:
-        """The same file, spelled as all its URLs are."""
-        return Url(self._plain if _is_http(self.text) else _named(self.text, _file_system(self.text)[1]))
-
-    def iterdir(self) -> Iterator[Url]:
-        """Files in a folder, each once.
-
-        Raises
-        ------
-        OSError
-            If it cannot be listed.
-        """
-        fs, path = _file_system(self.text)
-        try:
-            fs.invalidate_cache()
-            found = sorted(one["name"] for one in fs.ls(path, detail=True) if one["type"] != "directory")
-        except _failures() as error:
-            raise OSError(_said(error)) from error
-        urls = (Url(_named(self.text, str(name))) for name in found)
-        yield from {url.resolve(): url for url in reversed(list(urls))}.values()
-
-
-def expand(url: str, suffixes: tuple[str, ...]) -> list[Url]:
-    """Files that a URL names: itself, what matches its pattern (of ``*`` and ``[]``), or those in its folder.
-
-    Raises
-    ------
-    PathnameError
-        If the folder cannot be listed.
-    """
-    fs, path = _file_system(url)
-    here = Url(url)
-    try:
-        if _is_http(url) and re.search(r"[*\[]", here.name) and not re.search(r"[*\[]", here.parent.text):
-            # Servers spell names in several ways; they are compared as they read.
-            return sorted(one for one in here.parent.iterdir() if fnmatch.fnmatchcase(one.name, here.name))
-        if not _is_http(url) and re.search(r"[*\[]", url):
-            fs.invalidate_cache()
-            found = fs.glob(path, detail=True)
-            return sorted(Url(_named(url, str(name))) for name, one in found.items() if one["type"] != "directory")
-        if url.endswith("/") or (not _is_http(url) and fs.isdir(path)):
-            return sorted(one for one in here.iterdir() if one.suffix.lower() in suffixes)
-    except _failures() as error:
-        raise PathnameError(f"{url!r} cannot be listed: {_said(error)}") from error
-    if _is_http(url) and here.suffix.lower() not in suffixes:  # a folder's, perhaps
-        with contextlib.suppress(OSError):
-            return sorted(one for one in here.iterdir() if one.suffix.lower() in suffixes) or [here]
-    return [here]
-
-
-def _named(like: str, path: str) -> str:
-    """Make the URL of a path in the file system that another URL is in."""
-    first, chained, rest = like.partition("::")
-    if chained and "://" not in first:  # as simplecache::https://…
-        return first + chained + _named(rest, path)
-    if "://" in path:
-        return path + chained + rest
-    return f"{first.partition('://')[0]}://{path}{chained}{rest}"
-
-
-def _is_http(url: str) -> bool:
-    return url.lower().startswith(("http://", "https://"))
-
-
-@lru_cache(maxsize=256)
-def _options(url: str) -> dict[str, Any]:
-    """What a file system is made with: requests over HTTP end when no byte comes, however long they take."""
-    if not _is_http(url):
-        return {}
-    aiohttp = needed("aiohttp", "remote")
-    return {"client_kwargs": {"timeout": aiohttp.ClientTimeout(total=None, sock_connect=STALL, sock_read=STALL)}}
-
-
-def _file_system(url: str) -> tuple[Any, str]:
-    """Find the file system of a URL and the path in it.
-
-    Raises
-    ------
-    MissingExtraError
-        If a library that speaks its protocol is not installed.
-    PathnameError
-        If there is no such protocol.
-    """
-    core = needed("fsspec.core", "remote")
-    try:
-        fs, path = core.url_to_fs(url, **_options(url))
-    except ImportError as error:
-        raise MissingExtraError(f"{url!r} cannot be opened: {error}") from error
-    except _failures() as error:
-        raise PathnameError(f"{url!r} cannot be opened: {_said(error)}") from error
-    return fs, str(path)
-
-
-def _failures() -> tuple[type[BaseException], ...]:
-    """What libraries raise where something is wrong with a server, a network or a name."""
-    known = (
-        ("aiohttp", "ClientError"),
-        ("botocore.exceptions", "BotoCoreError"),
-        ("botocore.exceptions", "ClientError"),
-        ("google.auth.exceptions", "GoogleAuthError"),
-        ("azure.core.exceptions", "AzureError"),
-    )
-    loaded = [getattr(sys.modules[module], name) for module, name in known if module in sys.modules]
-    wrong_name = (ValueError, TypeError, KeyError, NotImplementedError)
-    return (OSError, *wrong_name, zipfile.BadZipFile, tarfile.TarError, *loaded)
-
-
-def _said(error: BaseException) -> str:
-    cause = error.__cause__ if isinstance(error, FileNotFoundError) and error.__cause__ is not None else error
-    return f"{type(cause).__name__}: {cause}" if str(cause) else type(cause).__name__
-
-
-# ------------------------------------------------------------------------------- its bytes
 
 _seen: dict[str, tuple[float, dict[str, Any]]] = {}
 _blocks: OrderedDict[Key, bytes] = OrderedDict()
@@ -231,7 +60,7 @@ class RemoteFile(OpenFile):
 
     def __init__(self, url: str, *, anew: bool = True) -> None:
         self.path = url
-        self._fs, self._name = _file_system(url)
+        self._fs, self._name = file_system(url)
         info = self._info(FRESH if not anew else 0.0)
         size = info.get("size")
         if info.get("type") == "directory":
@@ -243,7 +72,7 @@ class RemoteFile(OpenFile):
         self.identity = (0, 0, self.size, self.mtime_ns)
         self._own: OrderedDict[int, bytes] = OrderedDict()
         self._fetched = False
-        if _is_http(url) and size > BLOCK:
+        if is_http(url) and size > BLOCK:
             self._see_ranges(info)
 
     def __enter__(self) -> Self:
@@ -291,14 +120,14 @@ class RemoteFile(OpenFile):
             try:
                 self._fs.invalidate_cache()
                 info = dict(self._fs.info(self._name))
-            except _failures() as error:
+            except failures() as error:
                 status = getattr(error.__cause__, "status", 404 if isinstance(error, FileNotFoundError) else 0)
                 _seen.pop(self.path, None)
                 if status in FINAL or isinstance(error, PermissionError):
-                    raise PathnameError(f"{self.path!r} cannot be opened: {_said(error)}") from error
+                    raise PathnameError(f"{self.path!r} cannot be opened: {reason_of(error)}") from error
                 if pause is None:
                     tries = f"{len(RETRIES) + 1} tries"
-                    raise UnreachableError(f"{self.path!r} cannot be opened: {_said(error)} ({tries})") from error
+                    raise UnreachableError(f"{self.path!r} cannot be opened: {reason_of(error)} ({tries})") from error
                 time.sleep(pause)
             else:
                 break
@@ -333,8 +162,8 @@ class RemoteFile(OpenFile):
                         return True
             except ValueError:  # fsspec's answer
                 return False
-            except _failures() as error:
-                why = _said(error)
+            except failures() as error:
+                why = reason_of(error)
             if pause is not None:
                 time.sleep(pause)
         raise UnreachableError(f"{self.path!r} cannot be opened: {why}")
@@ -436,7 +265,7 @@ class RemoteFile(OpenFile):
             for i, answer in zip(todo, answers, strict=True):
                 start, end = ranges[i]
                 if isinstance(answer, BaseException):
-                    why = why or f"at byte {start}: {_said(answer)}"
+                    why = why or f"at byte {start}: {reason_of(answer)}"
                 elif len(answer) != end - start:
                     why = why or f"at byte {start}: {len(answer)} bytes came of {end - start}"
                 else:
@@ -498,37 +327,3 @@ def _scatter(data: bytes, pending: list[memoryview]) -> None:
             pending.pop(0)
         else:
             pending[0] = pending[0][take:]
-
-
-class Stream(io.RawIOBase):
-    """A remote file as tifffile reads it."""
-
-    def __init__(self, file: OpenFile) -> None:
-        self._file, self._at = file, 0
-        self.name = file.path
-
-    def readable(self) -> bool:
-        """Yes."""
-        return True
-
-    def seekable(self) -> bool:
-        """Yes."""
-        return True
-
-    def tell(self) -> int:
-        """Return the place of the next read."""
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move the place of the next read."""
-        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._file.size}[whence]
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        """Read at the place and move it on."""
-        view = memoryview(buffer).cast("B")
-        size = max(0, min(len(view), self._file.size - self._at))
-        if size:
-            self._file.read_into(self._at, [view[:size]])
-            self._at += size
-        return size

@@ -1,4 +1,4 @@
-"""Bytes of a file: the one place that opens and reads; knows nothing of what they say."""
+"""Bytes of a file of this machine: the one place that opens and reads."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ import errno
 import io
 import mmap
 import os
-import re
 import stat
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeAlias
 
 import numpy as np
@@ -20,71 +18,17 @@ from scanreader.errors import DamagedPageError, PathnameError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
     from types import TracebackType
 
-    from scanreader.remote import Url
-
-    Bytes = npt.NDArray[np.uint8]
-
-URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(::[A-Za-z0-9+.-]+)*://")
 PASSING = (errno.EIO, errno.ESTALE, errno.EAGAIN, errno.EINTR, errno.ETIMEDOUT, errno.ECONNRESET)
 RETRIES = (0.01, 0.1, 0.5)  # seconds to wait before a read that failed is tried again
 READ_ONLY = os.O_RDONLY | getattr(os, "O_BINARY", 0)  # the latter is Windows'
 
+Bytes: TypeAlias = npt.NDArray[np.uint8]
+
 Identity: TypeAlias = tuple[int, int, int, int]
 """Device, inode, size and time of change of a file: another file of its name has another."""
-
-
-def is_url(path: object) -> bool:
-    """Whether this names something behind a URL: ``s3://…``, ``https://…``, ``simplecache::https://…``."""
-    return isinstance(path, str) and URL.match(path) is not None
-
-
-def file_name(path: str) -> str:
-    """A file's name; of a signed URL, without the signature."""
-    return _place(path).name
-
-
-def folder_name(path: str) -> str:
-    """The folder that a file is in."""
-    return str(_place(path).parent)
-
-
-def _place(path: str) -> Path | Url:
-    if not is_url(path):
-        return Path(path)
-    from scanreader.remote import Url  # noqa: PLC0415 - it stands on this module
-
-    return Url(path)
-
-
-def open_file(path: str | Path, *, anew: bool = True) -> OpenFile:
-    """Open a file, or what is behind a URL.
-
-    Parameters
-    ----------
-    anew : bool
-        Whether to ask a server what the file is, though it was asked a moment ago.
-
-    Raises
-    ------
-    PathnameError
-        If it cannot be opened.
-    """
-    if isinstance(path, str) and is_url(path):
-        from scanreader.remote import RemoteFile  # noqa: PLC0415 - it stands on this module, and on an extra
-
-        return RemoteFile(path, anew=anew)
-    return OpenFile(path)
-
-
-def identify(path: str) -> Identity:
-    """Tell what a file is by now, without opening it where that is quicker."""
-    if is_url(path):
-        with open_file(path) as file:
-            return file.identity
-    status = Path(path).stat()
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 class OpenFile:

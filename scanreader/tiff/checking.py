@@ -1,0 +1,73 @@
+"""Whether pages of a run are what their spacing says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scanreader.tiff.crops import as_range, as_slice
+from scanreader.tiff.templates import sound_pages
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from scanreader.files.local import Bytes, OpenFile
+    from scanreader.keys import IndexArray
+    from scanreader.tiff.runs import Run
+
+FEW_REMOTE = 512  # pages of which a little is asked for at once from a server
+
+
+class StrayPageError(ValueError):
+    """A page of a run is not what its spacing says."""
+
+    def __init__(self, page: int) -> None:
+        self.page = page
+
+
+def check_pages(run: Run, pages: IndexArray, spans: Bytes) -> None:
+    """See that pages are what their spacing says; the last of a run may point anywhere.
+
+    Raises
+    ------
+    StrayPageError
+        If one of them is not.
+    """
+    good = sound_of_run(run, pages, spans)
+    if not good.all():
+        raise StrayPageError(int(pages[good.argmin()]))
+
+
+def sound_of_run(run: Run, pages: IndexArray, spans: Bytes) -> npt.NDArray[np.bool_]:
+    """Tell which pages of a run are what their spacing says."""
+    ifds = run.ifd + pages * run.stride
+    following = ifds + run.stride
+    following[pages == run.length - 1] = -1
+    return sound_pages(run.template, ifds, spans, following)
+
+
+def read_spans(file: OpenFile, data: Bytes | None, run: Run, pages: IndexArray) -> Bytes:
+    """Bytes to check of pages of a run, of shape (pages, bytes)."""
+    t = run.template
+    if data is not None:
+        return mapped_spans(data, run, as_slice(as_range(pages)))
+    return read_at(file, run.ifd + pages * run.stride + t.start, len(t.data))
+
+
+def mapped_spans(data: Bytes, run: Run, which: slice | IndexArray) -> Bytes:
+    """View the same in a map of the file."""
+    t = run.template
+    return view_strided(data, run.ifd + t.start, (run.length, len(t.data)), (run.stride, 1), np.dtype(np.uint8))[which]
+
+
+def view_strided(
+    data: Bytes, start: int, shape: tuple[int, ...], strides: tuple[int, ...], dtype: np.dtype[Any]
+) -> npt.NDArray[Any]:
+    """View bytes as an array; numpy refuses what would reach beyond them."""
+    return np.ndarray(shape, dtype, buffer=data.data, offset=start, strides=strides)
+
+
+def read_at(file: OpenFile, starts: IndexArray, size: int) -> Bytes:
+    """Bytes at some places, of shape (places, size)."""
+    return np.frombuffer(b"".join(file.gather(starts.tolist(), size)), np.uint8).reshape(len(starts), size)

@@ -1,0 +1,139 @@
+"""Pixels of evenly spaced pages, copied into arrays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scanreader.tiff.checking import (
+    FEW_REMOTE,
+    StrayPageError,
+    check_pages,
+    mapped_spans,
+    read_at,
+    read_spans,
+    view_strided,
+)
+from scanreader.tiff.crops import as_range, as_slice, take_crop
+from scanreader.tiff.templates import is_sound
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from scanreader.files.local import Bytes, OpenFile
+    from scanreader.keys import IndexArray
+    from scanreader.tiff.crops import Crop
+    from scanreader.tiff.forms import Form
+    from scanreader.tiff.runs import Run
+
+ROOM = 2 << 20  # bytes of a thread's own, where pixels cannot go straight to their place
+MAX_BUFFERS = 1000  # of a vectored read: IOV_MAX is 1024
+
+
+def read_run(file: OpenFile, form: Form, run: Run, pages: IndexArray, crop: Crop, out: npt.NDArray[Any]) -> None:
+    """Copy a crop of pages of one run.
+
+    Raises
+    ------
+    StrayPageError
+        If one of them is not what its IFD says.
+    """
+    dtype = np.dtype(form.dtype)
+    row = form.width * dtype.itemsize
+    if crop.whole and out.dtype == dtype and out.flags.c_contiguous:
+        _read_blocks(file, run, pages, crop.top * row, out.reshape(len(out), -1).view(np.uint8))
+        return
+    step = max(1, ROOM // (crop.height * row))
+    room = np.empty((min(step, len(pages)), crop.height * row), np.uint8)
+    for a in range(0, len(pages), step):
+        blocks = room[: len(pages[a : a + step])]
+        _read_blocks(file, run, pages[a : a + step], crop.top * row, blocks)
+        images = blocks.view(dtype).reshape(len(blocks), crop.height, form.width)
+        out[a : a + step] = take_crop(images, crop)
+
+
+def read_mapped(data: Bytes, form: Form, run: Run, pages: IndexArray, crop: Crop, out: npt.NDArray[Any]) -> None:
+    """Copy a few pixels of many pages; the file's size was checked just before."""
+    t, dtype = run.template, np.dtype(form.dtype)
+    row = form.width * dtype.itemsize
+    which = as_slice(as_range(pages))
+    check_pages(run, pages, mapped_spans(data, run, which))
+    shape, strides = (run.length, crop.height, form.width), (run.stride, row, dtype.itemsize)
+    images = view_strided(data, run.ifd + t.pixels + crop.top * row, shape, strides, dtype)
+    picks: tuple[Any, ...] = (which, crop.rows, crop.columns)
+    if not all(isinstance(part, slice) for part in picks):
+        picks = np.ix_(*(np.arange(size)[part] for size, part in zip(shape, picks, strict=True)))
+    out[...] = images[picks]
+
+
+def _read_blocks(file: OpenFile, run: Run, pages: IndexArray, skip: int, blocks: Bytes) -> None:
+    """Fill each row of `blocks` with bytes of a page, from `skip` bytes behind its first pixel on."""
+    if len(pages) > 1:
+        evenly = as_range(pages)
+        gap = (evenly.step if isinstance(evenly, range) else 0) * run.stride - blocks.shape[1]
+        if 0 <= gap < max(file.small_gap, blocks.shape[1]) and _read_vectored(file, run, pages, skip, blocks):
+            return
+    if file.gathers:
+        _read_gathered(file, run, pages, skip, blocks)
+        return
+    for page, block in zip(pages.tolist(), blocks, strict=True):
+        _read_one(file, run, page, skip, block)
+
+
+def _read_gathered(file: OpenFile, run: Run, pages: IndexArray, skip: int, blocks: Bytes) -> None:
+    """Ask for the bytes to check and the bytes wanted of some pages at once."""
+    t, size = run.template, blocks.shape[1]
+    first, end = min(t.start, t.pixels + skip), max(t.start + len(t.data), t.pixels + skip + size)
+    step = max(1, min(FEW_REMOTE, file.aside // (end - first)))
+    for a in range(0, len(pages), step):
+        part = pages[a : a + step]
+        ifds = run.ifd + part * run.stride
+        if end - first <= size + file.small_gap:  # the two stand close together
+            found = read_at(file, ifds + first, end - first)
+            check_pages(run, part, found[:, t.start - first :][:, : len(t.data)])
+            blocks[a : a + step] = found[:, t.pixels + skip - first :][:, :size]
+        else:
+            check_pages(run, part, read_spans(file, None, run, part))
+            blocks[a : a + step] = read_at(file, ifds + t.pixels + skip, size)
+
+
+def _read_one(file: OpenFile, run: Run, page: int, skip: int, block: Bytes) -> None:
+    """Read a page: the bytes to check and the bytes wanted, in one call where they are close."""
+    t, ifd = run.template, run.ifd + page * run.stride
+    span = bytearray(len(t.data))
+    between = t.pixels + skip - (t.start + len(span))
+    if 0 <= between <= file.small_gap:
+        file.read_into(ifd + t.start, [memoryview(span), memoryview(bytearray(between)), block.data])
+    else:
+        file.read_into(ifd + t.start, [memoryview(span)])
+        file.read_into(ifd + t.pixels + skip, [block.data])
+    if not is_sound(t, ifd, span, ifd + run.stride if page < run.length - 1 else -1):
+        raise StrayPageError(page)
+
+
+def _read_vectored(file: OpenFile, run: Run, pages: IndexArray, skip: int, blocks: Bytes) -> bool:
+    """Read evenly spaced pages in few calls: pixels into place, what lies between them aside, to be checked.
+
+    Returns whether it did: not if the bytes to check do not lie between two pages' pixels.
+    """
+    t, size = run.template, blocks.shape[1]
+    span, pixels, ifds = t.start, t.pixels + skip, run.ifd + pages * run.stride
+    gap = int(ifds[1] - ifds[0]) - size
+    before, after = max(0, pixels - span), max(0, span + len(t.data) - (pixels + size))
+    if before > gap or after > gap or (before and after):
+        return False
+    file.announce(int(ifds[0]) + pixels, int(ifds[-1] - ifds[0]) + size)
+    step = max(1, min(MAX_BUFFERS // 2, file.aside // max(1, gap)))
+    aside = np.empty((min(step, len(ifds)) + 1, gap), np.uint8)
+    first = gap - (pixels - span) if before else span - (pixels + size)  # where in `aside` the bytes to check are
+    for a in range(0, len(ifds), step):
+        part = blocks[a : a + step]
+        buffers: list[memoryview] = [aside[0, gap - before :].data]
+        for i in range(len(part)):
+            buffers += [part[i].data, aside[i + 1].data]
+        buffers[-1] = buffers[-1][:after]
+        file.read_into(int(ifds[a]) + pixels - before, [b for b in buffers if len(b)])
+        rows = aside[: len(part)] if before else aside[1 : len(part) + 1]
+        check_pages(run, pages[a : a + step], rows[:, first : first + len(t.data)])
+    return True
