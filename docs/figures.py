@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from scanreader import Scan
-    from scanreader.fields import Field
+    from scanreader import Field, Scan
     from scanreader.simulate import Logged
 
     Array = np.ndarray[Any, np.dtype[Any]]

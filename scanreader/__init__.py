@@ -25,14 +25,14 @@ from scanreader.errors import (
     UnknownSettingError,
     UnreachableError,
 )
-from scanreader.fields import Field
 from scanreader.reader import read_scan
-from scanreader.scans import VERSIONS, Scan
+from scanreader.recording.fields import Field
+from scanreader.releases import VERSIONS
+from scanreader.scans import Scan
+from scanreader.version import __version__
 
 ScanReaderException = ScanReaderError
 """The older name of `ScanReaderError`."""
-
-__version__ = "0.1.0"
 
 __all__ = [
     "VERSIONS",

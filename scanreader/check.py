@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scanreader.errors import Finding, ScanReaderError
-from scanreader.frames import NUMBERS_END, frame_numbers, in_chunks
+from scanreader.notices import listening
+from scanreader.recording.frames import in_chunks
+from scanreader.scanimage.descriptions import NUMBERS_END, frame_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     import numpy.typing as npt
 
-    from scanreader.scans import Scan
+    from scanreader.recording.base import BaseScan
 
     Table = npt.NDArray[np.void]
 
@@ -61,10 +62,10 @@ class Report:
         return "\n".join(lines)
 
 
-def check(scan: Scan) -> Report:
+def check(scan: BaseScan) -> Report:
     """Look at the IFD and the description of every page; see `Scan.check`."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what would be warned of is among the findings
+    noticed: list[str] = []
+    with listening(noticed.append):  # it is among the findings
         found = _found(scan)
     again = {(finding.name, finding.place) for finding in found}
     once = [*(finding for finding in scan.findings if (finding.name, finding.place) not in again), *found]
@@ -72,11 +73,11 @@ def check(scan: Scan) -> Report:
     return Report(repr(scan), tuple(sorted(dict.fromkeys(once), key=lambda finding: worst.index(finding.severity))))
 
 
-def _found(scan: Scan) -> list[Finding]:
+def _found(scan: BaseScan) -> list[Finding]:
     found: list[Finding] = [*_pages(scan), *_header(scan)]
     try:
         table = scan.frame_table
-        if not scan._raw:  # noqa: SLF001 - check is a part of Scan
+        if not scan.opened.is_raw:
             found += [*_numbers(scan, table), *_channels(scan, table), *_times(scan, table)]
         found += _flags(scan, table)
     except ScanReaderError as error:
@@ -87,9 +88,9 @@ def _found(scan: Scan) -> list[Finding]:
 # --------------------------------------------------------------------------- files
 
 
-def _pages(scan: Scan) -> Iterator[Finding]:
+def _pages(scan: BaseScan) -> Iterator[Finding]:
     """Pages that are not where their spacing says, or not what the others are."""
-    pages = scan._pages  # noqa: SLF001 - check is a part of Scan
+    pages = scan.opened.pages
     uneven = {file.path: len(file.runs) for file in pages.files if len(file.runs) > 1}
     for path, odd, why, mended in pages.odd_pages():
         name = Path(path).name
@@ -112,22 +113,22 @@ def _pages(scan: Scan) -> Iterator[Finding]:
 # --------------------------------------------------------------------------- frames
 
 
-def _acquisitions(scan: Scan, table: Table) -> npt.NDArray[np.int64]:
+def _acquisitions(scan: BaseScan, table: Table) -> npt.NDArray[np.int64]:
     """Which acquisition each row is of, counted: by the names of the files and by ScanImage's numbers."""
-    parts = [(part.recording, part.acquisition) for part in scan._parts]  # noqa: SLF001 - check is a part of Scan
+    parts = [(part.recording, part.acquisition) for part in scan.opened.parts]
     of_file = np.array([list(dict.fromkeys(parts)).index(part) for part in parts], np.int64)[table["file"]]
     number = table["acquisition_number"]
     begins = (np.diff(of_file) != 0) | ((np.diff(number) != 0) & (number[1:] >= 0) & (number[:-1] >= 0))
     return np.append(0, np.cumsum(begins))
 
 
-def _recordings(scan: Scan, table: Table) -> npt.NDArray[np.int64]:
+def _recordings(scan: BaseScan, table: Table) -> npt.NDArray[np.int64]:
     """Which recording each row is of, where several were joined."""
-    of_file: npt.NDArray[np.int64] = np.array([part.recording for part in scan._parts])  # noqa: SLF001
+    of_file: npt.NDArray[np.int64] = np.array([part.recording for part in scan.opened.parts])
     return np.asarray(of_file[table["file"]])
 
 
-def _numbers(scan: Scan, table: Table) -> Iterator[Finding]:
+def _numbers(scan: BaseScan, table: Table) -> Iterator[Finding]:
     """Frames whose numbers do not follow each other, and acquisitions that follow each other."""
     a = scan.stack.averaging
     rows = np.flatnonzero(table["frame_number"] >= 0)
@@ -147,12 +148,12 @@ def _numbers(scan: Scan, table: Table) -> Iterator[Finding]:
         yield Finding("several-acquisitions", "note", "", said)
 
 
-def _channels(scan: Scan, table: Table) -> Iterator[Finding]:
+def _channels(scan: BaseScan, table: Table) -> Iterator[Finding]:
     """Channels of a frame that say another number than its first."""
-    pages = scan._pages  # noqa: SLF001 - check is a part of Scan
+    pages = scan.opened.pages
     rows = np.flatnonzero((table["volume"] >= 0) & (table["frame_number"] >= 0))
     firsts = pages.starts[table["file"][rows]] + table["page"][rows]
-    for channel in range(1, scan.num_channels):
+    for channel in range(1, scan.layout.counts.channels):
         for start, texts in in_chunks(pages, firsts + channel, NUMBERS_END):
             for row, text in zip(rows[start:].tolist(), texts, strict=False):
                 said = frame_numbers(text).frame
@@ -166,7 +167,7 @@ def _channels(scan: Scan, table: Table) -> Iterator[Finding]:
                     return
 
 
-def _jump(scan: Scan, table: Table, row: int, following: int) -> Finding:
+def _jump(scan: BaseScan, table: Table, row: int, following: int) -> Finding:
     """What is between a row and the next one that has a number."""
     a, before, after = scan.stack.averaging, int(table["frame_number"][row]), int(table["frame_number"][following])
     files = [int(table["file"][i]) for i in (row, following)]
@@ -177,12 +178,12 @@ def _jump(scan: Scan, table: Table, row: int, following: int) -> Finding:
         said = f"frame {after} comes behind frame {before} {where}"
         return Finding("doubled-frames", "warning", there, said)
     said = f"{many} frame{'s are' if many > 1 else ' is'} missing {where}, between frames {before} and {after}"
-    parts = [scan._parts[file] for file in files]  # noqa: SLF001 - check is a part of Scan
+    parts = [scan.opened.parts[file] for file in files]
     skipped = files[0] != files[1] and parts[1].number not in (None, parts[1].number_after(parts[0]))
     return Finding("missing-file" if skipped else "dropped-frames", "warning", there, said)
 
 
-def _times(scan: Scan, table: Table) -> Iterator[Finding]:
+def _times(scan: BaseScan, table: Table) -> Iterator[Finding]:
     """Stamps that do not follow each other as the frames do, and rates that differ from the header's."""
     stamp, number, a = table["timestamp"], table["frame_number"], scan.stack.averaging
     step = np.diff(stamp)
@@ -210,14 +211,14 @@ def _times(scan: Scan, table: Table) -> Iterator[Finding]:
         )
 
 
-def _gap(scan: Scan, table: Table, row: int) -> Finding:
+def _gap(scan: BaseScan, table: Table, row: int) -> Finding:
     before, after = table["timestamp"][row], table["timestamp"][row + 1]
     name = Path(scan.filenames[table["file"][row + 1]]).name
     said = f"{after - before:.6g} s from the frame at {before:.6g} s to the next, whose number follows, in {name}"
     return Finding("time-gap", "warning", name, said)
 
 
-def _flags(scan: Scan, table: Table) -> Iterator[Finding]:
+def _flags(scan: BaseScan, table: Table) -> Iterator[Finding]:
     """The flags of single frames, and how the recording ends."""
     ends, over = table["end_of_acquisition"], int((table["dc_overvoltage"] == 1).sum())
     asked = scan.num_requested_frames
@@ -225,8 +226,9 @@ def _flags(scan: Scan, table: Table) -> Iterator[Finding]:
         yield Finding("dc-overvoltage", "note", "", f"the digitizer's input was over its range in {over} frames")
     if len(ends) and ends[-1] == 0:
         yield Finding("no-end-flag", "note", "", "the last frame is not marked as the end of an acquisition")
-    if math.isfinite(asked) and scan.num_frames < asked:
-        said = f"{scan.num_frames} frames are here, {asked:g} were asked for: it was stopped, or its end is missing"
+    here = scan.layout.num_frames
+    if math.isfinite(asked) and here < asked:
+        said = f"{here} frames are here, {asked:g} were asked for: it was stopped, or its end is missing"
         yield Finding("fewer-frames", "note", "", said)
     if scan.start_time is None and "epoch" not in scan.settings and np.isfinite(table["timestamp"]).any():
         yield Finding("no-start-time", "note", "", "when the recording began is not said, or not by a sound clock")
@@ -235,7 +237,7 @@ def _flags(scan: Scan, table: Table) -> Iterator[Finding]:
 # --------------------------------------------------------------------------- header
 
 
-def _header(scan: Scan) -> Iterator[Finding]:
+def _header(scan: BaseScan) -> Iterator[Finding]:
     """Settings that disagree with each other."""
     flyback = scan.settings.get("hScan2D.flybackTimePerFrame")
     known = (flyback, scan.scan_frame_period, scan.seconds_per_line, scan.scanner_frequency)
@@ -245,7 +247,7 @@ def _header(scan: Scan) -> Iterator[Finding]:
         return
     averaged = 1 if math.isnan(scan.lines_averaged) else scan.lines_averaged
     periods = math.ceil(float(flyback) * scan.scanner_frequency * (1 - 1e-4))
-    lines = scan._pages.form.height * averaged + periods * (2 if scan.is_bidirectional else 1)  # noqa: SLF001
+    lines = scan.opened.pages.form.height * averaged + periods * (2 if scan.is_bidirectional else 1)
     said = scan.scan_frame_period / scan.seconds_per_line
     if abs(said - lines) > PERIOD:
         sentence = f"a frame takes {said:.6g} lines by the header's periods, and {lines:g} by its page and flyback"

@@ -11,36 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scanreader.bridges import ScanLike
-    from scanreader.bridges.selection import Selected
 
 
 class Exports:
-    """What scans, and parts of scans, can be turned into."""
-
-    def select(
-        self: ScanLike, *, fields: Any = slice(None), channels: Any = slice(None), frames: Any = slice(None)
-    ) -> Selected:
-        """Choose fields, channels and frames, to be written or handed on; nothing is read.
-
-        ``scan.select(channels=[0], frames=slice(0, 1000)).to_nwb("first.nwb")``
-
-        Parameters
-        ----------
-        fields, channels, frames : slice or list of int
-
-        Returns
-        -------
-        Selected
-            Has every ``to_…`` of a scan, and is indexed as one: ``[field, y, x, channel, frame]``.
-
-        Raises
-        ------
-        ScanIndexError
-            If nothing is picked, or something that is not there.
-        """
-        from scanreader.bridges.selection import Selected  # noqa: PLC0415 - it stands on this module
-
-        return Selected(self, fields=fields, channels=channels, frames=frames)
+    """What a scan can be turned into."""
 
     def to_dask(self: ScanLike, field: int | None = None, *, frames: int | None = None) -> Any:
         """Make a dask array that reads when it is computed.

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import operator
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from scanreader.errors import ScanIndexError, ScanKeyError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 IndexArray: TypeAlias = npt.NDArray[np.int64]
 Entry: TypeAlias = "int | slice | IndexArray | npt.NDArray[np.bool_]"
@@ -80,6 +83,17 @@ def as_array(indices: range | IndexArray) -> IndexArray:
     if isinstance(indices, range):
         return np.arange(indices.start, indices.stop, indices.step, dtype=np.int64)
     return indices
+
+
+def as_range(indices: range | IndexArray) -> range | IndexArray:
+    """Return places as a range if they are evenly spaced, and up or down."""
+    if isinstance(indices, range) or not len(indices):
+        return indices
+    first, last = int(indices[0]), int(indices[-1])
+    step = int(indices[1]) - first if len(indices) > 1 else 1
+    if step == 0 or (indices[1:] - indices[:-1] != step).any():
+        return indices
+    return range(first, last + (1 if step > 0 else -1), step)
 
 
 def shifted(indices: range | IndexArray, by: int) -> range | IndexArray:
@@ -175,3 +189,14 @@ def integer(value: Any, what: str) -> int:
         return operator.index(value)
     except TypeError:
         raise ScanKeyError(f"{what}: an integer was expected, not {value!r}") from None
+
+
+def fixed(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Copy an array to bytes that nobody can change, whatever is done to its flags."""
+    return np.frombuffer(array.tobytes(), array.dtype).reshape(array.shape)
+
+
+def shortened(values: Sequence[Any]) -> str:
+    """The first few of some values, in words."""
+    shown = ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in values[:10])
+    return f"{shown}, …" if len(values) > 10 else shown

@@ -4,48 +4,67 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from scanreader.chunks import frames_at_a_time
-from scanreader.errors import ChangedFileError, ScanReaderError, ScanReaderWarning, UnreachableError
-from scanreader.frames import FRAME_TABLE, NUMBERS_END, fill_table, warn_of
-from scanreader.header import listed
-from scanreader.layout import saved_counts
-from scanreader.reader import open_scan
+from scanreader.errors import ChangedFileError, LayoutError, ScanReaderError, UnreachableError
+from scanreader.notices import notify
+from scanreader.recording import views
+from scanreader.recording.base import BaseScan
+from scanreader.recording.layout import saved_counts
+from scanreader.scanimage.descriptions import FRAME_TABLE, NUMBERS_END, fill_table
+from scanreader.scanimage.jsonlab import listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import numpy.typing as npt
 
-    from scanreader.scans import Scan
+    from scanreader.recording.opened import LookAgain, Opened
+
+S = TypeVar("S", bound=BaseScan)
 
 TRIES = 5
 EXPECTED = ("cut-end", "partial-volume", "empty-file", "left-out-file")  # findings while a recording goes on
 
 
-def refreshed(scan: Scan) -> Scan:
-    """Open a recording again; see `Scan.refresh`."""
-    scan._refuse_closed()  # noqa: SLF001 - of one house
-    new = _patiently(lambda: open_scan(scan._asked, scan))  # noqa: SLF001
-    said = {finding.name for finding in scan.findings} | set(EXPECTED)
-    findings = [finding for finding in new.findings if finding.name not in said]
-    if findings:
-        warnings.warn("; ".join(map(str, findings)), ScanReaderWarning, stacklevel=3)
-    top, bottom, left, right = scan._trim  # noqa: SLF001
-    return new.trimmed(top=top, bottom=bottom, left=left, right=right) if any(scan._trim) else new  # noqa: SLF001
+def refreshed(scan: S) -> S:
+    """Open a recording again; see `Scan.refresh`.
+
+    Raises
+    ------
+    LayoutError
+        If the scan shows chosen frames: what has come since is not among them.
+    """
+    opened = scan.opened
+    look_again = _how_to_look_again(opened)
+    new = views.take_again(_patiently(lambda: look_again(opened)), opened.views)
+    names = {finding.name for finding in opened.findings} | set(EXPECTED)
+    sentences = [finding.sentence for finding in new.findings if finding.name not in names]
+    notify(["; ".join(sentences)] if sentences else [])
+    return type(scan)(new)
 
 
-def follow(scan: Scan, timeout: float, *, field: int | None, interval: float) -> Iterator[npt.NDArray[Any]]:
+def _how_to_look_again(opened: Opened) -> LookAgain:
+    if opened.frames is not None:
+        raise LayoutError(
+            "a choice of frames does not grow with its recording: refresh or follow the scan that they were chosen of"
+        )
+    if opened.look_again is None:
+        raise LayoutError("this scan was not opened by read_scan, which alone can open it again")
+    return opened.look_again
+
+
+def follow(scan: BaseScan, timeout: float, *, field: int | None, interval: float) -> Iterator[npt.NDArray[Any]]:
     """Read frames as they come; see `Scan.follow`."""
+    _how_to_look_again(scan.opened)
     _ = scan.shape if field is None else scan.fields[field]  # what cannot be is an error now, not at the first frame
     return _follow(scan, timeout, field=field, interval=interval)
 
 
-def _follow(scan: Scan, timeout: float, *, field: int | None, interval: float) -> Iterator[npt.NDArray[Any]]:
+def _follow(scan: BaseScan, timeout: float, *, field: int | None, interval: float) -> Iterator[npt.NDArray[Any]]:
     key = slice(None) if field is None else field
     holes = _count_holes(scan)
     done = scan.num_frames if _is_whole(scan) else 0
@@ -72,10 +91,8 @@ def _follow(scan: Scan, timeout: float, *, field: int | None, interval: float) -
         if time.monotonic() - last > timeout:
             if trouble is not None:
                 raise trouble
-            warnings.warn(
-                f"no frame came for {timeout:g} s, and the acquisition did not say that it ended, after {done} frames",
-                ScanReaderWarning,
-                stacklevel=2,
+            notify(
+                [f"no frame came for {timeout:g} s, and the acquisition did not say that it ended, after {done} frames"]
             )
             return
         time.sleep(interval)
@@ -87,11 +104,11 @@ def _follow(scan: Scan, timeout: float, *, field: int | None, interval: float) -
             trouble = error
 
 
-def _count_holes(scan: Scan) -> int:
+def _count_holes(scan: BaseScan) -> int:
     return sum(finding.name == "missing-file" for finding in scan.findings)
 
 
-def _see_that_it_goes_on(before: Scan, after: Scan, done: int) -> None:
+def _see_that_it_goes_on(before: BaseScan, after: BaseScan, done: int) -> None:
     """See that what was given of a recording is still where it was.
 
     Raises
@@ -107,7 +124,7 @@ def _see_that_it_goes_on(before: Scan, after: Scan, done: int) -> None:
         )
 
 
-def _patiently(job: Callable[[], Scan]) -> Scan:
+def _patiently(job: Callable[[], Opened]) -> Opened:
     """Do something again if a file changed meanwhile, as files do while they are written."""
     for _ in range(TRIES - 1):
         try:
@@ -117,24 +134,22 @@ def _patiently(job: Callable[[], Scan]) -> Scan:
     return job()
 
 
-def _is_whole(scan: Scan) -> bool:
+def _is_whole(scan: BaseScan) -> bool:
     """Whether all slices of a volume are there: the first may still be incomplete."""
-    return scan._raw or scan.layout.counts == saved_counts(scan.stack)  # noqa: SLF001 - of one house
+    return scan.opened.is_raw or scan.layout.counts == saved_counts(scan.stack)
 
 
-def _has_ended(scan: Scan, done: int) -> bool:
+def _has_ended(scan: BaseScan, done: int) -> bool:
     """Whether as many frames are there as were asked for, or ScanImage marked the last of all as such."""
     asked = scan.num_requested_frames
     if math.isfinite(asked) and asked > 0 and done >= asked and scan.settings.get("acqState") != "loop":
         return True
     saved = listed(scan.settings.get("hChannels.channelSave"))
-    c = max(1, len(saved)) if scan._raw else scan.num_channels  # noqa: SLF001 - of one house
-    pages = scan._pages  # noqa: SLF001
+    c = max(1, len(saved)) if scan.opened.is_raw else scan.layout.counts.channels
+    pages = scan.opened.pages
     if len(pages) < c:
         return False
-    notes: list[str] = []
-    texts = pages.descriptions(np.arange(len(pages) - c, len(pages)), NUMBERS_END, notes)
-    warn_of(notes)
+    texts = pages.descriptions(np.arange(len(pages) - c, len(pages)), NUMBERS_END)
     rows = np.zeros(c, FRAME_TABLE)
     fill_table(rows, texts)
     if (rows["frame_number"] != rows["frame_number"][0]).any():

@@ -13,29 +13,26 @@ page is forward. Nothing of this is done to what `read_scan` gives.
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from scanreader.chunks import frames_at_a_time
-from scanreader.errors import DtypeError, HeaderError, LayoutError, ScanKeyError, ScanReaderError
-from scanreader.keys import as_array, integer
-from scanreader.scans import Scan
+from scanreader.errors import ScanKeyError
+from scanreader.keys import integer
+from scanreader.recording.base import BaseScan
+from scanreader.recording.realigned import backward_rows, realigning, refuse_one_direction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from scanreader.keys import IndexArray
+    from scanreader.recording.fields import Field
 
-    from scanreader.fields import Field, Piece
-    from scanreader.keys import IndexArray, Pick
-
+S = TypeVar("S", bound=BaseScan)
 FloatArray = npt.NDArray[np.float64]
 
 AT_A_TIME = 64 << 20  # bytes of pixels that are held at once
-CACHED = 4 << 20  # bytes of pixels that are moved at once
 GROUPS = 16  # parts of the frames whose pictures are compared with each other
 BANDS = 32  # parts of the lines that are compared with each other
 LINES = 4  # backward lines between two forward ones, at least: fewer tell nothing of the uncertainty
@@ -72,35 +69,17 @@ def is_backward(field: Field) -> npt.NDArray[np.bool_]:
     HeaderError
         If lines were scanned in one direction, or several were averaged into a row.
     """
-    _refuse_one_direction(field)
+    refuse_one_direction(field)
     backward = np.zeros((field.height, field.width), np.bool_)
     for piece, ys, xs in zip(field.pieces, field.output_yslices, field.output_xslices, strict=True):
-        backward[ys, xs] = _backward(field, piece, np.arange(piece.height))[:, None]
+        backward[ys, xs] = backward_rows(field, piece, np.arange(piece.height))[:, None]
     return backward
-
-
-def _backward(field: Field, piece: Piece, rows: IndexArray) -> npt.NDArray[np.bool_]:
-    """Whether rows of a piece, counted from its first, were scanned backwards."""
-    line = (piece.first_line if field.timing.resonant else 0) + piece.trim.top + rows
-    return np.asarray(line % 2 == 1)
-
-
-def _refuse_one_direction(field: Field) -> None:
-    if not field.timing.bidirectional:
-        raise HeaderError(
-            "lines were scanned in one direction by the header (hScan2D.bidirectional): there is no offset between two"
-        )
-    if field.timing.lines_per_row > 1:
-        raise HeaderError(
-            f"{field.timing.lines_per_row} lines were averaged into each row: no row is of one direction, and an "
-            "offset between two cannot be taken out"
-        )
 
 
 # ------------------------------------------------------------------------ estimating
 
 
-def estimate_line_offset(scan: Scan, *, frames: int = 256, largest: int = 8) -> LineOffset:
+def estimate_line_offset(scan: BaseScan, *, frames: int = 256, largest: int = 8) -> LineOffset:
     """Estimate the offset between scan directions, for each field and channel.
 
     Each backward line of the mean picture is compared with the mean of the forward lines above and below it; the
@@ -132,7 +111,7 @@ def estimate_line_offset(scan: Scan, *, frames: int = 256, largest: int = 8) -> 
     if min(integer(frames, "frames"), integer(largest, "largest")) < 1:
         raise ScanKeyError(f"frames and largest are at least 1, not {frames} and {largest}")
     for field in scan.fields:
-        _refuse_one_direction(field)
+        refuse_one_direction(field)
     chosen = np.unique(np.linspace(0, scan.num_frames - 1, min(frames, scan.num_frames)).round().astype(np.int64))
     found = np.array(
         [
@@ -146,7 +125,7 @@ def estimate_line_offset(scan: Scan, *, frames: int = 256, largest: int = 8) -> 
 UNKNOWN = (math.nan, math.inf)
 
 
-def _pictures(scan: Scan, field: int, channel: int, frames: IndexArray) -> npt.NDArray[np.float32]:
+def _pictures(scan: BaseScan, field: int, channel: int, frames: IndexArray) -> npt.NDArray[np.float32]:
     """Mean pictures of parts of the frames, one after the other, of shape (parts, y, x)."""
     shape = scan.fields[field]
     step = frames_at_a_time(shape.height * shape.width * scan.dtype.itemsize, AT_A_TIME)
@@ -164,7 +143,7 @@ def _of_field(field: Field, pictures: npt.NDArray[np.float32], largest: int) -> 
     """Offset and uncertainty from pictures of one channel; pieces that were joined count by what they know."""
     each = []
     for piece, ys, xs in zip(field.pieces, field.output_yslices, field.output_xslices, strict=True):
-        rows = np.flatnonzero(_backward(field, piece, np.arange(piece.height)))
+        rows = np.flatnonzero(backward_rows(field, piece, np.arange(piece.height)))
         between = rows[(rows > 0) & (rows < piece.height - 1)]
         each.append(_of_lines(_Lines.of(pictures[:, ys, xs], between), min(largest, piece.width // 4)))
     known = np.array([pair for pair in each if math.isfinite(pair[1])])
@@ -292,7 +271,7 @@ def _spectra(lines: _Lines, offset: float, length: int) -> tuple[Any, Any, Any]:
 # ------------------------------------------------------------------------ taking it out
 
 
-def realigned(scan: Scan, offsets: npt.ArrayLike, *, fill_value: float = 0) -> Scan:
+def realigned(scan: S, offsets: npt.ArrayLike, *, fill_value: float = 0) -> S:
     """Make a scan whose backward lines are moved back by an offset that is given; it reads as lazily as the first.
 
     The pixel at column x of a backward line is what was recorded at column x + offset; forward lines are as they
@@ -326,180 +305,4 @@ def realigned(scan: Scan, offsets: npt.ArrayLike, *, fill_value: float = 0) -> S
     DtypeError
         If the pixels cannot be `fill_value`.
     """
-    if isinstance(scan, _Realigned):
-        raise ScanKeyError("this scan was realigned before: realign the scan that it was made of, by both offsets")
-    for field in scan.fields:
-        _refuse_one_direction(field)
-    checked = _checked(scan, offsets)
-    if scan.dtype.kind in "fc":
-        fill_value = math.nan
-    elif not np.iinfo(scan.dtype).min <= fill_value <= np.iinfo(scan.dtype).max or fill_value != int(fill_value):
-        raise DtypeError(f"{scan.dtype.name} pixels cannot be {fill_value!r}: give another fill_value")
-    return _restored(type(scan), {**scan.__getstate__(), "_offsets": checked, "_fill": fill_value})
-
-
-def _checked(scan: Scan, offsets: npt.ArrayLike) -> FloatArray:
-    shape = (scan.num_fields, scan.num_channels)
-    try:
-        given = np.array(offsets, np.float64)
-    except (TypeError, ValueError):
-        raise ScanKeyError(f"offsets are numbers of pixels, not {offsets!r}") from None
-    if given.shape not in ((), shape):
-        raise ScanKeyError(
-            f"offsets are one number, or an array of shape {shape} (fields, channels), not of shape {given.shape}"
-        )
-    checked = np.broadcast_to(given, shape).copy()
-    if not np.isfinite(checked).all():
-        field, channel = np.argwhere(~np.isfinite(checked))[0].tolist()
-        raise ScanKeyError(
-            f"the offset of field {field}, channel {channel} is {checked[field, channel]}: give 0 to leave it as it is"
-        )
-    for field, row in zip(scan.fields, checked, strict=True):
-        narrowest = min(piece.width for piece in field.pieces)
-        if np.abs(row).max(initial=0) >= narrowest:
-            raise ScanKeyError(f"an offset of {np.abs(row).max():g} pixels in a field that is {narrowest} wide")
-    checked.flags.writeable = False
-    return checked
-
-
-class _Realigned(Scan):
-    """A scan whose backward lines are moved back; made by `realigned`."""
-
-    _offsets: FloatArray
-    _fill: float
-
-    def _read_field(
-        self, field: Field, pages: npt.NDArray[np.int64], ys: Pick, xs: Pick, out: npt.NDArray[Any]
-    ) -> None:
-        place = next(i for i, one in enumerate(self.fields) if one is field)
-        offsets = self._offsets[place, self._channels_of(pages)]
-        rows, columns = as_array(ys.indices), as_array(xs.indices)
-        for piece in field.pieces:
-            down, right = rows - piece.output_y, columns - piece.output_x
-            to_y = np.flatnonzero((down >= 0) & (down < piece.height))
-            to_x = np.flatnonzero((right >= 0) & (right < piece.width))
-            if not len(to_y) or not len(to_x):
-                continue
-            moved = _Moved.of(field, piece, down[to_y], right[to_x])
-            for offset in np.unique(offsets).tolist():
-                to_page = np.flatnonzero(offsets == offset)
-                for some in _parts(to_page, len(to_y) * len(to_x) * self.dtype.itemsize):
-                    out[_box(some, to_y, to_x)] = self._read_moved(pages[some], moved, offset)
-
-    def _channels_of(self, pages: npt.NDArray[np.int64]) -> IndexArray:
-        firsts = np.array([stretch.page for stretch in self.layout.stretches])
-        of = firsts[np.searchsorted(firsts, pages, side="right") - 1]
-        return np.asarray((pages - of) % self.num_channels)
-
-    def _read_moved(self, pages: npt.NDArray[np.int64], moved: _Moved, offset: float) -> npt.NDArray[Any]:
-        """Read rows and columns of a piece, backward rows from `offset` further right."""
-        whole = math.floor(offset)
-        part = offset - whole
-        first, last = moved.columns + whole, moved.columns + whole + (part > 0)
-        inside = (first >= moved.left) & (last < moved.right)
-        back, ahead = np.flatnonzero(moved.backward), np.flatnonzero(~moved.backward)
-        wanted = [moved.columns] if len(ahead) else []
-        needed = np.unique(np.concatenate([*wanted, *([first[inside], last[inside]] if len(back) else [])]))
-        raw = np.empty((len(pages), len(moved.rows), len(needed)), self.dtype)
-        self._read_pixels(pages, _range(moved.rows + moved.page_y), _range(needed + moved.page_x), raw)
-        out = np.full((len(pages), len(moved.rows), len(moved.columns)), self._fill, self.dtype)
-        every, all_columns = np.arange(len(pages)), np.arange(len(moved.columns))
-        for rows, to_x, from_x in ((ahead, all_columns, moved.columns), (back, np.flatnonzero(inside), first[inside])):
-            if not len(rows) or not len(to_x):
-                continue
-            pixels = _taken(raw, rows, np.searchsorted(needed, from_x))
-            if part and rows is back:
-                pixels = pixels * (1 - part) + _taken(raw, rows, np.searchsorted(needed, last[inside])) * part
-                pixels = pixels if self.dtype.kind in "fc" else np.rint(pixels)
-            out[_box(every, rows, to_x)] = pixels
-        return out
-
-    @property
-    def token(self) -> str:
-        """What tells this scan from others, by the scan that it is made of and by the offsets."""
-        told = (super().token, self._offsets.tobytes(), repr(self._fill))
-        return hashlib.sha256(repr(told).encode()).hexdigest()[:32]
-
-    def refresh(self) -> Scan:
-        """Look at the recording again; see `Scan.refresh`. The offsets are those of this scan."""
-        return realigned(super().refresh(), self._offsets, fill_value=0 if math.isnan(self._fill) else self._fill)
-
-    def follow(self, *_: Any, **__: Any) -> NoReturn:
-        """Refuse: the frames that come would not be realigned."""
-        raise ScanReaderError("a realigned scan cannot be followed: follow the scan that it was made of")
-
-    def byte_places(self, field: int) -> NoReturn:
-        """Refuse: what stands in the files is not realigned."""
-        raise LayoutError(
-            f"the pixels of field {field} are moved when they are read: ask the scan that this was made of"
-        )
-
-    def report(self, *_: Any, **__: Any) -> NoReturn:
-        """Refuse: a report is of the pixels as they were recorded."""
-        raise LayoutError("a report is of the pixels as they were recorded: ask the scan that this was made of")
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _restored, (type(self).__bases__[1], self.__getstate__())
-
-
-class _Moved(NamedTuple):
-    """Rows and columns of a piece that are asked for, and what its line has."""
-
-    rows: IndexArray
-    columns: IndexArray
-    backward: npt.NDArray[np.bool_]
-    """Which of the rows are."""
-    page_y: int
-    page_x: int
-    left: int
-    """The first column that was scanned: below 0 if the ROI was trimmed."""
-    right: int
-    """The first column behind those that were."""
-
-    @classmethod
-    def of(cls, field: Field, piece: Piece, rows: IndexArray, columns: IndexArray) -> _Moved:
-        left, right = -piece.trim.left, piece.width + piece.trim.right
-        return cls(rows, columns, _backward(field, piece, rows), piece.page_y, piece.page_x, left, right)
-
-
-@functools.cache
-def _class_of(made: Any) -> Any:
-    return type(f"Realigned{made.__name__}", (_Realigned, made), {"__doc__": _Realigned.__doc__})
-
-
-def _restored(made: Any, state: dict[str, Any]) -> Scan:
-    """Make a realigned scan of the class of a scan and its attributes."""
-    scan: Scan = object.__new__(_class_of(made))
-    scan.__setstate__(state)
-    return scan
-
-
-def _parts(places: IndexArray, size: int) -> Iterator[IndexArray]:
-    """Places of pages, as many at a time as stay in the processor's cache."""
-    step = frames_at_a_time(size, CACHED)
-    return (places[start : start + step] for start in range(0, len(places), step))
-
-
-def _steps(places: IndexArray) -> slice | IndexArray:
-    """Give places as a slice where they are evenly spaced: then nothing is copied to take them."""
-    step = int(places[1] - places[0]) if len(places) > 1 else 1
-    if step > 0 and (np.diff(places) == step).all():
-        return slice(int(places[0]), int(places[-1]) + 1, step)
-    return places
-
-
-def _taken(pixels: npt.NDArray[Any], rows: IndexArray, columns: IndexArray) -> npt.NDArray[Any]:
-    """Rows and columns of pages."""
-    return pixels[:, _steps(rows)][:, :, _steps(columns)]
-
-
-def _box(*axes: IndexArray) -> tuple[Any, ...]:
-    """Index a box of an array by places along each axis: by slices, where all are evenly spaced."""
-    steps = tuple(map(_steps, axes))
-    return steps if all(isinstance(step, slice) for step in steps) else np.ix_(*axes)
-
-
-def _range(places: IndexArray) -> range | IndexArray:
-    """Give places as a range where they are evenly spaced: they are read quicker."""
-    steps = _steps(places) if len(places) else places
-    return range(steps.start, steps.stop, steps.step) if isinstance(steps, slice) else places
+    return scan.view(realigning(offsets, fill_value))

@@ -188,7 +188,7 @@ def test_xarray_opens_scanimage_s_files(volume: Scan, tmp_path: Path) -> None:
 
 def test_xarray_guesses_scanimage_s_files_alone(volume: Scan, tmp_path: Path) -> None:
     pytest.importorskip("xarray")
-    from scanreader.bridges.xarray import ScanReaderBackend
+    from scanreader.plugins.xarray import ScanReaderBackend
 
     tifffile.imwrite(tmp_path / "plain.tif", np.zeros((5, 8, 8), np.int16))
     (tmp_path / "no.tif").write_bytes(b"nothing")

@@ -14,7 +14,6 @@ from common import MESOSCOPE, VOLUME
 from typer.testing import CliRunner
 
 from scanreader import read_scan
-from scanreader.bridges.selection import Selected
 from scanreader.cli.commands import app
 
 
@@ -162,7 +161,7 @@ def test_interrupting_leaves_nothing(source: Path, tmp_path: Path, monkeypatch: 
 
 def test_a_part_of_a_scan_is_indexed_as_a_scan(source: Path) -> None:
     scan = read_scan(source)
-    part = Selected(scan, fields=[2, 0], channels=[1], frames=slice(3, None, -1))
+    part = scan.select(fields=[2, 0], channels=[1], frames=slice(3, None, -1))
     whole = scan[[2, 0]][:, :, :, [1]][..., ::-1]
     keys: list[Any] = [np.s_[:], np.s_[0], np.s_[1, 2:5, ::2, 0, -1], np.s_[..., [2, 0]], np.s_[-1, 3, 4, :, 1:]]
     for key in keys:
@@ -171,8 +170,8 @@ def test_a_part_of_a_scan_is_indexed_as_a_scan(source: Path) -> None:
     assert part.channel_names == [scan.channel_names[1]]
     assert np.array_equal(part.field_timestamps(0), scan.field_timestamps(2)[::-1])
     assert np.isnan(part.fps)
-    assert Selected(scan, frames=slice(0, None, 2)).fps == scan.fps / 2
-    assert len({part.token, scan.token, Selected(scan, fields=[2, 0]).token}) == 3
-    assert np.array_equal(Selected(part, fields=[1], frames=[0])[:], whole[[1]][..., [0]])
+    assert scan.select(frames=slice(0, None, 2)).fps == scan.fps / 2
+    assert len({part.token, scan.token, scan.select(fields=[2, 0]).token}) == 3
+    assert np.array_equal(part.select(fields=[1], frames=[0])[:], whole[[1]][..., [0]])
     places, every = part.byte_places(1), scan.byte_places(0)
     assert np.array_equal(places.offsets, every.offsets[::-1, [1]])

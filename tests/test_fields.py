@@ -13,9 +13,10 @@ import reference
 from common import MESOSCOPE, ROIS, assert_reads, expected, read_warned
 
 from scanreader import FieldDimensionMismatch, LayoutError, read_scan
-from scanreader.fields import Roi, Scanfield, join_contiguous
+from scanreader.recording.joining import join_contiguous
+from scanreader.recording.timing import line_times, pixel_times
+from scanreader.scanimage.rois import Roi, Scanfield
 from scanreader.simulate import Recording, Verbatim, roi, roi_groups, roi_json, scanfield, write_bigtiff
-from scanreader.timing import line_times, pixel_times
 
 PLANAR = Recording(frames_per_slice=4, rois=ROIS[:2])
 

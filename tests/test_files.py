@@ -23,8 +23,8 @@ from scanreader import (
     LayoutError,
     PathnameError,
     ScanReaderWarning,
+    naming,
     read_scan,
-    reader,
 )
 from scanreader.simulate import Image, Logged, Recording
 
@@ -908,6 +908,6 @@ def test_files_of_one_recording_hold_its_header_once(tmp_path: Path) -> None:
     # Some labs append megabytes to it; a thousand files must not hold a thousand copies.
     Recording(frames_per_slice=6, frames_per_file=2).write(tmp_path)
     for named in (tmp_path, tmp_path / "scan_00001_00002.tif"):
-        files = reader._find_files(named, [], siblings=True)
+        files = naming.find_files(named, [], siblings=True)
         assert len({id(file.block) for file in files}) == 1
         assert len(files) == 3

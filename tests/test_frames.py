@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from scanreader import Scan, ScanIndexError, ScanReaderWarning, read_scan
 from scanreader.files.local import OpenFile
-from scanreader.frames import Event, as_datetime, find_events, frame_numbers, timestamps
+from scanreader.scanimage.descriptions import Event, as_datetime, find_events, frame_numbers, timestamps
 from scanreader.simulate import RELEASES, Recording, write_bigtiff
 from scanreader.tiff import descriptions, templates
 
@@ -301,7 +301,7 @@ def test_no_text_takes_long(text: bytes) -> None:
 @pytest.mark.parametrize("kind", RECORDINGS)
 def test_many_descriptions_are_those_of_each_alone(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     RECORDINGS[kind].write(tmp_path)
-    held = read_scan(tmp_path)._pages
+    held = read_scan(tmp_path).opened.pages
     numbers = np.random.default_rng(1).permutation(len(held))
     for limit in (None, 1, 17, 800):
         for module in (descriptions, templates):
@@ -317,7 +317,7 @@ def test_many_descriptions_are_those_of_each_alone(tmp_path: Path, kind: str, mo
 
 def test_descriptions_of_classic_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Recording(release="5.1", frames_per_slice=50).write(tmp_path)
-    held = read_scan(tmp_path)._pages
+    held = read_scan(tmp_path).opened.pages
     numbers = np.arange(50)
     many = held.descriptions(numbers)
     for module in (descriptions, templates):

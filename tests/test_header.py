@@ -13,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scanreader import HeaderError, read_scan
-from scanreader.header import Header, integers, listed, numbers, parse_json, parse_literal
+from scanreader.scanimage.header import Header
+from scanreader.scanimage.jsonlab import listed, parse_json
+from scanreader.scanimage.literals import integers, numbers, parse_literal
 from scanreader.simulate import Cell, Column, Recording, literal
 
 

@@ -24,7 +24,9 @@ from common import MESOSCOPE, STACK, VOLUME, expected
 
 from scanreader import PathnameError, Scan, ScanReaderWarning, read_scan
 from scanreader.bridges import napari as bridge
-from scanreader.bridges.napari import get_reader, to_napari_layers
+from scanreader.bridges.napari import to_napari_layers
+from scanreader.plugins import napari as plugin
+from scanreader.plugins.napari import get_reader
 from scanreader.simulate import DEMO, Recording, roi, scanfield
 from scanreader.tiff.pages import Pages
 
@@ -206,9 +208,9 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sizes: list[int] = []
     original = Pages.read
 
-    def noted(self: Pages, pages: Any, ys: Any, xs: Any, out: Any) -> None:
+    def noted(self: Pages, pages: Any, ys: Any, xs: Any, out: Any, *rest: Any) -> None:
         sizes.append(out.nbytes)
-        original(self, pages, ys, xs, out)
+        original(self, pages, ys, xs, out, *rest)
 
     monkeypatch.setattr(Pages, "read", noted)
     return sizes
@@ -318,7 +320,7 @@ def test_damaged_pages_are_shown_as_zero(tmp_path: Path) -> None:
 
 
 def test_sample() -> None:
-    layers = bridge.sample()
+    layers = plugin.sample()
     assert [options["name"] for _, options, _ in layers][::3] == ["V1, Channel 1", "V1, Channel 2"]
     data, options, _ = layers[0]
     assert data.shape == (25, 3, 200, 120)
@@ -331,7 +333,7 @@ def test_manifest_is_found_by_its_entry_point() -> None:
     (entry,) = (
         e for e in importlib.metadata.entry_points(group="napari.manifest") if e.value.startswith("scanreader:")
     )
-    assert (Path(bridge.__file__).parents[1] / entry.value.partition(":")[2]).is_file()
+    assert (Path(plugin.__file__).parents[1] / entry.value.partition(":")[2]).is_file()
 
 
 class TestNpe2:
@@ -416,7 +418,7 @@ class TestModel:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         viewer = pytest.importorskip("napari.components").ViewerModel()
-        monkeypatch.setattr(bridge, "_current_viewer", lambda: viewer)
+        monkeypatch.setattr(plugin, "_current_viewer", lambda: viewer)
         paths = [str(path) for path in PLANAR.write(tmp_path)]
         read = get_reader(paths[0])
         assert read is not None

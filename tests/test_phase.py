@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import pickle
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,7 +26,6 @@ from scanreader import (
     LayoutError,
     Scan,
     ScanKeyError,
-    ScanReaderError,
     phase,
     read_scan,
 )
@@ -211,9 +211,9 @@ def test_only_what_is_asked_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     read: list[int] = []
     original = Pages.read
 
-    def counted(self: Pages, numbers: Any, rows: Any, columns: Any, out: Any) -> None:
+    def counted(self: Pages, numbers: Any, rows: Any, columns: Any, *rest: Any) -> None:
         read.append(len(numbers) * len(rows) * len(columns))
-        original(self, numbers, rows, columns, out)
+        original(self, numbers, rows, columns, *rest)
 
     monkeypatch.setattr(Pages, "read", counted)
     realigned(scan, 1.5)
@@ -264,11 +264,24 @@ def test_bridges_carry_the_realigned_pixels(tmp_path: Path) -> None:
     assert np.array_equal(view.to_xarray()["data"].values, view[:])
 
 
-def test_it_does_not_go_on_without_realigning(tmp_path: Path) -> None:
+def test_frames_that_come_later_are_realigned_too(tmp_path: Path) -> None:
+    first, *later = replace(VOLUME, volumes=12, frames_per_file=16).write(tmp_path / "all")
+    live = tmp_path / "live"
+    live.mkdir()
+    shutil.copy(first, live)
+    view = realigned(read_warned(live)[0], 0.75)
+    for path in later:
+        shutil.copy(path, live)
+    came = np.concatenate(list(view.follow(timeout=30, field=1)), axis=-1)
+    whole = realigned(read_scan(live), 0.75)
+    assert len(later) > 1
+    assert np.array_equal(came, whole[1, ..., view.num_frames :])
+    assert np.array_equal(view.refresh()[:], whole[:])
+
+
+def test_it_is_realigned_once(tmp_path: Path) -> None:
     VOLUME.write(tmp_path)
     view = realigned(read_scan(tmp_path), 1)
-    with pytest.raises(ScanReaderError, match="cannot be followed"):
-        view.follow()
     with pytest.raises(ScanKeyError, match="realigned before"):
         realigned(view, 1)
     with pytest.raises(AttributeError):

@@ -17,7 +17,7 @@ from common import MESOSCOPE, ROIS, STACK, VOLUME, assert_reads, expected, read_
 
 from scanreader import DamagedPageError, LayoutError, PathnameError, read_scan
 from scanreader.files import local
-from scanreader.frames import epoch, frame_numbers
+from scanreader.scanimage.descriptions import epoch, frame_numbers
 from scanreader.simulate import Cell, Column, Recording, roi, scanfield, write_bigtiff
 
 PLANAR = Recording(frames_per_slice=6)

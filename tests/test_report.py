@@ -24,6 +24,7 @@ from typer.testing import CliRunner
 import scanreader
 from scanreader import DamagedPageError, Scan, ScanReaderWarning, TargetExistsError
 from scanreader.cli.commands import app
+from scanreader.recording import views
 from scanreader.simulate import Recording, roi, scanfield
 from scanreader.tiff.pages import Pages
 from scanreader.view import frame_facts, pixel_facts, report
@@ -119,7 +120,7 @@ def test_all_settings_are_there(tmp_path: Path) -> None:
     assert [name for name, _ in known.settings] == list(scan.settings.raw)
     assert ("SI.hRoiManager.scanZoomFactor", scan.settings.raw["SI.hRoiManager.scanZoomFactor"]) in known.settings
     assert dict(known.settings)["SI.hUser.long"].endswith("(50,002 characters in all)")
-    assert json.loads(known.rois) == json.loads(scan._block.rois or "")
+    assert json.loads(known.rois) == json.loads(scan.roi_text or "")
 
 
 def test_the_template_is_in_the_package() -> None:
@@ -229,7 +230,7 @@ def test_events_that_were_cut_are_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize("recording", [PLANAR, VOLUME, MESOSCOPE, STACK])
 def test_values_are_those_of_the_pixels(recording: Recording, tmp_path: Path) -> None:
     scan = made(recording, tmp_path)
-    seen = pixel_facts.look(report._lenient(scan), lambda *_: None)
+    seen = pixel_facts.look(scan.view(views.filled), lambda *_: None)
     assert np.array_equal(seen.frames, np.arange(scan.num_frames))
     for i in range(scan.num_fields):
         for c in range(scan.num_channels):

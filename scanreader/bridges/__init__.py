@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from scanreader.fields import Field
+    from scanreader.recording.fields import Field
     from scanreader.tiff.pages import BytePlaces
 
 

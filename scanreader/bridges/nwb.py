@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import uuid
-import warnings
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -16,7 +15,8 @@ from pynwb.device import Device
 from pynwb.ophys import ImagingPlane, OnePhotonSeries, OpticalChannel, TwoPhotonSeries
 
 from scanreader.bridges.targets import Interruption, written
-from scanreader.errors import HeaderError, ScanKeyError, ScanReaderWarning
+from scanreader.errors import HeaderError, ScanKeyError
+from scanreader.notices import notify
 
 if TYPE_CHECKING:
     import os
@@ -123,11 +123,7 @@ def _start(scan: ScanLike, given: datetime | None, timezone: str | tzinfo | None
     if timezone is not None:
         return start.replace(tzinfo=ZoneInfo(timezone) if isinstance(timezone, str) else timezone)
     local = start.astimezone()
-    warnings.warn(
-        f"the microscope's clock says no time zone: this machine's is taken ({local.tzname()}), or give timezone=",
-        ScanReaderWarning,
-        stacklevel=4,
-    )
+    notify([f"the microscope's clock says no time zone: this machine's is taken ({local.tzname()}), or give timezone="])
     return local
 
 
@@ -184,7 +180,5 @@ def _times(scan: ScanLike, i: int) -> dict[str, Any]:
     known = math.isfinite(scan.fps) and scan.fps > 0
     rate = f"the frame rate ({scan.fps:g} Hz)" if known else "1 Hz, which counts frames,"
     why = "do not go on from frame to frame" if np.isfinite(times).all() else "are not all known"
-    warnings.warn(
-        f"the times of field {i} {why}: the NWB file has {rate} instead of them", ScanReaderWarning, stacklevel=4
-    )
+    notify([f"the times of field {i} {why}: the NWB file has {rate} instead of them"])
     return {"rate": float(scan.fps) if known else 1.0, "starting_time": 0.0}

@@ -16,7 +16,6 @@ import numpy as np
 import tifffile
 import zarr
 
-import scanreader
 from scanreader.bridges import image_name, known
 from scanreader.bridges.shards import LEVEL, halved, write_shard
 from scanreader.bridges.targets import put_down, resumable
@@ -24,6 +23,7 @@ from scanreader.chunks import frames_at_a_time
 from scanreader.errors import DtypeError, ScanKeyError
 from scanreader.extras import needed
 from scanreader.files.urls import file_name
+from scanreader.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -135,7 +135,7 @@ def to_ome_zarr(
         "compression": compression,
         "levels": levels,
         "layout": images,
-        "scanreader": scanreader.__version__,
+        "scanreader": __version__,
     }
     prepare = lambda folder: _prepare(scan, images, folder, compress=compression is not None)  # noqa: E731
     with resumable(path, what, prepare, overwrite=overwrite) as partial:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,8 @@ import numpy as np
 
 from scanreader.bridges import is_even
 from scanreader.bridges.targets import local, steps, written
-from scanreader.errors import DtypeError, ScanIndexError, ScanReaderWarning
+from scanreader.errors import DtypeError, ScanIndexError
+from scanreader.notices import notify
 
 if TYPE_CHECKING:
     import os
@@ -42,10 +42,8 @@ def to_suite2p(
     if scan.dtype.kind not in "iu":
         raise DtypeError(f"suite2p's files hold 16-bit integers, not {scan.dtype}: open the recording without dtype")
     if not all(is_even(scan, scan.field_timestamps(i)) for i in range(scan.num_fields)):
-        warnings.warn(
-            f"frames do not follow each other at {scan.fps:.4g} Hz, which suite2p is told (fs): see field_timestamps",
-            ScanReaderWarning,
-            stacklevel=3,
+        notify(
+            [f"frames do not follow each other at {scan.fps:.4g} Hz, which suite2p is told (fs): see field_timestamps"]
         )
     target = local(folder).absolute() / "suite2p"
     with written(target, overwrite=overwrite) as partial:

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import math
-import os
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
-from xarray.backends import BackendArray, BackendEntrypoint
+from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from scanreader.blocks import is_scanimage
 from scanreader.bridges import ScanLike, facts
 from scanreader.chunks import frames_at_a_time
-from scanreader.reader import SUFFIXES, read_scan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy.typing as npt
 
-    from scanreader.fields import Field
+    from scanreader.recording.fields import Field
 
 
 class Lazy(BackendArray):  # type: ignore[misc] # xarray does not say its type
@@ -126,35 +123,3 @@ def _seconds(scan: ScanLike) -> dict[str, Any]:
     return {"units": "s", "long_name": "time since the recording began"} | (
         {"start": scan.start_time.isoformat()} if scan.start_time else {}
     )
-
-
-class ScanReaderBackend(BackendEntrypoint):  # type: ignore[misc] # where xarray is not installed
-    """``xr.open_dataset("scan_*.tif", engine="scanreader")``."""
-
-    description = "Open ScanImage recordings"
-    url = "https://pypi.org/project/scanreader"
-    open_dataset_parameters: ClassVar = ("filename_or_obj", "drop_variables", "join_contiguous", "siblings", "dtype")
-
-    def open_dataset(
-        self,
-        filename_or_obj: Any,
-        *,
-        drop_variables: str | Sequence[str] | None = None,
-        dtype: Any = None,
-        join_contiguous: bool = False,
-        siblings: bool = True,
-    ) -> xr.Dataset:
-        """Open a recording as `Scan.to_xarray` gives it; nothing is read before it is asked for."""
-        scan = read_scan(filename_or_obj, dtype, join_contiguous, siblings=siblings)
-        dataset = to_xarray(scan)
-        dropped = [drop_variables] if isinstance(drop_variables, str) else drop_variables or []
-        dataset = dataset.drop_vars([name for name in dropped if name in dataset.variables])
-        dataset.set_close(scan.close)
-        return dataset
-
-    def guess_can_open(self, filename_or_obj: Any) -> bool:
-        """Whether it is a TIFF that ScanImage wrote."""
-        if not isinstance(filename_or_obj, (str, os.PathLike)):
-            return False
-        name = os.fspath(filename_or_obj)
-        return name.lower().endswith(SUFFIXES) and is_scanimage(name)

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from scanreader import __version__
 from scanreader.cli.telling import telling
+from scanreader.version import __version__
 
 COMMANDS = ("info", "fields", "metadata", "frames", "events", "check", "preview", "report", "convert", "demo", "tiff")
 """Each is a function of that name in the module of that name; or its ``app``, where it has commands of its own."""

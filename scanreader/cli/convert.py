@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path  # noqa: TC003 - typer looks at it
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
 
 from scanreader.bridges.npy import to_npy
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress
 
-    from scanreader.bridges.selection import Selected
+    from scanreader.scans import Scan
 
 KINDS = ".zarr, .ome.tif, .nwb, .npy, or a folder named ….bin (suite2p's)"
 SUFFIXES = {
@@ -83,9 +84,10 @@ def convert(
     scan = opened(source, join=join, dtype=dtype)
     scan = scan.trimmed(left=trim_x[0], right=trim_x[1], top=trim_y[0], bottom=trim_y[1])
     chosen = scan.select(fields=_some(fields), channels=channel_indices(scan, channels), frames=_some(frames))
+    numbers = np.arange(scan.num_fields)[_some(fields)].tolist()
     try:
         with _options(suffix, timezone, start, workers, dask) as options:
-            _write(chosen, target, suffix, per_field=per_field, overwrite=overwrite, options=options)
+            _write(chosen, target, suffix, numbers, per_field=per_field, overwrite=overwrite, options=options)
     except KeyboardInterrupt:
         rest = "the same command goes on from here" if SUFFIXES[suffix] == "to_ome_zarr" else "nothing was written"
         say("interrupted", rest)
@@ -157,12 +159,19 @@ def _options(
 
 
 def _write(
-    chosen: Selected, target: Path, suffix: str, *, per_field: bool, overwrite: bool, options: dict[str, Any]
+    chosen: Scan,
+    target: Path,
+    suffix: str,
+    numbers: list[int],
+    *,
+    per_field: bool,
+    overwrite: bool,
+    options: dict[str, Any],
 ) -> None:
     targets = [target]
     if per_field:
         stem = target.name[: -len(suffix)]
-        targets = [target.with_name(f"{stem}-field{i}{suffix}") for i in chosen.field_numbers]
+        targets = [target.with_name(f"{stem}-field{i}{suffix}") for i in numbers]
     for one in targets if not overwrite else ():
         if one.exists():
             raise TargetExistsError(f"{str(one)!r} exists: give --overwrite to replace it")

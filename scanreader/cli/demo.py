@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from scanreader import read_scan
 from scanreader.cli.fields import print_fields
 from scanreader.cli.info import shown
 from scanreader.cli.printing import print_facts
+from scanreader.reader import read_scan
 from scanreader.simulate import DEMO
 
 
@@ -28,9 +27,7 @@ def demo(
     pattern = str(folder / "demo_*.tif")
     typer.echo(f"Wrote {len(files)} files, a recording as ScanImage writes them, to {folder.resolve()}")
     typer.echo("Its pixels are a test pattern, not cells: the first three of a field name page, field and channel.")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        scan = read_scan(files)
+    scan = read_scan(files)
     typer.echo(f'\n>>> scan = scanreader.read_scan("{pattern}")')
     print_facts(shown(scan))
     typer.echo()

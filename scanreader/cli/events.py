@@ -11,7 +11,7 @@ from scanreader.cli.sources import Csv, JsonRows, Raw, Sources, num_pages, opene
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scanreader.frames import Event
+    from scanreader.scanimage.descriptions import Event
 
 COLUMNS = ("time", "source", "data", "row", "frame_number")
 ENDS = 5  # events that are shown of the start and of the end

@@ -9,7 +9,8 @@ from scanreader.cli.printing import print_json, print_table
 from scanreader.cli.sources import Join, Json, Sources, opened
 
 if TYPE_CHECKING:
-    from scanreader import Field, Scan
+    from scanreader.recording.fields import Field
+    from scanreader.scans import Scan
 
 COLUMNS = {
     "field": True,

@@ -8,14 +8,14 @@ import numpy as np
 
 from scanreader.cli.printing import busy, print_facts, print_rows, print_table
 from scanreader.cli.sources import Csv, JsonRows, Raw, Sources, num_pages, opened
-from scanreader.frames import FRAME_TABLE
+from scanreader.recording.frames import FRAME_TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import numpy.typing as npt
 
-    from scanreader import Scan
+    from scanreader.scans import Scan
 
     Table = npt.NDArray[np.void]
 

@@ -13,7 +13,7 @@ from scanreader.view import words
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from scanreader import Scan
+    from scanreader.scans import Scan
 
 CLOCKS_AGREE = 0.01  # relative difference of the frames' own times from the header's rate that is not worth a word
 
@@ -76,7 +76,7 @@ def facts(scan: Scan) -> dict[str, Any]:
 
 
 def _bytes(scan: Scan) -> int:
-    return sum(file.size for file in scan._pages.files)  # noqa: SLF001 - of one house
+    return sum(file.size for file in scan.opened.pages.files)
 
 
 # ------------------------------------------------------------------------ for people

@@ -16,7 +16,7 @@ from scanreader.cli.telling import is_coloured, printable
 from scanreader.errors import HeaderError, ScanKeyError, UnknownSettingError
 
 if TYPE_CHECKING:
-    from scanreader.header import Header
+    from scanreader.scanimage.header import Header
 
 SUGGESTED = 3  # settings that are named where none has the name that was asked for
 LOOKED_AT = 5000  # settings that are compared with it: more take seconds

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scanreader import read_scan
-from scanreader.errors import PathnameError, ScanIndexError, ScanReaderWarning
+from scanreader.errors import PathnameError, ScanIndexError
+from scanreader.notices import listening, notify
+from scanreader.reader import read_scan
 
 if TYPE_CHECKING:
-    from scanreader import Scan
+    from scanreader.scans import Scan
 
 Sources = Annotated[
     list[str],
@@ -41,21 +41,21 @@ def opened(sources: list[str], *, join: bool = False, tell: bool = True, **optio
     PathnameError
         If it is not one recording.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ScanReaderWarning)
+    findings: list[str] = []
+    with listening(findings.append):  # they are told one by one
         scan = read_scan(sources[0] if len(sources) == 1 else sources, join_contiguous=join, **options)
-    firsts = {part.recording: part.name for part in reversed(scan._parts)}  # noqa: SLF001 - of one house
+    firsts = {part.recording: part.name for part in reversed(scan.opened.parts)}
     if len(firsts) > 1:
         names = ", ".join(firsts[i] for i in sorted(firsts))
         raise PathnameError(f"{len(firsts)} recordings were named, not one: those that begin with {names}")
-    for finding in scan.findings if tell else ():
-        warnings.warn(finding.sentence, ScanReaderWarning, stacklevel=2)
+    if tell:
+        notify([finding.sentence for finding in scan.findings])
     return scan
 
 
 def num_pages(scan: Scan) -> int:
     """Pages of all files."""
-    return sum(part.pages for part in scan._parts)  # noqa: SLF001 - of one house
+    return sum(part.pages for part in scan.opened.parts)
 
 
 CHANNELS = "A channel, by ScanImage's number or its name; can be repeated, or 1,3."

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from scanreader.errors import ScanReaderError, ScanReaderWarning
+from scanreader.errors import ScanReaderError
+from scanreader.notices import listening
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,14 +32,12 @@ def telling(code: int = 1) -> Iterator[None]:
     """
     said: set[str] = set()
 
-    def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        if str(message) not in said:
-            said.add(str(message))
+    def show(message: str) -> None:
+        if message not in said:
+            said.add(message)
             say("warning", message)
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", ScanReaderWarning)
-        warnings.showwarning = show
+    with listening(show):
         try:
             yield
             sys.stdout.flush()  # a reader that has gone is found out here, not when Python ends

@@ -6,6 +6,7 @@ import copy
 import math
 import re
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,10 +17,12 @@ from roiextractors import ImagingExtractor
 from scanreader.compat.tiffreader import ScanImageTiffReader
 from scanreader.compat.utilities import general_metadata, header_of, saved_channels
 from scanreader.errors import FieldDimensionMismatch, HeaderError, ScanIndexError, ScanKeyError, ScanReaderError
-from scanreader.frames import timestamps
-from scanreader.header import Header
 from scanreader.reader import read_scan
-from scanreader.scans import PlainScan, Scan
+from scanreader.recording.views import whole_pages
+from scanreader.releases import PlainScan, scan_class
+from scanreader.scanimage.descriptions import timestamps
+from scanreader.scanimage.header import Header
+from scanreader.tiff.index import index_file
 
 if TYPE_CHECKING:
     import os
@@ -27,7 +30,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, DTypeLike
 
-    from scanreader.layout import Stack
+    from scanreader.scanimage.stacks import Stack
+    from scanreader.scans import Scan
 
     Pathname = str | os.PathLike[str]
 
@@ -116,7 +120,8 @@ class ScanImageImagingExtractor(ImagingExtractor):  # type: ignore[misc] # roiex
             raise HeaderError(f"Invalid metadata: {str(first)!r} has no header of ScanImage")
         chosen = _choose_fields(self.scan, roi_index, roi_name, field_index)
         if chosen is None:
-            self.scan = self.scan._whole_pages()  # noqa: SLF001 - no other user needs them
+            scanning = type(self.scan).rules().scanning(self.scan.settings)
+            self.scan = self.scan.view(partial(whole_pages, scanning=scanning))
         self._fields = list(range(self.scan.num_fields)) if chosen is None else chosen
         self._times: npt.NDArray[np.float64] | None = None
         self._choose_channel(channel_name)
@@ -127,7 +132,7 @@ class ScanImageImagingExtractor(ImagingExtractor):  # type: ignore[misc] # roiex
                 raise ValueError(f"plane_index ({plane_index}) must be between 0 and {len(self._fields) - 1}")
             self._fields, self.is_volumetric = [self._fields[int(plane_index)]], False
         shape = self.scan.fields[self._fields[0]]
-        self._rows, self._columns = range(shape.height), range(shape.width)
+        self.rows, self.columns = range(shape.height), range(shape.width)
 
     def _choose_channel(self, name: str | None) -> None:
         self.channel_names = self.scan.channel_names
@@ -162,7 +167,7 @@ class ScanImageImagingExtractor(ImagingExtractor):  # type: ignore[misc] # roiex
 
     def get_image_shape(self) -> tuple[int, int]:
         """Return (rows, columns) of a frame."""
-        return (len(self._rows), len(self._columns))
+        return (len(self.rows), len(self.columns))
 
     def get_frame_shape(self) -> tuple[int, int]:
         """Return (rows, columns) of a frame."""
@@ -228,7 +233,7 @@ class ScanImageImagingExtractor(ImagingExtractor):  # type: ignore[misc] # roiex
         return self._read(indices)
 
     def _read(self, samples: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
-        rows, columns = (slice(r.start, r.stop) for r in (self._rows, self._columns))
+        rows, columns = (slice(r.start, r.stop) for r in (self.rows, self.columns))
         frames = samples * self._step + self._first_frame
         read = self.scan[self._fields, rows, columns, self._channel_index, frames]  # (planes, rows, columns, samples)
         planes = read.transpose(3, 1, 2, 0)
@@ -254,8 +259,8 @@ class ScanImageImagingExtractor(ImagingExtractor):  # type: ignore[misc] # roiex
             If they are not inside of the frame.
         """
         sliced = copy.copy(self)
-        sliced._rows = _part(self._rows, row_start, row_end, "row", "height")  # noqa: SLF001 - of this class
-        sliced._columns = _part(self._columns, column_start, column_end, "column", "width")  # noqa: SLF001
+        sliced.rows = _part(self.rows, row_start, row_end, "row", "height")
+        sliced.columns = _part(self.columns, column_start, column_end, "column", "width")
         return sliced
 
     # ------------------------------------------------------------------------ times
@@ -338,9 +343,10 @@ class ScanImageImagingExtractor(ImagingExtractor):  # type: ignore[misc] # roiex
 
 def _stack_of(path: Pathname) -> Stack:
     """The order of frames by a file's header alone, however much of the recording it holds."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of its pages, nothing is asked
-        return read_scan(path, siblings=False, raw=True)._find_stack()  # noqa: SLF001 - no other user needs it
+    index = index_file(path)
+    header = Header(header_of(path).text)
+    rules = scan_class(header)[0].rules()
+    return rules.find_stack(header, len(rules.find_channels(header, None)), index.num_pages, [])
 
 
 def _part(whole: range, start: int | None, end: int | None, what: str, size: str) -> range:

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from scanreader.errors import ClosedScanError, PathnameError, ScanIndexError
-from scanreader.frames import warn_of
-from scanreader.header import BLOCK_START, MAGIC
+from scanreader.scanimage.header import BLOCK_START, MAGIC
 from scanreader.tiff.index import index_file
 from scanreader.tiff.pages import Pages
 from scanreader.tiff.reopening import reopen
+from scanreader.version import __version__
 
 if TYPE_CHECKING:
     import os
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 
 def api_version() -> str:
     """Return a sentence that names the version of this library."""
-    import scanreader  # noqa: PLC0415 - it is whole by the time this is asked
-
-    return f"Version {scanreader.__version__} by scanreader"
+    return f"Version {__version__} by scanreader"
 
 
 class ScanImageTiffReader:
@@ -115,9 +113,7 @@ class ScanImageTiffReader:
             raise ScanIndexError(f"the interval from {first} to {last} is not inside of the file's {count} pages")
         form = pages.form
         out = np.empty((last - first, form.height, form.width), pages.dtype)
-        notes: list[str] = []
-        pages.read(np.arange(first, last), range(form.height), range(form.width), out, notes)
-        warn_of(notes)
+        pages.read(np.arange(first, last), range(form.height), range(form.width), out)
         return out[0] if count == 1 and beg is None and end is None else out
 
     def description(self, iframe: int) -> str:
@@ -130,17 +126,11 @@ class ScanImageTiffReader:
         """
         if iframe < 0 or iframe >= len(self):
             raise ScanIndexError("iframe out of bounds.  Must be between 0 and len(self)-1, inclusive.")
-        return self._texts(np.array([iframe]))[0]
+        return _text(self._opened().descriptions(np.array([iframe]))[0])
 
     def descriptions(self) -> list[str]:
         """Return the ImageDescriptions of all pages, as the reader for Matlab does."""
-        return self._texts(np.arange(len(self)))
-
-    def _texts(self, numbers: npt.NDArray[np.int64]) -> list[str]:
-        notes: list[str] = []
-        texts = self._opened().descriptions(numbers, None, notes)
-        warn_of(notes, stacklevel=4)
-        return [_text(data) for data in texts]
+        return [_text(data) for data in self._opened().descriptions(np.arange(len(self)))]
 
     def metadata(self) -> str:
         """Return the header and the ROIs: two texts with an empty line between them, or one JSON object.

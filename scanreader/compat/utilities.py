@@ -10,11 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import tifffile
 
-from scanreader.blocks import read_block
 from scanreader.compat.tiffreader import ScanImageTiffReader
 from scanreader.errors import HeaderError
-from scanreader.frames import read_timestamps
-from scanreader.header import Block, Header, integers, listed, parse_literal
+from scanreader.recording.frames import read_timestamps
+from scanreader.scanimage.blocks import read_block
+from scanreader.scanimage.header import Block, Header
+from scanreader.scanimage.jsonlab import listed
+from scanreader.scanimage.literals import integers, parse_literal
 from scanreader.tiff.index import index_file
 from scanreader.tiff.pages import Pages
 

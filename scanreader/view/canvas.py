@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from scanreader.chunks import frames_at_a_time
-from scanreader.errors import LayoutError, ScanIndexError, ScanReaderWarning
+from scanreader.errors import LayoutError, ScanIndexError
 from scanreader.keys import AXES, as_array, from_start, pick, split_key
+from scanreader.notices import notify
 
 if TYPE_CHECKING:
-    from scanreader.fields import Field
-    from scanreader.scans import Scan
+    from scanreader.recording.base import BaseScan
+    from scanreader.recording.fields import Field
 
 MOST_PIXELS = 1 << 28  # of a canvas: 1 GiB; more is a pixel size in the wrong unit
 
@@ -55,7 +55,7 @@ class Canvas:
         )
 
 
-def picture(scan: Scan, field: int, channel: int, frames: Any, how: str = "mean") -> npt.NDArray[np.floating[Any]]:
+def picture(scan: BaseScan, field: int, channel: int, frames: Any, how: str = "mean") -> npt.NDArray[np.floating[Any]]:
     """Reduce frames of one field and channel to a picture of shape (y, x), reading some at a time.
 
     Pixels that are NaN, of pages that were filled, do not count; where all of a pixel's are, it is NaN.
@@ -103,7 +103,7 @@ def shrunk(image: npt.NDArray[np.floating[Any]], height: int, width: int) -> npt
 
 
 def canvas(
-    scan: Scan, slice_id: int, channel: int, frames: Any, how: str, *, pixel_size: float | None, fill: float
+    scan: BaseScan, slice_id: int, channel: int, frames: Any, how: str, *, pixel_size: float | None, fill: float
 ) -> Canvas:
     """Place the fields of a slice; see `Scan.canvas`."""
     place = from_start(slice_id, scan.num_scanning_depths, "slice")
@@ -118,11 +118,7 @@ def canvas(
     unit, scale = "um", scan.microns_per_degree
     if math.isnan(scale):
         unit, scale = "degrees", 1.0
-        warnings.warn(
-            "the header does not say how many um a degree is (objectiveResolution): the canvas is in degrees",
-            ScanReaderWarning,
-            stacklevel=3,
-        )
+        notify(["the header does not say how many um a degree is (objectiveResolution): the canvas is in degrees"])
     fields = [scan.fields[i] for i in here]
     corners = np.concatenate([field.corners for field in fields]) * scale
     sizes = [(f.height_in_degrees / f.height, f.width_in_degrees / f.width) for f in fields]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.text import Text
 
-    from scanreader.scans import Scan
+    from scanreader.recording.base import BaseScan
 
 DPI = 150
 MARGIN, TITLE, LINE = 0.25, 0.27, 0.165  # inches
@@ -50,7 +50,7 @@ class Unit(NamedTuple):
     """Why it is not µm; '' if it is."""
 
 
-def unit_of(scan: Scan) -> Unit:
+def unit_of(scan: BaseScan) -> Unit:
     """What the lengths of a recording can be given in: µm, else degrees, else pixels."""
     sizes = [size for field in scan.fields for size in (field.height_in_degrees, field.width_in_degrees)]
     if not all(0 < size < math.inf for size in sizes):
@@ -65,7 +65,7 @@ def depth_of(z: float) -> str:
     return f"z {round(z, 1):g} µm".translate(MINUS) if math.isfinite(z) else ""
 
 
-def named(scan: Scan, i: int) -> str:
+def named(scan: BaseScan, i: int) -> str:
     """Name of a field on one line; '' if it has none."""
     return " ".join(scan.fields[i].name.split())
 
@@ -73,7 +73,7 @@ def named(scan: Scan, i: int) -> str:
 # ------------------------------------------------------------------------ the figure
 
 
-def headed(scan: Scan, facts: Sequence[str], width: float, height: float) -> tuple[Picture, float]:
+def headed(scan: BaseScan, facts: Sequence[str], width: float, height: float) -> tuple[Picture, float]:
     """A figure with the recording's name, a caption of facts, and room below for so many inches.
 
     Returns

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from scanreader.check import GAP
 from scanreader.files.urls import file_name
-from scanreader.frames import NUMBERS_END, fill_table, placed_rows, warn_of
+from scanreader.recording.frames import placed_rows
+from scanreader.scanimage.descriptions import NUMBERS_END, fill_table
 from scanreader.view.charts import (
     MINUS,
     UNKNOWN,
@@ -32,8 +33,8 @@ from scanreader.view.words import counted, span
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from scanreader.frames import Event
-    from scanreader.scans import Scan
+    from scanreader.recording.base import BaseScan
+    from scanreader.scanimage.descriptions import Event
 
     Numbers = npt.NDArray[np.float64]
     Table = npt.NDArray[np.void]
@@ -53,12 +54,12 @@ class Logged(NamedTuple):
     """Which frames these are; '' if all."""
 
 
-def logged_frames(scan: Scan, *, whole: bool) -> Logged:
+def logged_frames(scan: BaseScan, *, whole: bool) -> Logged:
     """Read the frame table; of a large recording, evenly spaced stretches of it."""
     if whole:
         table = scan.frame_table
         return Logged(table, np.ones(max(0, len(table) - 1), np.bool_), "")
-    counts, pages = scan.layout.counts, scan._pages  # noqa: SLF001 - of one house
+    counts, pages = scan.layout.counts, scan.opened.pages
     per = counts.frames_per_volume
     stretches = scan.layout.stretches
     ends = np.cumsum([stretch.volumes * per for stretch in stretches])
@@ -70,14 +71,12 @@ def logged_frames(scan: Scan, *, whole: bool) -> Logged:
     firsts = np.array([stretch.page for stretch in stretches])[which] + within * counts.channels
     volumes = np.array([stretch.volume for stretch in stretches])[which] + within // per
     table = placed_rows(pages, counts, firsts, volumes, within % per)
-    notes: list[str] = []
-    fill_table(table, pages.descriptions(firsts, NUMBERS_END, notes))
-    warn_of(notes)
+    fill_table(table, pages.descriptions(firsts, NUMBERS_END))
     note = f"From {STRETCHES} stretches of {FRAMES_EACH:,} frames, evenly spaced over {many:,}."
     return Logged(table, np.diff(rows) == 1, note)
 
 
-def intervals(scan: Scan, logged: Logged) -> tuple[dict[str, str], Chart | None, Rows]:
+def intervals(scan: BaseScan, logged: Logged) -> tuple[dict[str, str], Chart | None, Rows]:
     """How frames follow each other in time: numbers, a chart, and the intervals that stand out."""
     table, head = logged.table, ["time (s)", "file", "frame number", "interval (ms)", "of the median"]
     number, stamp, a = table["frame_number"], table["timestamp"], scan.stack.averaging

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import math
-from html import escape
 from typing import TYPE_CHECKING
 
 from scanreader.errors import ScanReaderError
 from scanreader.files.urls import file_name
+from scanreader.tables import table_html
 from scanreader.view import words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from scanreader.fields import Field
-    from scanreader.scans import Scan
-
-CELL = "text-align:left;vertical-align:top;padding:.15em 1em .15em 0"
+    from scanreader.recording.base import BaseScan
 
 
 # ------------------------------------------------------------------------------- facts
 
 
-def facts(scan: Scan) -> dict[str, str]:
+def facts(scan: BaseScan) -> dict[str, str]:
     """Facts of a recording in words, with units; those that are not known are left out.
 
     Nothing is read but the description of the first page, where that can be.
@@ -46,31 +41,31 @@ def facts(scan: Scan) -> dict[str, str]:
     return {name: told for name, told in said.items() if told}
 
 
-def recording(scan: Scan) -> str:
+def recording(scan: BaseScan) -> str:
     """What to call a recording: its file, or its first and how many more."""
     name, more = file_name(scan.filenames[0]), len(scan.filenames) - 1
     return f"{name} and {more} more" if more else name
 
 
-def _began(scan: Scan) -> str:
+def _began(scan: BaseScan) -> str:
     with contextlib.suppress(ScanReaderError, OSError):  # what cannot be read is said elsewhere
         if scan.start_time is not None:
             return scan.start_time.isoformat(" ", "seconds")
     return ""
 
 
-def _rate(scan: Scan) -> str:
+def _rate(scan: BaseScan) -> str:
     if not (math.isfinite(scan.fps) and scan.fps):
         return ""
     return f"{scan.fps:.6g} Hz" + (" within a slice" if scan.is_slow_stack else "")
 
 
-def _passes(scan: Scan) -> bool:
+def _passes(scan: BaseScan) -> bool:
     """Whether frames follow each other at their rate: in a slow stack, slices come between."""
     return scan.stack.mode != "slow"
 
 
-def _fields(scan: Scan) -> str:
+def _fields(scan: BaseScan) -> str:
     of = f" of {words.counted(scan.num_rois, 'ROI')}" if scan.is_multiROI else ""
     return f"{scan.num_fields}{of}"
 
@@ -78,37 +73,8 @@ def _fields(scan: Scan) -> str:
 # --------------------------------------------------------------------------- notebooks
 
 
-def scan_html(scan: Scan) -> str:
+def scan_html(scan: BaseScan) -> str:
     """A recording as a small table, with what was found when it was opened."""
     said = facts(scan)
     found = [(finding.severity.capitalize(), finding.sentence) for finding in scan.findings]
-    return _table(said.pop("Recording"), [*said.items(), *found])
-
-
-def field_html(field: Field) -> str:
-    """A field as a small table."""
-    said = [
-        ("Size", words.sizes([field])[0]),
-        ("Depth", "" if math.isnan(field.depth) else f"{field.depth:g} µm".translate(words.MINUS)),
-        ("Slice", str(field.slice_id)),
-        ("ROI", ", ".join(map(str, field.roi_ids))),
-        ("Centre", f"y {field.y:g}°, x {field.x:g}°".translate(words.MINUS)),
-        ("Rotation", f"{field.rotation:g}°".translate(words.MINUS) if field.rotation else ""),
-        ("Pieces", str(len(field.pieces)) if field.has_contiguous_subfields else ""),
-    ]
-    return _table(field.name or "Field", said)
-
-
-def _table(caption: str, said: Iterable[tuple[str, str]]) -> str:
-    """A table of two columns in the colours of the page that it stands in."""
-    rows = "".join(
-        f'<tr style="background:none"><th scope="row" style="{CELL};font-weight:normal;opacity:.65">{escape(name)}</th>'
-        f'<td style="{CELL}">{escape(told)}</td></tr>'
-        for name, told in said
-        if told
-    )
-    return (
-        '<table style="border-collapse:collapse;border:none;color:inherit;font-size:inherit">'
-        f'<caption style="text-align:left;font-weight:bold;color:inherit">{escape(caption)}</caption>'
-        f"<tbody>{rows}</tbody></table>"
-    )
+    return table_html(said.pop("Recording"), [*said.items(), *found])

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from scanreader.fields import Field
-    from scanreader.scans import Scan
+    from scanreader.recording.base import BaseScan
+    from scanreader.recording.fields import Field
 
     Points = npt.NDArray[np.float64]
     Color = tuple[float, float, float, float]
@@ -59,7 +59,7 @@ class Shape(NamedTuple):
     corners: Points
 
 
-def plot_layout(scan: Scan) -> Picture:
+def plot_layout(scan: BaseScan) -> Picture:
     """Draw the maps; see `Scan.plot_layout`."""
     unit = unit_of(scan)
     shapes = _shapes([_corners(field, unit) for field in scan.fields])
@@ -135,7 +135,7 @@ def _within(corners: Points, left: float, top: float, right: float, bottom: floa
 
 def _draw_map(
     axes: Axes,
-    scan: Scan,
+    scan: BaseScan,
     shapes: Sequence[Shape],
     box: Points,
     unit: Unit,
@@ -169,7 +169,7 @@ def _draw_map(
             note(axes, at[0], at[1], text, gid=f"name-{shape.fields[0]}")
 
 
-def _names(scan: Scan, shape: Shape) -> list[str]:
+def _names(scan: BaseScan, shape: Shape) -> list[str]:
     """What is said of fields at one place: their name and numbers, then less."""
     name = named(scan, shape.fields[0])
     number = numbers(shape.fields)
@@ -214,7 +214,7 @@ def _hits(box: Points, others: Iterable[Points]) -> bool:
 # -------------------------------------------------------------------------- the page
 
 
-def _columns(scan: Scan) -> list[list[int]]:
+def _columns(scan: BaseScan) -> list[list[int]]:
     """Slices whose fields stand at the same rows of the page, together."""
     kinds: dict[Any, list[int]] = {}
     for s in sorted(set(scan.field_slices)):
@@ -223,13 +223,13 @@ def _columns(scan: Scan) -> list[list[int]]:
     return list(kinds.values())
 
 
-def _empty(scan: Scan, slice_id: int) -> bool:
+def _empty(scan: BaseScan, slice_id: int) -> bool:
     """Whether there are pixels in a slice's pages that belong to no field."""
-    form = scan._pages.form  # noqa: SLF001 - of one house
+    form = scan.opened.pages.form
     return sum(f.height * f.width for f in scan.fields if f.slice_id == slice_id) < form.height * form.width
 
 
-def _said(scan: Scan, slices: Sequence[int]) -> list[str]:
+def _said(scan: BaseScan, slices: Sequence[int]) -> list[str]:
     """What is said of slices, the longest first."""
     depths = [scan.scanning_depths[s] for s in slices]
     count = f"{'slices' if len(slices) > 1 else 'slice'} {numbers(slices)}"
@@ -242,10 +242,10 @@ def _said(scan: Scan, slices: Sequence[int]) -> list[str]:
 
 
 def _draw_page(
-    axes: Axes, scan: Scan, slices: Sequence[int], colors: Sequence[Color], tall: float, *, first: bool
+    axes: Axes, scan: BaseScan, slices: Sequence[int], colors: Sequence[Color], tall: float, *, first: bool
 ) -> None:
     """Where the fields of slices stand in their pages; what is grey is scanned while flying between them."""
-    form = scan._pages.form  # noqa: SLF001 - of one house
+    form = scan.opened.pages.form
     axes.set(xlim=(0, form.width), ylim=(form.height, 0), facecolor=NOTHING)
     _plain(axes, "column", "row" if first else "")
     if len(colors) > 1:
@@ -320,7 +320,7 @@ class Key(NamedTuple):
     color: Color
 
 
-def _keys(scan: Scan, colors: Sequence[Color], width: float) -> list[Key]:
+def _keys(scan: BaseScan, colors: Sequence[Color], width: float) -> list[Key]:
     """Colours of all slices, or of some of many; none where there is one."""
     count = scan.num_scanning_depths
     every = range(count) if count <= MOST_KEYS else np.linspace(0, count - 1, 7).round().astype(int).tolist()

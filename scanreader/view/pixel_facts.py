@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from scanreader.chunks import frames_at_a_time
 from scanreader.errors import HeaderError
-from scanreader.frames import read_timestamps
 from scanreader.phase import estimate_line_offset
+from scanreader.recording.frames import times_at
 from scanreader.view.charts import MINUS, UNKNOWN, Chart, Line, Range, Rows, Tick, clock, hues, lines_chart, path, ticks
 from scanreader.view.plots import evenly
 from scanreader.view.words import counted
@@ -19,7 +19,7 @@ from scanreader.view.words import counted
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from scanreader.scans import Scan
+    from scanreader.recording.base import BaseScan
 
     Progress = Callable[[str, float], object]
     Numbers = npt.NDArray[np.float64]
@@ -50,9 +50,9 @@ STATS = ("least", "percentile 1", "median", "percentile 99.9", "largest", "part 
 """What is told of the values of a field and channel."""
 
 
-def look(scan: Scan, progress: Progress) -> Seen:
+def look(scan: BaseScan, progress: Progress) -> Seen:
     """Read evenly spaced frames, some at a time."""
-    pixels = scan._pages.dtype  # noqa: SLF001 - of one house
+    pixels = scan.opened.pages.dtype
     one = sum(f.height * f.width for f in scan.fields) * scan.num_channels * pixels.itemsize
     frames = evenly(np.arange(scan.num_frames), min(MOST_FRAMES, max(1, MOST_BYTES // max(1, one))))
     means = np.full((scan.num_fields, scan.num_channels, len(frames)), np.nan)
@@ -89,14 +89,14 @@ def _stats(histogram: npt.NDArray[np.int64], lowest: int) -> list[float]:
     return [*(float(place + lowest) for place in places), float(histogram[there[-1]] / below[-1])]
 
 
-def sampled(scan: Scan, frames: npt.NDArray[np.int64]) -> str:
+def sampled(scan: BaseScan, frames: npt.NDArray[np.int64]) -> str:
     """Which frames were read, in a sentence."""
     if len(frames) == scan.num_frames:
         return f"From all {counted(scan.num_frames, 'frame')} of each field and channel."
     return f"From {len(frames):,} of {scan.num_frames:,} frames of each field and channel, evenly spaced."
 
 
-def _labels(scan: Scan) -> list[str]:
+def _labels(scan: BaseScan) -> list[str]:
     """What each field is called, in a legend or a row."""
     several, deep = scan.num_fields > 1, scan.num_scanning_depths > 1
     labels = []
@@ -107,7 +107,7 @@ def _labels(scan: Scan) -> list[str]:
     return labels
 
 
-def activity(scan: Scan, seen: Seen) -> list[Chart]:
+def activity(scan: BaseScan, seen: Seen) -> list[Chart]:
     """Brightness over time, a chart for each channel."""
     fields = evenly(np.arange(scan.num_fields), MOST_LINES).tolist()
     times, label = _times(scan, seen.frames, fields)
@@ -127,10 +127,10 @@ def activity(scan: Scan, seen: Seen) -> list[Chart]:
     ]
 
 
-def _times(scan: Scan, frames: npt.NDArray[np.int64], fields: Sequence[int]) -> tuple[list[Numbers], str]:
+def _times(scan: BaseScan, frames: npt.NDArray[np.int64], fields: Sequence[int]) -> tuple[list[Numbers], str]:
     """When each field was seen in some frames, and in which unit; the frames' numbers where no times are known."""
     slices = sorted({scan.fields[i].slice_id for i in fields})
-    of_slice = {s: read_timestamps(scan._pages, scan.layout.page_numbers(s, 0, frames)) for s in slices}  # noqa: SLF001
+    of_slice = {s: times_at(scan.opened, s, frames) for s in slices}
     every = np.concatenate(list(of_slice.values()))
     if not np.isfinite(every).any() and math.isfinite(scan.fps) and scan.fps > 0 and scan.stack.mode == "planar":
         of_slice = dict.fromkeys(slices, frames / scan.fps)
@@ -142,7 +142,7 @@ def _times(scan: Scan, frames: npt.NDArray[np.int64], fields: Sequence[int]) -> 
     return [of_slice[scan.fields[i].slice_id] / seconds for i in fields], f"time ({unit})"
 
 
-def quality(scan: Scan, seen: Seen, offsets: Numbers | None) -> Rows:
+def quality(scan: BaseScan, seen: Seen, offsets: Numbers | None) -> Rows:
     """A row for each field and channel."""
     head = ["field", "channel", "mean", *STATS[1:4], *STATS[::4], "at the largest"]
     if offsets is not None:
@@ -173,7 +173,7 @@ def _offset(offset: float, uncertainty: float) -> str:
     return f"{offset:+.2f} ± {uncertainty:.1g} pixels".translate(MINUS)
 
 
-def quality_notes(scan: Scan, seen: Seen) -> list[str]:
+def quality_notes(scan: BaseScan, seen: Seen) -> list[str]:
     """What the numbers say, in sentences."""
     notes = [f"In counts of the digitizer, as recorded. {sampled(scan, seen.frames)}"]
     if seen.histograms is None:
@@ -191,14 +191,14 @@ def quality_notes(scan: Scan, seen: Seen) -> list[str]:
                 f"{name} looks clipped: {_share(float(part))} of its pixels have its largest value, {at}, and far "
                 "fewer have those just below."
             )
-        if top + seen.lowest == np.iinfo(scan._pages.dtype).max:  # noqa: SLF001 - of one house
-            notes.append(f"{name} reaches the largest value that {scan._pages.dtype} holds.")  # noqa: SLF001
+        if top + seen.lowest == np.iinfo(scan.opened.pages.dtype).max:
+            notes.append(f"{name} reaches the largest value that {scan.opened.pages.dtype} holds.")
     if scan.stack.averaging > 1:
         notes.append(f"Each frame is the mean of {scan.stack.averaging}: what was clipped is hard to see in it.")
     return notes
 
 
-def histograms(scan: Scan, seen: Seen) -> list[Chart]:
+def histograms(scan: BaseScan, seen: Seen) -> list[Chart]:
     """How often each value was seen: the channels in one chart, on a logarithmic scale."""
     if seen.histograms is None or not seen.histograms.any():
         return []
@@ -226,12 +226,12 @@ def histograms(scan: Scan, seen: Seen) -> list[Chart]:
     return [Chart("How often each value is seen", values, "part of the pixels", ticks(across, 8), y, drawn, legend)]
 
 
-def line_offsets(scan: Scan) -> tuple[Numbers | None, list[str]]:
+def line_offsets(scan: BaseScan) -> tuple[Numbers | None, list[str]]:
     """Offset and uncertainty, in pixels, of shape (fields, channels, 2), and what is to be said of them."""
     largest = max(field.height * field.width for field in scan.fields)
     most = min(MOST_OFFSETS, MOST_COMPARED // largest) // scan.num_channels
     fields = evenly(np.arange(scan.num_fields), max(1, most))
-    some = scan._replaced(fields=tuple(scan.fields[i] for i in fields))  # noqa: SLF001 - of one house
+    some = scan.select(fields=fields.tolist())
     one = sum(f.height * f.width for f in some.fields) * scan.num_channels * scan.dtype.itemsize
     frames = max(1, min(64, MOST_BYTES // max(1, one)))
     try:

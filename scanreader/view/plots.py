@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from scanreader.fields import Field
-    from scanreader.scans import Scan
+    from scanreader.recording.base import BaseScan
+    from scanreader.recording.fields import Field
     from scanreader.view.drawing import Picture
     from scanreader.view.sheet import Place
 
@@ -74,7 +74,7 @@ class Chosen(NamedTuple):
     """What is not shown; '' if all is."""
 
 
-def choose(scan: Scan, fields: Any, channels: Any, frames: Any, max_frames: int | None) -> Chosen:
+def choose(scan: BaseScan, fields: Any, channels: Any, frames: Any, max_frames: int | None) -> Chosen:
     """Find what is shown; see `Scan.plot`.
 
     Raises
@@ -107,7 +107,7 @@ def evenly(indices: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64]:
     return indices[((np.arange(most) + 0.5) * len(indices) / most).astype(np.int64)]
 
 
-def _some_slices(scan: Scan, channels: int) -> tuple[list[int], str]:
+def _some_slices(scan: BaseScan, channels: int) -> tuple[list[int], str]:
     """Fields of evenly spaced slices, where those of all slices would be too many."""
     slices = sorted(set(scan.field_slices))
     fullest = max(scan.field_slices.count(s) for s in slices)
@@ -131,7 +131,7 @@ def _checked(percentiles: Any) -> tuple[float, float]:
 
 
 def plot(
-    scan: Scan, fields: Any, channels: Any, frames: Any, max_frames: int | None, percentiles: tuple[float, float]
+    scan: BaseScan, fields: Any, channels: Any, frames: Any, max_frames: int | None, percentiles: tuple[float, float]
 ) -> Picture:
     """Draw the fields; see `Scan.plot`."""
     contrast = _checked(percentiles)
@@ -174,7 +174,7 @@ def plot(
     return figure
 
 
-def _averaged(scan: Scan, frames: npt.NDArray[np.int64]) -> str:
+def _averaged(scan: BaseScan, frames: npt.NDArray[np.int64]) -> str:
     if scan.num_frames == 1:
         return "1 frame"
     if len(frames) == 1:
@@ -184,7 +184,7 @@ def _averaged(scan: Scan, frames: npt.NDArray[np.int64]) -> str:
     return f"mean of {len(frames)} of {scan.num_frames:,} frames ({frames[0]:,} to {frames[-1]:,})"
 
 
-def _arranged(scan: Scan, chosen: Chosen, unit: Unit, slices: Sequence[int], *, headings: bool) -> Sheet:
+def _arranged(scan: BaseScan, chosen: Chosen, unit: Unit, slices: Sequence[int], *, headings: bool) -> Sheet:
     """Places for all pictures."""
     fields = [scan.fields[i] for i in chosen.fields]
     sizes = [_extent(field, unit) for field in fields]
@@ -256,7 +256,7 @@ def _headline(figure: Figure, place: Place, said: Sequence[str], values: str = "
         write(figure, left + place.width, line, values, size=VALUES, color=GREY, ha="right", va="baseline")
 
 
-def _labels(scan: Scan, i: int) -> list[str]:
+def _labels(scan: BaseScan, i: int) -> list[str]:
     """What is said of a field: the longest first, then shorter ones."""
     number = f"{i}" if scan.num_fields > 1 else ""
     name, turn = named(scan, i), scan.fields[i].rotation
@@ -270,7 +270,7 @@ def _labels(scan: Scan, i: int) -> list[str]:
 # -------------------------------------------------------------------- fields as they lie
 
 
-def _slices_to_place(scan: Scan, fields: Sequence[int], unit: Unit) -> list[int]:
+def _slices_to_place(scan: BaseScan, fields: Sequence[int], unit: Unit) -> list[int]:
     """Slices whose fields are also shown as they lie: none, where each is one field that is not turned."""
     shown = [scan.fields[i] for i in fields]
     slices = {field.slice_id for field in shown}
@@ -278,7 +278,7 @@ def _slices_to_place(scan: Scan, fields: Sequence[int], unit: Unit) -> list[int]
     return sorted(slices) if scan.is_multiROI and unit.name != "pixels" and telling else []
 
 
-def _box(scan: Scan, fields: Sequence[int]) -> Points:
+def _box(scan: BaseScan, fields: Sequence[int]) -> Points:
     """Upper left and lower right corner of what holds the fields, as (x, y) in degrees."""
     corners = np.concatenate([scan.fields[i].corners for i in fields])
     return np.array([corners.min(axis=0), corners.max(axis=0)])
@@ -305,7 +305,7 @@ class Grid(NamedTuple):
         return image
 
 
-def _grid(scan: Scan, fields: Sequence[int], place: Place) -> Grid:
+def _grid(scan: BaseScan, fields: Sequence[int], place: Place) -> Grid:
     """Pixels as fine as the finest field's, or as are seen."""
     box = _box(scan, fields)
     shown = [scan.fields[i] for i in fields]
@@ -315,7 +315,7 @@ def _grid(scan: Scan, fields: Sequence[int], place: Place) -> Grid:
 
 def _draw_canvas(
     figure: Figure,
-    scan: Scan,
+    scan: BaseScan,
     place: Place,
     pictures: Mapping[int, Image],
     grid: Grid,

@@ -5,20 +5,21 @@ from __future__ import annotations
 import base64
 import io
 import math
-import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jinja2
 import numpy as np
 
-from scanreader import __version__
 from scanreader.bridges.targets import written
 from scanreader.check import check
-from scanreader.errors import Finding, ScanReaderWarning
+from scanreader.errors import Finding
 from scanreader.files.urls import file_name
-from scanreader.frames import read_events
+from scanreader.notices import listening
+from scanreader.recording import views
+from scanreader.recording.frames import read_events
+from scanreader.version import __version__
 from scanreader.view.frame_facts import events, intervals, logged_frames
 from scanreader.view.html import facts, recording
 from scanreader.view.meanings import MEANING
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from scanreader.scans import Scan
+    from scanreader.recording.base import BaseScan
     from scanreader.view.charts import Chart, Rows
 
     Progress = Callable[[str, float], object]
@@ -97,7 +98,7 @@ class Facts:
 
 
 def write(
-    scan: Scan, path: str | os.PathLike[str], *, overwrite: bool = False, progress: Progress | None = None
+    scan: BaseScan, path: str | os.PathLike[str], *, overwrite: bool = False, progress: Progress | None = None
 ) -> None:
     """Write the page; see `Scan.report`."""
     with written(path, overwrite=overwrite) as partial:
@@ -116,18 +117,18 @@ def render(known: Facts) -> str:
     return environment.from_string(template).render(known=known)
 
 
-def gather(scan: Scan, progress: Progress = _silent) -> Facts:
+def gather(scan: BaseScan, progress: Progress = _silent) -> Facts:
     """Find out all that the page shows."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", ScanReaderWarning)
-        sound = _lenient(scan)
+    noticed: list[str] = []
+    with listening(noticed.append):
+        sound = scan.view(views.filled)
         progress("looking at the pages", 0.0)
-        many = len(scan._pages)  # noqa: SLF001 - of one house
+        many = len(scan.opened.pages)
         whole = many <= MOST_PAGES
         findings = check(scan).findings if whole else scan.findings
         progress("reading times", 0.25)
         logged = logged_frames(sound, whole=whole)
-        found, cut = read_events(sound._pages, logged.table)  # noqa: SLF001 - of one house
+        found, cut = read_events(sound.opened.pages, logged.table)
         progress("reading pixels", 0.35)
         seen = look(sound, progress)
         progress("comparing lines", 0.65)
@@ -135,14 +136,14 @@ def gather(scan: Scan, progress: Progress = _silent) -> Facts:
         progress("drawing", 0.75)
         pictures = _pictures(sound)
         progress("writing", 0.95)
-    findings = (*_unreadable(caught, findings), *findings)
+    findings = (*_unreadable(noticed, findings), *findings)
     interval_facts, interval_chart, outliers = intervals(sound, logged)
     event_chart, event_rows = events(logged, found, cut)
     return Facts(
         title=recording(scan),
         version=__version__,
         facts=_facts(scan),
-        files=[f"{file_name(file.path)}, {size(file.size)}" for file in scan._pages.files[:1000]],  # noqa: SLF001
+        files=[f"{file_name(file.path)}, {size(file.size)}" for file in scan.opened.pages.files[:1000]],
         findings=_said(findings),
         whole=whole,
         checked=f"The IFD and the description of every page were looked at: {many:,}."
@@ -162,26 +163,14 @@ def gather(scan: Scan, progress: Progress = _silent) -> Facts:
         quality_notes=[*quality_notes(scan, seen), *about_offsets],
         histograms=histograms(scan, seen),
         settings=[(name, _cut(str(value))) for name, value in scan.settings.raw.items()],
-        rois=_cut(scan._block.rois or ""),  # noqa: SLF001 - of one house
+        rois=_cut(scan.roi_text or ""),
     )
 
 
-def _unreadable(caught: Sequence[warnings.WarningMessage], findings: Sequence[Finding]) -> list[Finding]:
-    """What was met while frames were read, if it is not known yet; other warnings go where they would have gone."""
-    for one in caught:
-        if not issubclass(one.category, ScanReaderWarning):
-            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
-    met = [str(one.message) for one in caught if issubclass(one.category, ScanReaderWarning)][:1]
+def _unreadable(noticed: Sequence[str], findings: Sequence[Finding]) -> list[Finding]:
+    """What was met while frames were read, if it is not known yet."""
     known = any(finding.name == "damaged-page" for finding in findings)
-    return [] if known else [Finding("damaged-page", "damage", "", said) for said in met]
-
-
-def _lenient(scan: Scan) -> Scan:
-    """Give the same scan, in floats, where pages that cannot be read are NaN."""
-    pages = scan._pages  # noqa: SLF001 - of one house
-    return scan._replaced(  # noqa: SLF001
-        _pages=replace(pages, fill=math.nan), dtype=np.result_type(pages.dtype, np.float32)
-    )
+    return [] if known else [Finding("damaged-page", "damage", "", sentence) for sentence in noticed[:1]]
 
 
 def _said(findings: Sequence[Finding]) -> list[Said]:
@@ -196,9 +185,9 @@ def _cut(text: str) -> str:
     return f"{text[:MOST_TEXT]} … ({len(text):,} characters in all)"
 
 
-def _facts(scan: Scan) -> dict[str, str]:
+def _facts(scan: BaseScan) -> dict[str, str]:
     known = facts(scan)
-    pages = scan._pages  # noqa: SLF001 - of one house
+    pages = scan.opened.pages
     files = f"{counted(len(pages.files), 'file')}, {size(sum(file.size for file in pages.files))}"
     known = {"Folder": folder(scan), "Files": files, **known}
     seconds = duration(scan)
@@ -211,7 +200,7 @@ def _facts(scan: Scan) -> dict[str, str]:
 # ---------------------------------------------------------------------------- pictures
 
 
-def _pictures(scan: Scan) -> list[Drawn]:
+def _pictures(scan: BaseScan) -> list[Drawn]:
     """The pictures of the fields, and the map of them where there are several."""
     drawn = [_png("Fields", scan.plot())]
     if scan.num_fields > 1 or scan.is_multiROI:

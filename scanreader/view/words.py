@@ -9,21 +9,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scanreader.files.urls import folder_name
-from scanreader.frames import read_timestamps
+from scanreader.recording.frames import times_at
+from scanreader.tables import MINUS, size_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from scanreader.fields import Field
-    from scanreader.scans import Scan
+    from scanreader.recording.base import BaseScan
+    from scanreader.recording.fields import Field
 
-MINUS = str.maketrans("-", "\N{MINUS SIGN}")
-TIMES = "\N{MULTIPLICATION SIGN}"
 SHOWN = 6  # depths and sizes that are given one by one
 MODES = {"planar": "one plane", "fast": "fast volume", "slow": "slow stack"}
 
 
-def mode(scan: Scan) -> str:
+def mode(scan: BaseScan) -> str:
     """How planes follow each other."""
     counts, averaging = scan.layout.counts, scan.stack.averaging
     words = [MODES[scan.stack.mode]]
@@ -34,7 +33,7 @@ def mode(scan: Scan) -> str:
     return ", ".join(words + ([f"each frame the mean of {averaging}"] if averaging > 1 else []))
 
 
-def scanner(scan: Scan) -> str:
+def scanner(scan: BaseScan) -> str:
     """What scanned it, and how."""
     if not scan.header:
         return ""
@@ -47,15 +46,12 @@ def scanner(scan: Scan) -> str:
 
 def sizes(fields: Sequence[Field]) -> list[str]:
     """Sizes of fields in pixels and µm, those that are alike once."""
-    sizes = Counter((f.height, f.width, f"{f.height_in_microns:.4g}", f"{f.width_in_microns:.4g}") for f in fields)
-    said = []
-    for (height, width, tall, wide), many in sizes.most_common(SHOWN):
-        microns = "" if "nan" in (tall, wide) else f" ({tall} {TIMES} {wide} µm)"
-        said.append(f"{f'{many} of ' if len(sizes) > 1 else ''}{height} {TIMES} {width} pixels{microns}")
-    return said + [f"{len(sizes) - SHOWN} more sizes"] * (len(sizes) > SHOWN)
+    texts = Counter(size_in_words(f.height, f.width, f.height_in_microns, f.width_in_microns) for f in fields)
+    shown = [f"{f'{many} of ' if len(texts) > 1 else ''}{text}" for text, many in texts.most_common(SHOWN)]
+    return shown + [f"{len(texts) - SHOWN} more sizes"] * (len(texts) > SHOWN)
 
 
-def depths(scan: Scan) -> str:
+def depths(scan: BaseScan) -> str:
     """Depths of the slices, in µm; '' if they are not known."""
     zs = scan.scanning_depths
     if all(map(math.isnan, zs)):
@@ -64,13 +60,13 @@ def depths(scan: Scan) -> str:
     return f"{', '.join(texts if len(texts) <= SHOWN else [*texts[:3], '…', texts[-1]])} µm"
 
 
-def channels(scan: Scan) -> list[str]:
+def channels(scan: BaseScan) -> list[str]:
     """Names of the channels, with their numbers."""
     pairs = zip(scan.channel_numbers, scan.channel_names, strict=True)
     return [name if str(number) in name else f"{name} (channel {number})" for number, name in pairs]
 
 
-def frames(scan: Scan) -> str:
+def frames(scan: BaseScan) -> str:
     """How many frames, of how many that were asked for."""
     asked = scan.num_requested_frames
     wanted = f" of {asked:,.0f} that were asked for" if math.isfinite(asked) and asked != scan.num_frames else ""
@@ -100,12 +96,12 @@ def counted(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
-def folder(scan: Scan) -> str:
+def folder(scan: BaseScan) -> str:
     """Where the files are."""
     return folder_name(scan.filenames[0])
 
 
-def duration(scan: Scan) -> float:
+def duration(scan: BaseScan) -> float:
     """Seconds from the start of the first frame to the end of the last, by their own times; else by the rate.
 
     Two descriptions are read, however long the recording is.
@@ -113,15 +109,12 @@ def duration(scan: Scan) -> float:
     by_rate = scan.num_frames / scan.fps if scan.fps else math.nan
     if not scan.num_frames:
         return 0.0
-    ends = [
-        scan.layout.page_numbers(slice_id, 0, np.array([frame]))
-        for slice_id, frame in ((0, 0), (scan.num_scanning_depths - 1, scan.num_frames - 1))
-    ]
-    first, last = read_timestamps(scan._pages, np.concatenate(ends)).tolist()  # noqa: SLF001 - of one house
+    (first,) = times_at(scan.opened, 0, np.array([0])).tolist()
+    (last,) = times_at(scan.opened, scan.num_scanning_depths - 1, np.array([scan.num_frames - 1])).tolist()
     seconds = float(last - first + scan.stack.averaging * period(scan))  # an averaged frame has its last one's stamp
     return seconds if seconds > 0 else by_rate
 
 
-def period(scan: Scan) -> float:
+def period(scan: BaseScan) -> float:
     """Seconds of a raw frame; 0 if they are not known."""
     return 1 / scan.scan_frame_rate if scan.scan_frame_rate > 0 else 0.0

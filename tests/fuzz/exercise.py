@@ -77,7 +77,7 @@ def _read(scan: Scan) -> None:
 
 
 def _times(scan: Scan) -> None:
-    assert len(scan.frame_table) <= len(scan._pages)
+    assert len(scan.frame_table) <= len(scan.opened.pages)
     assert scan.timestamps.shape[1] == scan.num_frames
     assert len(scan.frame_indices()) == scan.num_frames
     assert scan.events is not None

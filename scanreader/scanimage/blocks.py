@@ -7,16 +7,15 @@ import struct
 from typing import TYPE_CHECKING
 
 from scanreader.errors import ScanReaderError
-from scanreader.header import BLOCK_START, MAGIC, Block, decode
+from scanreader.scanimage.header import BLOCK_START, MAGIC, Block, decode
 from scanreader.tiff.descriptions import read_tag
 from scanreader.tiff.ifd import ARTIST, DESCRIPTION, SOFTWARE
 from scanreader.tiff.index import index_file
 from scanreader.tiff.reopening import reopen
+from scanreader.tiff.runs import FileIndex
 
 if TYPE_CHECKING:
     import os
-
-    from scanreader.tiff.runs import FileIndex
 
 KNOWN_BLOCKS = (3, 4)
 _HEAD = BLOCK_START + 16
@@ -94,4 +93,9 @@ def same_recording(block: Block) -> bytes:
         lines = block.text.replace("\r", "\n").split("\n")
         kept = (line for line in lines if line.startswith(("scanimage.", "state.")) and not line.startswith(CHANGING))
         text = "\n".join(kept)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]
+
+
+def block_digest(block: Block) -> bytes:
+    """Return a digest of a header as it stands: it tells whether it is still the same."""
+    return hashlib.sha256(f"{block.text}\0{block.rois}".encode("utf-8", "surrogatepass")).digest()[:16]

@@ -1,32 +1,24 @@
-"""What ScanImage wrote beside each frame: its numbers, times and triggers, in the ImageDescription of its pages."""
+"""What ScanImage wrote beside a page, in its ImageDescription: numbers, times, triggers."""
 
 from __future__ import annotations
 
 import math
 import re
-import warnings
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from scanreader.errors import ScanReaderWarning
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from scanreader.keys import IndexArray
-    from scanreader.layout import Counts, Layout
-    from scanreader.tiff.pages import Pages
-
 NUMBERS_END = 800  # bytes of a description within which every release writes the frame's numbers
 EPOCH_END = 4000  # bytes of a description that hold the epoch in every release that writes one
+EVENTS_END = 1 << 16  # bytes of a description that may hold events: ScanImage's slots have 2000
 TRUNCATED = b"<output truncated>"  # what ScanImage writes at the end of a description that it had to cut
-
 MISSING = -1
 """A number, flag or place that is not known, or that the frame does not have."""
-
 FRAME_TABLE = np.dtype(
     [
         ("file", np.int32),
@@ -47,7 +39,6 @@ FRAME_TABLE = np.dtype(
     ]
 )
 """The columns of `Scan.frame_table`."""
-
 # ScanImage's words for each column, of all releases (section 8 of the format reference), in the order of writing.
 _WORDS: dict[str, bytes] = {
     "frame_number": rb"frameNumbers|FrameNumbers|Frame Number|Frame Tag",
@@ -129,9 +120,6 @@ def _one_by_one(description: bytes) -> tuple[bytes, ...]:
     return tuple(match[1] if match else b"" for match in found)
 
 
-# ------------------------------------------------------------------------ clock time
-
-
 def epoch(description: bytes) -> tuple[float, ...] | None:
     """Find the clock time of time zero in a description: year, month, day, hours, minutes, seconds."""
     match = _EPOCH.search(description)
@@ -161,9 +149,6 @@ def as_datetime(clock: Sequence[float] | None) -> datetime | None:
     return start + timedelta(milliseconds=round(seconds * 1000))
 
 
-# ----------------------------------------------------------------------------- events
-
-
 class Event(NamedTuple):
     """Something that came in while a frame was scanned: an edge of a trigger, or a packet of I2C."""
 
@@ -187,6 +172,16 @@ _PACKET = re.compile(rb'\{\s*(?:"timestamp"\s*:\s*)?' + _NUMBER + rb'\s*,\s*(?:"
 _FILLED = re.compile(rb'Trigger ?\d"?\s*[=:]\s*\[\s*[-+\d.]|I2CData"?\s*[=:]\s*[\[{]\s*\{|' + re.escape(TRUNCATED))
 
 
+def may_hold_events(description: bytes) -> bool:
+    """Whether a description holds events, or was cut where some may have been: most hold empty lists alone."""
+    return _FILLED.search(description) is not None
+
+
+def was_cut(description: bytes) -> bool:
+    """Whether ScanImage, or the limit of reading, cut a description short."""
+    return TRUNCATED in description or len(description) == EVENTS_END
+
+
 def find_events(description: bytes, row: int, frame_number: int) -> Iterator[Event]:
     """Find the events in a frame's description, in either style; of a list that was cut, what is whole."""
     description = description.split(TRUNCATED)[0]
@@ -208,111 +203,3 @@ def _packet(match: re.Match[bytes]) -> bytes | str | None:
         return text.decode("utf-8", errors="replace")
     numbers = [int(number) for number in match[2].replace(b",", b" ").split() if len(number) < 4]
     return bytes(numbers) if all(number < 256 for number in numbers) else None
-
-
-# --------------------------------------------------------------------- all frames
-
-
-AT_A_TIME = 8192  # descriptions that are held at once: 6 MB
-EVENTS_END = 1 << 16  # bytes of a description that may hold events: ScanImage's slots have 2000
-
-
-def in_chunks(pages: Pages, numbers: IndexArray, limit: int) -> Iterator[tuple[int, list[bytes]]]:
-    """Read descriptions of pages, some at a time: the first one's place in `numbers`, and the texts."""
-    notes: list[str] = []
-    for start in range(0, len(numbers), AT_A_TIME):
-        yield start, pages.descriptions(numbers[start : start + AT_A_TIME], limit, notes)
-    warn_of(notes)
-
-
-def warn_of(notes: list[str], stacklevel: int = 3) -> None:
-    """Warn of what was noticed while pages were read."""
-    for note in notes:
-        warnings.warn(note, ScanReaderWarning, stacklevel=stacklevel)
-
-
-def read_timestamps(pages: Pages, numbers: IndexArray) -> npt.NDArray[np.float64]:
-    """Read the times beside pages, in seconds, of the shape of `numbers`."""
-    texts = in_chunks(pages, numbers, NUMBERS_END)
-    return np.concatenate([np.empty(0), *(timestamps(part) for _, part in texts)])
-
-
-def read_table(pages: Pages, layout: Layout) -> npt.NDArray[np.void]:
-    """Read what is known of each frame that was logged, in the order of the files; see `Scan.frame_table`."""
-    table = _placed(pages, layout)
-    firsts = pages.starts[table["file"]] + table["page"]
-    for start, texts in in_chunks(pages, firsts, NUMBERS_END):
-        fill_table(table[start : start + len(texts)], texts)
-    return table
-
-
-def read_events(pages: Pages, table: npt.NDArray[np.void]) -> tuple[list[Event], int]:
-    """Read the events of all frames, each frame's once; and how many descriptions ScanImage cut."""
-    events: list[Event] = []
-    cut = 0
-    firsts = pages.starts[table["file"]] + table["page"]
-    number = table["frame_number"]
-    again = np.append(False, (number[1:] == number[:-1]) & (number[1:] >= 0))  # another page of the same frame
-    for start, texts in in_chunks(pages, firsts, EVENTS_END):
-        for row, text in enumerate(texts, start):
-            if _FILLED.search(text) and not again[row]:
-                cut += TRUNCATED in text or len(text) == EVENTS_END
-                events += find_events(text, row, int(table["frame_number"][row]))
-    return events, cut
-
-
-def _placed(pages: Pages, layout: Layout) -> npt.NDArray[np.void]:
-    """Rows for all frames, with their places; frames that are in no whole volume have none."""
-    counts = layout.counts
-    per = counts.frames_per_volume
-    firsts, volumes, places, at = [], [], [], 0
-    for first_volume, page, many in [*layout.stretches, (MISSING, len(pages), 0)]:
-        stray = _begins(pages, np.arange(at, page), counts.channels)
-        frames = np.arange(many * per)
-        at = page + many * counts.pages_per_volume
-        firsts += [stray, page + frames * counts.channels]
-        volumes += [np.full(len(stray), MISSING), first_volume + frames // per]
-        places += [np.full(len(stray), MISSING), frames % per]
-    return placed_rows(pages, counts, np.concatenate(firsts), np.concatenate(volumes), np.concatenate(places))
-
-
-def placed_rows(
-    pages: Pages, counts: Counts, firsts: IndexArray, volumes: IndexArray, places: IndexArray
-) -> npt.NDArray[np.void]:
-    """Rows of the frame table that say where frames are, and nothing else yet.
-
-    Parameters
-    ----------
-    firsts : int array of shape (rows,)
-        Page of each frame's first channel.
-    volumes : int array of shape (rows,)
-    places : int array of shape (rows,)
-        Frames since the start of the volume; `MISSING` of frames that are in none.
-    """
-    table = np.zeros(len(firsts), FRAME_TABLE)
-    in_slice = (places >= 0) & (places < counts.slices * counts.repeats)
-    table["file"] = np.searchsorted(pages.starts, firsts, side="right") - 1
-    table["page"] = firsts - pages.starts[table["file"]]
-    table["volume"] = volumes
-    table["slice"] = np.where(in_slice, places // counts.repeats, MISSING)
-    table["repeat"] = np.where(in_slice, places % counts.repeats, MISSING)
-    table["is_flyback"] = ~in_slice & (places >= 0)
-    return table
-
-
-def _begins(pages: Pages, numbers: IndexArray, channels: int) -> IndexArray:
-    """First pages of frames among pages whose order is not sound: where the frame's number changes.
-
-    Pages that say no number are taken `channels` by `channels`.
-    """
-    begins: list[int] = []
-    last: int | None = None
-    held = 0
-    for start, texts in in_chunks(pages, numbers, NUMBERS_END):
-        for page, text in zip(numbers[start:].tolist(), texts, strict=False):
-            number = frame_numbers(text).frame
-            if not begins or number != last or held == channels:
-                begins.append(page)
-                held = 0
-            last, held = number, held + 1
-    return np.array(begins, np.int64)

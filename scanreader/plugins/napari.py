@@ -1,0 +1,122 @@
+"""The plug-in by which napari opens recordings, and its sample; napari itself is not needed."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import sys
+import tempfile
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scanreader.bridges.napari import Movie, to_napari_layers
+from scanreader.notices import notify
+from scanreader.paths import SUFFIXES
+from scanreader.reader import read_scan
+from scanreader.scanimage.blocks import is_scanimage
+from scanreader.simulate import DEMO
+from scanreader.tiff.index import index_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from scanreader.bridges import ScanLike
+    from scanreader.simulate import Image, Logged
+
+# ------------------------------------------------------------------------ plug-in
+
+
+def get_reader(path: str | list[str]) -> Callable[[str | list[str]], list[Any]] | None:
+    """Tell napari what reads a file, a folder or a list of files; None if ScanImage wrote none of it."""
+    return read_layers if any(map(_is_scanimage, _listed(path))) else None
+
+
+def read_layers(path: str | list[str]) -> list[Any]:
+    """Open a recording as layers.
+
+    Files that are dropped together come one by one, and the first brings the others: of a recording that the
+    viewer shows by then, there is nothing to add.
+    """
+    viewer = _current_viewer()
+    shown = [_shown(viewer, name) for name in _listed(path)]
+    if all(shown):
+        said = f"{Path(shown[0].filenames[0]).name}: the recording is shown already, all its files together"
+        notify([said])
+        return [(None,)]  # npe2's word for: read, and nothing to show
+    return _opened(read_scan(path, on_damage="fill"))
+
+
+def _listed(path: str | Iterable[str]) -> list[str]:
+    return [path] if isinstance(path, (str, os.PathLike)) else list(path)
+
+
+def _is_scanimage(name: str) -> bool:
+    """Whether ScanImage wrote a file, or one of those in a folder."""
+    path = Path(name)
+    if path.is_dir():
+        return any(is_scanimage(p) for p in sorted(path.iterdir()) if p.suffix.lower() in SUFFIXES)
+    return is_scanimage(path)
+
+
+def _current_viewer() -> Any:
+    napari = sys.modules.get("napari")
+    return napari.current_viewer() if napari else None
+
+
+def _shown(viewer: Any, name: str) -> Any:
+    """Find the recording that a file is of, and still as it was, among those that a viewer shows; None if it is not."""
+    if viewer is None or not Path(name).is_file():
+        return None
+    scans: list[Any] = [layer.data.scan for layer in viewer.layers if isinstance(layer.data, Movie)]
+    index = index_file(name) if scans else None
+    return next((scan for scan in scans if index in scan.opened.pages.files), None)
+
+
+def _opened(scan: ScanLike) -> list[Any]:
+    """Layers of a scan; a viewer that is empty turns to all of them when they are there, not to the first alone."""
+    layers: list[Any] = list(to_napari_layers(scan))
+    viewer = _current_viewer()
+
+    def turn(_: Any) -> None:
+        if len(viewer.layers) == len(layers):
+            viewer.layers.events.inserted.disconnect(turn)
+            viewer.reset_view()
+
+    if viewer is not None and not viewer.layers:
+        viewer.layers.events.inserted.connect(turn, position="last")
+    return layers
+
+
+# ------------------------------------------------------------------------- sample
+
+
+def _cells(frame: Logged, channel: int) -> Image:
+    """Pixels of a page of cells that light up: round, others in each slice and channel, with noise."""
+    rows, columns = DEMO.page_shape
+    cells = np.random.default_rng([frame.slice + 1, channel])
+    y, x, phase, period = cells.uniform((0, 0, 0, 9), (rows, columns, 2 * np.pi, 60), (60, 4)).T
+    bright = 20 + 200 * np.clip(np.sin(phase + 2 * np.pi * frame.number / period), 0, None) ** 3
+    down = np.exp(-((np.arange(rows)[:, None] - y) ** 2) / 30)
+    along = np.exp(-((np.arange(columns) - x[:, None]) ** 2) / 30)
+    light = 15 + np.einsum("yc,cx->yx", down * bright, along)
+    noise = np.random.default_rng([frame.number, channel]).standard_normal(light.shape, np.float32)
+    return np.asarray(light + noise * np.sqrt(light))
+
+
+@cache
+def _sample_folder() -> Path:
+    """Where the sample is, until this process ends."""
+    folder = Path(tempfile.mkdtemp(prefix="scanreader-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    replace(DEMO, volumes=25, pixels=_cells).write(folder)
+    return folder
+
+
+def sample() -> list[Any]:
+    """Three ROIs at three depths, in two channels."""
+    return _opened(read_scan(_sample_folder()))

@@ -1,0 +1,1 @@
+"""Pages and a header become fields, frames and times."""

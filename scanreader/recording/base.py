@@ -1,0 +1,329 @@
+"""The array: `scan[field, y, x, channel, frame]` taken apart, read, and given back."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from scanreader.errors import DtypeError, FieldDimensionMismatch, LayoutError
+from scanreader.files.urls import file_name
+from scanreader.keys import AXES, WHOLE, as_array, from_start, pick, shortened, split_key
+from scanreader.notices import notify
+from scanreader.recording import views
+from scanreader.recording.names import Names
+from scanreader.recording.pixels import RECORDED, Request
+from scanreader.recording.times import Times
+from scanreader.tiff.pages import BytePlaces
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import TracebackType
+
+    import numpy.typing as npt
+    from numpy.typing import DTypeLike
+
+    from scanreader.keys import IndexArray, Pick
+    from scanreader.recording.opened import View
+
+DIMS = ("fields", "y", "x", "channels", "frames")
+
+
+class BaseScan(Names, Times):
+    """An array of fields that reads on demand, with its facts and times, and its views.
+
+    Parameters
+    ----------
+    opened : Opened
+        All that there is to it: copies, views and pickles are made of this.
+    """
+
+    # -------------------------------------------------------------------- the array
+
+    @property
+    def shape(self) -> tuple[int, int, int, int, int]:
+        """Sizes of the axes: (fields, y, x, channels, frames).
+
+        Raises
+        ------
+        FieldDimensionMismatch
+            If fields differ in height or width.
+        """
+        return (self.num_fields, self.image_height, self.image_width, self.num_channels, self.num_frames)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes: 5."""
+        return len(DIMS)
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        """Names of the axes."""
+        return DIMS
+
+    @property
+    def size(self) -> int:
+        """Number of values, of all fields."""
+        pixels = sum(field.height * field.width for field in self.fields)
+        return pixels * self.num_channels * self.num_frames
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that all values take in memory, of all fields."""
+        return self.size * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return self.num_fields
+
+    def __iter__(self) -> Iterator[npt.NDArray[Any]]:
+        """Fields, each read when its turn comes: arrays of shape (y, x, channels, frames)."""
+        return (self[i] for i in range(self.num_fields))
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        if copy is False:
+            raise ValueError("a scan becomes an array by reading it, which cannot be done without a copy")
+        whole = self[:]
+        return whole if dtype is None else whole.astype(dtype)
+
+    def __getitem__(self, key: Any) -> npt.NDArray[Any]:
+        """Read a part of the scan, as numpy would index it, each axis by itself.
+
+        Parameters
+        ----------
+        key : int, slice, sequence, mask, ``...`` or a tuple of them
+            Of up to five entries: field, y, x, channel, frame. Integers drop their axis. Sequences of integers
+            and masks pick along their axis alone ("outer" indexing).
+
+        Returns
+        -------
+        array of shape (fields, y, x, channels, frames), less the axes that were dropped
+            With five integers, a number.
+
+        Raises
+        ------
+        ScanIndexError
+            If an index is out of bounds (also an IndexError).
+        FieldDimensionMismatch
+            If the fields that are picked give unequal heights or widths.
+        DamagedPageError, ChangedFileError
+            If a page is not what it was when the scan was opened.
+        ClosedScanError
+            If the scan was closed.
+        """
+        notes: list[str] = []
+        array = self._read(key, notes)
+        if notes:
+            notify(notes)
+        return array
+
+    def _read(self, key: Any, notes: list[str]) -> npt.NDArray[Any]:
+        self._refuse_closed()
+        opened = self._opened
+        entries = split_key(key)
+        fields = pick(entries[0], len(opened.fields), AXES[0])
+        channels = pick(entries[3], len(opened.channels), AXES[3])
+        frames = pick(entries[4], opened.num_frames, AXES[4])
+        chosen = fields.indices if isinstance(fields.indices, range) else fields.indices.tolist()
+        places = [self._pick_pixels(entries, i) for i in chosen or (0,)]
+        if len(places) > 1:
+            _check_sizes(chosen, places)
+        rows, columns = places[0]
+        as_in_file = (fields, frames, channels, rows, columns)
+        out = np.empty([len(axis.indices) for axis in as_in_file], opened.dtype)
+        if out.size:
+            of_file = [channel.place for channel in opened.channels]
+            channel_places = _one_or_array(channels, [of_file[i] for i in channels.indices])
+            frame_places = _one_or_array(frames, opened.frame_places(frames.indices))
+            for i, (ys, xs), part in zip(chosen, places, out, strict=True):
+                request = Request(opened.fields[i], channel_places, frame_places, ys, xs)
+                opened.pixels.read(opened.pages, opened.layout, request, part, notes)
+        dropped = [0 if axis.drops else WHOLE for axis in (fields, rows, columns, channels, frames)]
+        picked: npt.NDArray[Any] = out.transpose(0, 3, 4, 2, 1)[tuple(dropped)]  # a number, if all axes are dropped
+        return picked
+
+    def _pick_pixels(self, entries: Sequence[Any], i: int) -> tuple[Pick, Pick]:
+        field = self._opened.fields[i]
+        owner = f"field {i}"
+        return pick(entries[1], field.height, AXES[1], owner), pick(entries[2], field.width, AXES[2], owner)
+
+    # -------------------------------------------------------------------------- views
+
+    def view(self, view: View) -> Self:
+        """Give the scan that a view makes of what was opened; it closes by itself.
+
+        Parameters
+        ----------
+        view : callable
+            From `Opened` to `Opened`; one that pickles, e.g. of `recording.views`.
+        """
+        self._refuse_closed()
+        return type(self)(views.take(view, self._opened))
+
+    def trimmed(self, *, left: int = 0, right: int = 0, top: int = 0, bottom: int = 0) -> Self:
+        """Leave out pixels at the edges of every ROI, where mirrors turn: before fields are joined.
+
+        Parameters
+        ----------
+        left, right, top, bottom : int
+            Pixels to leave out on each side, beyond those that were left out before.
+
+        Returns
+        -------
+        Scan
+            As lazy as this one. Fields that were joined stay so; the lost edges leave no gap between their pieces,
+            and their size in µm is that of the pixels that are left.
+
+        Raises
+        ------
+        ScanIndexError
+            If a number is negative, or nothing is left of a field.
+        """
+        return self.view(views.trimming(top=top, bottom=bottom, left=left, right=right))
+
+    def join_contiguous(self) -> Self:
+        """Join fields of one slice that touch and share that side's size, as `read_scan` does when asked to.
+
+        Returns
+        -------
+        Scan
+            As lazy as this one.
+        """
+        return self.view(views.joined)
+
+    def select(self, *, fields: Any = slice(None), channels: Any = slice(None), frames: Any = slice(None)) -> Self:
+        """Choose fields, channels and frames; nothing is read.
+
+        ``scan.select(channels=[0], frames=slice(0, 1000)).to_nwb("first.nwb")``
+
+        Parameters
+        ----------
+        fields, channels, frames : slice, list of int or mask
+
+        Returns
+        -------
+        Scan
+            Of what was chosen, in that order. What is said of the whole recording (`frame_table`, `events`, slices,
+            `num_requested_frames`) stays as it is.
+
+        Raises
+        ------
+        ScanIndexError
+            If nothing is picked, or something that is not there.
+        """
+        return self.view(views.selecting(self._opened, fields=fields, channels=channels, frames=frames))
+
+    # ------------------------------------------------------------------ where its bytes are
+
+    @property
+    def token(self) -> str:
+        """What tells this scan from others: equal for equal files that are read alike, in any process."""
+        opened = self._opened
+        files = [(file.path, file.size, file.mtime_ns, file.stamp) for file in opened.pages.files]
+        fields = [(field.slice_id, field.pieces) for field in opened.fields]
+        channels = [channel.place for channel in opened.channels]
+        facts = (files, opened.dtype.str, opened.stack, opened.pages.fill, opened.num_frames)
+        how = (fields, channels, opened.frames, opened.pixels)
+        return hashlib.sha256(repr((facts, how)).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+    def __dask_tokenize__(self) -> str:
+        return self.token
+
+    def byte_places(self, field: int) -> BytePlaces:
+        """Find where the pixels of a field stand in the files.
+
+        Parameters
+        ----------
+        field : int
+
+        Returns
+        -------
+        BytePlaces
+            For each frame and channel, the file (of `filenames`) and the byte of the field's first pixel.
+
+        Raises
+        ------
+        FileFormatError, LayoutError, DtypeError, DamagedPageError, ChangedFileError
+            As `to_references`.
+        """
+        self._refuse_closed()
+        opened = self._opened
+        one, pages = opened.fields[from_start(field, self.num_fields, "field")], opened.pages
+        if opened.pixels != RECORDED:
+            raise LayoutError(
+                f"the pixels of field {field} are {opened.pixels.change}: ask the scan that this was made of"
+            )
+        if len(one.pieces) > 1:
+            raise LayoutError(
+                f"the pixels of field {field} stand in {len(one.pieces)} places of a page: open the recording without "
+                "join_contiguous"
+            )
+        if opened.dtype != pages.dtype:
+            raise DtypeError(f"the files hold {pages.dtype}, not {opened.dtype}: open the recording without dtype")
+        orders = {file.form.dtype for file in pages.files}
+        if len(orders) > 1:
+            raise LayoutError(f"the files differ in their byte order ({', '.join(sorted(orders))}): name them apart")
+        (piece,), itemsize = one.pieces, opened.dtype.itemsize
+        channels = np.array([channel.place for channel in opened.channels])
+        frames = as_array(opened.frame_places(np.arange(opened.num_frames)))
+        numbers = opened.layout.page_numbers(one.slice_id, channels, frames)
+        notes: list[str] = []
+        files, offsets = pages.places(numbers.ravel(), notes)
+        notify(notes)
+        offsets += (piece.page_y * pages.form.width + piece.page_x) * itemsize
+        return BytePlaces(
+            files.reshape(numbers.shape),
+            offsets.reshape(numbers.shape),
+            pages.form.width * itemsize,
+            piece.width == pages.form.width,
+            np.dtype(pages.form.dtype),
+        )
+
+    # ------------------------------------------------------------------------ lifetime
+
+    def close(self) -> None:
+        """Refuse reads from now on, and let go of all files."""
+        self._closed = True
+        self._opened.pages.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._opened,)
+
+    def __repr__(self) -> str:
+        sizes = sorted({(field.height, field.width) for field in self.fields})
+        shown = f"{sizes[0][0]} x {sizes[0][1]}" if len(sizes) == 1 else f"{len(sizes)} sizes"
+        name, more = file_name(self.filenames[0]), len(self.filenames) - 1
+        files = f"{name} and {more} more" if more else name
+        return (
+            f"<{type(self).__name__} {files}: {_counted(self.num_fields, 'field')} ({shown}), "
+            f"{_counted(self.num_channels, 'channel')}, {_counted(self.num_frames, 'frame')}, {self.dtype}>"
+        )
+
+
+def _one_or_array(axis: Pick, places: Any) -> int | IndexArray:
+    """Places along an axis: a number where the axis is dropped."""
+    if axis.drops:
+        return int(places[0])
+    return as_array(places) if isinstance(places, range) else np.asarray(places, np.int64)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def _check_sizes(fields: Sequence[int], places: Sequence[tuple[Pick, Pick]]) -> None:
+    for axis, which in ((AXES[1], 0), (AXES[2], 1)):
+        sizes = [len(place[which].indices) for place in places]
+        if len(set(sizes)) > 1:
+            raise FieldDimensionMismatch(
+                f"fields {shortened(fields)} give {shortened(sizes)} {axis}s; read them one by one, "
+                "or ask for a part that all have"
+            )

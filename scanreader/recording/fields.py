@@ -1,0 +1,265 @@
+"""Fields: the rectangle of pixels recorded for a ROI at one slice, where it lies in the page and in the sample."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from scanreader.recording.timing import line_times, pixel_times
+from scanreader.tables import MINUS, size_in_words, table_html
+
+FloatArray = npt.NDArray[np.float64]
+NO_ROI = -1
+
+
+class Trim(NamedTuple):
+    """Pixels that are left out at the edges of each ROI."""
+
+    top: int = 0
+    bottom: int = 0
+    left: int = 0
+    right: int = 0
+
+    def __add__(self, other: object) -> Trim:  # trimmed twice, not one behind the other
+        if not isinstance(other, Trim):
+            return NotImplemented
+        return Trim(*(mine + its for mine, its in zip(self, other, strict=True)))
+
+
+UNTRIMMED = Trim()
+
+
+class Piece(NamedTuple):
+    """One rectangle of a page, pasted into a field."""
+
+    roi: int
+    height: int
+    width: int
+    page_y: int
+    """Its first row in the page."""
+    page_x: int
+    output_y: int
+    """Its first row in the field."""
+    output_x: int
+    first_line: int
+    """Scan lines before the first of its ROI, from the start of the page."""
+    trim: Trim = UNTRIMMED
+    """What the ROI has lost at its edges."""
+
+
+class Timing(NamedTuple):
+    """How the scanner moves over a field."""
+
+    seconds_per_line: float = math.nan
+    bidirectional: bool = False
+    resonant: bool = False
+    temporal_fill_fraction: float = 1.0
+    evenly_sampled: bool = False
+    lines_per_row: int = 1
+
+
+UNTIMED = Timing()
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """The rectangle of pixels recorded for a ROI (or several that were joined) at one slice.
+
+    Attributes
+    ----------
+    height, width : int
+        In pixels.
+    depth : float
+        In µm.
+    y, x : float
+        Its centre, in degrees of scan angle.
+    height_in_degrees, width_in_degrees : float
+    rotation : float
+        In degrees, clockwise as displayed with y down. The pixels are stored as scanned, unrotated.
+    slice_id : int
+        The slice that it was scanned in, from 0.
+    pieces : tuple of Piece
+        The rectangles of the page that it is made of: one, or several if it was joined.
+    microns_per_degree : float
+        ``objectiveResolution``; NaN if the header does not say it: degrees are never taken for µm.
+    slice_start : float
+        Seconds from the start of the volume to that of the field's page; NaN where that is not known.
+    timing : Timing
+    name : str
+        Of its ROI (of several that were joined, with + between them); '' if the scan is not multi-ROI.
+    """
+
+    height: int
+    width: int
+    depth: float
+    y: float
+    x: float
+    height_in_degrees: float
+    width_in_degrees: float
+    slice_id: int
+    pieces: tuple[Piece, ...]
+    rotation: float = 0.0
+    microns_per_degree: float = math.nan
+    slice_start: float = 0.0
+    timing: Timing = UNTIMED
+    name: str = ""
+
+    @property
+    def height_in_microns(self) -> float:
+        """Height, in µm; NaN if the header has no ``objectiveResolution``."""
+        return self.height_in_degrees * self.microns_per_degree
+
+    @property
+    def width_in_microns(self) -> float:
+        """Width, in µm; NaN if the header has no ``objectiveResolution``."""
+        return self.width_in_degrees * self.microns_per_degree
+
+    @property
+    def y_in_microns(self) -> float:
+        """Centre along y, in µm from that of the scan angles; NaN if the header has no ``objectiveResolution``."""
+        return self.y * self.microns_per_degree
+
+    @property
+    def x_in_microns(self) -> float:
+        """Centre along x, in µm from that of the scan angles; NaN if the header has no ``objectiveResolution``."""
+        return self.x * self.microns_per_degree
+
+    @property
+    def pixel_height_in_microns(self) -> float:
+        """Distance of two rows, in µm; NaN if the header has no ``objectiveResolution``."""
+        return self.height_in_microns / self.height
+
+    @property
+    def pixel_width_in_microns(self) -> float:
+        """Distance of two columns, in µm; NaN if the header has no ``objectiveResolution``."""
+        return self.width_in_microns / self.width
+
+    @property
+    def corners(self) -> FloatArray:
+        """Corners of the field's edge as (x, y), in degrees, of shape (4, 2).
+
+        In the order of ScanImage's own corners: from the first pixel along the first row, then round.
+        """
+        half = np.array([self.width_in_degrees, self.height_in_degrees]) / 2
+        around = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half
+        return np.asarray(around @ self.turn.T + np.array([self.x, self.y]))
+
+    @property
+    def corners_in_microns(self) -> FloatArray:
+        """Corners of the field's edge as (x, y), in µm; NaN if the header has no ``objectiveResolution``."""
+        return self.corners * self.microns_per_degree
+
+    @property
+    def turn(self) -> FloatArray:
+        """2 x 2 matrix that turns (x, y) by the field's rotation."""
+        angle = math.radians(self.rotation)
+        return np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+
+    @property
+    def yslices(self) -> list[slice]:
+        """Rows of the page that each piece is cut from."""
+        return [slice(p.page_y, p.page_y + p.height) for p in self.pieces]
+
+    @property
+    def xslices(self) -> list[slice]:
+        """Columns of the page that each piece is cut from."""
+        return [slice(p.page_x, p.page_x + p.width) for p in self.pieces]
+
+    @property
+    def output_yslices(self) -> list[slice]:
+        """Rows of the field that each piece is pasted to."""
+        return [slice(p.output_y, p.output_y + p.height) for p in self.pieces]
+
+    @property
+    def output_xslices(self) -> list[slice]:
+        """Columns of the field that each piece is pasted to."""
+        return [slice(p.output_x, p.output_x + p.width) for p in self.pieces]
+
+    @property
+    def roi_ids(self) -> list[int]:
+        """The ROI of each piece: its place in the header's list, from 0."""
+        return [p.roi for p in self.pieces]
+
+    @property
+    def has_contiguous_subfields(self) -> bool:
+        """Whether several fields were joined to make this one."""
+        return len(self.pieces) > 1
+
+    @property
+    def roi_mask(self) -> npt.NDArray[np.int64]:
+        """The ROI at each pixel, of shape (height, width); -1 where there is none."""
+        mask = np.full((self.height, self.width), NO_ROI, dtype=np.int64)
+        for roi, ys, xs in zip(self.roi_ids, self.output_yslices, self.output_xslices, strict=True):
+            mask[ys, xs] = roi
+        return mask
+
+    @property
+    def offsets(self) -> FloatArray:
+        """Seconds from the start of the field's page to each pixel, of shape (height, width)."""
+        seconds = np.full((self.height, self.width), np.nan)
+        t = self.timing
+        for piece, ys, xs in zip(self.pieces, self.output_yslices, self.output_xslices, strict=True):
+            trim = piece.trim
+            line = line_times(
+                piece.width + trim.left + trim.right,
+                resonant=t.resonant,
+                temporal_fill_fraction=t.temporal_fill_fraction,
+                evenly_sampled=t.evenly_sampled,
+            )
+            whole = pixel_times(
+                piece.first_line,
+                piece.height + trim.top + trim.bottom,
+                line,
+                seconds_per_line=t.seconds_per_line,
+                bidirectional=t.bidirectional,
+                lines_per_row=t.lines_per_row,
+            )
+            seconds[ys, xs] = whole[trim.top :, trim.left :][: piece.height, : piece.width]
+        return seconds
+
+    @property
+    def offset_mask(self) -> FloatArray:
+        """Seconds from the start of the volume to each pixel, of shape (height, width).
+
+        In a slow stack the stage moves between slices, which takes no known time: there the seconds count from
+        the start of the slice.
+        """
+        return self.offsets + self.slice_start
+
+    @property
+    def affine(self) -> FloatArray:
+        """3 x 3 matrix from a pixel to the sample: ``affine @ [column, row, 1]`` is ``[x, y, 1]`` in µm.
+
+        Pixels count from 0 and stand for their centres. The origin is that of the scan angles. NaN if the
+        header has no ``objectiveResolution``.
+        """
+        dx, dy = self.width_in_degrees / self.width, self.height_in_degrees / self.height
+        linear = self.turn @ np.diag([dx, dy])
+        corner = self.turn @ np.array([(dx - self.width_in_degrees) / 2, (dy - self.height_in_degrees) / 2])
+        matrix = np.eye(3)
+        matrix[:2, :2] = linear * self.microns_per_degree
+        matrix[:2, 2] = (corner + np.array([self.x, self.y])) * self.microns_per_degree
+        return matrix
+
+    def __repr__(self) -> str:
+        return (
+            f"Field({self.height} x {self.width} pixels, depth {self.depth:g} µm, slice {self.slice_id}, "
+            f"ROI {', '.join(str(roi) for roi in self.roi_ids)}, centre y {self.y:g}, x {self.x:g} degrees)"
+        )
+
+    def _repr_html_(self) -> str:
+        """What notebooks show."""
+        rows = [
+            ("Size", size_in_words(self.height, self.width, self.height_in_microns, self.width_in_microns)),
+            ("Depth", "" if math.isnan(self.depth) else f"{self.depth:g} µm".translate(MINUS)),
+            ("Slice", str(self.slice_id)),
+            ("ROI", ", ".join(map(str, self.roi_ids))),
+            ("Centre", f"y {self.y:g}°, x {self.x:g}°".translate(MINUS)),
+            ("Rotation", f"{self.rotation:g}°".translate(MINUS) if self.rotation else ""),
+            ("Pieces", str(len(self.pieces)) if self.has_contiguous_subfields else ""),
+        ]
+        return table_html(self.name or "Field", rows)

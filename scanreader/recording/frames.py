@@ -1,0 +1,137 @@
+"""The frames of a recording with what is written beside them: the frame table, times, events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from scanreader.keys import as_array
+from scanreader.scanimage.descriptions import (
+    EVENTS_END,
+    FRAME_TABLE,
+    MISSING,
+    NUMBERS_END,
+    fill_table,
+    find_events,
+    frame_numbers,
+    may_hold_events,
+    timestamps,
+    was_cut,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy.typing as npt
+
+    from scanreader.keys import IndexArray
+    from scanreader.recording.layout import Counts, Layout
+    from scanreader.recording.opened import Opened
+    from scanreader.scanimage.descriptions import Event
+    from scanreader.tiff.pages import Pages
+
+AT_A_TIME = 8192  # descriptions that are held at once: 6 MB
+
+
+def in_chunks(
+    pages: Pages, numbers: IndexArray, limit: int, notes: list[str] | None = None
+) -> Iterator[tuple[int, list[bytes]]]:
+    """Read descriptions of pages, some at a time: the first one's place in `numbers`, and the texts."""
+    for start in range(0, len(numbers), AT_A_TIME):
+        yield start, pages.descriptions(numbers[start : start + AT_A_TIME], limit, notes)
+
+
+def read_timestamps(pages: Pages, numbers: IndexArray, notes: list[str] | None = None) -> npt.NDArray[np.float64]:
+    """Read the times beside pages, in seconds, of the shape of `numbers`."""
+    texts = in_chunks(pages, numbers, NUMBERS_END, notes)
+    return np.concatenate([np.empty(0), *(timestamps(part) for _, part in texts)])
+
+
+def times_at(
+    opened: Opened, slice_id: int, frames: IndexArray, notes: list[str] | None = None
+) -> npt.NDArray[np.float64]:
+    """Read the times of some of a scan's frames in a slice, in seconds."""
+    places = as_array(opened.frame_places(frames))
+    return read_timestamps(opened.pages, opened.layout.page_numbers(slice_id, 0, places), notes)
+
+
+def read_table(pages: Pages, layout: Layout, notes: list[str] | None = None) -> npt.NDArray[np.void]:
+    """Read what is known of each frame that was logged, in the order of the files; see `Scan.frame_table`."""
+    table = _placed(pages, layout, notes)
+    firsts = pages.starts[table["file"]] + table["page"]
+    for start, texts in in_chunks(pages, firsts, NUMBERS_END, notes):
+        fill_table(table[start : start + len(texts)], texts)
+    return table
+
+
+def read_events(pages: Pages, table: npt.NDArray[np.void], notes: list[str] | None = None) -> tuple[list[Event], int]:
+    """Read the events of all frames, each frame's once; and how many descriptions ScanImage cut."""
+    events: list[Event] = []
+    cut = 0
+    firsts = pages.starts[table["file"]] + table["page"]
+    number = table["frame_number"]
+    again = np.append(False, (number[1:] == number[:-1]) & (number[1:] >= 0))  # another page of the same frame
+    for start, texts in in_chunks(pages, firsts, EVENTS_END, notes):
+        for row, text in enumerate(texts, start):
+            if may_hold_events(text) and not again[row]:
+                cut += was_cut(text)
+                events += find_events(text, row, int(table["frame_number"][row]))
+    return events, cut
+
+
+def _placed(pages: Pages, layout: Layout, notes: list[str] | None) -> npt.NDArray[np.void]:
+    """Rows for all frames, with their places; frames that are in no whole volume have none."""
+    counts = layout.counts
+    per = counts.frames_per_volume
+    firsts, volumes, places, at = [], [], [], 0
+    for first_volume, page, many in [*layout.stretches, (MISSING, len(pages), 0)]:
+        stray = _begins(pages, np.arange(at, page), counts.channels, notes)
+        frames = np.arange(many * per)
+        at = page + many * counts.pages_per_volume
+        firsts += [stray, page + frames * counts.channels]
+        volumes += [np.full(len(stray), MISSING), first_volume + frames // per]
+        places += [np.full(len(stray), MISSING), frames % per]
+    return placed_rows(pages, counts, np.concatenate(firsts), np.concatenate(volumes), np.concatenate(places))
+
+
+def placed_rows(
+    pages: Pages, counts: Counts, firsts: IndexArray, volumes: IndexArray, places: IndexArray
+) -> npt.NDArray[np.void]:
+    """Rows of the frame table that say where frames are, and nothing else yet.
+
+    Parameters
+    ----------
+    firsts : int array of shape (rows,)
+        Page of each frame's first channel.
+    volumes : int array of shape (rows,)
+    places : int array of shape (rows,)
+        Frames since the start of the volume; `MISSING` of frames that are in none.
+    """
+    table = np.zeros(len(firsts), FRAME_TABLE)
+    in_slice = (places >= 0) & (places < counts.slices * counts.repeats)
+    table["file"] = np.searchsorted(pages.starts, firsts, side="right") - 1
+    table["page"] = firsts - pages.starts[table["file"]]
+    table["volume"] = volumes
+    table["slice"] = np.where(in_slice, places // counts.repeats, MISSING)
+    table["repeat"] = np.where(in_slice, places % counts.repeats, MISSING)
+    table["is_flyback"] = ~in_slice & (places >= 0)
+    return table
+
+
+def _begins(pages: Pages, numbers: IndexArray, channels: int, notes: list[str] | None) -> IndexArray:
+    """First pages of frames among pages whose order is not sound: where the frame's number changes.
+
+    Pages that say no number are taken `channels` by `channels`.
+    """
+    begins: list[int] = []
+    last: int | None = None
+    held = 0
+    for start, texts in in_chunks(pages, numbers, NUMBERS_END, notes):
+        for page, text in zip(numbers[start:].tolist(), texts, strict=False):
+            number = frame_numbers(text).frame
+            if not begins or number != last or held == channels:
+                begins.append(page)
+                held = 0
+            last, held = number, held + 1
+    return np.array(begins, np.int64)

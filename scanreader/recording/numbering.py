@@ -1,0 +1,189 @@
+"""The running number of the frames, which tells a frame's place in its volume, and what contradicts it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from scanreader.errors import LayoutError
+from scanreader.scanimage.descriptions import UNREADABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from scanreader.recording.layout import Counts
+    from scanreader.scanimage.descriptions import FrameNumbers
+    from scanreader.scanimage.stacks import Stack
+
+FEW = 4  # frames at a recording's start of which one must say its number, if any does
+AROUND = 1024  # pages around one that says no number, that are asked instead
+
+
+class Part(NamedTuple):
+    """One file's share of the pages."""
+
+    name: str
+    first: int
+    """The number of its first page."""
+    pages: int
+    recording: int
+    """Which recording it is of, where several were joined."""
+    acquisition: int | None
+    """The acquisition's counter in its name."""
+    number: int | None
+    """Its own counter within the acquisition, from 1."""
+
+    @property
+    def leads(self) -> bool:
+        """Whether its name says that the acquisition begins with it."""
+        return self.number in (None, 1)
+
+    def follows(self, other: Part | None) -> bool:
+        """Whether it is of the same acquisition as the part before."""
+        return other is not None and (self.recording, self.acquisition) == (other.recording, other.acquisition)
+
+    def number_after(self, previous: Part | None) -> int:
+        """Its own counter if no part is missing between the previous one and it."""
+        return (previous.number or 0) + 1 if previous is not None and self.follows(previous) else 1
+
+
+class Numbering:
+    """The one running number of the frames that tells a frame's place in its volume."""
+
+    def __init__(
+        self, stack: Stack, counts: Counts, parts: Sequence[Part], numbers_of: Callable[[int], FrameNumbers]
+    ) -> None:
+        self.stack, self.counts, self.parts, self._numbers_of = stack, counts, parts, numbers_of
+        # One of the first frames may be unreadable.
+        early = [numbers_of(page) for page in range(0, min(parts[0].pages, FEW * counts.channels), counts.channels)]
+        first = next((numbers for numbers in early if numbers.frame is not None), early[0])
+        self._first_known = first.frame is not None
+        # A slow stack restarts the count in the acquisition at each slice; its running count goes on.
+        self.runs_on = stack.mode != "fast" or first.in_acquisition is None
+
+    @property
+    def known(self) -> bool:
+        return self._first_known
+
+    def at(self, page: int) -> int | None:
+        numbers = self._numbers_of(page)
+        return numbers.frame if self.runs_on else numbers.in_acquisition
+
+    @property
+    def advance(self) -> bool:
+        """Whether the first file's last frame has another number than its first."""
+        part = self.parts[0]
+        numbers = (self.at(0), self.at(part.pages - 1))
+        return part.pages <= self.counts.channels or None in numbers or numbers[0] != numbers[1]
+
+    def says_nothing(self, page: int) -> bool:
+        """Whether a page can be read and has no number."""
+        return self.at(page) is None and self._numbers_of(page) is not UNREADABLE
+
+    def first(self, part: Part) -> tuple[int | None, bool]:
+        """Number of a file's first frame, and whether its page says it, not the first that can be read behind it."""
+        said = self.at(part.first)
+        if said is not None:
+            return said, True
+        found = self._nearest(part.first, 1, part)
+        if found is None:
+            return None, False
+        frames = (found - part.first) // self.counts.channels
+        return (self.at(found) or 0) - frames * self.stack.averaging, False
+
+    def _nearest(self, page: int, step: int, part: Part) -> int | None:
+        """The nearest page of a file that says its number, before or behind one."""
+        last = part.first + part.pages
+        return next(
+            (p for p in range(page, page + step * AROUND, step) if part.first <= p < last and self.at(p) is not None),
+            None,
+        )
+
+    def agrees(self, page: int, expected: Callable[[int], int], part: Part) -> bool:
+        """Whether a page has the number that is expected; of one that does not say, whether those around it have.
+
+        Raises
+        ------
+        LayoutError
+            If those before have it and those behind have not: where between them the numbers jump is not known.
+        """
+        said = self.at(page)
+        if said is not None:
+            return said == expected(page)
+        around = [self._nearest(page, step, part) for step in (-1, 1)]
+        votes = {self.at(p) == expected(p) for p in around if p is not None}
+        if len(votes) == 1:
+            return votes.pop()
+        what = "frame numbers jump beside it" if votes else "nor do those around it"
+        raise LayoutError(
+            f"page {page - part.first} of {part.name} cannot be read or says no number, and {what}: places cannot be "
+            "known; raw=True reads the pages as they lie"
+        )
+
+    def check(self) -> None:
+        """Refuse counts of channels or averaging that the first frames' numbers contradict."""
+        c, a, pages = self.counts.channels, self.stack.averaging, self.parts[0].pages
+        name = self.parts[0].name
+        first = self.at(0)
+        if first is None or pages < 2:
+            return
+        if c > 1 and pages >= c and self.at(c - 1) not in (None, first):
+            raise LayoutError(
+                f"the header says that {c} channels were saved, but pages 0 and {c - 1} of {name} belong to "
+                f"frames {first} and {self.at(c - 1)}; raw=True reads the pages as they lie"
+            )
+        if pages > c and self.at(c) == first:
+            raise LayoutError(
+                f"the header says that {c} channel{'s were' if c > 1 else ' was'} saved, but pages 0 and {c} of "
+                f"{name} both belong to frame {first}; raw=True reads the pages as they lie"
+            )
+        second, third = (self.at(page) if pages > page else None for page in (c, 2 * c))
+        step = a if second is None else second - first
+        again = step if second is None or third is None else third - second
+        counted = self._numbers_of(0).in_acquisition
+        if (first if counted is None else counted) % a or (
+            step != a and step == again and (pages > 2 * c or first == step)
+        ):
+            raise LayoutError(
+                f"the header says that {a} frames were averaged (logAverageFactor), but the frames of {name} "
+                f"are numbered {first}, {first + step}, …; raw=True reads the pages as they lie"
+            )
+
+    def check_first_slice(self) -> None:
+        """Refuse a count of frames a slice that is not where a slow stack begins to count anew."""
+        a, r, c = self.stack.averaging, self.counts.repeats, self.counts.channels
+        if self.stack.mode != "slow" or self._numbers_of(0).in_acquisition != a:
+            return
+        for frame, said in ((r - 1, r * a), (r, a)):
+            page = frame * c
+            within = self._numbers_of(page).in_acquisition if page < self.parts[0].pages else said
+            running = self.at(page) if page < self.parts[0].pages else None
+            if within is not None and within != said and running == (self.at(0) or 0) + frame * a:
+                raise LayoutError(
+                    f"the header says {r * a} frames a slice (framesPerSlice), but frame {running} is frame {within} "
+                    "of its slice by frameNumberAcquisition; raw=True reads the pages as they lie"
+                )
+
+    def same_acquisition(self, page: int) -> bool:
+        """Whether a page is of the acquisition of the page before it, whatever the files' names say."""
+        here, before = self._numbers_of(page), self._numbers_of(page - 1)
+        moved = [None if None in pair else pair[0] - pair[1] for pair in zip(here, before, strict=True)]  # type: ignore[operator]
+        running, within, acquisition = moved
+        return self.stack.mode != "slow" and acquisition == 0 and running == within == self.stack.averaging
+
+    def within(self, page: int) -> int:
+        """Number of a frame in its acquisition (in a slow stack, slice); of a first one where it does not say."""
+        return self._numbers_of(page).in_acquisition or self.stack.averaging
+
+    def check_slice(self, page: int, place: int) -> None:
+        """Refuse a place in a slow stack that the count within the slice contradicts."""
+        a, r = self.stack.averaging, self.counts.repeats
+        within = self._numbers_of(page).in_acquisition
+        if self.stack.mode == "slow" and within is not None and (within // a - 1 - place) % r:
+            raise LayoutError(
+                f"page {page} is frame {within} of its slice by frameNumberAcquisition, and by frameNumbers "
+                f"frame {(place % r + 1) * a}: the slices' places cannot be known; raw=True reads the pages"
+            )
+
+    def place(self, number: int, start: int) -> int:
+        """Frames since the start of its volume of the frame with a number, if `start` numbers began before."""
+        return ((number - start) // self.stack.averaging - 1) % self.counts.frames_per_volume

@@ -1,0 +1,254 @@
+"""When each frame was scanned, and what came in meanwhile."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from scanreader.keys import as_array, fixed, from_start
+from scanreader.notices import notify
+from scanreader.recording.facts import Facts
+from scanreader.recording.frames import read_events, read_table, read_timestamps, times_at
+from scanreader.scanimage.descriptions import EPOCH_END, NUMBERS_END, as_datetime, epoch, frame_numbers, timestamps
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import numpy.typing as npt
+
+    from scanreader.keys import IndexArray
+    from scanreader.recording.numbering import Part
+    from scanreader.scanimage.descriptions import Event, FrameNumbers
+
+
+class Times(Facts):
+    """Times, numbers and events of frames, read from the descriptions of their pages when they are asked for."""
+
+    @property
+    def frame_table(self) -> npt.NDArray[np.void]:
+        """What is known of each frame that ScanImage logged: a structured array, one row for each.
+
+        The channels of a frame share its row; flyback frames have rows, and so do frames of broken volumes that
+        are not in the scan. Only descriptions are read, when it is first asked for.
+
+        ===========================  ======================================================================
+        file                         Number of the file in `filenames`, from 0.
+        page                         Page of the frame's first channel in that file, from 0.
+        volume, slice, repeat        Place in the scan, from 0; -1 for flyback frames (but for their volume) and
+                                     for frames that are not in the scan. A field's frame is volume * repeats
+                                     + repeat.
+        is_flyback                   Whether it was scanned while the z actuator returned.
+        frame_number                 ``frameNumbers``: raw frames since the grab or loop began, from 1; -1 if
+                                     not said. Of an averaged frame, the last raw one's.
+        acquisition_number           ``acquisitionNumbers``, from 1; -1 if not said.
+        frame_number_acquisition     ``frameNumberAcquisition``: raw frames since the acquisition began (in a
+                                     slow stack, the slice), from 1; -1 if not said.
+        timestamp                    Seconds since the grab or loop began; NaN if not said. Of an averaged frame,
+                                     when its last raw frame began.
+        acquisition_trigger          Seconds, on the same clock, of the trigger that started the acquisition;
+                                     NaN if there was none.
+        next_file_marker             Seconds of the trigger that began a new file; NaN if there was none.
+        end_of_acquisition,          1 on the last frame of an acquisition, and of the grab or loop; 0 if not,
+        end_of_acquisition_mode      -1 if not said.
+        dc_overvoltage               1 if the digitizer's input was over its range; -1 if not said.
+        ===========================  ======================================================================
+
+        Raises
+        ------
+        DamagedPageError, ChangedFileError
+            If a page is not what it was when the scan was opened.
+        """
+        self._refuse_closed()
+        return self._frame_table
+
+    @cached_property
+    def _frame_table(self) -> npt.NDArray[np.void]:
+        notes: list[str] = []
+        table = read_table(self._opened.pages, self._opened.layout, notes)
+        notify(notes)
+        return fixed(table)
+
+    @property
+    def timestamps_source(self) -> str:
+        """Where `timestamps` come from: ``"file"``, or ``"frame rate"`` where ScanImage wrote none (3.x)."""
+        self._refuse_closed()
+        return "file" if self._has_times else "frame rate"
+
+    @cached_property
+    def _has_times(self) -> bool:
+        notes: list[str] = []
+        first = self._opened.pages.descriptions(np.array([self.layout.stretches[0].page]), NUMBERS_END, notes)
+        has_times = not np.isnan(timestamps(first)).all()
+        if not has_times:
+            every = np.arange(self.layout.num_frames)
+            times = read_timestamps(self._opened.pages, self.layout.page_numbers(0, 0, every), notes)
+            has_times = not np.isnan(times).all()
+        notify(notes)
+        return has_times
+
+    @property
+    def timestamps(self) -> npt.NDArray[np.float64]:
+        """When each slice was scanned in each frame: seconds since `start_time`, of shape (slices, frames).
+
+        A frame's stamp is when its scan began; of an averaged frame, when the last of its raw frames began (it
+        covers the `averaging` raw frames up to that). NaN where a description says none, and with ``raw=True``
+        where they would come from the frame rate. Recordings that were joined count each from its own start.
+        """
+        self._refuse_closed()
+        return self._timestamps
+
+    @cached_property
+    def _timestamps(self) -> npt.NDArray[np.float64]:
+        notes: list[str] = []
+        times = np.stack([self._times_of_slice(i, notes) for i in range(self.num_scanning_depths)])
+        notify(notes)
+        return fixed(times)
+
+    def field_timestamps(self, field: int) -> npt.NDArray[np.float64]:
+        """When a field's page was begun in each frame: seconds since `start_time`, of shape (frames,).
+
+        ``scan.field_timestamps(i)[t] + scan.fields[i].offsets`` is when each pixel was seen.
+
+        Parameters
+        ----------
+        field : int
+        """
+        self._refuse_closed()
+        notes: list[str] = []
+        times = self._times_of_slice(self.fields[from_start(field, self.num_fields, "field")].slice_id, notes)
+        notify(notes)
+        return times.copy()
+
+    @cached_property
+    def _read_times(self) -> dict[int, npt.NDArray[np.float64]]:
+        """Times of the slices that were asked for."""
+        return {}
+
+    def _times_of_slice(self, slice_id: int, notes: list[str]) -> npt.NDArray[np.float64]:
+        if slice_id not in self._read_times:
+            self._read_times[slice_id] = self._find_times(slice_id, notes)
+        return self._read_times[slice_id]
+
+    def _find_times(self, slice_id: int, notes: list[str]) -> npt.NDArray[np.float64]:
+        if self._has_times:
+            return times_at(self._opened, slice_id, np.arange(self.num_frames), notes)
+        raw = (self.frame_indices(slice_id) + 1) * self.stack.averaging - 1
+        return np.asarray(raw / (np.nan if self._opened.is_raw else self.scan_frame_rate), np.float64)
+
+    def _pages_of(self, slice_id: int, channel: int) -> IndexArray:
+        """Pages of a slice in the scan's frames, by the place of a channel in the files."""
+        frames = self._opened.frame_places(np.arange(self.num_frames))
+        return self.layout.page_numbers(slice_id, channel, as_array(frames))
+
+    def frame_indices(self, slice_id: int = -1, *, pages: bool = False, channel: int = 0) -> npt.NDArray[np.int64]:
+        """Index of the ScanImage frame that each frame of a slice was, among all that were logged.
+
+        A DAQ that recorded one pulse a logged frame, flyback included, has the pulse of frame ``t`` at
+        ``frame_indices(slice_id)[t]``. Frames that are missing from the files are counted, where frame numbers
+        tell. With averaging over A, one index stands for A raw frames: the last of them is ``(index + 1) * A - 1``.
+        With ``raw=True`` frames are pages, and these are counted.
+
+        Parameters
+        ----------
+        slice_id : int
+            The last by default, as in roiextractors.
+        pages : bool
+            Give pages instead: numbers of a channel's pages among those of all files.
+        channel : int
+            Of which channel, for `pages`.
+
+        Returns
+        -------
+        int array of shape (frames,)
+        """
+        slice_id = from_start(slice_id, self.num_scanning_depths, "slice")
+        channel = from_start(channel, self.num_channels, "channel")
+        self._refuse_closed()
+        if pages:
+            return self._pages_of(slice_id, self._opened.channels[channel].place)
+        numbers = self._pages_of(slice_id, 0)
+        firsts = np.array([stretch.page for stretch in self.layout.stretches])
+        which = np.searchsorted(firsts, numbers, side="right") - 1
+        indices: npt.NDArray[np.int64] = np.array(self._first_indices)[which] + (
+            (numbers - firsts[which]) // self.layout.counts.channels
+        )
+        return indices
+
+    @cached_property
+    def _first_indices(self) -> list[int]:
+        """Index of the logged frame that each stretch begins with: by its number, else counted in the files."""
+        a, c = self.stack.averaging, self.layout.counts.channels
+        stretches = self.layout.stretches
+        begins = np.array([stretch.page for stretch in stretches])
+        notes: list[str] = []
+        said = [frame_numbers(text) for text in self._opened.pages.descriptions(begins, NUMBERS_END, notes)]
+        notify(notes)
+        owners = np.searchsorted([part.first for part in self._opened.parts], begins, side="right") - 1
+        indices: list[int] = []
+        index, ended, last, recording = 0, 0, None, None  # behind the stretch before
+        for stretch, number, owner in zip(stretches, said, owners.tolist(), strict=True):
+            part = self._opened.parts[owner]
+            counted = index + (stretch.page - ended) // c
+            if self._opened.is_raw or number.frame is None:
+                index = counted
+            elif last is None or part.recording != recording:
+                start = min(p.first for p in self._opened.parts if p.recording == part.recording)
+                index += (start - ended) // c + self._index_by_number(number, part, counted=(stretch.page - start) // c)
+            else:  # between acquisitions, raw frames that were too few to be averaged were not saved
+                index = max(counted, index + (number.frame - last) // a - 1)
+            indices.append(index)
+            frames = stretch.volumes * self.layout.counts.frames_per_volume
+            last = None if number.frame is None else number.frame + (frames - 1) * a
+            index, ended, recording = index + frames, stretch.page + frames * c, part.recording
+        return indices
+
+    def _index_by_number(self, number: FrameNumbers, part: Part, *, counted: int) -> int:
+        """Index of a recording's first whole frame, of those of its own acquisition."""
+        a, state = self.stack.averaging, self.settings.get("acqState")
+        if self.stack.mode != "slow" and number.in_acquisition is not None:
+            return max(counted, number.in_acquisition // a - 1)
+        if state == "grab" or (state is None and not part.leads):
+            return max(counted, (number.frame or 0) // a - 1)
+        return counted
+
+    @property
+    def start_time(self) -> datetime | None:
+        """When the grab or loop began, by the microscope's clock, which says no time zone; None if unknown.
+
+        It is ScanImage's ``epoch``: time zero of `timestamps`.
+        """
+        self._refuse_closed()
+        return self._start_time
+
+    @cached_property
+    def _start_time(self) -> datetime | None:
+        notes: list[str] = []
+        (text,) = self._opened.pages.descriptions(np.array([0]), EPOCH_END, notes)
+        notify(notes)
+        return as_datetime(epoch(text))
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """Edges of the auxiliary triggers and packets of I2C, in the order of the frames they came with.
+
+        Each once, though ScanImage repeats it beside every channel. The times are on the clock of `timestamps`.
+
+        Warns
+        -----
+        ScanReaderWarning
+            If ScanImage had to cut descriptions: later events of those frames were never written.
+        """
+        self._refuse_closed()
+        return self._events
+
+    @cached_property
+    def _events(self) -> tuple[Event, ...]:
+        notes: list[str] = []
+        events, cut = read_events(self._opened.pages, self.frame_table, notes)
+        if cut:
+            frames = "1 frame" if cut == 1 else f"{cut} frames"
+            notes.append(f"ScanImage cut the descriptions of {frames} short: some of their events are missing")
+        notify(notes)
+        return tuple(events)

@@ -1,0 +1,162 @@
+"""Views of a recording: functions from what was opened to what is opened, which compose in any order."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scanreader.errors import LayoutError, ScanIndexError
+from scanreader.keys import AXES, WHOLE, as_array, integer, pick, split_key
+from scanreader.recording import joining
+from scanreader.recording.cutting import page_fields
+from scanreader.recording.fields import UNTRIMMED, Trim
+from scanreader.recording.opened import FrameChoice
+from scanreader.recording.pixels import RECORDED
+
+if TYPE_CHECKING:
+    from scanreader.recording.fields import Field
+    from scanreader.recording.opened import Opened, View
+    from scanreader.scanimage.settings import Scanning
+
+
+def take(view: View, opened: Opened) -> Opened:
+    """Take a view, and put it down, so that it can be taken of the recording as it is later."""
+    viewed = view(opened)
+    return replace(viewed, views=(*opened.views, view), pages=replace(viewed.pages))
+
+
+def take_again(opened: Opened, views: tuple[View, ...]) -> Opened:
+    """Take views of a recording that was opened anew, in order."""
+    for view in views:
+        opened = take(view, opened)
+    return opened
+
+
+# ------------------------------------------------------------------- edges, joining
+
+
+def trimming(*, top: Any, bottom: Any, left: Any, right: Any) -> View:
+    """View whose fields have lost pixels at the edges of every ROI, beyond those that they lost before.
+
+    Raises
+    ------
+    ScanIndexError
+        If a number is negative, or no integer.
+    """
+    trim = Trim(*(integer(n, "pixels to trim") for n in (top, bottom, left, right)))
+    if min(trim) < 0:
+        raise ScanIndexError(f"pixels to trim are counted from 0, not {min(trim)}")
+    return partial(trimmed, trim=trim)
+
+
+def trimmed(opened: Opened, trim: Trim) -> Opened:
+    """Leave out pixels at the edges of every ROI; fields that were joined are so again, without a gap.
+
+    Raises
+    ------
+    ScanIndexError
+        If nothing is left of a field.
+    """
+    if not any(trim):
+        return opened
+    whole = opened.trim + trim
+    fields: list[Field] = []
+    uncut: list[tuple[Field, ...]] = []
+    for group in opened.uncut:
+        joined = opened.is_joined and opened.is_multi_roi
+        less = joining.join_contiguous(group, whole) if joined else [joining.trimmed(field, whole) for field in group]
+        fields += less
+        uncut += _made_of(less, group)
+    return replace(opened, fields=tuple(fields), uncut=tuple(uncut), trim=whole)
+
+
+def joined(opened: Opened) -> Opened:
+    """Join fields of one slice that touch and share that side's size."""
+    if not opened.is_multi_roi:
+        return replace(opened, is_joined=True)
+    whole = [field for group in opened.uncut for field in group]
+    fields = joining.join_contiguous(whole, opened.trim)
+    return replace(opened, fields=tuple(fields), uncut=tuple(_made_of(fields, whole)), is_joined=True)
+
+
+def _made_of(fields: list[Field], whole: Any) -> list[tuple[Field, ...]]:
+    """For each field, those of `whole` that it is made of: each is a ROI of a slice."""
+    by_place = {(field.slice_id, field.pieces[0].roi): field for field in whole}
+    return [tuple(by_place[field.slice_id, piece.roi] for piece in field.pieces) for field in fields]
+
+
+# ------------------------------------------------------------------------- selecting
+
+
+def selecting(opened: Opened, *, fields: Any, channels: Any, frames: Any) -> View:
+    """View of some fields, channels and frames.
+
+    Parameters
+    ----------
+    fields, channels, frames : slice, list of int or mask
+
+    Raises
+    ------
+    ScanIndexError
+        If nothing is picked, or something that is not there.
+    """
+    entries = split_key((fields, ..., channels, frames))
+    sizes = (len(opened.fields), 0, 0, len(opened.channels), opened.num_frames)
+    picks = {axis: pick(entries[axis], sizes[axis], AXES[axis]).indices for axis in (0, 3, 4)}
+    for axis, indices in picks.items():
+        if not len(indices):
+            raise ScanIndexError(f"no {AXES[axis]} is picked of {sizes[axis]}")
+    every = entries[4] is WHOLE
+    return partial(
+        selected,
+        fields=tuple(as_array(picks[0]).tolist()),
+        channels=tuple(as_array(picks[3]).tolist()),
+        frames=None if every else FrameChoice.of(opened.frame_places(picks[4])),
+    )
+
+
+def selected(opened: Opened, fields: tuple[int, ...], channels: tuple[int, ...], frames: FrameChoice | None) -> Opened:
+    """Choose fields and channels by their places in the scan, and frames by those in the recording.
+
+    Raises
+    ------
+    ScanIndexError
+        If they are not there: of a recording that was opened again, they may have gone.
+    """
+    for many, wanted, axis in ((len(opened.fields), fields, AXES[0]), (len(opened.channels), channels, AXES[3])):
+        if max(wanted) >= many:
+            raise ScanIndexError(f"{axis} {max(wanted)} is out of bounds: the recording has {many} {axis}s by now")
+    return replace(
+        opened,
+        fields=tuple(opened.fields[i] for i in fields),
+        uncut=tuple(opened.uncut[i] for i in fields),
+        channels=tuple(opened.channels[i] for i in channels),
+        frames=opened.frames if frames is None else frames,
+    )
+
+
+# ---------------------------------------------------------------------- other looks
+
+
+def filled(opened: Opened) -> Opened:
+    """Give floats, NaN where pages cannot be read."""
+    dtype = np.result_type(opened.pages.dtype, np.float32)
+    return replace(opened, pages=replace(opened.pages, fill=math.nan), dtype=dtype)
+
+
+def whole_pages(opened: Opened, scanning: Scanning) -> Opened:
+    """Give each slice's page as one field: what is between ROIs, too.
+
+    Raises
+    ------
+    LayoutError
+        If pixels are changed as they are read: what is between ROIs is not.
+    """
+    if opened.pixels != RECORDED:
+        raise LayoutError(f"pages are given as they were recorded, and this scan's pixels are {opened.pixels.change}")
+    fields = page_fields(opened, scanning)
+    return replace(opened, fields=fields, uncut=tuple((field,) for field in fields), is_joined=False, trim=UNTRIMMED)

@@ -1,0 +1,168 @@
+"""The settings of a header, found by ScanImage's names; values are parsed when asked for."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from scanreader.errors import HeaderError, UnknownSettingError
+from scanreader.scanimage.jsonlab import parse_json
+from scanreader.scanimage.literals import parse_literal
+
+MAGIC = 117637889  # the bytes 01 03 03 07 at byte 16 of a BigTIFF that ScanImage wrote since late 2015
+BLOCK_START = 16
+PREFIXES = ("SI.", "scanimage.SI.", "scanimage.SI5.", "scanimage.SI4.", "state.")
+
+
+class Block(NamedTuple):
+    """What ScanImage wrote once for a whole file."""
+
+    text: str
+    """The settings."""
+
+    rois: str
+    """The JSON of the ROI groups, or ''."""
+
+    version: int | None
+    """TIFF_FORMAT_VERSION as the file's block says it; None for files without a block."""
+
+
+def decode(data: bytes) -> str:
+    """Bytes as ScanImage writes them, to text: ASCII in practice, names that users gave in any encoding."""
+    return data.rstrip(b"\0 \n\r").decode("utf-8", errors="replace")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Header(Mapping[str, Any]):
+    """Every setting of a header: spelled as in the file, its value parsed when it is asked for.
+
+    A name is found with or without what ScanImage puts before it (``SI.``, ``scanimage.SI.``, ``state.``).
+    If a name stands more than once, the first counts: text that users append comes last.
+
+    Parameters
+    ----------
+    text : str
+        The header's text, one assignment a line, or a JSON object.
+    """
+
+    text: str
+
+    @cached_property
+    def _values(self) -> dict[str, Any]:
+        return _flatten_json(self.text) if self.is_json else _lines(self.text)
+
+    @property
+    def raw(self) -> Mapping[str, Any]:
+        """Settings by their full names, to be read only; texts are not parsed yet."""
+        return MappingProxyType(copy.deepcopy(self._values) if self.is_json else self._values)
+
+    @property
+    def is_json(self) -> bool:
+        """Whether the header was written as JSON."""
+        return self.text.lstrip()[:1] == "{"
+
+    @cached_property
+    def prefix(self) -> str:
+        """What stands before each setting's name, or ''."""
+        for prefix in PREFIXES:
+            if any(name.startswith(prefix) for name in self._values):
+                return prefix
+        return ""
+
+    def __getitem__(self, name: str) -> Any:
+        full = self._full(name)
+        if full not in self._values:
+            raise UnknownSettingError(self._unknown(name))
+        value = self._values[full]
+        return copy.deepcopy(value) if self.is_json else parse_literal(value)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self._full(name) in self._values
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Value of a setting, or the default where it is missing."""
+        return self[name] if name in self else default  # noqa: SIM401 - this is `get`
+
+    def _unknown(self, name: str) -> str:
+        names = [full.removeprefix(self.prefix) for full in self._values]
+        group = name.removeprefix(self.prefix) + "."
+        if any(known.startswith(group) for known in names):
+            return f"{name!r} is a group: its settings begin with {name + '.'!r}"
+        near = difflib.get_close_matches(name.removeprefix(self.prefix), names[:5000], 1)
+        return f"the header has no setting {name!r}" + (f"; did you mean {self.prefix + near[0]!r}?" if near else "")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"<Header of {len(self)} settings>"
+
+    def _full(self, name: str) -> str:
+        if name in self._values:
+            return name
+        full = self.prefix + name
+        if full in self._values or ".hScan2D." not in f".{name}":
+            return full
+        return full.replace("hScan2D.", self._scanner + ".", 1)
+
+    @cached_property
+    def _scanner(self) -> str:
+        """The name of the scanner's settings: hScan2D, or in some 2015 builds the system that was imaging."""
+        system = self._values.get(self.prefix + "imagingSystem")
+        system = parse_literal(system) if isinstance(system, str) and not self.is_json else system
+        for scanner in ("hResScan", "hLinScan"):
+            name = self._values.get(f"{self.prefix}{scanner}.name")
+            name = parse_literal(name) if isinstance(name, str) and not self.is_json else name
+            if name is not None and name == system:
+                return scanner
+        return "hScan2D"
+
+
+ROI_GROUPS = ("imagingRoiGroup", "photostimRoiGroups", "integrationRoiGroup", "RoiGroups")
+
+
+def _lines(text: str) -> dict[str, str]:
+    """Settings of a plain header, one assignment a line."""
+    lines: dict[str, str] = {}
+    for line in re.split(r"[\r\n]+", text):
+        name, equals, value = line.partition("=")
+        if equals:
+            lines.setdefault(name.strip(), value.strip())
+    return lines
+
+
+def _flatten_json(text: str) -> dict[str, Any]:
+    tree = parse_json(text)
+    if not isinstance(tree, dict):
+        raise HeaderError("the header begins as JSON but is not an object")
+    if "SI" not in tree:
+        tree = {"SI": tree}
+    flat: dict[str, Any] = {}
+
+    def walk(branch: dict[str, Any], path: str) -> None:
+        for name, value in branch.items():
+            if isinstance(value, dict) and name not in ROI_GROUPS:
+                walk(value, f"{path}{name}.")
+            else:
+                flat.setdefault(path + name, _collapse(value))
+
+    walk(tree, "")
+    return flat
+
+
+def _collapse(value: Any) -> Any:
+    """Columns and nulls in JSON, as the same values of a plain header come out."""
+    if value is None:
+        return []
+    if isinstance(value, list) and value and all(isinstance(row, list) and len(row) == 1 for row in value):
+        return [row[0] for row in value]
+    return value

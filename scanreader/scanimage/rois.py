@@ -1,0 +1,170 @@
+"""Regions of interest as the user drew them: ROIs and their scanfields, from ScanImage's JSON."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from scanreader.errors import HeaderError, LayoutError
+from scanreader.scanimage.jsonlab import listed
+
+
+def z_tolerance(z: float) -> float:
+    """How far two depths may differ and still be one, in µm.
+
+    ScanImage rounds the depths of ROIs to 3 decimals, and its header has 6 significant digits before 2023.1.
+    """
+    return max(1e-3, 6e-6 * abs(z))
+
+
+class Scanfield(NamedTuple):
+    """The shape of a ROI at one depth, in degrees of scan angle and pixels."""
+
+    y: float
+    x: float
+    height_in_degrees: float
+    width_in_degrees: float
+    rotation: float
+    height: int
+    width: int
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Roi:
+    """A region that the user drew: scanfields at one or more depths.
+
+    Attributes
+    ----------
+    name : str
+    zs : tuple of float
+        Depth of each scanfield, in µm.
+    scanfields : tuple of Scanfield
+    discrete : bool
+        Whether it is scanned only at the depths of its scanfields.
+    enabled : bool
+    powers : tuple of float
+        Of each beam, in percent, where the ROI has its own; else empty.
+    """
+
+    name: str
+    zs: tuple[float, ...]
+    scanfields: tuple[Scanfield, ...]
+    discrete: bool = False
+    enabled: bool = True
+    powers: tuple[float, ...] = ()
+
+    def at(self, z: float) -> Scanfield | None:
+        """Shape of the ROI at a depth; None where it is not scanned.
+
+        The rules are ScanImage's own (section 7.1 of the format reference).
+
+        Raises
+        ------
+        LayoutError
+            If two scanfields are at this depth, or a disabled one would be needed.
+        """
+        enabled = [(at, field) for at, field in zip(self.zs, self.scanfields, strict=True) if field.enabled]
+        if not self.enabled or not enabled:
+            return None
+        here = [field for at, field in enabled if abs(at - z) < z_tolerance(z)]
+        if len(here) > 1:
+            raise LayoutError(
+                f"ROI {self.name!r} has {len(here)} scanfields at z = {z:g}: which is recorded where is not "
+                "known; raw=True reads the pages as they lie"
+            )
+        if here:
+            return here[0]
+        if self.discrete:
+            return None
+        depths = [at for at, _ in enabled]
+        if max(depths) - min(depths) < z_tolerance(depths[0]):
+            return enabled[0][1]
+        if not min(self.zs) < z < max(self.zs):
+            return None
+        if not min(depths) < z < max(depths):
+            raise LayoutError(
+                f"ROI {self.name!r} at z = {z:g} would be shaped by a scanfield that is disabled; "
+                "raw=True reads the pages as they lie"
+            )
+        above = min((pair for pair in enabled if pair[0] > z), key=lambda pair: pair[0])
+        below = max((pair for pair in enabled if pair[0] < z), key=lambda pair: pair[0])
+        return _between(below[1], above[1], (z - below[0]) / (above[0] - below[0]))
+
+
+def _between(a: Scanfield, b: Scanfield, part: float) -> Scanfield:
+    """Shape between two scanfields: linear, the angle the short way round, pixels rounded to even."""
+
+    def line(first: float, second: float) -> float:
+        return first + (second - first) * part
+
+    def even(first: int, second: int) -> int:
+        return 2 * math.floor(line(first, second) / 2 + 0.5)  # MATLAB rounds halves up
+
+    turn = (b.rotation - a.rotation + 180) % 360 - 180
+    return Scanfield(
+        y=line(a.y, b.y),
+        x=line(a.x, b.x),
+        height_in_degrees=line(a.height_in_degrees, b.height_in_degrees),
+        width_in_degrees=line(a.width_in_degrees, b.width_in_degrees),
+        rotation=a.rotation + turn * part,
+        height=even(a.height, b.height),
+        width=even(a.width, b.width),
+    )
+
+
+def parse_rois(group: Any) -> tuple[Roi, ...]:
+    """Read the ROIs of an `imagingRoiGroup`.
+
+    Parameters
+    ----------
+    group : dict or None
+        As `header.parse_json` gives it; lists of one element may have collapsed.
+
+    Raises
+    ------
+    HeaderError
+        If a ROI is not described as ScanImage does.
+    """
+    if not isinstance(group, dict):
+        return ()
+    rois = [roi for roi in listed(group.get("rois")) if isinstance(roi, dict)]
+    try:
+        return tuple(_parse_roi(roi, number) for number, roi in enumerate(rois))
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
+        raise HeaderError(f"the ROI group is not described as ScanImage does: {error!r}") from None
+
+
+def _parse_roi(roi: dict[str, Any], number: int) -> Roi:
+    scanfields = tuple(_parse_scanfield(field) for field in listed(roi["scanfields"]))
+    zs = tuple(float(z) for z in listed(roi["zs"]))
+    if len(zs) != len(scanfields):
+        raise ValueError(f"ROI {number} has {len(zs)} depths and {len(scanfields)} scanfields")
+    order = sorted(range(len(zs)), key=lambda i: zs[i])
+    return Roi(
+        name=str(roi.get("name") or f"ROI {number + 1}"),
+        zs=tuple(zs[i] for i in order),
+        scanfields=tuple(scanfields[i] for i in order),
+        discrete=bool(roi.get("discretePlaneMode", 0)),
+        enabled=bool(roi.get("enable", 1)),
+        powers=tuple(float(power) for power in listed(roi.get("powers"))),
+    )
+
+
+def _parse_scanfield(field: dict[str, Any]) -> Scanfield:
+    width, height = (int(n) for n in listed(field.get("pixelResolutionXY", field.get("pixelResolution"))))
+    x, y = (float(n) for n in listed(field["centerXY"]))
+    width_in_degrees, height_in_degrees = (float(n) for n in listed(field["sizeXY"]))
+    if not (0 < width <= 0xFFFF and 0 < height <= 0xFFFF):
+        raise ValueError(f"a scanfield of {height} x {width} pixels")
+    return Scanfield(
+        y=y,
+        x=x,
+        height_in_degrees=height_in_degrees,
+        width_in_degrees=width_in_degrees,
+        rotation=float(field.get("rotationDegrees", field.get("degrees")) or 0),
+        height=height,
+        width=width,
+        enabled=bool(field.get("enable", 1)),
+    )
