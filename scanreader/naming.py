@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
@@ -20,13 +19,13 @@ from scanreader.scanimage.header import Block, Header
 from scanreader.tiff.descriptions import read_tag
 from scanreader.tiff.ifd import DESCRIPTION, NoPageError
 from scanreader.tiff.index import index_file
-from scanreader.tiff.runs import FileIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from concurrent.futures import Future
 
     from scanreader.paths import Place
+    from scanreader.tiff.runs import FileIndex
 
 OPENERS = 16  # files behind URLs that are opened at once
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
@@ -256,6 +255,13 @@ def _confirm_order(files: Sequence[File]) -> None:
 
 
 def check_forms(files: Sequence[File]) -> None:
+    """See that the pages of all files have one size and dtype.
+
+    Raises
+    ------
+    LayoutError
+        If they have not.
+    """
     form = files[0].tiff.form
     for file in files:
         if file.tiff.form[:2] != form[:2] or file.tiff.form.dtype[1:] != form.dtype[1:]:

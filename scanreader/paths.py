@@ -109,6 +109,13 @@ def _glob(pattern: str) -> list[Path]:
 
 
 def refuse_twice(paths: Sequence[Place]) -> None:
+    """See that no file was named twice, by whatever path.
+
+    Raises
+    ------
+    PathnameError
+        If one was.
+    """
     seen: dict[Place, Place] = {}
     for path in paths:
         real = path.resolve()

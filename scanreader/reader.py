@@ -287,7 +287,7 @@ def _check_joinable(files: Sequence[File], kins: Sequence[Any], opened: Opened, 
         rois = [one.rois if opened.is_multi_roi else () for one in (other, opened)]
         pairs: dict[str, tuple[Any, Any]] = {
             "order of pages": (other.stack[:-1], opened.stack[:-1]),  # but for the volumes asked for
-            "channels": tuple([channel.number for channel in one.channels] for one in (other, opened)),
+            "channels": ([c.number for c in other.channels], [c.number for c in opened.channels]),
             "ROIs": (rois[0], rois[1]),
             "pieces of the page": ([f.pieces for f in other.fields], [f.pieces for f in opened.fields]),
         }

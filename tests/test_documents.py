@@ -284,4 +284,4 @@ def test_every_name_of_the_ancestors_is_there(tmp_path: Path, release: str) -> N
         assert str(path.name) in repr(scan)
         assert "\n" not in repr(scan) + repr(scan.fields[0])
     with pytest.raises(AttributeError):
-        scan.dtype = np.dtype("int8")
+        scan.dtype = np.dtype("int8")  # type: ignore[misc]

@@ -285,7 +285,7 @@ def test_it_is_realigned_once(tmp_path: Path) -> None:
     with pytest.raises(ScanKeyError, match="realigned before"):
         realigned(view, 1)
     with pytest.raises(AttributeError):
-        view.dtype = np.dtype("int8")
+        view.dtype = np.dtype("int8")  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import numpy as np
 
 from scanreader.cli.printing import busy, print_facts, print_rows, print_table
 from scanreader.cli.sources import Csv, JsonRows, Raw, Sources, num_pages, opened
-from scanreader.recording.frames import FRAME_TABLE
+from scanreader.scanimage.descriptions import FRAME_TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

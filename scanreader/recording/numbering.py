@@ -62,9 +62,11 @@ class Numbering:
 
     @property
     def known(self) -> bool:
+        """Whether one of the first frames says its number."""
         return self._first_known
 
     def at(self, page: int) -> int | None:
+        """Number of the frame that a page belongs to; None where it says none."""
         numbers = self._numbers_of(page)
         return numbers.frame if self.runs_on else numbers.in_acquisition
 

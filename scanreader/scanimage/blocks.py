@@ -12,10 +12,11 @@ from scanreader.tiff.descriptions import read_tag
 from scanreader.tiff.ifd import ARTIST, DESCRIPTION, SOFTWARE
 from scanreader.tiff.index import index_file
 from scanreader.tiff.reopening import reopen
-from scanreader.tiff.runs import FileIndex
 
 if TYPE_CHECKING:
     import os
+
+    from scanreader.tiff.runs import FileIndex
 
 KNOWN_BLOCKS = (3, 4)
 _HEAD = BLOCK_START + 16

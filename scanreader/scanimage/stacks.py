@@ -307,7 +307,7 @@ class LegacyOrder(Order):
         return saved
 
     @classmethod
-    def _is_resonant(cls, header: Header) -> bool:  # noqa: ARG003 - whatever the header says
+    def _is_resonant(cls, header: Header) -> bool:
         """3.x scanned with galvos."""
         return False
 

@@ -131,7 +131,12 @@ def _checked(percentiles: Any) -> tuple[float, float]:
 
 
 def plot(
-    scan: BaseScan, fields: Any, channels: Any, frames: Any, max_frames: int | None, percentiles: tuple[float, float]
+    scan: BaseScan,
+    fields: Any = None,
+    channels: Any = slice(None),
+    frames: Any = slice(None),
+    max_frames: int | None = None,
+    percentiles: tuple[float, float] = (1, 99.5),
 ) -> Picture:
     """Draw the fields; see `Scan.plot`."""
     contrast = _checked(percentiles)

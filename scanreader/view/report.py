@@ -22,8 +22,10 @@ from scanreader.recording.frames import read_events
 from scanreader.version import __version__
 from scanreader.view.frame_facts import events, intervals, logged_frames
 from scanreader.view.html import facts, recording
+from scanreader.view.layout_plot import plot_layout
 from scanreader.view.meanings import MEANING
 from scanreader.view.pixel_facts import activity, histograms, line_offsets, look, quality, quality_notes, sampled
+from scanreader.view.plots import plot
 from scanreader.view.words import counted, duration, folder, size, span
 
 if TYPE_CHECKING:
@@ -202,9 +204,9 @@ def _facts(scan: BaseScan) -> dict[str, str]:
 
 def _pictures(scan: BaseScan) -> list[Drawn]:
     """The pictures of the fields, and the map of them where there are several."""
-    drawn = [_png("Fields", scan.plot())]
+    drawn = [_png("Fields", plot(scan))]
     if scan.num_fields > 1 or scan.is_multiROI:
-        drawn.append(_png("Where they lie", scan.plot_layout()))
+        drawn.append(_png("Where they lie", plot_layout(scan)))
     return drawn
 
 
