@@ -17,8 +17,8 @@ import pytest
 from common import MESOSCOPE, VOLUME, expected, read_warned
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_property import assert_keys_pick
-from test_property import recordings as any_recordings
+from strategies import assert_keys_pick
+from strategies import recordings as any_recordings
 
 from scanreader import (
     DtypeError,

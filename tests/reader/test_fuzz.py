@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent / "fuzz"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "fuzz"))
 from exercise import exercise, seeds
 
-FOUND = sorted((Path(__file__).parent / "fuzz" / "found").glob("*.tif"))
+FOUND = sorted((Path(__file__).parents[1] / "fuzz" / "found").glob("*.tif"))
 NUMBERS = (0, 1, 2, 8, 255, 65535, 65536, 2**31 - 1, 2**31, 2**32 - 1, 2**40, 2**63, 2**64 - 1)
 WORDS = (b"Inf", b"NaN", b"-1", b"0", b"1e30", b"[", b"{", b"'", b"true", b"[]", b"[1 2 3]", b"null", b'"', b"9" * 20)
 

@@ -473,13 +473,13 @@ def run_look(folder: Path, jobs: dict[str, Job]) -> None:
         if shutil.which("xvfb-run") is None:
             pytest.skip("there is no display, and no xvfb-run to make one")
         command, environment["QT_QPA_PLATFORM"] = ["xvfb-run", "-a", "-s", "-screen 0 1280x1024x24"], "xcb"
-    here = Path(__file__).parent
+    here = Path(__file__).parent  # with the modules that it imports above it
     done = subprocess.run(
         [*command, sys.executable, "-c", f"import test_napari; test_napari.look({str(folder)!r})"],
         capture_output=True,
         text=True,
         check=False,
-        env=environment | {"PYTHONPATH": os.pathsep.join([str(here.parent), str(here), *sys.path])},
+        env=environment | {"PYTHONPATH": os.pathsep.join([*map(str, (here.parents[1], here.parent, here)), *sys.path])},
     )
     if "the window is open" not in done.stdout:
         pytest.skip(f"Qt opens no window here: {' '.join(done.stderr.split())[:500]}")

@@ -26,7 +26,7 @@ from scanreader.cli.commands import COMMANDS, app
 from scanreader.simulate import DEMO, RELEASES, Recording, roi, scanfield
 from scanreader.tiff.pages import Pages
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SAY_FACTS = ("info", "fields", "metadata", "frames", "events", "check")
 MANY = 300
 LONG = Recording(stem="long", frames_per_slice=MANY, channels=(1, 2))

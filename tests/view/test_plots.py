@@ -37,7 +37,7 @@ from scanreader.view.canvas import shrunk
 from scanreader.view.drawing import numbers, round_length
 from scanreader.view.sheet import ACROSS, Item, Sheet, arrange
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PLANAR = Recording(frames_per_slice=9, height=20, width=30, channels=(1, 3))
 TURNED = Recording(
     frames_per_slice=3,
