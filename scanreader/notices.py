@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
 _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
-BETWEEN = ("scanreader", "functools", "contextlib", "concurrent", "threading")
-"""Packages whose lines stand between the user's own and what was noticed."""
+PACKAGE = "scanreader"
 
 
 def notify(notes: Iterable[str]) -> None:
@@ -51,9 +50,14 @@ def listening(listener: Listener) -> Iterator[None]:
 
 
 def _users_level() -> int:
-    """How many lines up the stack, from the caller of this function, the user's own code is."""
+    """How far up the stack, from the caller of this function, stands the line that called scanreader first.
+
+    Other libraries may stand between: they are given what reads when they ask for it.
+    """
     frame = inspect.currentframe()
-    level = 0
-    while frame is not None and str(frame.f_globals.get("__name__")).partition(".")[0] in BETWEEN:
+    level = here = 0
+    while frame is not None:
+        if str(frame.f_globals.get("__name__")).partition(".")[0] == PACKAGE:
+            here = level
         frame, level = frame.f_back, level + 1
-    return level
+    return here + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -110,6 +111,7 @@ class Request(NamedTuple):
     """What `read_scan` was asked for."""
 
     pathnames: Any
+    """None for a list of the very files that are here."""
     dtype: DTypeLike | None
     join_contiguous: bool
     siblings: bool
@@ -144,7 +146,10 @@ class Reopen:
 
     def __call__(self, opened: Opened) -> Opened:
         """Open the recording as it is by now."""
-        return open_recording(self.request, self, opened)[1]
+        request = self.request
+        if request.pathnames is None:
+            request = request._replace(pathnames=[file.path for file in opened.pages.files])
+        return open_recording(request, self, opened)[1]
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Reopen, (self.request, self.kins)
@@ -215,11 +220,10 @@ def open_recording(
 
 
 def _with_own_paths(request: Request, files: Sequence[File]) -> Request:
-    """Give a request that holds the very strings that the files have: they are pickled once."""
-    paths = {file.tiff.path: file.tiff.path for file in files}
-    if isinstance(request.pathnames, list):
-        return request._replace(pathnames=[paths.get(name, name) for name in request.pathnames])
-    return request._replace(pathnames=paths.get(request.pathnames, request.pathnames))
+    """Give a request that does not repeat the paths that the files have: it is pickled with them."""
+    if isinstance(request.pathnames, list) and request.pathnames == [file.tiff.path for file in files]:
+        return request._replace(pathnames=None)
+    return request
 
 
 def _scan_class(file: File, header: Header, findings: list[Finding], *, raw: bool) -> type[Scan]:

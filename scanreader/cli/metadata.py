@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from scanreader.cli.printing import as_json, on_terminal, print_json
-from scanreader.cli.sources import Json, opened
+from scanreader.cli.sources import Json, header_of
 from scanreader.cli.telling import is_coloured, printable
-from scanreader.errors import HeaderError, ScanKeyError, UnknownSettingError
+from scanreader.errors import ScanKeyError, UnknownSettingError
 
 if TYPE_CHECKING:
     from scanreader.scanimage.header import Header
@@ -46,10 +46,7 @@ def metadata(words: Words, *, json: Json = False, grep: Grep = "") -> None:
     Example: scanreader metadata my_scan_00001.tif --grep 'zoom|power'
     """
     sources, key = split(words)
-    scan = opened(sources, raw=True, tell=False)
-    if not scan.header:
-        raise HeaderError(f"{Path(scan.filenames[0]).name} has no header of ScanImage's: another program wrote it")
-    header = scan.settings
+    header = header_of(sources)
     names = list(header)
     if key:
         if key in header:
@@ -128,8 +125,7 @@ def matching(header: Header, names: list[str], pattern: str) -> list[str]:
 
 def text_of(header: Header, name: str) -> str:
     """A setting's value as it stands in the header."""
-    value = header.raw[name]
-    return value if isinstance(value, str) and not header.is_json else as_json(value)
+    return as_json(header[name]) if header.is_json else str(header.raw[name])
 
 
 def print_value(value: Any, *, json: bool) -> None:

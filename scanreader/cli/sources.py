@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scanreader.errors import PathnameError, ScanIndexError
+from scanreader.errors import HeaderError, PathnameError, ScanIndexError
+from scanreader.naming import find_files
 from scanreader.notices import listening, notify
+from scanreader.paths import absolute
 from scanreader.reader import read_scan
+from scanreader.scanimage.header import Header
 
 if TYPE_CHECKING:
     from scanreader.scans import Scan
@@ -44,13 +47,34 @@ def opened(sources: list[str], *, join: bool = False, tell: bool = True, **optio
     findings: list[str] = []
     with listening(findings.append):  # they are told one by one
         scan = read_scan(sources[0] if len(sources) == 1 else sources, join_contiguous=join, **options)
-    firsts = {part.recording: part.name for part in reversed(scan.opened.parts)}
-    if len(firsts) > 1:
-        names = ", ".join(firsts[i] for i in sorted(firsts))
-        raise PathnameError(f"{len(firsts)} recordings were named, not one: those that begin with {names}")
+    _refuse_several({part.recording: part.name for part in reversed(scan.opened.parts)})
     if tell:
         notify([finding.sentence for finding in scan.findings])
     return scan
+
+
+def _refuse_several(firsts: dict[Any, str]) -> None:
+    """See that one recording was named, by the first file of each."""
+    if len(firsts) > 1:
+        names = ", ".join(reversed(firsts.values()))
+        raise PathnameError(f"{len(firsts)} recordings were named, not one: those that begin with {names}")
+
+
+def header_of(sources: list[str]) -> Header:
+    """Read a recording's header, also where its pages are refused.
+
+    Raises
+    ------
+    PathnameError
+        If it is not one recording.
+    HeaderError
+        If ScanImage did not write it.
+    """
+    files = find_files(absolute(sources[0] if len(sources) == 1 else sources), [], siblings=False)
+    _refuse_several({file.kin: file.path.name for file in reversed(files)})
+    if files[0].block is None:
+        raise HeaderError(f"{files[0].path.name} has no header of ScanImage's: another program wrote it")
+    return Header(files[0].block.text)
 
 
 def num_pages(scan: Scan) -> int:

@@ -62,8 +62,10 @@ def join_contiguous(fields: Iterable[Field], trim: Trim = UNTRIMMED) -> list[Fie
     lost its edges before: what touched is still joined, and the lost edges leave no gap.
     """
     joined: list[Field] = []
-    for _, group in itertools.groupby(fields, key=lambda field: field.slice_id):
-        whole = list(group)
+    slices: dict[int, list[Field]] = {}
+    for field in fields:
+        slices.setdefault(field.slice_id, []).append(field)
+    for whole in slices.values():
         joined.extend(_join_slice(whole, [trimmed(field, trim) for field in whole] if any(trim) else whole, trim))
     return joined
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -54,6 +54,9 @@ class Layout:
 
     counts: Counts
     stretches: tuple[Stretch, ...]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Layout, (self.counts, self.stretches)
 
     @cached_property
     def num_volumes(self) -> int:

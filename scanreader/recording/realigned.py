@@ -98,11 +98,17 @@ def realign(opened: Opened, offsets: Any, fill_value: float) -> Opened:
     elif not np.iinfo(opened.dtype).min <= fill_value <= np.iinfo(opened.dtype).max or fill_value != int(fill_value):
         raise DtypeError(f"{opened.dtype.name} pixels cannot be {fill_value!r}: give another fill_value")
     shape = (opened.layout.counts.slices, max(1, len(opened.rois)), opened.layout.counts.channels)
-    table = np.zeros(shape)
-    for field, row in zip(opened.fields, by_field, strict=True):
+    table = np.full(shape, np.nan)
+    for i, (field, row) in enumerate(zip(opened.fields, by_field, strict=True)):
         for channel, offset in zip(opened.channels, row.tolist(), strict=True):
+            before = table[field.slice_id, field.roi_ids, channel.place]
+            if (before[np.isfinite(before)] != offset).any():
+                raise ScanKeyError(
+                    f"field {i} shows pixels that another field shows, too: their offsets must be equal, not "
+                    f"{before[np.isfinite(before)][0]:g} and {offset:g}"
+                )
             table[field.slice_id, field.roi_ids, channel.place] = offset
-    return replace(opened, pixels=RealignedPixels(nested(table), fill_value))
+    return replace(opened, pixels=RealignedPixels(nested(np.nan_to_num(table)), fill_value))
 
 
 def checked_offsets(opened: Opened, offsets: npt.ArrayLike) -> FloatArray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -94,6 +93,8 @@ class Header(Mapping[str, Any]):
         group = name.removeprefix(self.prefix) + "."
         if any(known.startswith(group) for known in names):
             return f"{name!r} is a group: its settings begin with {name + '.'!r}"
+        import difflib  # noqa: PLC0415 - for names that are wrong alone
+
         near = difflib.get_close_matches(name.removeprefix(self.prefix), names[:5000], 1)
         return f"the header has no setting {name!r}" + (f"; did you mean {self.prefix + near[0]!r}?" if near else "")
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scanreader.tiff.crops import as_range, as_slice
+from scanreader.keys import as_range
+from scanreader.tiff.crops import as_slice
 from scanreader.tiff.templates import sound_pages
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scanreader.keys import as_range
 from scanreader.tiff.checking import (
     FEW_REMOTE,
     StrayPageError,
@@ -15,7 +16,7 @@ from scanreader.tiff.checking import (
     read_spans,
     view_strided,
 )
-from scanreader.tiff.crops import as_range, as_slice, take_crop
+from scanreader.tiff.crops import as_slice, take_crop
 from scanreader.tiff.templates import is_sound
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from scanreader.keys import IndexArray, shifted
+from scanreader.keys import IndexArray, as_range, shifted
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -42,17 +42,6 @@ def find_crop(rows: range | IndexArray, columns: range | IndexArray, form: Form)
     )
     thin = len(rows) * len(columns) * THIN < form.height * form.width
     return Crop(top, bottom - top, as_slice(shifted(rows, -top)), as_slice(columns), whole, thin)
-
-
-def as_range(indices: range | IndexArray) -> range | IndexArray:
-    """Return places as a range if they are evenly spaced, and up or down."""
-    if isinstance(indices, range):
-        return indices
-    first, last = int(indices[0]), int(indices[-1])
-    step = int(indices[1]) - first if len(indices) > 1 else 1
-    if step == 0 or (indices[1:] - indices[:-1] != step).any():
-        return indices
-    return range(first, last + (1 if step > 0 else -1), step)
 
 
 def as_slice(indices: range | IndexArray) -> slice | IndexArray:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from scanreader.errors import DamagedPageError, FileFormatError, ScanReaderError, UnreachableError
+from scanreader.keys import fixed
 from scanreader.tiff.checking import StrayPageError, check_pages, read_spans, sound_of_run
 from scanreader.tiff.copying import read_mapped, read_run
 from scanreader.tiff.crops import find_crop
@@ -76,7 +77,7 @@ class Pages:
     def starts(self) -> IndexArray:
         """Number of each file's first page, and at the end the number of all pages."""
         numbers = np.cumsum([0, *(file.num_pages for file in self.files)], dtype=np.int64)
-        return np.frombuffer(numbers.tobytes(), np.int64)  # it is handed out: over bytes, nobody can write to it
+        return fixed(numbers)  # it is handed out
 
     def __len__(self) -> int:
         return int(self.starts[-1])

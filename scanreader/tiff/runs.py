@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -48,6 +49,18 @@ class FileIndex:
     inode: int = 0
     stamp: tuple[int, int] = (0, 0)
     """Length and checksum of what stands beside the first IFD: tells growth from another recording."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Folder and name apart: the files of a recording share their folder, and it is pickled once."""
+        end = max(self.path.rfind("/"), self.path.rfind("\\")) + 1
+        folder, name = sys.intern(self.path[:end]), sys.intern(self.path[end:])
+        rest = (self.ending, self.damage, self.inode, self.stamp)
+        return file_index, (folder, name, self.size, self.mtime_ns, self.form, self.num_pages, self.runs, *rest)
+
+
+def file_index(folder: str, name: str, *facts: Any) -> FileIndex:
+    """Make an index of what is pickled of one."""
+    return FileIndex(folder + name, *facts)
 
 
 def group_pages(pages: IndexArray, firsts: Sequence[int] | IndexArray) -> Iterator[tuple[int, int, int]]:

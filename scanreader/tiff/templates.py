@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -56,6 +57,16 @@ class Template(NamedTuple):
     def flavour(self) -> Flavour:
         """What kind of TIFF the pages are of, as the code of an offset says."""
         return Flavour(self.word[0], big=self.word[2] == "8")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Packed, since a scan is pickled for every task of a cluster, and most of these bytes are 0 or 255."""
+        return unpack_template, (self.start, zlib.compress(self.data + self.mask, 1), *self[3:])
+
+
+def unpack_template(start: int, packed: bytes, *rest: Any) -> Template:
+    """Make a template of what is pickled of one."""
+    both = zlib.decompress(packed)
+    return _interned(Template(start, both[: len(both) // 2], both[len(both) // 2 :], *rest))
 
 
 def make_template(file: OpenFile, flavour: Flavour, ifd: Ifd, at: int, pixels: int) -> Template:

@@ -161,7 +161,8 @@ def test_ctrl_c_ends_with_130(volume: Path, command: str, monkeypatch: pytest.Mo
     def interrupt(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("scanreader.cli.sources.read_scan", interrupt)
+    for opens in ("read_scan", "find_files"):
+        monkeypatch.setattr(f"scanreader.cli.sources.{opens}", interrupt)
     done = run(command, volume)
     assert done.code == 130
     assert done.err.startswith("interrupted")

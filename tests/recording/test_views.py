@@ -1,0 +1,379 @@
+"""Views compose in any order: each chain of them gives what numpy gives, pickles, and goes through every export."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import pickle
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import tifffile
+from common import expected
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from strategies import assert_keys_pick
+
+from scanreader import LayoutError, Scan, ScanIndexError, ScanKeyError, ScanReaderError, phase, read_scan
+from scanreader.bridges.npy import to_npy
+from scanreader.simulate import Recording, roi, scanfield
+
+Array = npt.NDArray[Any]
+
+# Two ROIs that touch, one below the other, and one that is elsewhere, at two depths.
+TOUCHING = Recording(
+    mode="fast",
+    zs=(0.0, 40.0),
+    flyback=1,
+    volumes=6,
+    channels=(1, 3),
+    rois=(
+        roi(scanfield((0.0, -1.0), (3.0, 2.0), (12, 8)), name="above"),
+        roi(scanfield((0.0, 1.0), (3.0, 2.0), (12, 8)), name="below"),
+        roi(scanfield((6.0, 0.0), (3.0, 3.0), (12, 12)), name="elsewhere"),
+    ),
+)
+ROIS = 3
+
+
+@dataclass(frozen=True)
+class Model:
+    """What a chain of views should give, worked out with numpy: ROIs, which fields they make, and what is picked."""
+
+    whole: tuple[Array, ...]
+    """Each ROI of each slice, as the dumb reader sees it."""
+    fields: tuple[tuple[int, ...], ...]
+    """The ROIs of each field, from above to below; their numbers are places in `whole`."""
+    channels: tuple[int, ...]
+    frames: tuple[int, ...]
+    trim: tuple[int, int, int, int] = (0, 0, 0, 0)
+    joined: bool = False
+    offsets: dict[tuple[int, int], float] = field(default_factory=dict)
+    """Of a ROI and channel."""
+
+    def array(self, i: int) -> Array:
+        """Pixels of a field, of shape (y, x, channels, frames)."""
+        return np.concatenate([self._roi(which) for which in self.fields[i]])
+
+    def _roi(self, which: int) -> Array:
+        moved = self.whole[which].copy()
+        for channel in range(moved.shape[2]):
+            moved[1::2, :, channel] = shifted(moved[1::2, :, channel], self.offsets.get((which, channel), 0.0))
+        top, bottom, left, right = self.trim
+        height, width = moved.shape[:2]
+        picked: Array = moved[top : height - bottom, left : width - right][:, :, list(self.channels)]
+        return picked[..., list(self.frames)]
+
+    @property
+    def arrays(self) -> list[Array]:
+        return [self.array(i) for i in range(len(self.fields))]
+
+
+def shifted(lines: Array, offset: float) -> Array:
+    """Lines of shape (rows, columns, frames) whose column x is that at x + offset; 0 beyond the ends."""
+    at = np.arange(lines.shape[1]) + offset
+    low, part = np.floor(at).astype(int), offset % 1
+    high = low + (part > 0)
+    inside = (low >= 0) & (high < lines.shape[1])
+    moved = np.zeros_like(lines)
+    moved[:, inside] = np.rint(lines[:, low[inside]] * (1 - part) + lines[:, high[inside]] * part)
+    return moved
+
+
+def join(fields: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
+    """Join the ROI above with the one below it, the first pair first, slice by slice."""
+    slices: dict[int, list[tuple[int, ...]]] = {}
+    for one in fields:
+        slices.setdefault(one[0] // ROIS, []).append(one)
+    for slice_id, found in slices.items():
+        above, below = (slice_id * ROIS,), (slice_id * ROIS + 1,)
+        while above in found and below in found:
+            first = min(found.index(above), found.index(below))
+            found.remove(above)
+            found.remove(below)
+            found.insert(first, above + below)
+    return tuple(one for found in slices.values() for one in found)
+
+
+Step = Callable[[Scan, Model], tuple[Scan, Model]]
+
+
+def trim(top: int, bottom: int, left: int, right: int) -> Step:
+    def step(scan: Scan, model: Model) -> tuple[Scan, Model]:
+        whole = tuple(np.add(model.trim, (top, bottom, left, right)).tolist())
+        viewed = scan.trimmed(top=top, bottom=bottom, left=left, right=right)
+        return viewed, replace(model, trim=whole)
+
+    return step
+
+
+def join_touching(scan: Scan, model: Model) -> tuple[Scan, Model]:
+    apart = tuple((which,) for one in model.fields for which in one)
+    return scan.join_contiguous(), replace(model, joined=True, fields=join(apart))
+
+
+def select(fields: Any, channels: Any, frames: Any) -> Step:
+    def step(scan: Scan, model: Model) -> tuple[Scan, Model]:
+        viewed = scan.select(fields=fields, channels=channels, frames=frames)
+        of = [
+            np.arange(len(places))[key]
+            for places, key in zip(
+                (model.fields, model.channels, model.frames), (fields, channels, frames), strict=True
+            )
+        ]
+        picked = replace(
+            model,
+            fields=tuple(model.fields[i] for i in of[0]),
+            channels=tuple(model.channels[i] for i in of[1]),
+            frames=tuple(model.frames[i] for i in of[2]),
+        )
+        return viewed, picked
+
+    return step
+
+
+def realign(seed: int, whole: bool) -> Step:
+    def step(scan: Scan, model: Model) -> tuple[Scan, Model]:
+        draw = np.random.default_rng(seed)
+        by_roi = draw.integers(-3, 4, (len(model.whole), 2)) / (1 if whole else 4)
+        by_roi[1::ROIS] = by_roi[::ROIS]  # what may be joined has one offset
+        wanted = np.array([[by_roi[one[0], channel] for channel in model.channels] for one in model.fields])
+        viewed = phase.realigned(scan, wanted)
+        offsets = {
+            (which, channel): float(by_roi[one[0], channel])
+            for one in model.fields
+            for which in one
+            for channel in model.channels
+        }
+        return viewed, replace(model, offsets=offsets)
+
+    return step
+
+
+@st.composite
+def steps(draw: st.DrawFn) -> Step:
+    kind = draw(st.sampled_from(["trim", "join", "select", "realign"]))
+    if kind == "trim":
+        return trim(*(draw(st.integers(0, 2)) for _ in range(4)))
+    if kind == "join":
+        return join_touching
+    if kind == "select":
+        keys = [
+            draw(
+                st.just(slice(None)) | st.slices(size) | st.lists(st.integers(-size, size - 1), min_size=1, max_size=4)
+            )
+            for size in (2, 1, 3)  # what is there in any chain but the longest
+        ]
+        return select(*keys)
+    return realign(draw(st.integers(0, 99)), draw(st.booleans()))
+
+
+def start(folder: str | Path) -> tuple[Scan, Model]:
+    paths = TOUCHING.write(folder)
+    whole = tuple(expected(TOUCHING, paths))
+    fields = tuple((i,) for i in range(len(whole)))
+    return read_scan(folder), Model(whole, fields, (0, 1), tuple(range(TOUCHING.volumes)))
+
+
+def chains(folder: str | Path, chain: list[Step]) -> tuple[Scan, Model]:
+    """Take views one after the other; those that are refused are left out, and the scan is as it was."""
+    scan, model = start(folder)
+    for step in chain:
+        with contextlib.suppress(ScanIndexError, ScanKeyError):  # no other error is expected
+            scan, model = step(scan, model)
+    return scan, model
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(steps(), max_size=6), st.data())
+def test_any_chain_of_views_is_what_numpy_gives(chain: list[Step], data: st.DataObject) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        scan, model = chains(folder, chain)
+        arrays = model.arrays
+        assert (scan.num_channels, scan.num_frames) == arrays[0].shape[2:]
+        assert len(scan) == len(arrays)
+        for i, array in enumerate(arrays):
+            np.testing.assert_array_equal(scan[i], array)
+            assert (scan.fields[i].height, scan.fields[i].width) == array.shape[:2]
+        assert_keys_pick(data, scan, arrays, np.dtype(TOUCHING.dtype))
+        again = pickle.loads(pickle.dumps(scan))
+        assert (type(again), again.token, again.fields) == (type(scan), scan.token, scan.fields)
+        np.testing.assert_array_equal(again[-1], arrays[-1])
+        times = read_scan(folder).timestamps
+        for i, one in enumerate(scan.fields):
+            np.testing.assert_array_equal(scan.field_timestamps(i), times[one.slice_id][list(model.frames)])
+
+
+CHAINS: dict[str, list[Step]] = {
+    "as it is": [],
+    "trimmed": [trim(1, 0, 2, 1)],
+    "selected": [select([3, 0], [1], slice(4, 0, -1))],
+    "joined": [join_touching],
+    "realigned": [realign(1, whole=True)],
+    "realigned by fractions": [realign(2, whole=False)],
+    "trimmed, joined, selected": [trim(0, 1, 1, 0), join_touching, select([2, 0], slice(None), [0, 3, 1])],
+    "selected, realigned, trimmed": [
+        select([0, 1, 5], [1, 0], slice(1, None)),
+        realign(3, whole=True),
+        trim(1, 1, 1, 1),
+    ],
+    "joined, realigned, trimmed, selected": [
+        join_touching,
+        realign(4, whole=False),
+        trim(0, 0, 2, 0),
+        select([0], [0], [5]),
+    ],
+    "realigned, selected, joined": [realign(5, whole=True), select([1, 0], [0], slice(None, None, 2)), join_touching],
+    "one frame, often": [select(slice(None), slice(None), [2, 2, 2])],
+}
+
+
+@pytest.fixture(params=CHAINS)
+def viewed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Scan, list[Array]]]:
+    scan, model = chains(tmp_path / "rec", CHAINS[request.param])
+    with scan:
+        yield scan, model.arrays
+
+
+def written(viewed: tuple[Scan, list[Array]], tmp_path: Path) -> Iterator[tuple[Scan, Array, Path]]:
+    """Each field by itself, so that every format takes it, with where to write it."""
+    scan, arrays = viewed
+    for i, array in enumerate(arrays):
+        yield scan.select(fields=[i]), array, tmp_path / f"field{i}"
+
+
+def test_numpy(viewed: tuple[Scan, list[Array]], tmp_path: Path) -> None:
+    for one, array, path in written(viewed, tmp_path):
+        to_npy(one, path.with_suffix(".npy"))
+        np.testing.assert_array_equal(np.load(path.with_suffix(".npy"))[0], array)
+
+
+def test_dask(viewed: tuple[Scan, list[Array]]) -> None:
+    pytest.importorskip("dask.array")
+    for i, array in enumerate(viewed[1]):
+        np.testing.assert_array_equal(viewed[0].to_dask(i).compute(scheduler="synchronous"), array)
+
+
+def test_xarray(viewed: tuple[Scan, list[Array]], tmp_path: Path) -> None:
+    pytest.importorskip("xarray")
+    for one, array, _ in written(viewed, tmp_path):
+        data = one.to_xarray()
+        np.testing.assert_array_equal(data["data"].values[0], array)
+        np.testing.assert_array_equal(data["time"], one.field_timestamps(0))
+        assert data["channel"].values.tolist() == one.channel_names
+
+
+def test_zarr_without_a_copy(viewed: tuple[Scan, list[Array]]) -> None:
+    zarr = pytest.importorskip("zarr")
+    group = zarr.open_group(viewed[0].to_zarr_store(), mode="r")
+    for i, array in enumerate(viewed[1]):
+        np.testing.assert_array_equal(group[f"field_{i}"][:], array.transpose(3, 2, 0, 1))
+
+
+def test_references(viewed: tuple[Scan, list[Array]], tmp_path: Path) -> None:
+    """They serve what stands in the files, or say why they cannot."""
+    for one, array, path in written(viewed, tmp_path):
+        changed, pieces = one.opened.pixels.change, len(one.fields[0].pieces)
+        if changed or pieces > 1:
+            with pytest.raises(LayoutError, match="moved" if changed else "stand in 2 places"):
+                one.to_references(path)
+            continue
+        one.to_references(path)
+        references = json.loads(path.read_text("utf-8"))["refs"]
+        rows = json.loads(references["field_0/.zarray"])["chunks"][2]
+        for t in range(array.shape[3]):
+            for c in range(array.shape[2]):
+                for row in range(0, array.shape[0], rows):
+                    url, at, size = references[f"field_0/{t}.{c}.{row // rows}.0"]
+                    bytes_there = Path(url.removeprefix("file://")).read_bytes()[at : at + size]
+                    pixels = np.frombuffer(bytes_there, array.dtype).reshape(rows, -1)
+                    np.testing.assert_array_equal(pixels, array[row : row + rows, :, c, t])
+
+
+def test_ome_tiff(viewed: tuple[Scan, list[Array]], tmp_path: Path) -> None:
+    for one, array, path in written(viewed, tmp_path):
+        one.to_ome_tiff(path.with_suffix(".ome.tif"))
+        with tifffile.TiffFile(path.with_suffix(".ome.tif")) as tif:
+            pages = np.stack([page.asarray() for page in tif.pages])
+        pages = pages.reshape(array.shape[3], array.shape[2], *array.shape[:2])
+        np.testing.assert_array_equal(pages, array.transpose(3, 2, 0, 1))
+
+
+def test_ome_zarr(viewed: tuple[Scan, list[Array]], tmp_path: Path) -> None:
+    zarr = pytest.importorskip("zarr")
+    for one, array, path in written(viewed, tmp_path):
+        one.to_ome_zarr(path.with_suffix(".zarr"))
+        image = zarr.open_group(path.with_suffix(".zarr"), mode="r")["0"][:]
+        np.testing.assert_array_equal(image[:, :, 0], array.transpose(3, 2, 0, 1))
+
+
+UNEVEN = pytest.mark.filterwarnings("ignore::scanreader.ScanReaderWarning")
+"""Frames that were chosen may not be even, of which some exports warn."""
+
+
+@UNEVEN
+def test_suite2p(viewed: tuple[Scan, list[Array]], tmp_path: Path) -> None:
+    for one, array, path in written(viewed, tmp_path):
+        one.to_suite2p(path)
+        plane = path / "suite2p" / "plane0"
+        for c, name in enumerate(["data.bin", "data_chan2.bin"][: array.shape[2]]):
+            movie = np.fromfile(plane / name, np.int16).reshape(array.shape[3], *array.shape[:2])
+            np.testing.assert_array_equal(movie, array[:, :, c].transpose(2, 0, 1))
+
+
+def test_napari(viewed: tuple[Scan, list[Array]], tmp_path: Path) -> None:
+    for one, array, _ in written(viewed, tmp_path):
+        for c, (movie, _, _) in enumerate(one.to_napari_layers()):
+            np.testing.assert_array_equal(
+                np.asarray(movie).reshape(array.shape[3], *array.shape[:2]), array[:, :, c].transpose(2, 0, 1)
+            )
+
+
+@UNEVEN
+@pytest.mark.ecosystem
+def test_nwb(viewed: tuple[Scan, list[Array]], tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    for one, array, path in written(viewed, tmp_path):
+        one.to_nwb(path.with_suffix(".nwb"), timezone="UTC")
+        with h5py.File(path.with_suffix(".nwb")) as file:
+            for c in range(array.shape[2]):
+                series = file[f"acquisition/TwoPhotonSeriesField0Channel{c}/data"][:]
+                np.testing.assert_array_equal(series, array[:, :, c].transpose(2, 1, 0))
+
+
+def test_a_choice_of_frames_does_not_grow(tmp_path: Path) -> None:
+    TOUCHING.write(tmp_path)
+    scan = read_scan(tmp_path)
+    for chosen in (scan.select(frames=[0, 1]), scan.select(frames=slice(0, 2)).trimmed(left=1)):
+        for grow in (chosen.refresh, chosen.follow):
+            with pytest.raises(LayoutError, match="a choice of frames does not grow"):
+                grow()
+    fields = scan.select(fields=[4, 0], channels=[1]).trimmed(top=1)
+    assert np.array_equal(fields.refresh()[0], scan[4, 1:, :, [1]])
+
+
+def test_pixels_that_two_fields_show_have_one_offset(tmp_path: Path) -> None:
+    TOUCHING.write(tmp_path)
+    twice = read_scan(tmp_path).select(fields=[0, 0], channels=[0])
+    assert np.array_equal(phase.realigned(twice, [[1], [1]])[0], phase.realigned(twice, 1)[1])
+    with pytest.raises(ScanKeyError, match="another field shows"):
+        phase.realigned(twice, [[1], [2]])
+
+
+def test_each_view_closes_by_itself(tmp_path: Path) -> None:
+    TOUCHING.write(tmp_path)
+    scan = read_scan(tmp_path)
+    view = scan.trimmed(left=1)
+    view.close()
+    assert scan[0, 0, 0, 0, :].shape == (6,)
+    scan.select(fields=[0])
+    scan.close()
+    assert isinstance(scan.opened, type(view.opened))
+    with pytest.raises(ScanReaderError, match="closed"):
+        scan.trimmed(left=1)
