@@ -9,13 +9,15 @@ from typing import Any
 import griffe
 
 TYPES = {
-    "_number": "float",
-    "_count": "float",
-    "_flag": "bool",
-    "_text": "str",
-    "_numbers": "list[float]",
-    "_integers": "list[int]",
-    "_plain": "Any",
+    "number": "float",
+    "count": "float",
+    "flag": "bool",
+    "text": "str",
+    "number_list": "list[float]",
+    "integer_list": "list[int]",
+    "unchanged": "Any",
+    "inverse": "float",
+    "milliseconds": "float",
 }
 
 

@@ -12,6 +12,7 @@ from scanreader.errors import (
     DtypeError,
     FieldDimensionMismatch,
     FileFormatError,
+    Finding,
     HeaderError,
     LayoutError,
     MissingExtraError,
@@ -26,9 +27,14 @@ from scanreader.errors import (
     UnreachableError,
 )
 from scanreader.reader import read_scan
-from scanreader.recording.fields import Field
-from scanreader.releases import VERSIONS
+from scanreader.recording.fields import Field, Piece, Timing, Trim
+from scanreader.recording.layout import Counts, Layout, Stretch
+from scanreader.releases import VERSIONS, Release
+from scanreader.scanimage.descriptions import Event
+from scanreader.scanimage.rois import Roi, Scanfield
+from scanreader.scanimage.stacks import Stack
 from scanreader.scans import Scan
+from scanreader.tiff.pages import BytePlaces
 from scanreader.version import __version__
 
 ScanReaderException = ScanReaderError
@@ -36,17 +42,25 @@ ScanReaderException = ScanReaderError
 
 __all__ = [
     "VERSIONS",
+    "BytePlaces",
     "ChangedFileError",
     "ClosedScanError",
+    "Counts",
     "DamagedPageError",
     "DtypeError",
+    "Event",
     "Field",
     "FieldDimensionMismatch",
     "FileFormatError",
+    "Finding",
     "HeaderError",
+    "Layout",
     "LayoutError",
     "MissingExtraError",
     "PathnameError",
+    "Piece",
+    "Release",
+    "Roi",
     "Scan",
     "ScanImageVersionError",
     "ScanIndexError",
@@ -54,7 +68,12 @@ __all__ = [
     "ScanReaderError",
     "ScanReaderException",
     "ScanReaderWarning",
+    "Scanfield",
+    "Stack",
+    "Stretch",
     "TargetExistsError",
+    "Timing",
+    "Trim",
     "UnknownSettingError",
     "UnreachableError",
     "__version__",

@@ -192,7 +192,12 @@ def open_recording(
     kins = tuple(dict.fromkeys(file.kin for file in files))
     parts = tuple(
         Part(
-            file.path.name, int(first), file.tiff.num_pages, kins.index(file.kin), file.name.acquisition, file.name.part
+            sys.intern(file.path.name),  # pickled once, with the path
+            int(first),
+            file.tiff.num_pages,
+            kins.index(file.kin),
+            file.name.acquisition,
+            file.name.part,
         )
         for file, first in zip(files, pages.starts.tolist(), strict=False)
     )
