@@ -24,6 +24,7 @@ NAMED: dict[str, Callable[[Path], object]] = {
     "numpy": lambda path: np.asarray(quiet(path)),
     "a view": lambda path: quiet(path).trimmed(left=1)[:],
     "canvas": lambda path: quiet(path).canvas(),
+    "an export by threads": lambda path: quiet(path).to_ome_zarr(path.with_suffix(".zarr")),
     "an export": lambda path: quiet(path).to_ome_tiff(path.with_suffix(".ome.tif")),
 }
 

@@ -9,6 +9,7 @@ import os
 import re
 import uuid
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,6 +24,7 @@ from scanreader.chunks import frames_at_a_time
 from scanreader.errors import DtypeError, ScanKeyError
 from scanreader.extras import needed
 from scanreader.files.urls import file_name
+from scanreader.notices import listening, notify
 from scanreader.version import __version__
 
 if TYPE_CHECKING:
@@ -199,12 +201,16 @@ def _on_threads(write: Callable[[Task], int], tasks: Sequence[Task], told: Progr
     """Write some shards at a time; those that were begun are ended when it is interrupted."""
     # Two at least, since a worker also waits for the disk. Each holds a shard: four are about 300 MiB.
     count = workers or max(2, min(4, os.cpu_count() or 1))
+    notes: list[str] = []
     with ThreadPoolExecutor(count, "scanreader") as pool:
         try:
-            for future in as_completed([pool.submit(write, task) for task in tasks]):
+            with listening(notes.append):  # in the threads, too: each task has a copy of this context
+                futures = [pool.submit(copy_context().run, write, task) for task in tasks]
+            for future in as_completed(futures):
                 told(future.result())
         finally:
             pool.shutdown(cancel_futures=True)
+    notify(notes)
 
 
 def _on_cluster(write: Callable[[Task], int], tasks: Sequence[Task], told: Progress, client: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -224,7 +223,9 @@ class BaseScan(Names, Times):
         channels = [channel.place for channel in opened.channels]
         facts = (files, opened.dtype.str, opened.stack, opened.pages.fill, opened.num_frames)
         how = (fields, channels, opened.frames, opened.pixels)
-        return hashlib.sha256(repr((facts, how)).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        from hashlib import sha256  # noqa: PLC0415 - it brings OpenSSL, which takes 3 ms
+
+        return sha256(repr((facts, how)).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
     def __dask_tokenize__(self) -> str:
         return self.token
@@ -249,7 +250,7 @@ class BaseScan(Names, Times):
         self._refuse_closed()
         opened = self._opened
         one, pages = opened.fields[from_start(field, self.num_fields, "field")], opened.pages
-        if opened.pixels != RECORDED:
+        if opened.pixels is not RECORDED:
             raise LayoutError(
                 f"the pixels of field {field} are {opened.pixels.change}: ask the scan that this was made of"
             )

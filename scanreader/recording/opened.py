@@ -101,7 +101,7 @@ NO_BLOCK = Block("", "", None)
 """Of a file that ScanImage did not write."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FrameChoice:
     """Which frames of a recording a scan shows, in its order."""
 
@@ -132,7 +132,7 @@ class FrameChoice:
         return self.places.start + indices * self.places.step
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Opened:
     """What opening a recording found, and how it is looked at.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -42,11 +41,13 @@ class PixelReader(Protocol):
         """Read pixels into an array of shape (frames, channels, rows, columns); what is noticed goes to `notes`."""
 
 
-@dataclass(frozen=True)
 class RecordedPixels:
     """The pixels as they stand in the files."""
 
     change = ""
+
+    def __repr__(self) -> str:
+        return "RECORDED"
 
     def __reduce__(self) -> str:
         return "RECORDED"  # there is one

@@ -88,7 +88,7 @@ def realign(opened: Opened, offsets: Any, fill_value: float) -> Opened:
     DtypeError
         If the pixels cannot be `fill_value`.
     """
-    if opened.pixels != RECORDED:
+    if opened.pixels is not RECORDED:
         raise ScanKeyError("this scan was realigned before: realign the scan that it was made of, by both offsets")
     for field in opened.fields:
         refuse_one_direction(field)

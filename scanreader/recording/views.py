@@ -156,7 +156,7 @@ def whole_pages(opened: Opened, scanning: Scanning) -> Opened:
     LayoutError
         If pixels are changed as they are read: what is between ROIs is not.
     """
-    if opened.pixels != RECORDED:
+    if opened.pixels is not RECORDED:
         raise LayoutError(f"pages are given as they were recorded, and this scan's pixels are {opened.pixels.change}")
     fields = page_fields(opened, scanning)
     return replace(opened, fields=fields, uncut=tuple((field,) for field in fields), is_joined=False, trim=UNTRIMMED)

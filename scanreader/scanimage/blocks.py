@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from typing import TYPE_CHECKING
 
@@ -94,9 +93,15 @@ def same_recording(block: Block) -> bytes:
         lines = block.text.replace("\r", "\n").split("\n")
         kept = (line for line in lines if line.startswith(("scanimage.", "state.")) and not line.startswith(CHANGING))
         text = "\n".join(kept)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]
+    return _digest(text)
 
 
 def block_digest(block: Block) -> bytes:
     """Return a digest of a header as it stands: it tells whether it is still the same."""
-    return hashlib.sha256(f"{block.text}\0{block.rois}".encode("utf-8", "surrogatepass")).digest()[:16]
+    return _digest(f"{block.text}\0{block.rois}")
+
+
+def _digest(text: str) -> bytes:
+    from hashlib import sha256  # noqa: PLC0415 - it brings OpenSSL, which takes 3 ms
+
+    return sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]

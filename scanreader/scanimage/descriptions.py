@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -59,14 +60,29 @@ def _value(column: str) -> bytes:
     return _REAL if column in _TIMES else _INTEGER
 
 
+@cache
+def _compiled(pattern: bytes) -> re.Pattern[bytes]:
+    return re.compile(pattern)
+
+
 def _setting(column: str, value: bytes) -> bytes:
     return rb'"?(?:' + _WORDS[column] + rb')"?[ \t]*[=:][ \t]*"?(' + value + rb")"
 
 
-_ONE = {column: re.compile(rb"(?<![\w\"])" + _setting(column, _value(column))) for column in _WORDS}
-# All of them at once, as the newer releases write them: 4 times as quick as one by one.
-_ALL = re.compile(rb"[\s{]*" + rb",?\s*".join(_setting(name, _value(name) + rb"|") for name in _WORDS) + rb"[,\s]")
-_EPOCH = re.compile(rb'"?epoch"?\s*[=:]\s*"?\[([^\]\n]{0,80})\]')
+# Patterns are compiled when they are first needed: all of them take 3 ms, a tenth of the import.
+@cache
+def _one(column: str) -> re.Pattern[bytes]:
+    """Pattern of a column, wherever it stands."""
+    return re.compile(rb"(?<![\w\"])" + _setting(column, _value(column)))
+
+
+@cache
+def _all_columns() -> re.Pattern[bytes]:
+    """Pattern of all columns at once, as the newer releases write them: 4 times as quick as one by one."""
+    return re.compile(rb"[\s{]*" + rb",?\s*".join(_setting(name, _value(name) + rb"|") for name in _WORDS) + rb"[,\s]")
+
+
+_EPOCH = rb'"?epoch"?\s*[=:]\s*"?\[([^\]\n]{0,80})\]'
 
 
 class FrameNumbers(NamedTuple):
@@ -92,19 +108,20 @@ def frame_numbers(description: bytes) -> FrameNumbers:
     The styles are those of section 8 of the format reference: plain, JSON, `FrameHeader`, 4.x and 5.0.
     """
     columns = ("frame_number", "frame_number_acquisition", "acquisition_number")
-    found = (_ONE[column].search(description) for column in columns)
+    found = (_one(column).search(description) for column in columns)
     return FrameNumbers(*(int(match[1]) if match and match[1][:1] != b"-" else None for match in found))
 
 
 def timestamps(descriptions: Sequence[bytes]) -> npt.NDArray[np.float64]:
     """Find the time of each frame, in seconds since the recording's start; NaN where there is none."""
-    found = map(_ONE["timestamp"].search, descriptions)
+    found = map(_one("timestamp").search, descriptions)
     return np.array([float(match[1]) if match else math.nan for match in found], np.float64)
 
 
 def fill_table(table: npt.NDArray[Any], descriptions: Sequence[bytes]) -> None:
     """Write what the descriptions of frames say into the rows of a frame table."""
-    rows = [match.groups() if (match := _ALL.match(text)) else _one_by_one(text) for text in descriptions]
+    match_all = _all_columns().match
+    rows = [match.groups() if (match := match_all(text)) else _one_by_one(text) for text in descriptions]
     for column, values in zip(_WORDS, zip(*rows, strict=True), strict=True):
         if column in _TIMES:
             table[column] = [float(value or b"nan") for value in values]
@@ -116,13 +133,13 @@ def fill_table(table: npt.NDArray[Any], descriptions: Sequence[bytes]) -> None:
 
 
 def _one_by_one(description: bytes) -> tuple[bytes, ...]:
-    found = (pattern.search(description) for pattern in _ONE.values())
+    found = (pattern.search(description) for pattern in map(_one, _WORDS))
     return tuple(match[1] if match else b"" for match in found)
 
 
 def epoch(description: bytes) -> tuple[float, ...] | None:
     """Find the clock time of time zero in a description: year, month, day, hours, minutes, seconds."""
-    match = _EPOCH.search(description)
+    match = _compiled(_EPOCH).search(description)
     if not match:
         return None
     parts = match[1].replace(b",", b" ").split()
@@ -164,17 +181,17 @@ class Event(NamedTuple):
     """ScanImage's number of that frame; -1 if it has none."""
 
 
-_TRIGGER = re.compile(rb'"?[aA]ux ?Trigger ?(\d)"?\s*[=:]\s*\[([-+.\deE,\s]*)(\]?)')
+_TRIGGER = rb'"?[aA]ux ?Trigger ?(\d)"?\s*[=:]\s*\[([-+.\deE,\s]*)(\]?)'
 _NUMBER = rb"(-?\d{1,18}(?:\.\d{0,18})?)"
 _DATA = rb"""(?:\[([\d,\s]*)\]|'((?:[^']|''){0,2000}+)'|"([^"]{0,2000}+)")\s*\}"""
-_PACKET = re.compile(rb'\{\s*(?:"timestamp"\s*:\s*)?' + _NUMBER + rb'\s*,\s*(?:"data"\s*:\s*)?' + _DATA)
+_PACKET = rb'\{\s*(?:"timestamp"\s*:\s*)?' + _NUMBER + rb'\s*,\s*(?:"data"\s*:\s*)?' + _DATA
 # Tells in passing whether a description may hold events: most hold empty lists alone.
-_FILLED = re.compile(rb'Trigger ?\d"?\s*[=:]\s*\[\s*[-+\d.]|I2CData"?\s*[=:]\s*[\[{]\s*\{|' + re.escape(TRUNCATED))
+_FILLED = rb'Trigger ?\d"?\s*[=:]\s*\[\s*[-+\d.]|I2CData"?\s*[=:]\s*[\[{]\s*\{|' + re.escape(TRUNCATED)
 
 
 def may_hold_events(description: bytes) -> bool:
     """Whether a description holds events, or was cut where some may have been: most hold empty lists alone."""
-    return _FILLED.search(description) is not None
+    return _compiled(_FILLED).search(description) is not None
 
 
 def was_cut(description: bytes) -> bool:
@@ -185,14 +202,14 @@ def was_cut(description: bytes) -> bool:
 def find_events(description: bytes, row: int, frame_number: int) -> Iterator[Event]:
     """Find the events in a frame's description, in either style; of a list that was cut, what is whole."""
     description = description.split(TRUNCATED)[0]
-    for match in _TRIGGER.finditer(description):
+    for match in _compiled(_TRIGGER).finditer(description):
         times = match[2].replace(b",", b" ")
         whole = times.split() if match[3] or times[-1:].isspace() else times.split()[:-1]
         for time in whole:
             if re.fullmatch(_NUMBER, time):
                 yield Event(float(time), f"auxTrigger{match[1].decode()}", None, row, frame_number)
     at = description.find(b"I2CData")
-    for match in _PACKET.finditer(description, at) if at >= 0 else ():
+    for match in _compiled(_PACKET).finditer(description, at) if at >= 0 else ():
         if (data := _packet(match)) is not None:
             yield Event(float(match[1]), "I2C", data, row, frame_number)
 
