@@ -109,7 +109,7 @@ class Exports:
         TargetExistsError
             If there is something of that name.
         """
-        from scanreader.bridges.references import to_references  # noqa: PLC0415 - it stands on this module
+        from scanreader.bridges.references import to_references  # noqa: PLC0415 - rarely needed
 
         to_references(self, path, overwrite=overwrite)
 
@@ -137,7 +137,7 @@ class Exports:
         TargetExistsError
             If there is something of that name.
         """
-        from scanreader.bridges.ome import to_ome_tiff  # noqa: PLC0415 - it stands on this module
+        from scanreader.bridges.ome import to_ome_tiff  # noqa: PLC0415 - rarely needed
 
         to_ome_tiff(self, path, overwrite=overwrite, progress=progress)
 
@@ -231,7 +231,7 @@ class Exports:
         TargetExistsError
             If ``folder/suite2p`` is there.
         """
-        from scanreader.bridges.suite2p import to_suite2p  # noqa: PLC0415 - it stands on this module
+        from scanreader.bridges.suite2p import to_suite2p  # noqa: PLC0415 - rarely needed
 
         to_suite2p(self, folder, channels=channels, overwrite=overwrite, progress=progress)
 
@@ -288,6 +288,6 @@ class Exports:
             Arrays are of shape (frames, y, x), in s and µm; where the recording has several depths, (frames, z, y, x),
             with the fields of a ROI that are alike above each other. Each lies where its field does in the sample.
         """
-        from scanreader.bridges.napari import to_napari_layers  # noqa: PLC0415 - it stands on this module
+        from scanreader.bridges.napari import to_napari_layers  # noqa: PLC0415 - rarely needed
 
         return to_napari_layers(self)

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from scanreader.errors import ChangedFileError, Finding, LayoutError, PathnameError, ScanReaderError, UnreachableError
 from scanreader.files.opening import identify
 from scanreader.paths import SUFFIXES, refuse_twice, resolve
-from scanreader.scanimage.blocks import read_block, same_recording
+from scanreader.scanimage.blocks import read_block, recording_digest
 from scanreader.scanimage.descriptions import EPOCH_END, epoch, frame_numbers
 from scanreader.scanimage.header import Block, Header
+from scanreader.scanimage.settings import Settings
 from scanreader.tiff.descriptions import read_tag
 from scanreader.tiff.ifd import DESCRIPTION, NoPageError
 from scanreader.tiff.index import index_file
@@ -136,9 +137,9 @@ def _open(path: Place, known: File | None = None) -> File:
         _, inode, size, mtime_ns = identify(str(path))
         if (size, mtime_ns) == (known.tiff.size, known.tiff.mtime_ns):
             return known
-        if known.tiff.ending and (size, inode) >= (known.tiff.size, known.tiff.inode):
+        if known.tiff.ending and size >= known.tiff.size and inode == known.tiff.inode:
             index = index_file(path)
-            same = index.inode == known.tiff.inode and index.runs and index.runs[0].ifd == known.tiff.runs[0].ifd
+            same = index.inode == inode and index.runs and index.runs[0].ifd == known.tiff.runs[0].ifd
             if same and index.stamp == known.tiff.stamp:
                 return known._replace(tiff=index)
             if same:
@@ -149,7 +150,7 @@ def _open(path: Place, known: File | None = None) -> File:
     if block is None:
         return File(path, index, None, name, (name.stem, None))
     first = read_tag(index, 0, DESCRIPTION, EPOCH_END)
-    return File(path, index, block, name, (name.stem, name.channel, same_recording(block), epoch(first)), first)
+    return File(path, index, block, name, (name.stem, name.channel, recording_digest(block), epoch(first)), first)
 
 
 def _parse_name(path: Place, block: Block | None) -> Name:
@@ -169,12 +170,7 @@ def _is_rolled(block: Block | None) -> bool:
     """Whether ScanImage was set to begin a new file after some frames."""
     if block is None:
         return False
-    settings = Header(block.text)
-    for name in ("hScan2D.logFramesPerFile", "loggingFramesPerFile", "acq.framesPerFile"):
-        if name in settings:
-            frames = settings[name]
-            return isinstance(frames, (int, float)) and math.isfinite(frames)
-    return False
+    return math.isfinite(Settings.frames_per_file.of(Header(block.text)))
 
 
 def _with_siblings(file: File, findings: list[Finding], known: Mapping[Place, File]) -> list[File]:

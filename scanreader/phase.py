@@ -291,7 +291,8 @@ def realigned(scan: S, offsets: npt.ArrayLike, *, fill_value: float = 0) -> S:
     Returns
     -------
     Scan
-        Of the same shape, dtype and fields; all that a scan can do, but `follow`, it does with the lines in place. If
+        Of the same shape, dtype and fields; all that a scan can do it does with the lines in
+        place, but for what is of the pixels as they were recorded: `report`, `byte_places` and `to_references`. If
         it is trimmed, or the scan was, pixels come in from beyond the new edges: only where the ROI itself ended is
         something to fill.
 

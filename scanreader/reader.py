@@ -15,7 +15,7 @@ from scanreader.notices import notify
 from scanreader.paths import absolute
 from scanreader.recording.assembly import Source, as_pages, as_recorded, assemble
 from scanreader.recording.numbering import Part
-from scanreader.recording.opened import NO_BLOCK, header_place
+from scanreader.recording.opened import NO_BLOCK, HeaderPlace
 from scanreader.releases import PlainScan, scan_class
 from scanreader.scanimage.blocks import KNOWN_BLOCKS
 from scanreader.scans import Scan
@@ -97,14 +97,14 @@ def read_scan(
         Once, if there is anything that the user should know: what is missing, damaged or left out.
     """
     request = Request(absolute(pathnames), dtype, join_contiguous, siblings, raw, strict, on_damage, fill_value)
-    scan_class, opened, files = open_recording(request)
+    cls, opened, files = open_recording(request)
     if opened.findings:
         name = files[0].path.name if len(files) == 1 else f"{files[0].name.stem} …"
         message = f"{name}: " + "; ".join(map(str, opened.findings))
         if strict:
             raise LayoutError(message)
         notify([message])
-    return scan_class(opened)
+    return cls(opened)
 
 
 class Request(NamedTuple):
@@ -191,19 +191,11 @@ def open_recording(
     pages = Pages(tuple(file.tiff for file in files), fill)
     kins = tuple(dict.fromkeys(file.kin for file in files))
     parts = tuple(
-        Part(
-            sys.intern(file.path.name),  # pickled once, with the path
-            int(first),
-            file.tiff.num_pages,
-            kins.index(file.kin),
-            file.name.acquisition,
-            file.name.part,
-        )
-        for file, first in zip(files, pages.starts.tolist(), strict=False)
+        _part(file, first, kins.index(file.kin)) for file, first in zip(files, pages.starts.tolist(), strict=False)
     )
     block = files[0].block or NO_BLOCK
-    header = header_place(files[0].tiff, block)
-    scan_class = _scan_class(files[0], header.settings, findings, raw=request.raw)
+    header = HeaderPlace.of(files[0].tiff, block)
+    cls = _class_of(files[0], header.settings, findings, raw=request.raw)
     numbers = {} if again is None or before is None else again.numbers_still_true(before, files, parts)
     source = Source(
         pages=pages,
@@ -213,15 +205,20 @@ def open_recording(
         whole=request.siblings or len(files) > 1,
         own_channel=_own_channel(files[0], raw=request.raw),
         findings=tuple(findings),
-        numbers=numbers,
+        numbers=numbers,  # `assemble` adds those that it reads, for the next time
         look_again=Reopen(_with_own_paths(request, files), kins, tuple(files), numbers),
     )
-    rules = scan_class.rules()
+    rules = cls.rules()
     reading = as_pages(rules) if request.raw else as_recorded(rules)
     opened = assemble(reading, source, dtype=request.dtype, join_contiguous=request.join_contiguous)
     if len(kins) > 1 and not request.raw:
         _check_joinable(files, kins, opened, rules)
-    return scan_class, opened, files
+    return cls, opened, files
+
+
+def _part(file: File, first: int, recording: int) -> Part:
+    name = sys.intern(file.path.name)  # the path's own: it is pickled once
+    return Part(name, first, file.tiff.num_pages, recording, file.name.acquisition, file.name.part)
 
 
 def _with_own_paths(request: Request, files: Sequence[File]) -> Request:
@@ -231,7 +228,7 @@ def _with_own_paths(request: Request, files: Sequence[File]) -> Request:
     return request
 
 
-def _scan_class(file: File, header: Header, findings: list[Finding], *, raw: bool) -> type[Scan]:
+def _class_of(file: File, header: Header, findings: list[Finding], *, raw: bool) -> type[Scan]:
     """Choose the class for a file's header; what the user should know of that is added to `findings`."""
     if file.block is None:
         sentence = "not written by ScanImage: its pages are read as the frames of one field"
@@ -287,8 +284,8 @@ def _check_joinable(files: Sequence[File], kins: Sequence[Any], opened: Opened, 
             continue
         source = Source(
             Pages((file.tiff,)),
-            (Part(file.path.name, 0, file.tiff.num_pages, 0, file.name.acquisition, file.name.part),),
-            header_place(file.tiff, file.block),
+            (_part(file, 0, 0),),
+            HeaderPlace.of(file.tiff, file.block),
             trusted=False,
             whole=False,
         )

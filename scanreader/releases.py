@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from scanreader.errors import Finding, ScanImageVersionError
 from scanreader.scanimage.descriptions import as_datetime
+from scanreader.scanimage.header import Header, release_parts
 from scanreader.scanimage.settings import (
     Setting,
     count,
@@ -17,13 +18,11 @@ from scanreader.scanimage.settings import (
     number_list,
     text,
 )
-from scanreader.scanimage.stacks import FastZOrder, LegacyOrder, PageOrder, PlanarOrder, release_parts
+from scanreader.scanimage.stacks import FastZOrder, LegacyOrder, PageOrder, PlanarOrder
 from scanreader.scans import Scan
 
 if TYPE_CHECKING:
     from datetime import datetime
-
-    from scanreader.scanimage.header import Header
 
 
 class PlainScan(PageOrder, Scan):
@@ -53,7 +52,6 @@ class Scan5Point0(PlanarOrder, Scan):
     zoom = Setting(number, "zoomFactor", "scanZoomFactor", doc="Zoom factor.")
     is_bidirectional = Setting(flag, "bidirectionalAcq", doc="Whether lines are scanned in both directions.")
     averaging = Setting(count, "acqNumAveragedFrames", doc="Raw frames averaged into each saved one.")
-    frames_per_file = Setting(count, "loggingFramesPerFile", doc="Frames after which a file is rolled.")
     scan_frame_period = Setting(number, "scanFramePeriod", doc="Seconds per raw frame.")
     seconds_per_line = Setting(number, "scanLinePeriod", doc="Seconds per scan line.")
     spatial_fill_fraction = Setting(number, "fillFraction", doc="Part of each line's width that is imaged.")
@@ -68,7 +66,6 @@ class Scan3(LegacyOrder, Scan):
     zoom = Setting(number, "acq.zoomFactor", doc="Zoom factor.")
     is_bidirectional = Setting(flag, "acq.bidirectionalScan", doc="Whether lines are scanned in both directions.")
     averaging = Setting(count, "acq.numAvgFramesSave", doc="Raw frames averaged into each saved one.")
-    frames_per_file = Setting(count, "acq.framesPerFile", doc="Frames after which a file is rolled.")
     scan_frame_rate = Setting(number, "acq.frameRate", doc="Raw frames a second.")
     temporal_fill_fraction = Setting(number, "acq.fillFraction", doc="Part of each line's time that is imaged.")
     scan_frame_period = Setting(inverse, "acq.frameRate", doc="Seconds per raw frame.")

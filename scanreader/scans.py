@@ -204,6 +204,8 @@ class Scan(StackManagerOrder, BaseScan, Exports):
         ------
         ChangedFileError, PathnameError, …
             As `read_scan`, if the files are not those of this recording any more.
+        LayoutError
+            If the scan shows chosen frames (`select`): they do not grow.
 
         Warns
         -----
@@ -239,6 +241,8 @@ class Scan(StackManagerOrder, BaseScan, Exports):
         ------
         FieldDimensionMismatch
             If fields differ in size, and none is named.
+        LayoutError
+            If the scan shows chosen frames (`select`): they do not grow.
         """
         from scanreader.live import follow  # noqa: PLC0415 - rarely needed
 

@@ -54,6 +54,12 @@ def test_blocks_run_one_after_the_other(here: Path, page: Path) -> None:
     run_blocks(page)
 
 
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_files_that_a_page_names_are_there(page: Path) -> None:
+    for name in re.findall(r"(?:tests|benchmarks|examples)/[\w/]+\.py", page.read_text("utf-8")):
+        assert (ROOT / name).is_file(), name
+
+
 def run_blocks(page: Path) -> None:
     """Run a page's blocks; what stands in a block of text just behind one is what it prints."""
     names: dict[str, object] = {}

@@ -15,8 +15,7 @@ from scanreader.recording.layout import Counts, Layout, Stretch
 from scanreader.recording.opened import Opened
 from scanreader.recording.stretches import find_layout
 from scanreader.scanimage.descriptions import NUMBERS_END, UNREADABLE, FrameNumbers, frame_numbers
-from scanreader.scanimage.jsonlab import parse_json
-from scanreader.scanimage.rois import parse_rois
+from scanreader.scanimage.rois import parse_rois, roi_group
 from scanreader.scanimage.settings import Channel
 from scanreader.scanimage.stacks import Rules, Stack
 
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
     from scanreader.recording.numbering import Part
     from scanreader.recording.opened import HeaderPlace, LookAgain
-    from scanreader.scanimage.header import Block
     from scanreader.scanimage.rois import Roi
     from scanreader.scanimage.settings import Scanning
     from scanreader.tiff.pages import Pages
@@ -85,27 +83,11 @@ def as_pages(rules: Rules) -> Reading:
 
 def _parsed_rois(header: HeaderPlace, scanning: Scanning, findings: Findings) -> tuple[Roi, ...]:
     try:
-        return parse_rois(_roi_group(header))
+        return parse_rois(roi_group(header.block, header.settings))
     except HeaderError as error:
         if scanning.mroi_enabled:
             findings.append(Finding("unknown-rois", "warning", "", f"{error}; pages are given whole"))
         return ()
-
-
-def roi_tree(block: Block) -> dict[str, Any]:
-    """The JSON of the ROI groups; empty if there is none or it is broken."""
-    try:
-        parsed = parse_json(block.rois) if block.rois else {}
-    except HeaderError:
-        return {}
-    return parsed if isinstance(parsed, dict) else {}
-
-
-def _roi_group(header: HeaderPlace) -> Any:
-    tree = roi_tree(header.block) or {"RoiGroups": {"imagingRoiGroup": None}}
-    groups = tree.get("RoiGroups", tree)
-    group = groups.get("imagingRoiGroup") if isinstance(groups, dict) else None
-    return group or header.settings.get("imagingRoiGroup")
 
 
 def _numbered_layout(source: Source, stack: Stack) -> tuple[Layout, Findings]:

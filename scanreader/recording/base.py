@@ -12,7 +12,7 @@ from scanreader.keys import AXES, WHOLE, as_array, from_start, pick, shortened, 
 from scanreader.notices import notify
 from scanreader.recording import views
 from scanreader.recording.names import Names
-from scanreader.recording.pixels import RECORDED, Request
+from scanreader.recording.pixels import Request
 from scanreader.recording.times import Times
 from scanreader.tiff.pages import BytePlaces
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from numpy.typing import DTypeLike
 
-    from scanreader.keys import IndexArray, Pick
+    from scanreader.keys import Entry, IndexArray, Pick
     from scanreader.recording.opened import View
 
 DIMS = ("fields", "y", "x", "channels", "frames")
@@ -124,24 +124,24 @@ class BaseScan(Names, Times):
         channels = pick(entries[3], len(opened.channels), AXES[3])
         frames = pick(entries[4], opened.num_frames, AXES[4])
         chosen = fields.indices if isinstance(fields.indices, range) else fields.indices.tolist()
-        places = [self._pick_pixels(entries, i) for i in chosen or (0,)]
-        if len(places) > 1:
-            _check_sizes(chosen, places)
-        rows, columns = places[0]
+        picks = [self._pick_pixels(entries, i) for i in chosen or (0,)]  # without fields, the shape is that of field 0
+        if len(picks) > 1:
+            _check_sizes(chosen, picks)
+        rows, columns = picks[0]
         as_in_file = (fields, frames, channels, rows, columns)
         out = np.empty([len(axis.indices) for axis in as_in_file], opened.dtype)
         if out.size:
             of_file = [channel.place for channel in opened.channels]
             channel_places = _one_or_array(channels, [of_file[i] for i in channels.indices])
             frame_places = _one_or_array(frames, opened.frame_places(frames.indices))
-            for i, (ys, xs), part in zip(chosen, places, out, strict=True):
+            for i, (ys, xs), part in zip(chosen, picks, out, strict=True):
                 request = Request(opened.fields[i], channel_places, frame_places, ys, xs)
                 opened.pixels.read(opened.pages, opened.layout, request, part, notes)
         dropped = [0 if axis.drops else WHOLE for axis in (fields, rows, columns, channels, frames)]
         picked: npt.NDArray[Any] = out.transpose(0, 3, 4, 2, 1)[tuple(dropped)]  # a number, if all axes are dropped
         return picked
 
-    def _pick_pixels(self, entries: Sequence[Any], i: int) -> tuple[Pick, Pick]:
+    def _pick_pixels(self, entries: Sequence[Entry], i: int) -> tuple[Pick, Pick]:
         field = self._opened.fields[i]
         owner = f"field {i}"
         return pick(entries[1], field.height, AXES[1], owner), pick(entries[2], field.width, AXES[2], owner)
@@ -149,7 +149,7 @@ class BaseScan(Names, Times):
     # -------------------------------------------------------------------------- views
 
     def view(self, view: View) -> Self:
-        """Give the scan that a view makes of what was opened; it closes by itself.
+        """Give the scan that a view makes of what was opened; closing either leaves the other open.
 
         Parameters
         ----------
@@ -250,7 +250,7 @@ class BaseScan(Names, Times):
         self._refuse_closed()
         opened = self._opened
         one, pages = opened.fields[from_start(field, self.num_fields, "field")], opened.pages
-        if opened.pixels is not RECORDED:
+        if opened.pixels.change:
             raise LayoutError(
                 f"the pixels of field {field} are {opened.pixels.change}: ask the scan that this was made of"
             )
@@ -309,7 +309,7 @@ class BaseScan(Names, Times):
         )
 
 
-def _one_or_array(axis: Pick, places: Any) -> int | IndexArray:
+def _one_or_array(axis: Pick, places: range | IndexArray | list[int]) -> int | IndexArray:
     """Places along an axis: a number where the axis is dropped."""
     if axis.drops:
         return int(places[0])

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scanreader.errors import ClosedScanError
-from scanreader.recording.assembly import roi_tree
+from scanreader.scanimage.header import release_of, release_parts
+from scanreader.scanimage.rois import roi_tree
 from scanreader.scanimage.settings import flag, number, number_list, text
-from scanreader.scanimage.stacks import Order, release_of, release_parts
+from scanreader.scanimage.stacks import Order
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from scanreader.errors import Finding
     from scanreader.recording.fields import Field
     from scanreader.recording.layout import Layout
-    from scanreader.recording.opened import Opened
+    from scanreader.recording.opened import HeaderPlace, Opened
     from scanreader.scanimage.header import Header
     from scanreader.scanimage.rois import Roi
     from scanreader.scanimage.stacks import Stack
@@ -56,11 +57,16 @@ class Facts(Order):
     # ----------------------------------------------------------------------- metadata
 
     @property
-    def settings(self) -> Header:
-        """The header's settings, found by name with or without ``SI.``."""
+    def _header_texts(self) -> HeaderPlace:
+        """The header, whose texts may be read: not after the scan was closed."""
         if not self._opened.header.is_read:
             self._refuse_closed()
-        return self._opened.header.settings
+        return self._opened.header
+
+    @property
+    def settings(self) -> Header:
+        """The header's settings, found by name with or without ``SI.``."""
+        return self._header_texts.settings
 
     @property
     def header(self) -> str:
@@ -75,16 +81,12 @@ class Facts(Order):
     @property
     def roi_text(self) -> str:
         """The JSON of the ROI groups, as ScanImage wrote it; '' if there is none."""
-        if not self._opened.header.is_read:
-            self._refuse_closed()
-        return self._opened.header.block.rois
+        return self._header_texts.block.rois
 
     @property
     def roi_metadata(self) -> dict[str, Any]:
         """The JSON of the ROI groups; empty if there is none or it is broken."""
-        if not self._opened.header.is_read:
-            self._refuse_closed()
-        return roi_tree(self._opened.header.block)
+        return roi_tree(self._header_texts.block)
 
     @property
     def version(self) -> str:

@@ -55,7 +55,7 @@ class Layout:
     counts: Counts
     stretches: tuple[Stretch, ...]
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[Any, ...]:  # without the sums that are kept
         return Layout, (self.counts, self.stretches)
 
     @cached_property

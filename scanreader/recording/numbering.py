@@ -173,7 +173,7 @@ class Numbering:
         return self.stack.mode != "slow" and acquisition == 0 and running == within == self.stack.averaging
 
     def within(self, page: int) -> int:
-        """Number of a frame in its acquisition (in a slow stack, slice); of a first one where it does not say."""
+        """Number of a frame in its acquisition (in a slow stack, slice); where it says none, that of a first frame."""
         return self._numbers_of(page).in_acquisition or self.stack.averaging
 
     def check_slice(self, page: int, place: int) -> None:

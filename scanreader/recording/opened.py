@@ -56,6 +56,11 @@ class HeaderPlace:
         self._file, self._digest = file, digest
         self._texts = None if block is None else (block, Header(block.text))
 
+    @classmethod
+    def of(cls, file: FileIndex, block: Block) -> HeaderPlace:
+        """Make the place of a header that was read a moment ago."""
+        return cls(file, block_digest(block), block)
+
     def __reduce__(self) -> tuple[Any, ...]:
         return HeaderPlace, (self._file, self._digest)
 
@@ -90,11 +95,6 @@ class HeaderPlace:
                 )
             self._texts = block, Header(block.text)
         return self._texts
-
-
-def header_place(file: FileIndex, block: Block) -> HeaderPlace:
-    """Make the place of a header that was read a moment ago."""
-    return HeaderPlace(file, block_digest(block), block)
 
 
 NO_BLOCK = Block("", "", None)
@@ -160,7 +160,9 @@ class Opened:
     frames: FrameChoice | None = None
     """None for all, those that are still to come among them."""
     trim: Trim = UNTRIMMED
+    """What every ROI has lost at its edges."""
     is_joined: bool = False
+    """Whether fields that touch are joined, so that they are again when they lose their edges."""
     pixels: PixelReader = RECORDED
     views: tuple[View, ...] = ()
     """The views that were taken since opening, in order: they are taken again of what is opened later."""

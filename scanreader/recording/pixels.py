@@ -31,7 +31,12 @@ class Request(NamedTuple):
 
 
 class PixelReader(Protocol):
-    """What reads the pixels of a scan; a view that changes pixels has one of its own."""
+    """What reads the pixels of a scan; a view that changes pixels has one of its own.
+
+    It pickles, and its `repr` tells all that it depends on: the names of dask's arrays are made of that. Pages that
+    cannot be read come filled, as `Pages.fill` says, and what it gives is of `out`'s dtype. A view that makes one
+    refuses scans whose pixels are changed already, or reads through the reader that is there.
+    """
 
     @property
     def change(self) -> str:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from scanreader.chunks import frames_at_a_time
 from scanreader.errors import DtypeError, HeaderError, ScanKeyError
 from scanreader.keys import as_array, as_range
-from scanreader.recording.pixels import RECORDED, overlap
+from scanreader.recording.pixels import overlap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,7 +88,7 @@ def realign(opened: Opened, offsets: Any, fill_value: float) -> Opened:
     DtypeError
         If the pixels cannot be `fill_value`.
     """
-    if opened.pixels is not RECORDED:
+    if opened.pixels.change:
         raise ScanKeyError("this scan was realigned before: realign the scan that it was made of, by both offsets")
     for field in opened.fields:
         refuse_one_direction(field)

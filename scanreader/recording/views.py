@@ -15,9 +15,10 @@ from scanreader.recording import joining
 from scanreader.recording.cutting import page_fields
 from scanreader.recording.fields import UNTRIMMED, Trim
 from scanreader.recording.opened import FrameChoice
-from scanreader.recording.pixels import RECORDED
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from scanreader.recording.fields import Field
     from scanreader.recording.opened import Opened, View
     from scanreader.scanimage.settings import Scanning
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 def take(view: View, opened: Opened) -> Opened:
     """Take a view, and put it down, so that it can be taken of the recording as it is later."""
     viewed = view(opened)
-    return replace(viewed, views=(*opened.views, view), pages=replace(viewed.pages))
+    pages = replace(viewed.pages)  # which keeps maps of its own: the view closes by itself
+    return replace(viewed, views=(*opened.views, view), pages=pages)
 
 
 def take_again(opened: Opened, views: tuple[View, ...]) -> Opened:
@@ -63,29 +65,31 @@ def trimmed(opened: Opened, trim: Trim) -> Opened:
     """
     if not any(trim):
         return opened
-    whole = opened.trim + trim
+    trim = opened.trim + trim
     fields: list[Field] = []
     uncut: list[tuple[Field, ...]] = []
     for group in opened.uncut:
-        joined = opened.is_joined and opened.is_multi_roi
-        less = joining.join_contiguous(group, whole) if joined else [joining.trimmed(field, whole) for field in group]
+        if opened.is_joined:
+            less = joining.join_contiguous(group, trim)
+        else:
+            less = [joining.trimmed(field, trim) for field in group]
         fields += less
         uncut += _made_of(less, group)
-    return replace(opened, fields=tuple(fields), uncut=tuple(uncut), trim=whole)
+    return replace(opened, fields=tuple(fields), uncut=tuple(uncut), trim=trim)
 
 
 def joined(opened: Opened) -> Opened:
     """Join fields of one slice that touch and share that side's size."""
     if not opened.is_multi_roi:
-        return replace(opened, is_joined=True)
-    whole = [field for group in opened.uncut for field in group]
-    fields = joining.join_contiguous(whole, opened.trim)
-    return replace(opened, fields=tuple(fields), uncut=tuple(_made_of(fields, whole)), is_joined=True)
+        return opened
+    uncut = [field for group in opened.uncut for field in group]
+    fields = joining.join_contiguous(uncut, opened.trim)
+    return replace(opened, fields=tuple(fields), uncut=tuple(_made_of(fields, uncut)), is_joined=True)
 
 
-def _made_of(fields: list[Field], whole: Any) -> list[tuple[Field, ...]]:
-    """For each field, those of `whole` that it is made of: each is a ROI of a slice."""
-    by_place = {(field.slice_id, field.pieces[0].roi): field for field in whole}
+def _made_of(fields: list[Field], uncut: Iterable[Field]) -> list[tuple[Field, ...]]:
+    """For each field, those of `uncut` that it is made of: each is a ROI of a slice."""
+    by_place = {(field.slice_id, field.pieces[0].roi): field for field in uncut}
     return [tuple(by_place[field.slice_id, piece.roi] for piece in field.pieces) for field in fields]
 
 
@@ -156,7 +160,7 @@ def whole_pages(opened: Opened, scanning: Scanning) -> Opened:
     LayoutError
         If pixels are changed as they are read: what is between ROIs is not.
     """
-    if opened.pixels is not RECORDED:
+    if opened.pixels.change:
         raise LayoutError(f"pages are given as they were recorded, and this scan's pixels are {opened.pixels.change}")
     fields = page_fields(opened, scanning)
     return replace(opened, fields=fields, uncut=tuple((field,) for field in fields), is_joined=False, trim=UNTRIMMED)

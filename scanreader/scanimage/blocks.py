@@ -82,7 +82,7 @@ def _appended_rois(index: FileIndex) -> str:
     return decode(rois) if rois.lstrip()[:1] == b"{" else ""
 
 
-def same_recording(block: Block) -> bytes:
+def recording_digest(block: Block) -> bytes:
     """Return a digest of what is equal in the headers of all files of one recording.
 
     The block since 2015.4 is; older releases write the settings into each description, behind the frame's own

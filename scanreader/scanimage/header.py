@@ -167,3 +167,18 @@ def _collapse(value: Any) -> Any:
     if isinstance(value, list) and value and all(isinstance(row, list) and len(row) == 1 for row in value):
         return [row[0] for row in value]
     return value
+
+
+def release_of(header: Header) -> str:
+    """ScanImage's release in full, e.g. '2023.1'."""
+    return ".".join(part for part in release_parts(header) if part)
+
+
+def release_parts(header: Header) -> tuple[str, str, str]:
+    """Major, minor and update of the release that wrote a header, '' where it does not say."""
+    spelled = (header.get("VERSION_MAJOR"), header.get("VERSION_MINOR"), header.get("VERSION_UPDATE"))
+    if spelled[0] is None:
+        version = header.get("software.version")
+        return ("" if version is None else f"{version}", "", "")
+    major, minor, update = ("" if part is None or part == [] else f"{part}" for part in spelled)
+    return major, minor, "" if update == "0" else update

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scanreader.errors import HeaderError, LayoutError
-from scanreader.scanimage.jsonlab import listed
+from scanreader.scanimage.jsonlab import listed, parse_json
+
+if TYPE_CHECKING:
+    from scanreader.scanimage.header import Block, Header
 
 
 def z_tolerance(z: float) -> float:
@@ -114,13 +117,30 @@ def _between(a: Scanfield, b: Scanfield, part: float) -> Scanfield:
     )
 
 
+def roi_tree(block: Block) -> dict[str, Any]:
+    """The JSON of the ROI groups; empty if there is none or it is broken."""
+    try:
+        parsed = parse_json(block.rois) if block.rois else {}
+    except HeaderError:
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def roi_group(block: Block, header: Header) -> Any:
+    """The group of ROIs that were imaged, wherever the release put it."""
+    tree = roi_tree(block) or {"RoiGroups": {"imagingRoiGroup": None}}
+    groups = tree.get("RoiGroups", tree)
+    group = groups.get("imagingRoiGroup") if isinstance(groups, dict) else None
+    return group or header.get("imagingRoiGroup")
+
+
 def parse_rois(group: Any) -> tuple[Roi, ...]:
     """Read the ROIs of an `imagingRoiGroup`.
 
     Parameters
     ----------
     group : dict or None
-        As `header.parse_json` gives it; lists of one element may have collapsed.
+        As `jsonlab.parse_json` gives it; lists of one element may have collapsed.
 
     Raises
     ------

@@ -173,7 +173,13 @@ class Settings:
         "hAcq.lineAverageFactor",
         doc="Scan lines averaged into each stored row, on the few rigs that do.",
     )
-    frames_per_file = Setting(count, "hScan2D.logFramesPerFile", doc="Frames after which a file is rolled.")
+    frames_per_file = Setting(
+        count,
+        "hScan2D.logFramesPerFile",
+        "loggingFramesPerFile",
+        "acq.framesPerFile",
+        doc="Frames after which a file is rolled.",
+    )
     motor_position_at_zero = Setting(
         number_list,
         "hMotors.samplePosition",

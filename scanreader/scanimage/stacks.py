@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from scanreader.errors import Finding, HeaderError, LayoutError, ScanImageVersionError
+from scanreader.scanimage.header import Header, release_of
 from scanreader.scanimage.settings import (
     Setting,
     Settings,
@@ -21,7 +22,6 @@ from scanreader.scanimage.settings import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from scanreader.scanimage.header import Header
     from scanreader.scanimage.settings import Channel, Scanning
 
 MAX_COUNT = 2**31  # frames, slices: more is no count
@@ -351,18 +351,3 @@ class PageOrder(Order):
     @classmethod
     def _find_depths(cls, header: Header, stack: Stack, findings: list[Finding]) -> list[float]:
         return [math.nan]
-
-
-def release_of(header: Header) -> str:
-    """ScanImage's release in full, e.g. '2023.1'."""
-    return ".".join(part for part in release_parts(header) if part)
-
-
-def release_parts(header: Header) -> tuple[str, str, str]:
-    """Major, minor and update of the release that wrote a header, '' where it does not say."""
-    spelled = (header.get("VERSION_MAJOR"), header.get("VERSION_MINOR"), header.get("VERSION_UPDATE"))
-    if spelled[0] is None:
-        version = header.get("software.version")
-        return ("" if version is None else f"{version}", "", "")
-    major, minor, update = ("" if part is None or part == [] else f"{part}" for part in spelled)
-    return major, minor, "" if update == "0" else update

@@ -25,7 +25,7 @@ class Crop(NamedTuple):
     """Which of those rows."""
     columns: slice | IndexArray
     whole: bool
-    """Whether that is all of those rows."""
+    """Whether that is every column, and every row from `top` on, in order."""
     thin: bool
     """Whether it is so little that the rest of the page should not be read for it."""
 
