@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from scanreader.errors import ScanIndexError, ScanKeyError
+from scanreader.errors import DtypeError, ScanIndexError, ScanKeyError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -189,6 +190,24 @@ def integer(value: Any, what: str) -> int:
         return operator.index(value)
     except TypeError:
         raise ScanKeyError(f"{what}: an integer was expected, not {value!r}") from None
+
+
+def fill_for(dtype: np.dtype[Any], value: Any) -> float:
+    """Give what pixels of a dtype are filled with: NaN for floats, else a value that the dtype can hold.
+
+    Raises
+    ------
+    DtypeError
+        If it cannot.
+    """
+    if dtype.kind in "fc":
+        return math.nan
+    limits = np.iinfo(dtype)
+    if not isinstance(value, (int, float, np.integer, np.floating)) or not limits.min <= value <= limits.max:
+        raise DtypeError(f"{dtype.name} pixels cannot be {value!r}: give another fill_value")
+    if value != int(value):
+        raise DtypeError(f"{dtype.name} pixels cannot be {value!r}: give another fill_value")
+    return int(value)
 
 
 def fixed(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

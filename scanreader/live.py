@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from scanreader.chunks import frames_at_a_time
-from scanreader.errors import ChangedFileError, LayoutError, ScanReaderError, UnreachableError
+from scanreader.errors import ChangedFileError, LayoutError, ScanKeyError, ScanReaderError, UnreachableError
+from scanreader.keys import from_start
 from scanreader.notices import notify
 from scanreader.recording import views
 from scanreader.recording.base import BaseScan
@@ -60,7 +61,11 @@ def _how_to_look_again(opened: Opened) -> LookAgain:
 def follow(scan: BaseScan, timeout: float, *, field: int | None, interval: float) -> Iterator[npt.NDArray[Any]]:
     """Read frames as they come; see `Scan.follow`."""
     _how_to_look_again(scan.opened)
-    _ = scan.shape if field is None else scan.fields[field]  # what cannot be is an error now, not at the first frame
+    # What cannot be is an error now, not at the first frame.
+    _ = scan.shape if field is None else from_start(field, scan.num_fields, "field")
+    for name, seconds in (("timeout", timeout), ("interval", interval)):
+        if not isinstance(seconds, (int, float)):
+            raise ScanKeyError(f"{name} is a number of seconds, not {seconds!r}")
     return _follow(scan, timeout, field=field, interval=interval)
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from scanreader.errors import DtypeError, Finding, LayoutError, ScanImageVersionError, ScanKeyError
+from scanreader.errors import Finding, LayoutError, ScanImageVersionError, ScanKeyError
+from scanreader.keys import fill_for
 from scanreader.naming import check_forms, find_files, told_apart
 from scanreader.notices import notify
 from scanreader.paths import absolute
@@ -260,12 +260,7 @@ def _find_fill(files: Sequence[File], dtype: DTypeLike | None, on_damage: str, v
         raise ScanKeyError(f"on_damage is 'raise' or 'fill', not {on_damage!r}")
     if on_damage == "raise":
         return None
-    pixels = np.dtype(files[0].tiff.form.dtype if dtype is None else dtype)
-    if pixels.kind in "fc":
-        return math.nan
-    if not np.iinfo(pixels).min <= value <= np.iinfo(pixels).max or value != int(value):
-        raise DtypeError(f"{pixels.name} pixels cannot be {value!r}: give another fill_value")
-    return int(value)
+    return fill_for(np.dtype(files[0].tiff.form.dtype if dtype is None else dtype), value)
 
 
 def _own_channel(file: File, *, raw: bool) -> int | None:

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scanreader import FieldDimensionMismatch, Scan, ScanIndexError, read_scan
-from scanreader.keys import AXES, as_array, pick, split_key
+from scanreader.errors import DtypeError
+from scanreader.keys import AXES, as_array, fill_for, pick, split_key
 from scanreader.simulate import Recording
 
 
@@ -186,3 +187,11 @@ def test_five_integers_give_a_number(tmp_path: Path) -> None:
     value = scan[0, 1, 2, 0, 2]
     assert isinstance(value, np.int16)
     assert value == scan[:][0, 1, 2, 0, 2]
+
+
+@pytest.mark.parametrize("value", [None, "a", [0], 1j, 0.5, -1, 1 << 16, float("nan"), float("inf")])
+def test_what_integers_cannot_be_filled_with(value: object) -> None:
+    with pytest.raises(DtypeError, match="give another fill_value"):
+        fill_for(np.dtype(np.uint16), value)
+    assert np.isnan(fill_for(np.dtype(np.float32), value))
+    assert fill_for(np.dtype(np.int16), -1) == -1

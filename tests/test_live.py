@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from common import MESOSCOPE, STACK, VOLUME, read_warned
 
-from scanreader import ChangedFileError, FieldDimensionMismatch, ScanReaderWarning, read_scan
+from scanreader import ChangedFileError, FieldDimensionMismatch, ScanIndexError, ScanReaderWarning, read_scan
 from scanreader.files.local import OpenFile
 from scanreader.simulate import Recording
 
@@ -199,6 +199,13 @@ def test_fields_of_other_sizes_are_followed_one_by_one(tmp_path: Path) -> None:
     with pytest.raises(FieldDimensionMismatch):
         scan.follow()
     assert list(scan.follow(field=4)) == []
+
+
+@pytest.mark.parametrize("options", [{"field": 99}, {"field": "a"}, {"timeout": "a"}, {"interval": None}])
+def test_odd_arguments_are_refused_at_once(tmp_path: Path, options: dict[str, Any]) -> None:
+    Recording(frames_per_slice=6).write(tmp_path)
+    with pytest.raises(ScanIndexError):
+        read_scan(tmp_path).follow(**options)
 
 
 def test_a_closed_scan_is_not_refreshed(tmp_path: Path) -> None:

@@ -219,10 +219,9 @@ class BaseScan(Names, Times):
         """What tells this scan from others: equal for equal files that are read alike, in any process."""
         opened = self._opened
         files = [(file.path, file.size, file.mtime_ns, file.stamp) for file in opened.pages.files]
-        fields = [(field.slice_id, field.pieces) for field in opened.fields]
-        channels = [channel.place for channel in opened.channels]
-        facts = (files, opened.dtype.str, opened.stack, opened.pages.fill, opened.num_frames)
-        how = (fields, channels, opened.frames, opened.pixels)
+        fields = [(field.slice_id, field.pieces, field.depth, field.y, field.x) for field in opened.fields]
+        facts = (files, opened.dtype.str, opened.is_raw, opened.stack, opened.pages.fill, opened.num_frames)
+        how = (fields, opened.channels, opened.frames, opened.pixels)
         from hashlib import sha256  # noqa: PLC0415 - it brings OpenSSL, which takes 3 ms
 
         return sha256(repr((facts, how)).encode("utf-8", "surrogatepass")).hexdigest()[:32]
@@ -296,16 +295,18 @@ class BaseScan(Names, Times):
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self._opened,)
+        one = (type(self), (self._opened,))
+        return (*one, {"_closed": True}) if self._closed else one
 
     def __repr__(self) -> str:
         sizes = sorted({(field.height, field.width) for field in self.fields})
         shown = f"{sizes[0][0]} x {sizes[0][1]}" if len(sizes) == 1 else f"{len(sizes)} sizes"
         name, more = file_name(self.filenames[0]), len(self.filenames) - 1
         files = f"{name} and {more} more" if more else name
+        pixels = f", pixels {self._opened.pixels.change}" if self._opened.pixels.change else ""
         return (
             f"<{type(self).__name__} {files}: {_counted(self.num_fields, 'field')} ({shown}), "
-            f"{_counted(self.num_channels, 'channel')}, {_counted(self.num_frames, 'frame')}, {self.dtype}>"
+            f"{_counted(self.num_channels, 'channel')}, {_counted(self.num_frames, 'frame')}, {self.dtype}{pixels}>"
         )
 
 

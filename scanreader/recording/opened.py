@@ -112,6 +112,8 @@ class FrameChoice:
     def of(cls, places: range | IndexArray) -> FrameChoice:
         """Choose frames by their places."""
         evenly = as_range(places)
+        if isinstance(evenly, range) and len(evenly) == 1:
+            evenly = range(evenly[0], evenly[0] + 1)  # one frame has no step
         return cls(evenly if isinstance(evenly, range) else evenly.astype("<i8").tobytes())
 
     @property

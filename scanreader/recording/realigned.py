@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from scanreader.chunks import frames_at_a_time
-from scanreader.errors import DtypeError, HeaderError, ScanKeyError
-from scanreader.keys import as_array, as_range
+from scanreader.errors import HeaderError, ScanKeyError
+from scanreader.keys import as_array, as_range, fill_for
 from scanreader.recording.pixels import overlap
 
 if TYPE_CHECKING:
@@ -93,10 +93,7 @@ def realign(opened: Opened, offsets: Any, fill_value: float) -> Opened:
     for field in opened.fields:
         refuse_one_direction(field)
     by_field = checked_offsets(opened, offsets)
-    if opened.dtype.kind in "fc":
-        fill_value = math.nan
-    elif not np.iinfo(opened.dtype).min <= fill_value <= np.iinfo(opened.dtype).max or fill_value != int(fill_value):
-        raise DtypeError(f"{opened.dtype.name} pixels cannot be {fill_value!r}: give another fill_value")
+    fill_value = fill_for(opened.dtype, fill_value)
     shape = (opened.layout.counts.slices, max(1, len(opened.rois)), opened.layout.counts.channels)
     table = np.full(shape, np.nan)
     for i, (field, row) in enumerate(zip(opened.fields, by_field, strict=True)):

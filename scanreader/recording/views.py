@@ -114,33 +114,33 @@ def selecting(opened: Opened, *, fields: Any, channels: Any, frames: Any) -> Vie
     for axis, indices in picks.items():
         if not len(indices):
             raise ScanIndexError(f"no {AXES[axis]} is picked of {sizes[axis]}")
-    every = entries[4] is WHOLE
-    return partial(
-        selected,
-        fields=tuple(as_array(picks[0]).tolist()),
-        channels=tuple(as_array(picks[3]).tolist()),
-        frames=None if every else FrameChoice.of(opened.frame_places(picks[4])),
-    )
+    fields, channels = (None if entries[axis] is WHOLE else tuple(as_array(picks[axis]).tolist()) for axis in (0, 3))
+    frames = None if entries[4] is WHOLE else FrameChoice.of(opened.frame_places(picks[4]))
+    return partial(selected, fields=fields, channels=channels, frames=frames)
 
 
-def selected(opened: Opened, fields: tuple[int, ...], channels: tuple[int, ...], frames: FrameChoice | None) -> Opened:
+def selected(
+    opened: Opened, fields: tuple[int, ...] | None, channels: tuple[int, ...] | None, frames: FrameChoice | None
+) -> Opened:
     """Choose fields and channels by their places in the scan, and frames by those in the recording.
+
+    None is all of them, also those that a recording has when it is opened again.
 
     Raises
     ------
     ScanIndexError
         If they are not there: of a recording that was opened again, they may have gone.
     """
-    for many, wanted, axis in ((len(opened.fields), fields, AXES[0]), (len(opened.channels), channels, AXES[3])):
-        if max(wanted) >= many:
-            raise ScanIndexError(f"{axis} {max(wanted)} is out of bounds: the recording has {many} {axis}s by now")
-    return replace(
-        opened,
-        fields=tuple(opened.fields[i] for i in fields),
-        uncut=tuple(opened.uncut[i] for i in fields),
-        channels=tuple(opened.channels[i] for i in channels),
-        frames=opened.frames if frames is None else frames,
-    )
+    for axis, places, count in ((0, fields, len(opened.fields)), (3, channels, len(opened.channels))):
+        if places is not None and max(places) >= count:
+            name = AXES[axis]
+            raise ScanIndexError(f"{name} {max(places)} is out of bounds: the recording has {count} {name}s by now")
+    if fields is not None:
+        uncut = tuple(opened.uncut[i] for i in fields)
+        opened = replace(opened, fields=tuple(opened.fields[i] for i in fields), uncut=uncut)
+    if channels is not None:
+        opened = replace(opened, channels=tuple(opened.channels[i] for i in channels))
+    return opened if frames is None else replace(opened, frames=frames)
 
 
 # ---------------------------------------------------------------------- other looks

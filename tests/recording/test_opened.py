@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import os
 import pickle
@@ -57,6 +58,23 @@ def test_texts_are_those_of_the_file_that_was_opened(tmp_path: Path) -> None:
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     with pytest.raises(ChangedFileError, match="the header of .* changed after"):
         _ = again.zoom
+
+
+def test_a_closed_scan_stays_closed_in_a_pickle_and_a_copy(tmp_path: Path) -> None:
+    Recording(frames_per_slice=3).write(tmp_path)
+    scan = read_scan(tmp_path)
+    scan.close()
+    for again in (pickle.loads(pickle.dumps(scan)), copy.copy(scan), copy.deepcopy(scan)):
+        with pytest.raises(ClosedScanError):
+            again[0]
+
+
+def test_tokens_tell_raw_pages_from_a_recording(tmp_path: Path) -> None:
+    Recording(frames_per_slice=3).write(tmp_path)
+    scan, raw = read_scan(tmp_path), read_scan(tmp_path, raw=True)
+    assert len({scan.token, raw.token, scan.select(frames=[0]).token}) == 3
+    assert scan.select(frames=[0]).token == scan.select(frames=slice(0, 1, 7)).token
+    assert scan.select(frames=[0]).fps == scan.select(frames=slice(0, 1, 7)).fps == scan.fps
 
 
 # ----------------------------------------------------------------------- immutability

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import tifffile
-from common import expected
+from common import expected, read_warned
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from strategies import assert_keys_pick
@@ -356,6 +356,24 @@ def test_a_choice_of_frames_does_not_grow(tmp_path: Path) -> None:
                 grow()
     fields = scan.select(fields=[4, 0], channels=[1]).trimmed(top=1)
     assert np.array_equal(fields.refresh()[0], scan[4, 1:, :, [1]])
+
+
+def test_slices_that_come_later_are_in_the_view_too(tmp_path: Path) -> None:
+    """A recording that was opened in its first volume: what was not chosen is all of it, however much it is by then."""
+    (whole,) = replace(TOUCHING, rois=(), zs=(0.0, 10.0, 20.0), flyback=0).write(tmp_path / "whole")
+    growing = tmp_path / whole.name
+    with tifffile.TiffFile(whole) as tif:
+        growing.write_bytes(whole.read_bytes()[: tif.pages[3].offset])  # one slice of two channels
+    scan, _ = read_warned(growing)
+    views = [scan.select(channels=[0]), scan.select(), scan.trimmed(left=1), phase.realigned(scan, 1)]
+    assert [len(view) for view in views] == [1] * 4
+    growing.write_bytes(whole.read_bytes())
+    fresh = read_scan(growing)
+    same = [fresh.select(channels=[0]), fresh, fresh.trimmed(left=1), phase.realigned(fresh, 1)]
+    for view, want in zip(views, same, strict=True):
+        assert np.array_equal(view.refresh()[:], want[:])
+    with pytest.raises(ScanKeyError, match=r"of shape \(3, 2\)"):
+        phase.realigned(scan, [[1, 1]]).refresh()
 
 
 def test_pixels_that_two_fields_show_have_one_offset(tmp_path: Path) -> None:
