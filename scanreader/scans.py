@@ -25,11 +25,12 @@ if TYPE_CHECKING:
 class Scan(StackManagerOrder, BaseScan, Exports):
     """A recording: an array of fields, indexed ``scan[field, y, x, channel, frame]``, that reads on demand.
 
-    Made by `scanreader.read_scan`. It is whole when it exists and does not change; it can be pickled and used
-    from threads and processes. Between reads no file is held open, but for maps of a few files of which a
-    little of each page was read (a pixel's trace), until `close` or the scan's end.
+    `scanreader.read_scan` makes it. A scan never changes; it can be pickled, and used from several threads and
+    processes. No file stays open between reads, except that reading a pixel's trace keeps memory maps of a few
+    files until `close`.
 
-    Its subclasses list the settings that a release moved; `VERSIONS` tells which release has which.
+    The subclasses are for releases of ScanImage: each lists the settings whose names moved. `VERSIONS` lists the
+    class of each release.
     """
 
     def canvas(
@@ -42,30 +43,30 @@ class Scan(StackManagerOrder, BaseScan, Exports):
         pixel_size: float | None = None,
         fill: float = math.nan,
     ) -> Canvas:
-        """Place the fields of one slice by their centres into one picture, as they lie in the sample.
+        """Place the fields of one slice in one image, by the positions of their centres in the sample.
 
         Parameters
         ----------
         slice_id, channel : int
         frames : int, slice or list of int
-            Which frames; a slice or list is reduced to one picture.
+            Which frames to reduce to one image.
         how : {"mean", "max"}
-            How frames become one picture. They are read some at a time.
+            How to reduce them. Frames are read in chunks.
         pixel_size : float, optional
-            Of the picture, in µm; by default the smallest of the fields.
+            Pixel size of the image, in µm; by default the smallest of the fields.
         fill : float
-            Where nothing was scanned.
+            Value of pixels where nothing was scanned.
 
         Returns
         -------
         Canvas
-            ``canvas.image`` has shape (y, x); where fields overlap, the later in `fields` is seen. Each of its
-            pixels is the nearest of the field: nothing is interpolated.
+            ``canvas.image`` has shape (y, x). Where fields overlap, the later one in `fields` is on top. Each pixel
+            takes the value of the nearest pixel of the field, without interpolation.
 
         Warns
         -----
         ScanReaderWarning
-            If the header does not say how many µm a degree is (``objectiveResolution``): then it is in degrees.
+            If the header has no ``objectiveResolution`` (µm per degree): the canvas is then in degrees.
         """
         from scanreader.view.canvas import canvas  # noqa: PLC0415 - rarely needed
 
@@ -80,33 +81,32 @@ class Scan(StackManagerOrder, BaseScan, Exports):
         max_frames: int | None = None,
         percentiles: tuple[float, float] = (1, 99.5),
     ) -> Figure:
-        """Draw what the recording looks like: each field and channel as the mean of evenly spaced frames.
+        """Draw the mean image of each field and channel, from evenly spaced frames.
 
-        Fields of a multi-ROI recording are also placed as they lie in the sample, turned where they are; a volume
-        becomes a contact sheet. Fields are as large as there is room, with a scale bar wherever the scale changes.
+        Fields of a multi-ROI recording are also drawn at their positions in the sample, rotated where the ROI is.
+        A volume becomes a contact sheet. Each scale has a scale bar.
 
         Parameters
         ----------
         fields, channels : int, slice, sequence or mask
-            Which to draw; by default all channels, and all fields but those of some slices where there are more
-            than 100 fields.
+            Which to draw. By default all channels and all fields; of more than 100 fields, those of some slices.
         frames : int, slice, sequence or mask
-            Which frames to take the mean of.
+            Which frames to average.
         max_frames : int, optional
-            How many of them to read, evenly spaced; by default up to 60, fewer where fields are so many or
-            so large that these would be more than 1 GiB of 16-bit integers.
+            How many of these frames to read, evenly spaced. By default up to 60; fewer where this would be more
+            than 1 GiB of 16-bit integers.
         percentiles : (float, float)
-            Of the values of each picture, those that become black and white.
+            Percentiles of each image's values that are drawn as black and as white.
 
         Returns
         -------
         matplotlib.figure.Figure
-            Notebooks show it; ``savefig`` writes it. pyplot is not touched, and no display is needed.
+            Notebooks show it, and ``savefig`` writes it. It needs neither pyplot nor a display.
 
         Raises
         ------
         ScanIndexError
-            If nothing is picked, or something that is not there.
+            If an index is out of bounds, or nothing is selected.
         MissingExtraError
             If matplotlib is not installed.
         """
@@ -116,14 +116,15 @@ class Scan(StackManagerOrder, BaseScan, Exports):
         return plot(self, fields, channels, frames, max_frames, percentiles)
 
     def plot_layout(self) -> Figure:
-        """Draw where the fields lie: a map of the sample, in µm, and beside it where each stands in the page.
+        """Draw a map of the fields in the sample, in µm, and beside it their rows in the page.
 
-        Slices are colours; a ROI that is scanned in several has a band of each. Nothing is read.
+        Each slice has a colour; a ROI that was scanned in several slices has a band of each colour. No pixels are
+        read.
 
         Returns
         -------
         matplotlib.figure.Figure
-            As of `plot`.
+            As `plot` returns it.
 
         Raises
         ------
@@ -142,28 +143,28 @@ class Scan(StackManagerOrder, BaseScan, Exports):
         overwrite: bool = False,
         progress: Callable[[str, float], object] | None = None,
     ) -> None:
-        """Write what the recording is, and how good, as one HTML page that needs nothing but itself.
+        """Write a report of the recording and its quality, as one HTML file without external files.
 
-        It has the facts, what `check` finds and what that means, the pictures, brightness over time, the intervals
-        between frames, the events, saturation, the offset between scan directions (which is shown, and never taken
-        out) and all settings. Of a large recording some frames are read, evenly spaced, and the page says which.
-        Pages that cannot be read are left out.
+        It shows the facts, the findings of `check` and what they mean, mean images, brightness over time, intervals
+        between frames, events, saturation, the bidirectional phase offset (estimated, never corrected) and all
+        settings. Of a large recording only evenly spaced frames are read, and the report says which. Pages that
+        cannot be read are skipped.
 
         Parameters
         ----------
         path : path
-            E.g. ``"report.html"``. It has its name when it is whole.
+            For example ``"report.html"``. The file appears under this name only once it is complete.
         overwrite : bool
-            Replace what is there.
+            Whether to replace an existing file.
         progress : callable, optional
-            Is told what is done next, and which part of all is done: between 0 and 1.
+            Called with the next step and the fraction that is done, between 0 and 1.
 
         Raises
         ------
         TargetExistsError
-            If there is something of that name.
+            If the file exists.
         LayoutError
-            If pixels are changed as they are read, e.g. realigned.
+            If the scan changes pixels as they are read (for example, a realigned scan).
         MissingExtraError
             If jinja2 or matplotlib is not installed.
         """
@@ -177,14 +178,14 @@ class Scan(StackManagerOrder, BaseScan, Exports):
         write(self, path, overwrite=overwrite, progress=progress)
 
     def check(self) -> Report:
-        """Look at the whole recording for what is missing, doubled, damaged or odd.
+        """Check the whole recording for frames that are missing, doubled or damaged, and for odd settings.
 
-        Reads the IFD and the description of every page, no pixels.
+        This reads the IFD and the description of every page, but no pixels.
 
         Returns
         -------
         Report
-            Its `ok` is whether nothing is wrong; printed, it says everything that was found.
+            Its `ok` is True if nothing is wrong; ``print(report)`` lists all findings.
         """
         from scanreader.check import check  # noqa: PLC0415 - rarely needed
 
@@ -192,25 +193,25 @@ class Scan(StackManagerOrder, BaseScan, Exports):
         return check(self)
 
     def refresh(self) -> Self:
-        """Look at the recording again, while ScanImage writes it: what has come since is in a new scan.
+        """Open the recording again, with the frames that ScanImage has written since.
 
         Returns
         -------
         Scan
-            With the frames that are complete by now, of all files that are there by now. This one stays as it is,
-            and can be read as before.
+            A new scan of all frames that are complete now, in all files that exist now, seen through the same views.
+            This scan does not change.
 
         Raises
         ------
         ChangedFileError, PathnameError, …
-            As `read_scan`, if the files are not those of this recording any more.
+            As for `read_scan`, if the files no longer belong to this recording.
         LayoutError
-            If the scan shows chosen frames (`select`): they do not grow.
+            If the scan is a selection of frames: it does not grow.
 
         Warns
         -----
         ScanReaderWarning
-            Of what was not said of this scan.
+            For findings that this scan did not have.
         """
         from scanreader.live import refreshed  # noqa: PLC0415 - rarely needed
 
@@ -220,29 +221,28 @@ class Scan(StackManagerOrder, BaseScan, Exports):
     def follow(
         self, timeout: float = 60.0, *, field: int | None = None, interval: float = 0.1
     ) -> Iterator[npt.NDArray[Any]]:
-        """Read frames as ScanImage writes them, those after this scan's own, until the acquisition ends.
+        """Read the frames after this scan's own as ScanImage writes them, until the acquisition ends.
 
         Parameters
         ----------
         timeout : float
-            Seconds without a new frame after which it is given up, with a warning.
+            Seconds without a new frame after which this stops, with a warning.
         field : int, optional
-            Read one field; needed where fields differ in size.
+            Read this field only; required where fields differ in size.
         interval : float
-            Seconds between looks at the files.
+            Seconds between two looks at the files.
 
         Yields
         ------
         array of shape (fields, y, x, channels, frames)
-            The frames that came; (y, x, channels, frames) of one field. Each frame once, in order, and none that is
-            not complete.
+            The new frames; with `field`, of shape (y, x, channels, frames). Each complete frame comes once, in order.
 
         Raises
         ------
         FieldDimensionMismatch
-            If fields differ in size, and none is named.
+            If fields differ in size and `field` is not given.
         LayoutError
-            If the scan shows chosen frames (`select`): they do not grow.
+            If the scan is a selection of frames: it does not grow.
         """
         from scanreader.live import follow  # noqa: PLC0415 - rarely needed
 
@@ -250,7 +250,7 @@ class Scan(StackManagerOrder, BaseScan, Exports):
         return follow(self, timeout, field=field, interval=interval)
 
     def _repr_html_(self) -> str:
-        """What notebooks show."""
+        """Table that notebooks show."""
         from scanreader.view.html import scan_html  # noqa: PLC0415 - rarely needed
 
         return scan_html(self)

@@ -63,20 +63,20 @@ class BaseScan(Names, Times):
 
     @property
     def size(self) -> int:
-        """Number of values, of all fields."""
+        """Number of values in all fields."""
         pixels = sum(field.height * field.width for field in self.fields)
         return pixels * self.num_channels * self.num_frames
 
     @property
     def nbytes(self) -> int:
-        """Bytes that all values take in memory, of all fields."""
+        """Size of all fields in memory, in bytes."""
         return self.size * self.dtype.itemsize
 
     def __len__(self) -> int:
         return self.num_fields
 
     def __iter__(self) -> Iterator[npt.NDArray[Any]]:
-        """Fields, each read when its turn comes: arrays of shape (y, x, channels, frames)."""
+        """Yield each field as an array of shape (y, x, channels, frames); a field is read when it is reached."""
         return (self[i] for i in range(self.num_fields))
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
@@ -86,29 +86,29 @@ class BaseScan(Names, Times):
         return whole if dtype is None else whole.astype(dtype)
 
     def __getitem__(self, key: Any) -> npt.NDArray[Any]:
-        """Read a part of the scan, as numpy would index it, each axis by itself.
+        """Read a part of the scan, indexed as numpy indexes arrays, each axis independently.
 
         Parameters
         ----------
         key : int, slice, sequence, mask, ``...`` or a tuple of them
-            Of up to five entries: field, y, x, channel, frame. Integers drop their axis. Sequences of integers
-            and masks pick along their axis alone ("outer" indexing).
+            Up to five entries: field, y, x, channel, frame. An integer drops its axis. Sequences of integers and
+            masks select along their own axis only ("outer" indexing).
 
         Returns
         -------
-        array of shape (fields, y, x, channels, frames), less the axes that were dropped
-            With five integers, a number.
+        array of shape (fields, y, x, channels, frames), without the axes that integers dropped
+            A number if all five entries are integers.
 
         Raises
         ------
         ScanIndexError
             If an index is out of bounds (also an IndexError).
         FieldDimensionMismatch
-            If the fields that are picked give unequal heights or widths.
+            If the selected fields have unequal heights or widths.
         DamagedPageError, ChangedFileError
-            If a page is not what it was when the scan was opened.
+            If a page is damaged, or a file changed after the scan was opened.
         ClosedScanError
-            If the scan was closed.
+            If the scan is closed.
         """
         notes: list[str] = []
         array = self._read(key, notes)
@@ -149,49 +149,51 @@ class BaseScan(Names, Times):
     # -------------------------------------------------------------------------- views
 
     def view(self, view: View) -> Self:
-        """Give the scan that a view makes of what was opened; closing either leaves the other open.
+        """Make the scan that a view gives; closing one of the two leaves the other open.
 
         Parameters
         ----------
         view : callable
-            From `Opened` to `Opened`; one that pickles, e.g. of `recording.views`.
+            A function from `Opened` to `Opened` that can be pickled, for example one of `recording.views`.
         """
         self._refuse_closed()
         return type(self)(views.take(view, self._opened))
 
     def trimmed(self, *, left: int = 0, right: int = 0, top: int = 0, bottom: int = 0) -> Self:
-        """Leave out pixels at the edges of every ROI, where mirrors turn: before fields are joined.
+        """Remove pixels at the edges of every ROI, where the mirrors turn.
 
         Parameters
         ----------
         left, right, top, bottom : int
-            Pixels to leave out on each side, beyond those that were left out before.
+            Pixels to remove on each side, in addition to earlier trimming.
 
         Returns
         -------
         Scan
-            As lazy as this one. Fields that were joined stay so; the lost edges leave no gap between their pieces,
-            and their size in µm is that of the pixels that are left.
+            A lazy view. Joined fields stay joined, without gaps between their pieces; their size in µm is that of the
+            remaining pixels.
 
         Raises
         ------
         ScanIndexError
-            If a number is negative, or nothing is left of a field.
+            If a number is negative, or no pixel of a field remains.
         """
         return self.view(views.trimming(top=top, bottom=bottom, left=left, right=right))
 
     def join_contiguous(self) -> Self:
-        """Join fields of one slice that touch and share that side's size, as `read_scan` does when asked to.
+        """Join the fields of a slice that touch each other, as ``read_scan(…, join_contiguous=True)`` does.
+
+        The touching sides must be equally long, and the pixels equally large.
 
         Returns
         -------
         Scan
-            As lazy as this one.
+            A lazy view.
         """
         return self.view(views.joined)
 
     def select(self, *, fields: Any = slice(None), channels: Any = slice(None), frames: Any = slice(None)) -> Self:
-        """Choose fields, channels and frames; nothing is read.
+        """Select fields, channels and frames; no pixels are read.
 
         ``scan.select(channels=[0], frames=slice(0, 1000)).to_nwb("first.nwb")``
 
@@ -202,13 +204,13 @@ class BaseScan(Names, Times):
         Returns
         -------
         Scan
-            Of what was chosen, in that order. What is said of the whole recording (`frame_table`, `events`, slices,
-            `num_requested_frames`) stays as it is.
+            A lazy view of the selection, in the order given. Facts of the whole recording (`frame_table`, `events`,
+            the slices, `num_requested_frames`) do not change.
 
         Raises
         ------
         ScanIndexError
-            If nothing is picked, or something that is not there.
+            If an index is out of bounds, or nothing is selected.
         """
         return self.view(views.selecting(self._opened, fields=fields, channels=channels, frames=frames))
 
@@ -216,7 +218,7 @@ class BaseScan(Names, Times):
 
     @property
     def token(self) -> str:
-        """What tells this scan from others: equal for equal files that are read alike, in any process."""
+        """Identifier of the scan: equal, in any process, for the same files read in the same way."""
         opened = self._opened
         files = [(file.path, file.size, file.mtime_ns, file.stamp) for file in opened.pages.files]
         fields = [(field.slice_id, field.pieces, field.depth, field.y, field.x) for field in opened.fields]
@@ -230,7 +232,7 @@ class BaseScan(Names, Times):
         return self.token
 
     def byte_places(self, field: int) -> BytePlaces:
-        """Find where the pixels of a field stand in the files.
+        """Find the positions of a field's pixels in the files.
 
         Parameters
         ----------
@@ -239,12 +241,13 @@ class BaseScan(Names, Times):
         Returns
         -------
         BytePlaces
-            For each frame and channel, the file (of `filenames`) and the byte of the field's first pixel.
+            For each frame and channel, the file (an index into `filenames`) and the byte offset of the field's first
+            pixel.
 
         Raises
         ------
         FileFormatError, LayoutError, DtypeError, DamagedPageError, ChangedFileError
-            As `to_references`.
+            As for `to_references`.
         """
         self._refuse_closed()
         opened = self._opened
@@ -282,7 +285,7 @@ class BaseScan(Names, Times):
     # ------------------------------------------------------------------------ lifetime
 
     def close(self) -> None:
-        """Refuse reads from now on, and let go of all files."""
+        """Release all files; later reads raise ClosedScanError."""
         self._closed = True
         self._opened.pages.release()
 

@@ -47,7 +47,7 @@ class Facts(Order):
 
     @property
     def opened(self) -> Opened:
-        """Everything that opening found, as one value that does not change."""
+        """Everything that opening the recording found, as one immutable value."""
         return self._opened
 
     def _refuse_closed(self) -> None:
@@ -58,7 +58,7 @@ class Facts(Order):
 
     @property
     def _header_texts(self) -> HeaderPlace:
-        """The header, whose texts may be read: not after the scan was closed."""
+        """The header; refused if it would have to be read from a closed scan."""
         if not self._opened.header.is_read:
             self._refuse_closed()
         return self._opened.header
@@ -80,57 +80,57 @@ class Facts(Order):
 
     @property
     def roi_text(self) -> str:
-        """The JSON of the ROI groups, as ScanImage wrote it; '' if there is none."""
+        """JSON text of the ROI groups, as ScanImage wrote it; '' if there is none."""
         return self._header_texts.block.rois
 
     @property
     def roi_metadata(self) -> dict[str, Any]:
-        """The JSON of the ROI groups; empty if there is none or it is broken."""
+        """Parsed JSON of the ROI groups; empty if there is none or it is invalid."""
         return roi_tree(self._header_texts.block)
 
     @property
     def version(self) -> str:
-        """ScanImage's release as the header spells it, e.g. '2016b' or '2023'; '' if it does not."""
+        """ScanImage's major release, for example '2016b' or '2023'; '' if unknown."""
         return release_parts(self.settings)[0]
 
     @property
     def release(self) -> str:
-        """ScanImage's release in full, e.g. '2023.1'."""
+        """ScanImage's full release, for example '2023.1'."""
         return release_of(self.settings)
 
     # ------------------------------------------------------------------ what was opened
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """What was recorded, in the order of slices and, within one, down the page.
+        """The fields, slice by slice and, within a slice, from the top of the page down.
 
-        ``scan.fields[0]`` says where it lies; ``scan[0]`` are its pixels.
+        ``scan.fields[0]`` describes the field; ``scan[0]`` reads its pixels.
         """
         return self._opened.fields
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of the arrays that reads give."""
+        """Data type of the arrays that reading returns."""
         return self._opened.dtype
 
     @property
     def rois(self) -> tuple[Roi, ...]:
-        """The regions that the user drew; one for a recording that is not multi-ROI."""
+        """The ROIs that the user drew, disabled ones included; ScanImage also writes one for other recordings."""
         return self._opened.rois
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What was warned of when the recording was opened."""
+        """Findings from opening the recording, of which `read_scan` warned."""
         return self._opened.findings
 
     @property
     def stack(self) -> Stack:
-        """The order of frames, as the header says it."""
+        """The order of frames according to the header."""
         return self._opened.stack
 
     @property
     def layout(self) -> Layout:
-        """Where each frame of the recording is among the pages, and which volumes are whole."""
+        """The page of each frame of the recording, and which volumes are complete."""
         return self._opened.layout
 
     @property
@@ -147,17 +147,17 @@ class Facts(Order):
 
     @property
     def num_rois(self) -> int:
-        """Number of ROIs that the user drew, disabled ones too; 1 for a scan that is not multi-ROI."""
+        """Number of ROIs that the user drew, disabled ones included; 1 if the scan is not multi-ROI."""
         return len(self.rois) if self.is_multiROI else 1
 
     @property
     def num_channels(self) -> int:
-        """Number of channels saved."""
+        """Number of channels."""
         return len(self._opened.channels)
 
     @property
     def num_frames(self) -> int:
-        """Time points of each field: volumes times repeats."""
+        """Number of frames (time points) of each field: volumes times repeats."""
         return self._opened.num_frames
 
     @property
@@ -172,31 +172,31 @@ class Facts(Order):
 
     @property
     def requested_scanning_depths(self) -> list[float]:
-        """Depth of each slice that was asked for, in µm: more than were recorded if a stack was stopped."""
+        """Depth of each requested slice, in µm; these are more than were recorded if a stack was stopped."""
         return list(self._opened.depths)
 
     @property
     def num_requested_frames(self) -> float:
-        """Frames that were asked for, of the acquisitions that are here.
+        """Number of frames that the user requested for the acquisitions of this scan.
 
-        Infinite where recording went on until it was stopped, NaN if unknown.
+        Infinite if the acquisition was to run until stopped; NaN if unknown.
         """
         if self._opened.is_raw:
             return math.nan
-        asked = self._requested_frames_of(self.settings, self.stack)
-        asked *= len({(part.recording, part.acquisition) for part in self._opened.parts})
-        return int(asked) if math.isfinite(asked) else asked
+        frames = self._requested_frames_of(self.settings, self.stack)
+        frames *= len({(part.recording, part.acquisition) for part in self._opened.parts})
+        return int(frames) if math.isfinite(frames) else frames
 
     # ------------------------------------------------------------------------ how it was scanned
 
     @property
     def is_multiROI(self) -> bool:  # noqa: N802 - both ancestors' name
-        """Whether fields are ROIs that the user drew."""
+        """Whether the fields are ROIs that the user drew."""
         return self._opened.is_multi_roi
 
     @property
     def is_slow_stack(self) -> bool:
-        """Whether the recording is a stack of several slices, each recorded by itself."""
+        """Whether the recording is a stack of several slices that were recorded one after the other."""
         return self.stack.mode == "slow" and self.stack.slices > 1
 
     @property
@@ -206,17 +206,17 @@ class Facts(Order):
 
     @property
     def is_resonant(self) -> bool:
-        """Whether lines are scanned by a resonant mirror, so that pages of several ROIs have gaps."""
+        """Whether a resonant mirror scans the lines; pages of several ROIs then have gaps."""
         return self._is_resonant(self.settings)
 
     @property
     def fps(self) -> float:
-        """Frames a second of each field.
+        """Frame rate of each field, in Hz.
 
-        In a slow stack, within a slice; with averaging, of the averaged frames. Where a slice of a fast volume
-        has several repeats, the mean over a volume: they follow each other, then the other slices come
-        (`timestamps` have each frame's own time). By the header: the frames' own times differ from it by about
-        1 in 10000. NaN with ``raw=True``, where a frame is a page, and where chosen frames are not evenly spaced.
+        In a slow stack, the rate within a slice; with averaging, the rate of averaged frames. If a slice of a fast
+        volume has several repeats, the mean rate over a volume (`timestamps` has the time of each frame). This is
+        the header's rate; the timestamps differ from it by about 1 in 10,000. NaN with ``raw=True``, where a frame
+        is a page, and if the selected frames are not evenly spaced.
         """
         step = 1 if self._opened.frames is None else self._opened.frames.step
         if self._opened.is_raw or step < 1:
@@ -227,23 +227,24 @@ class Facts(Order):
 
     @property
     def initial_secondary_z(self) -> float | None:
-        """Position of the second z motor when the recording began, in µm; None if there is none."""
+        """Position of the second z motor at the start of the recording, in µm; None if there is none."""
         position = number_list(self.settings.get("hMotors.motorPosition"))
         return position[3] if len(position) > 3 else None
 
     @property
     def beam_powers(self) -> list[float]:
-        """Power of each beam when the recording began, in percent; empty if not recorded.
+        """Power of each beam at the start of the recording, in percent; empty if unknown.
 
-        ROIs may have their own: see `Roi.powers`.
+        ROIs may have powers of their own: see `Roi.powers`.
         """
         return number_list(self.settings.get("hBeams.powers"))
 
     @property
     def actuator_positions(self) -> npt.NDArray[np.float64]:
-        """Where each z actuator stood in each slice: µm, of shape (slices, actuators).
+        """Position of each z actuator in each slice, of shape (slices, actuators), in µm.
 
-        Recorded since 2020; before, and where it does not fit the slices, the column of `scanning_depths`.
+        ScanImage writes them since 2020. For older releases, and where they do not fit the number of slices, the only
+        column is `scanning_depths`.
         """
         rows = len(self._zs) if self.stack.mode != "planar" else 1
         values = np.array(number_list(self.settings.get("hStackManager.zsAllActuators")))
@@ -256,27 +257,27 @@ class Facts(Order):
 
     @property
     def channel_numbers(self) -> list[int]:
-        """Number of each channel saved, from 1, as ScanImage counts them."""
+        """ScanImage's number of each channel, from 1."""
         return [channel.number for channel in self._opened.channels]
 
     @property
     def channel_names(self) -> list[str]:
-        """Name of each channel saved."""
+        """Name of each channel."""
         return [channel.name for channel in self._opened.channels]
 
     @property
     def channel_offsets(self) -> list[float]:
-        """Offset of each channel saved, as ScanImage measured it last, in values of a pixel; NaN if not known."""
+        """Offset of each channel that ScanImage measured last, in pixel values; NaN if unknown."""
         return [number(value) for value in self._of_inputs("hChannels.channelOffset", "hScan2D.channelOffsets")]
 
     @property
     def channel_offsets_subtracted(self) -> list[bool]:
-        """Whether ScanImage subtracted each channel's offset before it saved; False if not known."""
+        """Whether ScanImage subtracted the offset of each channel before saving; False if unknown."""
         names = ("hChannels.channelSubtractOffset", "hScan2D.channelsSubtractOffsets")
         return [flag(value) for value in self._of_inputs(*names)]
 
     def _of_inputs(self, *names: str) -> list[Any]:
-        """Take those of the saved channels from a list for all inputs of the digitizer; None where there is none.
+        """Select the values of the saved channels from a list for all digitizer inputs; None where there is none.
 
         A virtual channel says which input it is taken from (section 10 of the format reference).
         """
@@ -291,7 +292,7 @@ class Facts(Order):
 
     @property
     def channel_luts(self) -> list[tuple[float, float]]:
-        """Values that each channel was shown from black to white with; NaN if not known."""
+        """Pixel values that ScanImage displayed as black and as white, for each channel; NaN if unknown."""
         values = _pairs(self.settings.get("hChannels.channelLUT"))
         unknown = (math.nan, math.nan)
         return [values[n - 1] if 0 < n <= len(values) else unknown for n in self.channel_numbers]

@@ -17,7 +17,7 @@ NO_ROI = -1
 
 
 class Trim(NamedTuple):
-    """Pixels that are left out at the edges of each ROI."""
+    """Numbers of pixels removed at the edges of each ROI."""
 
     top: int = 0
     bottom: int = 0
@@ -46,9 +46,9 @@ class Piece(NamedTuple):
     """Its first row in the field."""
     output_x: int
     first_line: int
-    """Scan lines before the first of its ROI, from the start of the page."""
+    """Number of scan lines from the start of the page to the first line of the ROI."""
     trim: Trim = UNTRIMMED
-    """What the ROI has lost at its edges."""
+    """Pixels removed at the edges of the ROI."""
 
 
 class Timing(NamedTuple):
@@ -67,30 +67,30 @@ UNTIMED = Timing()
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """The rectangle of pixels recorded for a ROI (or several that were joined) at one slice.
+    """The rectangle of pixels recorded for a ROI, or for several joined ROIs, at one slice.
 
     Attributes
     ----------
     height, width : int
         In pixels.
     depth : float
-        In µm.
+        In µm; NaN if unknown.
     y, x : float
-        Its centre, in degrees of scan angle.
+        Centre, in degrees of scan angle.
     height_in_degrees, width_in_degrees : float
     rotation : float
         In degrees, clockwise as displayed with y down. The pixels are stored as scanned, unrotated.
     slice_id : int
-        The slice that it was scanned in, from 0.
+        Slice, from 0.
     pieces : tuple of Piece
-        The rectangles of the page that it is made of: one, or several if it was joined.
+        Rectangles of the page that make up the field: one, or several if fields were joined.
     microns_per_degree : float
         ``objectiveResolution``; NaN if the header does not say it: degrees are never taken for µm.
     slice_start : float
-        Seconds from the start of the volume to that of the field's page; NaN where that is not known.
+        Start of the field's page, in s since the start of the volume; NaN if unknown.
     timing : Timing
     name : str
-        Of its ROI (of several that were joined, with + between them); '' if the scan is not multi-ROI.
+        Name of the ROI; of joined ROIs, their names with + between them; '' if the scan is not multi-ROI.
     """
 
     height: int
@@ -120,29 +120,29 @@ class Field:
 
     @property
     def y_in_microns(self) -> float:
-        """Centre along y, in µm from that of the scan angles; NaN if the header has no ``objectiveResolution``."""
+        """Centre along y, in µm from scan angle 0; NaN if the header has no ``objectiveResolution``."""
         return self.y * self.microns_per_degree
 
     @property
     def x_in_microns(self) -> float:
-        """Centre along x, in µm from that of the scan angles; NaN if the header has no ``objectiveResolution``."""
+        """Centre along x, in µm from scan angle 0; NaN if the header has no ``objectiveResolution``."""
         return self.x * self.microns_per_degree
 
     @property
     def pixel_height_in_microns(self) -> float:
-        """Distance of two rows, in µm; NaN if the header has no ``objectiveResolution``."""
+        """Distance between two rows, in µm; NaN if the header has no ``objectiveResolution``."""
         return self.height_in_microns / self.height
 
     @property
     def pixel_width_in_microns(self) -> float:
-        """Distance of two columns, in µm; NaN if the header has no ``objectiveResolution``."""
+        """Distance between two columns, in µm; NaN if the header has no ``objectiveResolution``."""
         return self.width_in_microns / self.width
 
     @property
     def corners(self) -> FloatArray:
         """Corners of the field's edge as (x, y), in degrees, of shape (4, 2).
 
-        In the order of ScanImage's own corners: from the first pixel along the first row, then round.
+        In ScanImage's order: the first pixel, the end of the first row, and on around the field.
         """
         half = np.array([self.width_in_degrees, self.height_in_degrees]) / 2
         around = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half
@@ -155,7 +155,7 @@ class Field:
 
     @property
     def turn(self) -> FloatArray:
-        """2 x 2 matrix that turns (x, y) by the field's rotation."""
+        """2 x 2 matrix that rotates (x, y) by the field's rotation."""
         angle = math.radians(self.rotation)
         return np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
 
@@ -181,12 +181,12 @@ class Field:
 
     @property
     def roi_ids(self) -> list[int]:
-        """The ROI of each piece: its place in the header's list, from 0."""
+        """ROI of each piece: its index in the header's list, from 0."""
         return [p.roi for p in self.pieces]
 
     @property
     def has_contiguous_subfields(self) -> bool:
-        """Whether several fields were joined to make this one."""
+        """Whether this field was made by joining several."""
         return len(self.pieces) > 1
 
     @property
@@ -199,7 +199,7 @@ class Field:
 
     @property
     def offsets(self) -> FloatArray:
-        """Seconds from the start of the field's page to each pixel, of shape (height, width)."""
+        """Time of each pixel, of shape (height, width), in s since the start of the field's page."""
         seconds = np.full((self.height, self.width), np.nan)
         t = self.timing
         for piece, ys, xs in zip(self.pieces, self.output_yslices, self.output_xslices, strict=True):
@@ -223,10 +223,9 @@ class Field:
 
     @property
     def offset_mask(self) -> FloatArray:
-        """Seconds from the start of the volume to each pixel, of shape (height, width).
+        """Time of each pixel, of shape (height, width), in s since the start of the volume.
 
-        In a slow stack the stage moves between slices, which takes no known time: there the seconds count from
-        the start of the slice.
+        In a slow stack, since the start of the slice: how long the stage takes between slices is unknown.
         """
         return self.offsets + self.slice_start
 
@@ -234,7 +233,7 @@ class Field:
     def affine(self) -> FloatArray:
         """3 x 3 matrix from a pixel to the sample: ``affine @ [column, row, 1]`` is ``[x, y, 1]`` in µm.
 
-        Pixels count from 0 and stand for their centres. The origin is that of the scan angles. NaN if the
+        Pixel indices count from 0 and mean the centres of pixels. The origin is scan angle 0. NaN if the
         header has no ``objectiveResolution``.
         """
         dx, dy = self.width_in_degrees / self.width, self.height_in_degrees / self.height
@@ -252,7 +251,7 @@ class Field:
         )
 
     def _repr_html_(self) -> str:
-        """What notebooks show."""
+        """Table that notebooks show."""
         rows = [
             ("Size", size_in_words(self.height, self.width, self.height_in_microns, self.width_in_microns)),
             ("Depth", "" if math.isnan(self.depth) else f"{self.depth:g} µm".translate(MINUS)),

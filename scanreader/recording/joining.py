@@ -80,7 +80,10 @@ def _join_slice(fields: list[Field], less: list[Field], trim: Trim) -> list[Fiel
             continue
         both = _pasted(fields[i], fields[j], side)
         lesser = _edged(_pasted(less[i], less[j], side), both, trim) if any(trim) else both
-        rest = [[*some[:i], one, *some[i + 1 : j], *some[j + 1 :]] for some, one in ((fields, both), (less, lesser))]
+        rest = [
+            [*group[:i], joined, *group[i + 1 : j], *group[j + 1 :]]
+            for group, joined in ((fields, both), (less, lesser))
+        ]
         return _join_slice(rest[0], rest[1], trim)
     return less
 

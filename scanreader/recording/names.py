@@ -1,4 +1,4 @@
-"""Names that the ancestors of this library gave to what fields say themselves: one list for all fields."""
+"""Lists of a property of all fields, under the names that older readers gave them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ V = TypeVar("V", int, float)
 
 
 class Names(Facts):
-    """Lists of a fact of each field, and facts that all fields share."""
+    """Lists of a property of each field, and properties that all fields share."""
 
     @property
     def image_height(self) -> int:
@@ -74,12 +74,12 @@ class Names(Facts):
 
     @property
     def field_masks(self) -> list[npt.NDArray[np.int64]]:
-        """For each field, the ROI at each pixel."""
+        """For each field, the ROI of each pixel, of shape (height, width); -1 where there is none."""
         return [field.roi_mask for field in self.fields]
 
     @property
     def field_offsets(self) -> list[npt.NDArray[np.float64]]:
-        """For each field, seconds from the start of the volume to each pixel."""
+        """For each field, the time of each pixel, of shape (height, width), in s since the start of the volume."""
         return [field.offset_mask for field in self.fields]
 
     @property

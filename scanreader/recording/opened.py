@@ -1,4 +1,4 @@
-"""Everything that opening a recording found: what a scan holds, and what it pickles."""
+"""`Opened`: everything that opening a recording found; a scan holds one and pickles it."""
 
 from __future__ import annotations
 
@@ -30,26 +30,26 @@ if TYPE_CHECKING:
     from scanreader.tiff.runs import FileIndex
 
     View = Callable[["Opened"], "Opened"]
-    """Gives a part of a recording, or another look at it."""
+    """Makes one state of a recording from another: a selection, for example."""
 
 
 class LookAgain(Protocol):
-    """Opens the files of a recording once more, as `read_scan` was asked to; the reader hands it in."""
+    """Opens the files of a recording again, with the same arguments of `read_scan`; the reader provides it."""
 
     def __call__(self, opened: Opened) -> Opened:
-        """Open the recording again; what did not change since is not read again."""
+        """Open the recording again, without reading again what has not changed."""
 
 
 class HeaderPlace:
-    """Which file has the recording's header, and the header's digest; the texts are read when they are asked for.
+    """The file that has the recording's header, and the header's digest; the texts are read on demand.
 
     Parameters
     ----------
     file : FileIndex
     digest : bytes
-        Of `scanimage.blocks.block_digest`: the header that is read later must have it, too.
+        From `scanimage.blocks.block_digest`. The header that is read later must have the same digest.
     block : Block, optional
-        The texts, if they were read a moment ago.
+        The texts, if they were just read.
     """
 
     def __init__(self, file: FileIndex, digest: bytes, block: Block | None = None) -> None:
@@ -58,7 +58,7 @@ class HeaderPlace:
 
     @classmethod
     def of(cls, file: FileIndex, block: Block) -> HeaderPlace:
-        """Make the place of a header that was read a moment ago."""
+        """Make the place of a header that was just read."""
         return cls(file, block_digest(block), block)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -66,7 +66,7 @@ class HeaderPlace:
 
     @property
     def is_read(self) -> bool:
-        """Whether the texts are here."""
+        """Whether the texts have been read."""
         return self._texts is not None
 
     @property
@@ -80,12 +80,12 @@ class HeaderPlace:
         return self._read()[1]
 
     def _read(self) -> tuple[Block, Header]:
-        """Read the texts, once.
+        """Read the texts, if they have not been read.
 
         Raises
         ------
         ChangedFileError
-            If they are not those that were there when the recording was opened.
+            If they differ from those when the recording was opened.
         """
         if self._texts is None:
             block = read_block(self._file) or NO_BLOCK
@@ -98,19 +98,19 @@ class HeaderPlace:
 
 
 NO_BLOCK = Block("", "", None)
-"""Of a file that ScanImage did not write."""
+"""The header of a file that ScanImage did not write."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameChoice:
-    """Which frames of a recording a scan shows, in its order."""
+    """The frames of a recording that a scan shows, in order."""
 
     places: range | bytes
-    """Frames of the recording; where they are not evenly spaced, 8 bytes each: nobody can change them."""
+    """Frames of the recording: a range, or 8 bytes each where they are unevenly spaced. Both are immutable."""
 
     @classmethod
     def of(cls, places: range | IndexArray) -> FrameChoice:
-        """Choose frames by their places."""
+        """Select frames of the recording."""
         evenly = as_range(places)
         if isinstance(evenly, range) and len(evenly) == 1:
             evenly = range(evenly[0], evenly[0] + 1)  # one frame has no step
@@ -118,14 +118,14 @@ class FrameChoice:
 
     @property
     def step(self) -> int:
-        """Frames from one to the next; 0 where they are not evenly spaced."""
+        """Step from one frame to the next; 0 where they are unevenly spaced."""
         return self.places.step if isinstance(self.places, range) else 0
 
     def __len__(self) -> int:
         return len(self.places) if isinstance(self.places, range) else len(self.places) // 8
 
     def take(self, indices: range | IndexArray) -> range | IndexArray:
-        """Frames of the recording at some places of the choice."""
+        """Frames of the recording for frames of the selection."""
         if not isinstance(self.places, range):
             return np.frombuffer(self.places, "<i8")[as_array(indices)]
         if isinstance(indices, range):
@@ -136,9 +136,9 @@ class FrameChoice:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Opened:
-    """What opening a recording found, and how it is looked at.
+    """What opening a recording found, and which view of it a scan shows.
 
-    A `Scan` holds one; a view of it is `dataclasses.replace` of some of these.
+    A `Scan` holds one. A view replaces some of its values (`dataclasses.replace`).
     """
 
     pages: Pages
@@ -146,35 +146,35 @@ class Opened:
     header: HeaderPlace
     stack: Stack
     depths: tuple[float, ...]
-    """Depth of each slice that was asked for, in µm."""
+    """Depth of each requested slice, in µm."""
     layout: Layout
     channels: tuple[Channel, ...]
     rois: tuple[Roi, ...]
     is_multi_roi: bool
     fields: tuple[Field, ...]
     uncut: tuple[tuple[Field, ...], ...]
-    """For each field, the fields that it was made of: before they lost their edges and were joined."""
+    """For each field, the fields that it was made of, before trimming and joining."""
     dtype: np.dtype[Any]
-    """Of the arrays that reads give."""
+    """Data type of the arrays that reading returns."""
     is_raw: bool = False
-    """Whether the pages are given as they lie."""
+    """Whether every page is a frame of one field (``raw=True``)."""
     findings: tuple[Finding, ...] = ()
     frames: FrameChoice | None = None
-    """None for all, those that are still to come among them."""
+    """None for all frames, also those that are still to be written."""
     trim: Trim = UNTRIMMED
-    """What every ROI has lost at its edges."""
+    """Pixels removed at the edges of every ROI."""
     is_joined: bool = False
-    """Whether fields that touch are joined, so that they are again when they lose their edges."""
+    """Whether touching fields are joined, and stay joined when their edges are trimmed."""
     pixels: PixelReader = RECORDED
     views: tuple[View, ...] = ()
-    """The views that were taken since opening, in order: they are taken again of what is opened later."""
+    """The views since opening, in order; `refresh` applies them again."""
     look_again: LookAgain | None = None
 
     @property
     def num_frames(self) -> int:
-        """Time points of each field."""
+        """Number of frames (time points) of each field."""
         return self.layout.num_frames if self.frames is None else len(self.frames)
 
     def frame_places(self, indices: range | IndexArray) -> range | IndexArray:
-        """Frames of the recording at some places of the scan."""
+        """Frames of the recording for frames of the scan."""
         return indices if self.frames is None else self.frames.take(indices)

@@ -24,41 +24,41 @@ if TYPE_CHECKING:
 
 
 class Times(Facts):
-    """Times, numbers and events of frames, read from the descriptions of their pages when they are asked for."""
+    """Times, numbers and events of frames, read on demand from the descriptions of their pages."""
 
     @property
     def frame_table(self) -> npt.NDArray[np.void]:
-        """What is known of each frame that ScanImage logged: a structured array, one row for each.
+        """Structured array with a row for each frame that ScanImage logged.
 
-        The channels of a frame share its row; flyback frames have rows, and so do frames of broken volumes that
-        are not in the scan. Only descriptions are read, when it is first asked for.
+        The channels of a frame share its row. Flyback frames have rows too, and so have frames of incomplete
+        volumes, which are not part of the scan. Reading it reads the description of every frame, once.
 
         ===========================  ======================================================================
         file                         Number of the file in `filenames`, from 0.
         page                         Page of the frame's first channel in that file, from 0.
-        volume, slice, repeat        Place in the scan, from 0; -1 for flyback frames (but for their volume) and
+        volume, slice, repeat        Position in the scan, from 0; -1 for flyback frames (except their volume) and
                                      for frames that are not in the scan. A field's frame is volume * repeats
                                      + repeat.
         is_flyback                   Whether it was scanned while the z actuator returned.
         frame_number                 ``frameNumbers``: raw frames since the grab or loop began, from 1; -1 if
-                                     not said. Of an averaged frame, the last raw one's.
-        acquisition_number           ``acquisitionNumbers``, from 1; -1 if not said.
+                                     unknown. For an averaged frame, that of the last raw frame.
+        acquisition_number           ``acquisitionNumbers``, from 1; -1 if unknown.
         frame_number_acquisition     ``frameNumberAcquisition``: raw frames since the acquisition began (in a
-                                     slow stack, the slice), from 1; -1 if not said.
-        timestamp                    Seconds since the grab or loop began; NaN if not said. Of an averaged frame,
-                                     when its last raw frame began.
+                                     slow stack, the slice), from 1; -1 if unknown.
+        timestamp                    Seconds since the grab or loop began; NaN if unknown. For an averaged frame,
+                                     the time at which its last raw frame began.
         acquisition_trigger          Seconds, on the same clock, of the trigger that started the acquisition;
                                      NaN if there was none.
         next_file_marker             Seconds of the trigger that began a new file; NaN if there was none.
         end_of_acquisition,          1 on the last frame of an acquisition, and of the grab or loop; 0 if not,
-        end_of_acquisition_mode      -1 if not said.
-        dc_overvoltage               1 if the digitizer's input was over its range; -1 if not said.
+        end_of_acquisition_mode      -1 if unknown.
+        dc_overvoltage               1 if the digitizer's input exceeded its range; -1 if unknown.
         ===========================  ======================================================================
 
         Raises
         ------
         DamagedPageError, ChangedFileError
-            If a page is not what it was when the scan was opened.
+            If a page is damaged, or a file changed after the scan was opened.
         """
         self._refuse_closed()
         return self._frame_table
@@ -72,7 +72,7 @@ class Times(Facts):
 
     @property
     def timestamps_source(self) -> str:
-        """Where `timestamps` come from: ``"file"``, or ``"frame rate"`` where ScanImage wrote none (3.x)."""
+        """Source of `timestamps`: ``"file"``, or ``"frame rate"`` where ScanImage wrote no times (3.x)."""
         self._refuse_closed()
         return "file" if self._has_times else "frame rate"
 
@@ -90,11 +90,11 @@ class Times(Facts):
 
     @property
     def timestamps(self) -> npt.NDArray[np.float64]:
-        """When each slice was scanned in each frame: seconds since `start_time`, of shape (slices, frames).
+        """Time of each slice in each frame, of shape (slices, frames), in s since `start_time`.
 
-        A frame's stamp is when its scan began; of an averaged frame, when the last of its raw frames began (it
-        covers the `averaging` raw frames up to that). NaN where a description says none, and with ``raw=True``
-        where they would come from the frame rate. Recordings that were joined count each from its own start.
+        The timestamp of a frame is the time at which its scan began. An averaged frame has the time at which the
+        last of its `averaging` raw frames began. NaN where a description has no time, and with ``raw=True`` where
+        the times would come from the frame rate. Where recordings were joined, each counts from its own start.
         """
         self._refuse_closed()
         return self._timestamps
@@ -107,9 +107,9 @@ class Times(Facts):
         return fixed(times)
 
     def field_timestamps(self, field: int) -> npt.NDArray[np.float64]:
-        """When a field's page was begun in each frame: seconds since `start_time`, of shape (frames,).
+        """Time at which a field's page began in each frame, of shape (frames,), in s since `start_time`.
 
-        ``scan.field_timestamps(i)[t] + scan.fields[i].offsets`` is when each pixel was seen.
+        ``scan.field_timestamps(i)[t] + scan.fields[i].offsets`` is the time at which each pixel was scanned.
 
         Parameters
         ----------
@@ -123,7 +123,7 @@ class Times(Facts):
 
     @cached_property
     def _read_times(self) -> dict[int, npt.NDArray[np.float64]]:
-        """Times of the slices that were asked for."""
+        """Times of the slices that were read."""
         return {}
 
     def _times_of_slice(self, slice_id: int, notes: list[str]) -> npt.NDArray[np.float64]:
@@ -138,26 +138,26 @@ class Times(Facts):
         return np.asarray(raw / (np.nan if self._opened.is_raw else self.scan_frame_rate), np.float64)
 
     def _pages_of(self, slice_id: int, channel: int) -> IndexArray:
-        """Pages of a slice in the scan's frames, by the place of a channel in the files."""
+        """Pages of a slice and a channel of the files, for each frame of the scan."""
         frames = self._opened.frame_places(np.arange(self.num_frames))
         return self.layout.page_numbers(slice_id, channel, as_array(frames))
 
     def frame_indices(self, slice_id: int = -1, *, pages: bool = False, channel: int = 0) -> npt.NDArray[np.int64]:
-        """Index of the ScanImage frame that each frame of a slice was, among all that were logged.
+        """Index of each frame of a slice among all frames that ScanImage logged.
 
-        A DAQ that recorded one pulse a logged frame, flyback included, has the pulse of frame ``t`` at
-        ``frame_indices(slice_id)[t]``. Frames that are missing from the files are counted, where frame numbers
-        tell. With averaging over A, one index stands for A raw frames: the last of them is ``(index + 1) * A - 1``.
-        With ``raw=True`` frames are pages, and these are counted.
+        If a DAQ recorded one pulse for each logged frame, flyback frames included, the pulse of frame ``t`` is
+        number ``frame_indices(slice_id)[t]``. Frames that are missing from the files count, where frame numbers
+        show that they are missing. If A raw frames were averaged, an index stands for A raw frames, of which the
+        last is ``(index + 1) * A - 1``. With ``raw=True`` pages are counted.
 
         Parameters
         ----------
         slice_id : int
-            The last by default, as in roiextractors.
+            By default the last slice, as in roiextractors.
         pages : bool
-            Give pages instead: numbers of a channel's pages among those of all files.
+            Whether to return page numbers instead, counted over all files.
         channel : int
-            Of which channel, for `pages`.
+            The channel whose pages are returned, with `pages`.
 
         Returns
         -------
@@ -178,17 +178,17 @@ class Times(Facts):
 
     @cached_property
     def _first_indices(self) -> list[int]:
-        """Index of the logged frame that each stretch begins with: by its number, else counted in the files."""
+        """Index of the first logged frame of each stretch: from its frame number, else counted in the files."""
         a, c = self.stack.averaging, self.layout.counts.channels
         stretches = self.layout.stretches
         begins = np.array([stretch.page for stretch in stretches])
         notes: list[str] = []
-        said = [frame_numbers(text) for text in self._opened.pages.descriptions(begins, NUMBERS_END, notes)]
+        first_numbers = [frame_numbers(text) for text in self._opened.pages.descriptions(begins, NUMBERS_END, notes)]
         notify(notes)
         owners = np.searchsorted([part.first for part in self._opened.parts], begins, side="right") - 1
         indices: list[int] = []
         index, ended, last, recording = 0, 0, None, None  # behind the stretch before
-        for stretch, number, owner in zip(stretches, said, owners.tolist(), strict=True):
+        for stretch, number, owner in zip(stretches, first_numbers, owners.tolist(), strict=True):
             part = self._opened.parts[owner]
             counted = index + (stretch.page - ended) // c
             if self._opened.is_raw or number.frame is None:
@@ -205,7 +205,7 @@ class Times(Facts):
         return indices
 
     def _index_by_number(self, number: FrameNumbers, part: Part, *, counted: int) -> int:
-        """Index of a recording's first whole frame, of those of its own acquisition."""
+        """Index of the first frame of a recording's stretch within its own acquisition."""
         a, state = self.stack.averaging, self.settings.get("acqState")
         if self.stack.mode != "slow" and number.in_acquisition is not None:
             return max(counted, number.in_acquisition // a - 1)
@@ -215,9 +215,9 @@ class Times(Facts):
 
     @property
     def start_time(self) -> datetime | None:
-        """When the grab or loop began, by the microscope's clock, which says no time zone; None if unknown.
+        """Start of the grab or loop on the microscope computer's clock, without a time zone; None if unknown.
 
-        It is ScanImage's ``epoch``: time zero of `timestamps`.
+        This is ScanImage's ``epoch``, time zero of `timestamps`.
         """
         self._refuse_closed()
         return self._start_time
@@ -231,14 +231,15 @@ class Times(Facts):
 
     @property
     def events(self) -> tuple[Event, ...]:
-        """Edges of the auxiliary triggers and packets of I2C, in the order of the frames they came with.
+        """Edges of the auxiliary triggers and I2C packets, in the order of the frames in which they arrived.
 
-        Each once, though ScanImage repeats it beside every channel. The times are on the clock of `timestamps`.
+        ScanImage repeats each event for every channel; here each appears once. Times are on the clock of
+        `timestamps`.
 
         Warns
         -----
         ScanReaderWarning
-            If ScanImage had to cut descriptions: later events of those frames were never written.
+            If ScanImage truncated descriptions: it never wrote the later events of those frames.
         """
         self._refuse_closed()
         return self._events
