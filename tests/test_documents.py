@@ -143,6 +143,17 @@ def test_every_public_name_is_in_the_api() -> None:
         assert re.search(rf"\b{name}\b", shown), name
 
 
+def test_every_public_name_of_a_scan_is_on_its_page_once() -> None:
+    page = (ROOT / "docs" / "api" / "scan.md").read_text("utf-8")
+    listed = [
+        name for group in re.findall(r"members: \[(.*?)\]", page, re.DOTALL) for name in re.findall(r"\w+", group)
+    ]
+    older = re.findall(r"\{#scanreader\.Scan\.(\w+)\}", page)
+    shown = sorted(name for name in [*listed, *older] if not name.startswith("_"))
+    public = {name for name in dir(scanreader.Scan) if not name.startswith(("_", "to_"))} - {"rules"}
+    assert shown == sorted(public)
+
+
 @pytest.mark.ecosystem
 @pytest.mark.filterwarnings("ignore")
 def test_site_is_built_strictly_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
