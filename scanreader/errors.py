@@ -44,7 +44,23 @@ class Finding(NamedTuple):
 
 
 class ScanReaderError(Exception):
-    """Anything that scanreader refuses to do, with the reason."""
+    """Anything that scanreader refuses to do, with the reason.
+
+    Parameters
+    ----------
+    raw_helps : bool, optional
+        Whether ``raw=True`` reads the recording all the same, which the message then says; each class has its default.
+    """
+
+    raw_helps = False
+
+    def __init__(self, *args: object, raw_helps: bool | None = None) -> None:
+        super().__init__(*args)
+        if raw_helps is not None:
+            self.raw_helps = raw_helps
+
+    def __str__(self) -> str:
+        return super().__str__() + ("; raw=True reads the pages as they lie" if self.raw_helps else "")
 
 
 class PathnameError(ScanReaderError, FileNotFoundError):
@@ -56,7 +72,9 @@ class FileFormatError(ScanReaderError, ValueError):
 
 
 class ScanImageVersionError(ScanReaderError, ValueError):
-    """The header is of a release whose page order is not known."""
+    """The header is of a release whose page order is unknown."""
+
+    raw_helps = True
 
 
 class HeaderError(ScanReaderError, ValueError):
@@ -72,6 +90,8 @@ class UnknownSettingError(ScanReaderError, KeyError):
 
 class LayoutError(ScanReaderError, ValueError):
     """The header and the pages contradict each other, and no reading of them is safe."""
+
+    raw_helps = True
 
 
 class FieldDimensionMismatch(ScanReaderError, ValueError):  # noqa: N818 - its users know this name

@@ -263,5 +263,6 @@ def check_forms(files: Sequence[File]) -> None:
         if file.tiff.form[:2] != form[:2] or file.tiff.form.dtype[1:] != form.dtype[1:]:
             raise LayoutError(
                 f"the pages of {file.path.name} have {file.tiff.form}, those of {files[0].path.name} {form}: they "
-                "are not of one recording"
+                "are not of one recording",
+                raw_helps=False,
             )

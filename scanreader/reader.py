@@ -102,7 +102,7 @@ def read_scan(
         name = files[0].path.name if len(files) == 1 else f"{files[0].name.stem} …"
         message = f"{name}: " + "; ".join(map(str, opened.findings))
         if strict:
-            raise LayoutError(message)
+            raise LayoutError(message, raw_helps=False)
         notify([message])
     return cls(opened)
 
@@ -302,4 +302,7 @@ def _check_joinable(files: Sequence[File], kins: Sequence[Any], opened: Opened, 
         for what, (here, there) in pairs.items():
             if here != there:
                 names = " and ".join(told_apart(files, (file, files[0])))
-                raise LayoutError(f"{names} differ in their {what}, so they cannot be joined: {here} against {there}")
+                raise LayoutError(
+                    f"{names} differ in their {what}, so they cannot be joined: {here} against {there}",
+                    raw_helps=False,
+                )

@@ -188,7 +188,7 @@ def scan_class(settings: Header) -> tuple[type[Scan], list[Finding]]:
         if found is None:
             raise ScanImageVersionError(
                 f"the header is of ScanImage {major or 'of no known release'}, and no setting in it tells the "
-                "order of pages; raw=True reads the pages as they lie"
+                "order of pages"
             )
         name = ".".join(part for part in (major, minor, update) if part) or "of no known release"
         said = f"ScanImage {name} is not among the known releases (up to {newest.name}); read as {found.__name__}"
