@@ -1,4 +1,4 @@
-"""The tree of errors that scanreader raises, the warnings that it gives and the findings they speak of.
+"""The tree of errors that scanreader raises, its warning, and the findings that the warning lists.
 
 ::
 
@@ -26,17 +26,17 @@
 from typing import Literal, NamedTuple, TypeAlias
 
 Severity: TypeAlias = Literal["note", "warning", "damage"]
-"""How bad: sound recordings have notes; a warning says what is missing or odd; damage, what cannot be read."""
+"""How bad a finding is: "note", nothing wrong; "warning", missing or odd; "damage", cannot be read."""
 
 
 class Finding(NamedTuple):
-    """Something about a recording that its user should know."""
+    """Something that the user of a recording should know."""
 
     name: str
-    """What kind it is, e.g. ``"dropped-frames"``: the names do not change between releases."""
+    """Its kind, e.g. ``"dropped-frames"``: the names do not change between releases of scanreader."""
     severity: Severity
     place: str
-    """The file that it is in; '' if it is of the whole recording."""
+    """Name of the file; '' if the finding is on the whole recording."""
     sentence: str
 
     def __str__(self) -> str:
@@ -44,34 +44,54 @@ class Finding(NamedTuple):
 
 
 class ScanReaderError(Exception):
-    """Anything that scanreader refuses to do, with the reason."""
+    """Base of all errors that scanreader raises.
+
+    Parameters
+    ----------
+    raw_helps : bool, optional
+        Whether the message ends with the hint that ``raw=True`` reads the recording; each class has its default.
+    """
+
+    raw_helps = False
+
+    def __init__(self, *args: object, raw_helps: bool | None = None) -> None:
+        super().__init__(*args)
+        if raw_helps is not None:
+            self.raw_helps = raw_helps
+
+    def __str__(self) -> str:
+        return super().__str__() + ("; raw=True reads the pages as they lie" if self.raw_helps else "")
 
 
 class PathnameError(ScanReaderError, FileNotFoundError):
-    """What was named is not one recording: nothing, several, or files that do not belong together."""
+    """The pathnames do not name one recording: no file, several recordings, or files that do not belong together."""
 
 
 class FileFormatError(ScanReaderError, ValueError):
-    """A file is not a TIFF, or its pages hold something else than one integer image each."""
+    """A file is not a TIFF, or its pages are not integer images."""
 
 
 class ScanImageVersionError(ScanReaderError, ValueError):
-    """The header is of a release whose page order is not known."""
+    """The header is of a release of ScanImage whose page order is unknown."""
+
+    raw_helps = True
 
 
 class HeaderError(ScanReaderError, ValueError):
-    """A setting that is needed is missing from the header, or is not what it should be."""
+    """A setting that is needed is missing from the header or has an unexpected value."""
 
 
 class UnknownSettingError(ScanReaderError, KeyError):
     """The header has no setting of this name."""
 
-    def __str__(self) -> str:  # a KeyError's own would put the sentence in quotes
+    def __str__(self) -> str:  # KeyError would put quotes around the message
         return str(self.args[0])
 
 
 class LayoutError(ScanReaderError, ValueError):
-    """The header and the pages contradict each other, and no reading of them is safe."""
+    """The header and the pages contradict each other, or the layout does not allow what was asked for."""
+
+    raw_helps = True
 
 
 class FieldDimensionMismatch(ScanReaderError, ValueError):  # noqa: N818 - its users know this name
@@ -79,27 +99,27 @@ class FieldDimensionMismatch(ScanReaderError, ValueError):  # noqa: N818 - its u
 
 
 class ScanIndexError(ScanReaderError, IndexError):
-    """An index is out of bounds, or a key has too many entries."""
+    """An index is out of bounds, or there are more indices than axes."""
 
 
 class ScanKeyError(ScanIndexError, TypeError):
-    """A key holds something that cannot index an axis."""
+    """A key or an option has a value or type that is not allowed."""
 
 
 class DtypeError(ScanReaderError, TypeError):
-    """The dtype that was asked for cannot hold every value of the recording."""
+    """A dtype cannot hold every value of the recording."""
 
 
 class DamagedPageError(ScanReaderError, OSError):
-    """A page that was asked for is not where, or not what, its file says."""
+    """A page cannot be read: it is not where its file says, or not what its file says."""
 
 
 class ChangedFileError(ScanReaderError, OSError):
-    """A file is not the one that was opened: it was removed, replaced, cut or written to."""
+    """A file was removed, replaced, truncated or overwritten after it was opened."""
 
 
 class UnreachableError(ScanReaderError, OSError):
-    """A server did not give what it was asked for, several times; it says nothing of the file."""
+    """A server failed several times to send what was requested; the file itself may be sound."""
 
 
 class ClosedScanError(ScanReaderError, ValueError):
@@ -107,12 +127,12 @@ class ClosedScanError(ScanReaderError, ValueError):
 
 
 class MissingExtraError(ScanReaderError, ImportError):
-    """A library that is needed for this is not installed."""
+    """A library that is needed, an extra of scanreader, is not installed."""
 
 
 class TargetExistsError(ScanReaderError, FileExistsError):
-    """What was to be written is there already."""
+    """The file or folder to be written exists already."""
 
 
 class ScanReaderWarning(UserWarning):
-    """Something about a recording that its reader should know; its data are right nevertheless."""
+    """Something that the user of a recording should know; the pixels that are read are right nevertheless."""

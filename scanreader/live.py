@@ -51,10 +51,11 @@ def refreshed(scan: S) -> S:
 def _how_to_look_again(opened: Opened) -> LookAgain:
     if opened.frames is not None:
         raise LayoutError(
-            "a choice of frames does not grow with its recording: refresh or follow the scan that they were chosen of"
+            "a choice of frames does not grow with its recording: refresh or follow the scan that they were chosen of",
+            raw_helps=False,
         )
     if opened.look_again is None:
-        raise LayoutError("this scan was not opened by read_scan, which alone can open it again")
+        raise LayoutError("this scan was not opened by read_scan, which alone can open it again", raw_helps=False)
     return opened.look_again
 
 

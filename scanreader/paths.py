@@ -1,4 +1,4 @@
-"""What the user named → paths: files, globs, folders, lists, URLs."""
+"""Pathnames → files: a pathname is a file, a glob, a folder, a URL or a list of them."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     Place = Path | Url
 
 SUFFIXES = (".tif", ".tiff")
-MOST_NAMES = 5000  # in a folder that are compared with one that is not there
+MOST_NAMES = 5000  # of a folder that are compared with a name that is missing in it
 
 
 def absolute(pathnames: Any) -> Any:
-    """Paths as they are from here, so that they can be looked up again from another folder."""
+    """Make paths absolute, so that they can be opened again when the working directory has changed."""
     if isinstance(pathnames, (str, os.PathLike)) and os.fspath(pathnames).strip():
         return pathnames if is_url(pathnames) else str(Path(pathnames).expanduser().absolute())
     if isinstance(pathnames, Iterable) and not isinstance(pathnames, (str, bytes)) and not hasattr(pathnames, "read"):
@@ -34,18 +34,18 @@ def absolute(pathnames: Any) -> Any:
 
 
 def resolve(pathnames: Any) -> tuple[list[Place], bool]:
-    """Turn what was named into files, and tell whether each was named by itself in a list."""
+    """Find the files of pathnames, and tell whether a list of several named each file singly."""
     if isinstance(pathnames, (str, bytes, os.PathLike)):
         return _resolve_one(pathnames), False
     if hasattr(pathnames, "read") or not isinstance(pathnames, Iterable):
         raise PathnameError(f"expected a path, a glob, a directory or a list of them, not {pathnames!r}")
-    named = list(pathnames)
-    if not named:
+    names = list(pathnames)
+    if not names:
         raise PathnameError("the list of files is empty")
-    if len(named) == 1:
-        return _resolve_one(named[0]), False
-    found = [_resolve_one(name) for name in named]
-    return [path for paths in found for path in paths], all(len(paths) == 1 for paths in found)
+    if len(names) == 1:
+        return _resolve_one(names[0]), False
+    matches = [_resolve_one(name) for name in names]
+    return [path for paths in matches for path in paths], all(len(paths) == 1 for paths in matches)
 
 
 def _resolve_one(name: Any) -> list[Place]:
@@ -62,32 +62,32 @@ def _resolve_one(name: Any) -> list[Place]:
             matches: list[Place] = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
         else:
             matches = [path] if path.exists() else [*_glob(str(path))]
-    except (OSError, ValueError) as error:  # names that no file system takes
+    except (OSError, ValueError) as error:  # names that no file system allows
         raise PathnameError(f"{text!r} cannot be looked up: {error}") from None
     if not matches and path.is_dir():
         raise PathnameError(f"the folder {str(path)!r} holds no TIFF file (folders in it are not searched)")
     if not matches:
-        what = "no file matches" if glob.has_magic(text) else "there is no file or folder"
-        raise PathnameError(f"{what} {text!r} (looked in {str(path.absolute().parent)!r}{_suggestion(path)})")
+        problem = "no file matches" if glob.has_magic(text) else "there is no file or folder"
+        raise PathnameError(f"{problem} {text!r} (looked in {str(path.absolute().parent)!r}{_suggestion(path)})")
     return matches
 
 
 def _suggestion(path: Path) -> str:
-    """The name in its folder that a path may have meant."""
-    import difflib  # noqa: PLC0415 - for names that are wrong alone
+    """A question that offers the most similar name of the folder; '' if none is similar."""
+    import difflib  # noqa: PLC0415 - needed for wrong names only
 
     try:
         names = [p.name for p in itertools.islice(path.absolute().parent.iterdir(), MOST_NAMES)]
     except (OSError, ValueError):
         return ""
-    near = difflib.get_close_matches(path.name, names, 1, 0.8)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    similar = difflib.get_close_matches(path.name, names, 1, 0.8)
+    return f"; did you mean {similar[0]!r}?" if similar else ""
 
 
 def _resolve_url(url: str) -> list[Place]:
-    """Files behind a URL; those of this machine by their paths, which is quicker."""
+    """Files behind a URL; those of ``file://`` URLs as paths, which are quicker to read."""
     if url.lower().startswith("file://"):
-        from urllib.request import url2pathname  # noqa: PLC0415 - it brings all of http
+        from urllib.request import url2pathname  # noqa: PLC0415 - it imports all of http
 
         host, slash, path = url[len("file://") :].partition("/")
         if host not in ("", "localhost"):
@@ -102,24 +102,24 @@ def _resolve_url(url: str) -> list[Place]:
 
 
 def _glob(pattern: str) -> list[Path]:
-    """Files that match a pattern; brackets in it may be a part of the name as well."""
+    """Files that match a pattern, whose brackets are also taken as a part of the name."""
     escaped = pattern.replace("[", "[[]")
     names = {name for p in (pattern, escaped) for name in glob.glob(p, recursive=True)}  # noqa: PTH207 - takes absolute patterns
     return sorted(path for path in map(Path, names) if path.is_file())
 
 
-def refuse_twice(paths: Sequence[Place]) -> None:
-    """See that no file was named twice, by whatever path.
+def refuse_duplicates(paths: Sequence[Place]) -> None:
+    """Check that no file is named twice, also by different paths.
 
     Raises
     ------
     PathnameError
-        If one was.
+        If a file is named twice.
     """
     seen: dict[Place, Place] = {}
     for path in paths:
-        real = path.resolve()
-        if real in seen:
-            also = "" if path == seen[real] else f" (also as {str(seen[real])!r})"
+        resolved = path.resolve()
+        if resolved in seen:
+            also = "" if path == seen[resolved] else f" (also as {str(seen[resolved])!r})"
             raise PathnameError(f"{str(path)!r} is named twice{also}")
-        seen[real] = path
+        seen[resolved] = path

@@ -1,4 +1,4 @@
-"""read_scan: what the user named → files → header → Scan."""
+"""read_scan: pathnames → files → header → Scan."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from scanreader.errors import Finding, LayoutError, ScanImageVersionError, ScanKeyError
 from scanreader.keys import fill_for
-from scanreader.naming import check_forms, find_files, told_apart
+from scanreader.naming import check_forms, distinct_names, find_files
 from scanreader.notices import notify
 from scanreader.paths import absolute
 from scanreader.recording.assembly import Source, as_pages, as_recorded, assemble
@@ -47,31 +47,31 @@ def read_scan(
 ) -> Scan:
     """Open a ScanImage recording, of any release and any mode.
 
-    Only headers are read; pixels are when the scan is indexed.
+    Only headers are read here; pixels are read when the scan is indexed.
 
     Parameters
     ----------
     pathnames : str, path, or list of them
-        A file, a glob (``"/data/my_scan_*.tif"``), a directory, or a list; each may also be a URL that fsspec
-        knows (``"s3://…"``, ``"https://…"``; ``*`` and ``[]`` make a glob of it). A single file that ScanImage rolled
-        brings the other files of its acquisition. Files that belong to several recordings are refused, but for
-        a list that names them one by one: they are joined in its order, with a warning.
+        A file, a glob (``"/data/my_scan_*.tif"``), a folder, or a list of these; each may also be a URL that fsspec
+        can open (``"s3://…"``, ``"https://…"``, with ``*`` and ``[]`` as in a glob). Where ScanImage saved an
+        acquisition as several files, one of them alone stands for all. Files of several recordings are refused,
+        except in a list that names every file: then the recordings are joined in its order, with a warning.
     dtype : dtype, optional
-        The pixels' dtype in memory; the recording's own by default. It must hold every value of that.
+        The pixels' dtype in memory, which must be able to hold every value of the recording's own, the default.
     join_contiguous : bool
-        Join fields of one slice that touch and share that side's size.
+        Join fields of one slice that touch, if the sides where they touch have the same length.
     siblings : bool
-        Whether a single file brings the others of its acquisition.
+        Whether a single file stands for all files of its acquisition.
     raw : bool
-        Give the pages as they lie: one field of whole pages, one channel, every page a frame. The way out of
-        a refusal.
+        Give the pages as they lie in the files, whatever the header says: one field of whole pages, one channel,
+        every page a frame. This also reads recordings that are refused otherwise.
     strict : bool
-        Refuse (LayoutError) what is warned of otherwise: missing frames, unfinished files, unknown releases.
+        Raise a LayoutError where there would be a warning: missing frames, unfinished files, unknown releases.
     on_damage : {"raise", "fill"}
-        What is done with pages that cannot be read: an error (DamagedPageError) when they are asked for, or
-        pixels that are NaN in floats and `fill_value` in integers, with a warning at each read.
+        What to do when a page that cannot be read is indexed: raise a DamagedPageError, or warn and fill its pixels
+        (with NaN in floats, with `fill_value` in integers).
     fill_value : number
-        What integers are filled with.
+        The value of filled pixels, in integers.
 
     Returns
     -------
@@ -81,20 +81,20 @@ def read_scan(
     Raises
     ------
     PathnameError
-        If what is named is not one recording.
+        If `pathnames` names no file, or files that are not one recording.
     FileFormatError
         If a file is not a TIFF of integer images.
     ScanImageVersionError
-        If the order of pages is not known for the release.
+        If the release is unknown and its header does not tell the order of pages.
     HeaderError, LayoutError
-        If the header does not say, or contradicts, how the pages are to be read.
+        If the header lacks a setting that is needed to read the pages, or contradicts the pages.
     DtypeError
-        If `dtype` cannot hold every value.
+        If `dtype` cannot hold every value, or the filled pixels cannot hold `fill_value`.
 
     Warns
     -----
     ScanReaderWarning
-        Once, if there is anything that the user should know: what is missing, damaged or left out.
+        Once, of everything that the user should know: what is missing, damaged or skipped.
     """
     request = Request(absolute(pathnames), dtype, join_contiguous, siblings, raw, strict, on_damage, fill_value)
     cls, opened, files = open_recording(request)
@@ -102,16 +102,16 @@ def read_scan(
         name = files[0].path.name if len(files) == 1 else f"{files[0].name.stem} …"
         message = f"{name}: " + "; ".join(map(str, opened.findings))
         if strict:
-            raise LayoutError(message)
+            raise LayoutError(message, raw_helps=False)
         notify([message])
     return cls(opened)
 
 
 class Request(NamedTuple):
-    """What `read_scan` was asked for."""
+    """The arguments of `read_scan`."""
 
     pathnames: Any
-    """None for a list of the very files that are here."""
+    """None if they are the paths of the files that were opened."""
     dtype: DTypeLike | None
     join_contiguous: bool
     siblings: bool
@@ -122,81 +122,87 @@ class Request(NamedTuple):
 
 
 class Reopen:
-    """Opens a recording again, as it was asked for; what did not change since is not read again.
+    """Opens a recording again with the same arguments; what has not changed is not read again.
 
     Parameters
     ----------
     request : Request
-    kins : tuple
-        What is equal for all files of each recording that is here.
+    recording_keys : tuple
+        `File.recording_key` of each recording.
     files : list of File
-        As they were found; not pickled.
+        The files as they were opened; not pickled.
     numbers : dict
-        Frame numbers that were read; not pickled.
+        Frame numbers by page that were read; not pickled.
     """
 
     def __init__(
         self,
         request: Request,
-        kins: tuple[Any, ...],
+        recording_keys: tuple[Any, ...],
         files: Sequence[File] = (),
         numbers: Mapping[int, FrameNumbers] = MappingProxyType({}),
     ) -> None:
-        self.request, self.kins, self.files, self.numbers = request, kins, files, numbers
+        self.request, self.recording_keys, self.files, self.numbers = request, recording_keys, files, numbers
 
     def __call__(self, opened: Opened) -> Opened:
-        """Open the recording as it is by now."""
+        """Open the recording as it is now."""
         request = self.request
         if request.pathnames is None:
             request = request._replace(pathnames=[file.path for file in opened.pages.files])
-        return open_recording(request, self, opened)[1]
+        return open_recording(request, (self, opened))[1]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Reopen, (self.request, self.kins)
+        return Reopen, (self.request, self.recording_keys)
 
-    def numbers_still_true(
+    def numbers_still_valid(
         self, before: Opened, files: Sequence[File], parts: Sequence[Part]
     ) -> dict[int, FrameNumbers]:
-        """Frame numbers that were read before: pages keep their numbers if the same files have only grown."""
+        """Frame numbers by page that need not be read again: none, unless the same files have only grown."""
         if len(self.files) > len(files):
             return {}
         for old, new, part, old_part in zip(self.files, files, parts, before.parts, strict=False):
-            same = (old.path, old.kin, old.tiff.inode, old.first) == (new.path, new.kin, new.tiff.inode, new.first)
-            if not same or part.first != old_part.first or new.tiff.num_pages < old.tiff.num_pages:
+            is_same = (old.path, old.recording_key, old.tiff.inode, old.first_description) == (
+                new.path,
+                new.recording_key,
+                new.tiff.inode,
+                new.first_description,
+            )
+            if not is_same or part.first != old_part.first or new.tiff.num_pages < old.tiff.num_pages:
                 return {}
-        # The last pages may not have been whole; what could not be read may have been mended.
-        sure = sum(part.pages for part in before.parts) - 2 * before.layout.counts.channels
-        return {page: n for page, n in self.numbers.items() if n.frame is not None and page < sure}
+        # The last pages may have been incomplete; pages that could not be read may have been repaired.
+        last = sum(part.pages for part in before.parts) - 2 * before.layout.counts.channels
+        return {page: n for page, n in self.numbers.items() if n.frame is not None and page < last}
 
 
 def open_recording(
-    request: Request, again: Reopen | None = None, before: Opened | None = None
+    request: Request, earlier: tuple[Reopen, Opened] | None = None
 ) -> tuple[type[Scan], Opened, list[File]]:
-    """Open what was asked for: the class of its release, what was found, and its files.
+    """Open a recording: the class of its release, the recording, and its files.
 
     Parameters
     ----------
     request : Request
-    again, before : Reopen, Opened
-        Of a recording that is opened again.
+    earlier : (Reopen, Opened), optional
+        The same recording as it was opened before; what has not changed is not read again.
     """
     findings: list[Finding] = []
-    known = {} if again is None else {file.path: file for file in again.files}
-    kins = () if again is None else again.kins
-    files = find_files(request.pathnames, findings, known, kins, siblings=request.siblings)
+    reopen, before = earlier or (Reopen(request, ()), None)
+    opened_before = {file.path: file for file in reopen.files}
+    files = find_files(request.pathnames, findings, opened_before, reopen.recording_keys, siblings=request.siblings)
     check_forms(files)
     findings += [Finding("damaged-page", "damage", f.path.name, f.tiff.damage) for f in files if f.tiff.damage]
     findings += [Finding("cut-end", "warning", f.path.name, f.tiff.ending) for f in files if f.tiff.ending]
     fill = _find_fill(files, request.dtype, request.on_damage, request.fill_value)
     pages = Pages(tuple(file.tiff for file in files), fill)
-    kins = tuple(dict.fromkeys(file.kin for file in files))
+    keys = tuple(dict.fromkeys(file.recording_key for file in files))
     parts = tuple(
-        _part(file, first, kins.index(file.kin)) for file, first in zip(files, pages.starts.tolist(), strict=False)
+        _part(file, first, keys.index(file.recording_key))
+        for file, first in zip(files, pages.starts.tolist(), strict=False)
     )
     block = files[0].block or NO_BLOCK
     header = HeaderPlace.of(files[0].tiff, block)
     cls = _class_of(files[0], header.settings, findings, raw=request.raw)
-    numbers = {} if again is None or before is None else again.numbers_still_true(before, files, parts)
+    numbers = {} if before is None else reopen.numbers_still_valid(before, files, parts)
     source = Source(
         pages=pages,
         parts=parts,
@@ -205,31 +211,31 @@ def open_recording(
         whole=request.siblings or len(files) > 1,
         own_channel=_own_channel(files[0], raw=request.raw),
         findings=tuple(findings),
-        numbers=numbers,  # `assemble` adds those that it reads, for the next time
-        look_again=Reopen(_with_own_paths(request, files), kins, tuple(files), numbers),
+        numbers=numbers,  # `assemble` adds those that it reads, for `Reopen`
+        look_again=Reopen(_without_paths(request, files), keys, tuple(files), numbers),
     )
     rules = cls.rules()
     reading = as_pages(rules) if request.raw else as_recorded(rules)
     opened = assemble(reading, source, dtype=request.dtype, join_contiguous=request.join_contiguous)
-    if len(kins) > 1 and not request.raw:
-        _check_joinable(files, kins, opened, rules)
+    if len(keys) > 1 and not request.raw:
+        _check_joinable(files, keys, opened, rules)
     return cls, opened, files
 
 
 def _part(file: File, first: int, recording: int) -> Part:
-    name = sys.intern(file.path.name)  # the path's own: it is pickled once
+    name = sys.intern(file.path.name)  # the string of the path, so that it is pickled once
     return Part(name, first, file.tiff.num_pages, recording, file.name.acquisition, file.name.part)
 
 
-def _with_own_paths(request: Request, files: Sequence[File]) -> Request:
-    """Give a request that does not repeat the paths that the files have: it is pickled with them."""
+def _without_paths(request: Request, files: Sequence[File]) -> Request:
+    """The request without its pathnames if they are the files' paths, with which it is pickled."""
     if isinstance(request.pathnames, list) and request.pathnames == [file.tiff.path for file in files]:
         return request._replace(pathnames=None)
     return request
 
 
 def _class_of(file: File, header: Header, findings: list[Finding], *, raw: bool) -> type[Scan]:
-    """Choose the class for a file's header; what the user should know of that is added to `findings`."""
+    """Choose the class for a file's header; what the user should know is added to `findings`."""
     if file.block is None:
         sentence = "not written by ScanImage: its pages are read as the frames of one field"
         findings.append(Finding("not-scanimage", "warning", "", sentence))
@@ -249,12 +255,14 @@ def _class_of(file: File, header: Header, findings: list[Finding], *, raw: bool)
 
 
 def _find_fill(files: Sequence[File], dtype: DTypeLike | None, on_damage: str, value: float) -> float | None:
-    """What to fill pages with that cannot be read; None if they are an error.
+    """The value for pixels of pages that cannot be read; None if those raise an error.
 
     Raises
     ------
     DtypeError
         If the pixels' dtype cannot hold it.
+    ScanKeyError
+        If `on_damage` is unknown.
     """
     if on_damage not in ("raise", "fill"):
         raise ScanKeyError(f"on_damage is 'raise' or 'fill', not {on_damage!r}")
@@ -264,17 +272,17 @@ def _find_fill(files: Sequence[File], dtype: DTypeLike | None, on_damage: str, v
 
 
 def _own_channel(file: File, *, raw: bool) -> int | None:
-    """The channel of a file that holds that alone, as its name and the numbers of its first frames say."""
+    """The channel of a file that holds only one, by its name and the numbers of its first frames; else None."""
     if file.name.channel is None or file.block is None or raw:
         return None
     numbers = [file.frame_number(page) for page in range(min(2, file.tiff.num_pages))]
     return None if len(numbers) == 2 and numbers[0] == numbers[1] else file.name.channel
 
 
-def _check_joinable(files: Sequence[File], kins: Sequence[Any], opened: Opened, rules: Rules) -> None:
-    """Refuse to join recordings whose pages follow each other in another order."""
-    for kin in kins[1:]:
-        file = next(file for file in files if file.kin == kin)
+def _check_joinable(files: Sequence[File], keys: Sequence[Any], opened: Opened, rules: Rules) -> None:
+    """Refuse to join recordings that differ in the order or the content of their pages."""
+    for key in keys[1:]:
+        file = next(file for file in files if file.recording_key == key)
         if file.block is None:
             continue
         source = Source(
@@ -285,16 +293,19 @@ def _check_joinable(files: Sequence[File], kins: Sequence[Any], opened: Opened, 
             whole=False,
         )
         other = assemble(as_recorded(rules), source)
-        rois = [one.rois if opened.is_multi_roi else () for one in (other, opened)]
+        rois = [recording.rois if opened.is_multi_roi else () for recording in (other, opened)]
         pairs: dict[str, tuple[Any, Any]] = {
-            "order of pages": (other.stack[:-1], opened.stack[:-1]),  # but for the volumes asked for
+            "order of pages": (other.stack[:-1], opened.stack[:-1]),  # without the number of volumes planned
             "channels": ([c.number for c in other.channels], [c.number for c in opened.channels]),
             "ROIs": (rois[0], rois[1]),
             "pieces of the page": ([f.pieces for f in other.fields], [f.pieces for f in opened.fields]),
         }
         if opened.stack.mode != "planar":
             pairs["depths"] = (list(other.depths), list(opened.depths))
-        for what, (here, there) in pairs.items():
-            if here != there:
-                names = " and ".join(told_apart(files, (file, files[0])))
-                raise LayoutError(f"{names} differ in their {what}, so they cannot be joined: {here} against {there}")
+        for what, (value, value_of_first) in pairs.items():
+            if value != value_of_first:
+                names = " and ".join(distinct_names((file, files[0]), files))
+                raise LayoutError(
+                    f"{names} differ in their {what}, so they cannot be joined: {value} against {value_of_first}",
+                    raw_helps=False,
+                )

@@ -1,4 +1,4 @@
-"""A class for each change that ScanImage made to its header, `VERSIONS`, and which class a header gets."""
+"""A class for each change that ScanImage made to its header, and the choice of the class for a header."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class PlainScan(PageOrder, Scan):
 
 
 class Scan2016(FastZOrder, Scan):
-    """A recording of ScanImage 5.3 to 5.6 or 2016a to 2019a; see Scan. The fast z settings say how."""
+    """A recording of ScanImage 5.3 to 5.6 or 2016a to 2019a; see Scan. The fast z settings tell the order of frames."""
 
     @property
     def is_slow_stack_with_fastZ(self) -> bool:  # noqa: N802 - both ancestors' name
@@ -73,7 +73,7 @@ class Scan3(LegacyOrder, Scan):
 
     @property
     def start_time(self) -> datetime | None:
-        """When the first file was begun, by the microscope's clock; None if unknown."""
+        """Start of the first file, by the microscope's clock; None if unknown."""
         trigger = re.fullmatch(
             r"(\d+)/(\d+)/(\d{4}) +(\d+):(\d+):([\d.]{1,9})", text(self.settings.get("internal.triggerTimeString"))
         )
@@ -99,7 +99,7 @@ class Scan2020(Scan2019):
 
 
 class Scan2021(Scan2020):
-    """A recording of ScanImage 2021 or later; see Scan. The stage is known in the sample's coordinates alone."""
+    """A recording of ScanImage 2021 or later; see Scan. Only the stage's sample coordinates are known."""
 
     motor_position_at_zero = Setting(
         number_list,
@@ -110,14 +110,14 @@ class Scan2021(Scan2020):
 
 
 class Release(NamedTuple):
-    """A release of ScanImage that is known."""
+    """A known release of ScanImage."""
 
     name: str
     scan: type[Scan]
     container: str
-    """The kind of TIFF, and the version of the block at its start."""
+    """The kind of TIFF, and the version of the metadata block at its start."""
     evidence: str
-    """How the reading of it was checked."""
+    """What the reading of it was checked against."""
 
 
 _SOURCE, _HEADERS, _TABLE = "ScanImage's sources", "real headers", "the format reference"
@@ -165,13 +165,13 @@ VERSIONS: tuple[Release, ...] = (
 
 
 def scan_class(settings: Header) -> tuple[type[Scan], list[Finding]]:
-    """Choose the class for a header, by the release that it names and by the settings that are there.
+    """Choose the class for a header, by its release and by the settings that it has.
 
     Returns
     -------
     type of Scan
     findings : list of Finding
-        What the user should know: that the release is not known.
+        What the user should know: an unknown release.
 
     Raises
     ------
@@ -180,20 +180,20 @@ def scan_class(settings: Header) -> tuple[type[Scan], list[Finding]]:
     """
     major, minor, update = release_parts(settings)
     rows = {row.name: row.scan for row in VERSIONS}
-    found = rows.get(f"{major}.{minor}" if minor else major) or rows.get(major)
+    cls = rows.get(f"{major}.{minor}" if minor else major) or rows.get(major)
     findings: list[Finding] = []
-    if found is None:
+    if cls is None:
         newest = VERSIONS[-1]
-        found = _class_by_keys(settings)
-        if found is None:
+        cls = _class_by_keys(settings)
+        if cls is None:
             raise ScanImageVersionError(
                 f"the header is of ScanImage {major or 'of no known release'}, and no setting in it tells the "
-                "order of pages; raw=True reads the pages as they lie"
+                "order of pages"
             )
         name = ".".join(part for part in (major, minor, update) if part) or "of no known release"
-        said = f"ScanImage {name} is not among the known releases (up to {newest.name}); read as {found.__name__}"
-        findings.append(Finding("unknown-release", "warning", "", said))
-    return _adjusted(found, settings), findings
+        sentence = f"ScanImage {name} is not among the known releases (up to {newest.name}); read as {cls.__name__}"
+        findings.append(Finding("unknown-release", "warning", "", sentence))
+    return _class_by_stack_manager(cls, settings), findings
 
 
 def _class_by_keys(settings: Header) -> type[Scan] | None:
@@ -208,11 +208,11 @@ def _class_by_keys(settings: Header) -> type[Scan] | None:
     return VERSIONS[-1].scan if "hChannels.channelSave" in settings else None
 
 
-def _adjusted(found: type[Scan], settings: Header) -> type[Scan]:
-    """Look at the settings before trusting the number: some releases exist in two spellings."""
-    managed = "hStackManager.enable" in settings or "hStackManager.actualNumSlices" in settings
-    if issubclass(found, Scan2016) and managed:
+def _class_by_stack_manager(cls: type[Scan], settings: Header) -> type[Scan]:
+    """Correct the class by the settings: some releases wrote two kinds of header."""
+    has_manager = "hStackManager.enable" in settings or "hStackManager.actualNumSlices" in settings
+    if issubclass(cls, Scan2016) and has_manager:
         return Scan2019
-    if issubclass(found, Scan2019) and not managed and "hFastZ.numFramesPerVolume" in settings:
+    if issubclass(cls, Scan2019) and not has_manager and "hFastZ.numFramesPerVolume" in settings:
         return Scan2016
-    return found
+    return cls

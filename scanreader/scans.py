@@ -174,7 +174,9 @@ class Scan(StackManagerOrder, BaseScan, Exports):
 
         self._refuse_closed()
         if self.opened.pixels.change:
-            raise LayoutError("a report is of the pixels as they were recorded: ask the scan that this was made of")
+            raise LayoutError(
+                "a report is of the pixels as they were recorded: ask the scan that this was made of", raw_helps=False
+            )
         write(self, path, overwrite=overwrite, progress=progress)
 
     def check(self) -> Report:

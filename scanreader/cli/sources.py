@@ -71,7 +71,7 @@ def header_of(sources: list[str]) -> Header:
         If ScanImage did not write it.
     """
     files = find_files(absolute(sources[0] if len(sources) == 1 else sources), [], siblings=False)
-    _refuse_several({file.kin: file.path.name for file in reversed(files)})
+    _refuse_several({file.recording_key: file.path.name for file in reversed(files)})
     if files[0].block is None:
         raise HeaderError(f"{files[0].path.name} has no header of ScanImage's: another program wrote it")
     return Header(files[0].block.text)

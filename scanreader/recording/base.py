@@ -254,18 +254,23 @@ class BaseScan(Names, Times):
         one, pages = opened.fields[from_start(field, self.num_fields, "field")], opened.pages
         if opened.pixels.change:
             raise LayoutError(
-                f"the pixels of field {field} are {opened.pixels.change}: ask the scan that this was made of"
+                f"the pixels of field {field} are {opened.pixels.change}: ask the scan that this was made of",
+                raw_helps=False,
             )
         if len(one.pieces) > 1:
             raise LayoutError(
                 f"the pixels of field {field} stand in {len(one.pieces)} places of a page: open the recording without "
-                "join_contiguous"
+                "join_contiguous",
+                raw_helps=False,
             )
         if opened.dtype != pages.dtype:
             raise DtypeError(f"the files hold {pages.dtype}, not {opened.dtype}: open the recording without dtype")
         orders = {file.form.dtype for file in pages.files}
         if len(orders) > 1:
-            raise LayoutError(f"the files differ in their byte order ({', '.join(sorted(orders))}): name them apart")
+            raise LayoutError(
+                f"the files differ in their byte order ({', '.join(sorted(orders))}): name them apart",
+                raw_helps=False,
+            )
         (piece,), itemsize = one.pieces, opened.dtype.itemsize
         channels = np.array([channel.place for channel in opened.channels])
         frames = as_array(opened.frame_places(np.arange(opened.num_frames)))

@@ -35,10 +35,7 @@ def find_fields(opened: Opened, scanning: Scanning, findings: list[Finding]) -> 
             [Slot(i, shape) for i, roi in enumerate(rois) if (shape := roi.at(z)) is not None] for z in opened.depths
         ]
         if any(math.isnan(z) for z in opened.depths) and any(roi.discrete or len(roi.scanfields) > 1 for roi in rois):
-            raise LayoutError(
-                "the depths of the slices are not known, but which ROIs are scanned depends on them; "
-                "raw=True reads the pages as they lie"
-            )
+            raise LayoutError("the depths of the slices are not known, but which ROIs are scanned depends on them")
     if not any(slots):
         if scanning.mroi_enabled:
             sentence = "mROI was on, but no enabled ROI is known: pages are given whole"
@@ -52,7 +49,7 @@ def find_fields(opened: Opened, scanning: Scanning, findings: list[Finding]) -> 
         for slot, piece in zip(slots[slice_id], pieces[slice_id], strict=True)
     )
     if not fields:
-        raise LayoutError("no ROI is scanned in the slices that are whole; raw=True reads the pages as they lie")
+        raise LayoutError("no ROI is scanned in the slices that are whole")
     return fields
 
 

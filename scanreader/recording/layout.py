@@ -109,12 +109,10 @@ def saved_counts(stack: Stack) -> Counts:
     if stack.mode == "planar":
         return Counts(stack.channels)
     if t < s * f:
-        raise LayoutError(
-            f"a volume of {t} frames cannot hold {s} slices of {f} frames; raw=True reads the pages as they lie"
-        )
+        raise LayoutError(f"a volume of {t} frames cannot hold {s} slices of {f} frames")
     if f % a or t % a:
         raise LayoutError(
             f"averaging over {a} frames (logAverageFactor) mixes slices of {f} frames or volumes of {t}: which "
-            "frame is of which slice cannot be known; raw=True reads the pages as they lie"
+            "frame is of which slice cannot be known"
         )
     return Counts(stack.channels, s, f // a, (t - s * f) // a)

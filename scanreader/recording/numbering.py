@@ -118,7 +118,7 @@ class Numbering:
         what = "frame numbers jump beside it" if votes else "nor do those around it"
         raise LayoutError(
             f"page {page - part.first} of {part.name} cannot be read or says no number, and {what}: places cannot be "
-            "known; raw=True reads the pages as they lie"
+            "known"
         )
 
     def check(self) -> None:
@@ -131,12 +131,12 @@ class Numbering:
         if c > 1 and pages >= c and self.at(c - 1) not in (None, first):
             raise LayoutError(
                 f"the header says that {c} channels were saved, but pages 0 and {c - 1} of {name} belong to "
-                f"frames {first} and {self.at(c - 1)}; raw=True reads the pages as they lie"
+                f"frames {first} and {self.at(c - 1)}"
             )
         if pages > c and self.at(c) == first:
             raise LayoutError(
                 f"the header says that {c} channel{'s were' if c > 1 else ' was'} saved, but pages 0 and {c} of "
-                f"{name} both belong to frame {first}; raw=True reads the pages as they lie"
+                f"{name} both belong to frame {first}"
             )
         second, third = (self.at(page) if pages > page else None for page in (c, 2 * c))
         step = a if second is None else second - first
@@ -147,7 +147,7 @@ class Numbering:
         ):
             raise LayoutError(
                 f"the header says that {a} frames were averaged (logAverageFactor), but the frames of {name} "
-                f"are numbered {first}, {first + step}, …; raw=True reads the pages as they lie"
+                f"are numbered {first}, {first + step}, …"
             )
 
     def check_first_slice(self) -> None:
@@ -162,7 +162,7 @@ class Numbering:
             if within is not None and within != said and running == (self.at(0) or 0) + frame * a:
                 raise LayoutError(
                     f"the header says {r * a} frames a slice (framesPerSlice), but frame {running} is frame {within} "
-                    "of its slice by frameNumberAcquisition; raw=True reads the pages as they lie"
+                    "of its slice by frameNumberAcquisition"
                 )
 
     def same_acquisition(self, page: int) -> bool:
@@ -183,7 +183,7 @@ class Numbering:
         if self.stack.mode == "slow" and within is not None and (within // a - 1 - place) % r:
             raise LayoutError(
                 f"page {page} is frame {within} of its slice by frameNumberAcquisition, and by frameNumbers "
-                f"frame {(place % r + 1) * a}: the slices' places cannot be known; raw=True reads the pages"
+                f"frame {(place % r + 1) * a}: the slices' places cannot be known"
             )
 
     def place(self, number: int, start: int) -> int:

@@ -44,7 +44,7 @@ class PageScan(NamedTuple):
         if not math.isfinite(periods):
             raise LayoutError(
                 "the header does not say how long the scanner flies between fields (flytoTimePerScanfield "
-                f"{self.flyto_seconds}, scannerFrequency {self.scanner_frequency}); raw=True reads the pages"
+                f"{self.flyto_seconds}, scannerFrequency {self.scanner_frequency})"
             )
         return math.ceil(periods) * self.lines_per_period
 
@@ -82,9 +82,7 @@ def lay_out(slots_of_slices: Sequence[Sequence[Slot]], page: PageScan) -> tuple[
     widths = {slot.shape.width for slots in slots_of_slices for slot in slots}
     as_page = page.resonant and (len(widths) == 1 or page.evenly_sampled)
     if not as_page and max(widths) != page.width:
-        raise LayoutError(
-            f"the pages are {page.width} pixels wide, the widest field {max(widths)}; raw=True reads the pages"
-        )
+        raise LayoutError(f"the pages are {page.width} pixels wide, the widest field {max(widths)}")
     if as_page and widths != {page.width} and not page.evenly_sampled:
         said = f"fields are {min(widths)} pixels wide by the header; the pages are {page.width} wide"
         findings.append(Finding("header-mismatch", "warning", "", said))
@@ -101,7 +99,7 @@ def lay_out(slots_of_slices: Sequence[Sequence[Slot]], page: PageScan) -> tuple[
             if line % n or shape.height % n:
                 raise LayoutError(
                     f"{n} lines were averaged into a row, which a field of {shape.height} lines that begins at "
-                    f"line {line} does not allow; raw=True reads the pages as they lie"
+                    f"line {line} does not allow"
                 )
             width = page.width if as_page else shape.width
             pieces.append(Piece(roi, shape.height // n, width, line // n, 0, 0, 0, line))
@@ -132,5 +130,5 @@ def _confirmed_gap(slots_of_slices: Sequence[Sequence[Slot]], page: PageScan, fi
         measured = "and there is no gap"
     raise LayoutError(
         f"the pages have {page.height} rows{averaged}, the {count} fields of the fullest slice {total} lines: "
-        f"{measured}. The set of fields or the page's layout is not known; raw=True reads the pages as they lie"
+        f"{measured}. The set of fields or the page's layout is not known"
     )

@@ -69,7 +69,7 @@ def find_layout(
     if not number.known and trusted and stack.mode != "planar":
         raise LayoutError(
             "none of the first frames says its number, as all that ScanImage wrote since 2015.4 do: their descriptions "
-            "are damaged; raw=True reads the pages as they lie"
+            "are damaged"
         )
     if not number.known or (not trusted and not number.advance):
         if number.known:
@@ -101,9 +101,7 @@ def _count_breaks(counts: Counts, parts: Sequence[Part], findings: list[Finding]
         if part.number not in (None, due) and (whole or previous is not None or counts.frames_per_volume > 1):
             missing = f"{part.name} is part {part.number} of its acquisition, part {due} is missing"
             if counts.frames_per_volume > 1:
-                raise LayoutError(
-                    f"{missing}, and the pages say no frame numbers; raw=True reads the pages as they lie"
-                )
+                raise LayoutError(f"{missing}, and the pages say no frame numbers")
             findings.append(Finding("missing-file", "warning", part.name, missing))
         if not part.follows(previous):
             breaks.append(_Break(part.first, 0))
@@ -142,9 +140,7 @@ def _find_breaks(
     def begin(page: int, said: int) -> None:
         nonlocal start, base
         if (said - offset) % a:
-            raise LayoutError(
-                f"frame {said} does not end a group of {a} averaged frames; raw=True reads the pages as they lie"
-            )
+            raise LayoutError(f"frame {said} does not end a group of {a} averaged frames")
         start, base = page, said
         breaks.append(_Break(page, number.place(said, offset)))
         number.check_slice(page, breaks[-1].place)
@@ -158,7 +154,7 @@ def _find_breaks(
         if not own and not goes_on and first != a:
             raise LayoutError(
                 f"the first page of {part.name} cannot be read or says no number, and those behind it do not go "
-                "on from the file before: places cannot be known; raw=True reads the pages as they lie"
+                "on from the file before: places cannot be known"
             )
         joined = previous is not None and part.recording != previous.recording
         if not part.follows(previous) and (joined or not goes_on or not number.same_acquisition(part.first)):
@@ -207,7 +203,7 @@ def _offset(number: Numbering, part: Part, previous: Part | None, first: int, *,
     if not planar and (not part.leads or not known):
         raise LayoutError(
             f"{part.name} begins with frame {first} of a loop, and the files before it do not say where in a "
-            "volume that is: files or frames are missing; raw=True reads the pages as they lie"
+            "volume that is: files or frames are missing"
         )
     return before if not begins and (part.leads or same) else 0
 
@@ -293,5 +289,5 @@ def _salvage(counts: Counts, breaks: Sequence[_Break], ends: Sequence[int], find
         return Layout(kept, (Stretch(0, page, volumes),))
     raise LayoutError(
         f"no volume is whole: a volume is {counts.pages_per_volume} pages ({counts.slices} slices of {r} frames "
-        f"and {counts.flyback} flyback frames, of {c} channels); raw=True reads the pages as they lie"
+        f"and {counts.flyback} flyback frames, of {c} channels)"
     )

@@ -161,6 +161,9 @@ def whole_pages(opened: Opened, scanning: Scanning) -> Opened:
         If pixels are changed as they are read: what is between ROIs is not.
     """
     if opened.pixels.change:
-        raise LayoutError(f"pages are given as they were recorded, and this scan's pixels are {opened.pixels.change}")
+        raise LayoutError(
+            f"pages are given as they were recorded, and this scan's pixels are {opened.pixels.change}",
+            raw_helps=False,
+        )
     fields = page_fields(opened, scanning)
     return replace(opened, fields=fields, uncut=tuple((field,) for field in fields), is_joined=False, trim=UNTRIMMED)

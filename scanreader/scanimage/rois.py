@@ -74,8 +74,7 @@ class Roi:
         here = [field for at, field in enabled if abs(at - z) < z_tolerance(z)]
         if len(here) > 1:
             raise LayoutError(
-                f"ROI {self.name!r} has {len(here)} scanfields at z = {z:g}: which is recorded where is not "
-                "known; raw=True reads the pages as they lie"
+                f"ROI {self.name!r} has {len(here)} scanfields at z = {z:g}: which is recorded where is not known"
             )
         if here:
             return here[0]
@@ -87,10 +86,7 @@ class Roi:
         if not min(self.zs) < z < max(self.zs):
             return None
         if not min(depths) < z < max(depths):
-            raise LayoutError(
-                f"ROI {self.name!r} at z = {z:g} would be shaped by a scanfield that is disabled; "
-                "raw=True reads the pages as they lie"
-            )
+            raise LayoutError(f"ROI {self.name!r} at z = {z:g} would be shaped by a scanfield that is disabled")
         above = min((pair for pair in enabled if pair[0] > z), key=lambda pair: pair[0])
         below = max((pair for pair in enabled if pair[0] < z), key=lambda pair: pair[0])
         return _between(below[1], above[1], (z - below[0]) / (above[0] - below[0]))

@@ -215,8 +215,7 @@ class Settings:
         saved = cls._channels_saved.of(header)
         if not saved:
             raise HeaderError(
-                "the header does not say which channels were saved (hChannels.channelSave); raw=True reads the "
-                "pages as they lie"
+                "the header does not say which channels were saved (hChannels.channelSave)", raw_helps=True
             )
         return saved
 

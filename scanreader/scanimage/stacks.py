@@ -59,7 +59,7 @@ def whole_number(value: float, what: str) -> int:
     """
     if math.isfinite(value) and value == int(value) and abs(value) <= MAX_COUNT:
         return int(value)
-    raise LayoutError(f"{what} should be a whole number, the header says {value!r}; raw=True reads the pages")
+    raise LayoutError(f"{what} should be a whole number, the header says {value!r}")
 
 
 class Rules(NamedTuple):
@@ -146,8 +146,7 @@ class StackManagerOrder(Order):
         enabled = header.get(manager + "enable", u > 1 if math.isfinite(u) else None)
         if enabled is None and s > 1:
             raise LayoutError(
-                f"the header has {s:g} slices and does not say whether the stack was on (hStackManager.enable); "
-                "raw=True reads the pages as they lie"
+                f"the header has {s:g} slices and does not say whether the stack was on (hStackManager.enable)"
             )
         if not flag(enabled) or f == math.inf:
             return Stack("planar", channels=channels, averaging=a)
@@ -163,17 +162,15 @@ class StackManagerOrder(Order):
         if useful != slices * frames:
             raise LayoutError(
                 f"{slices} slices (actualNumSlices) of {frames} frames (framesPerSlice) are not the {useful} "
-                "frames of a volume (numFramesPerVolume); raw=True reads the pages as they lie"
+                "frames of a volume (numFramesPerVolume)"
             )
         mode = text(header.get(manager + "stackMode"))
         if mode not in ("fast", "slow"):
-            raise LayoutError(
-                f"stackMode is {mode!r}, 'fast' or 'slow' was expected; raw=True reads the pages as they lie"
-            )
+            raise LayoutError(f"stackMode is {mode!r}, 'fast' or 'slow' was expected")
         if mode == "slow" and total != useful:
             raise LayoutError(
                 f"a slow stack has no flyback frames, but a volume has {total} frames "
-                f"(numFramesPerVolumeWithFlyback) of which {useful} are of its slices; raw=True reads the pages"
+                f"(numFramesPerVolumeWithFlyback) of which {useful} are of its slices"
             )
         return Stack(mode, channels, slices, frames, total, a, cls._requested_volumes.of(header))
 
@@ -202,7 +199,7 @@ class FastZOrder(Order):
         if "hFastZ.enable" not in header and "hFastZ.numFramesPerVolume" in header and slices > 1:
             raise LayoutError(
                 f"the header has {slices:g} slices and does not say whether they were scanned fast or slow "
-                "(hFastZ.enable); raw=True reads the pages as they lie"
+                "(hFastZ.enable)"
             )
         if not slices > 1 or frames == math.inf:
             return Stack("planar", channels=channels, averaging=a)
@@ -225,14 +222,14 @@ class FastZOrder(Order):
             if not fitting and (slices > 1 or total > 1):
                 raise LayoutError(
                     f"a volume of {total:g} frames (hFastZ.numFramesPerVolume) with {flyback:g} flyback frames "
-                    f"(numDiscardFlybackFrames) is not one of {slices:g} slices; raw=True reads the pages"
+                    f"(numDiscardFlybackFrames) is not one of {slices:g} slices"
                 )
             slices = fitting[0] if fitting else slices
         if math.isnan(total):
             if slices > 1:
                 raise LayoutError(
                     f"the header does not say how many frames a volume of {slices:g} slices has "
-                    "(hFastZ.numFramesPerVolume); raw=True reads the pages as they lie"
+                    "(hFastZ.numFramesPerVolume)"
                 )
             total = 1
         s = whole_number(slices, "hStackManager.numSlices")
@@ -273,7 +270,7 @@ class PlanarOrder(Order):
             raise ScanImageVersionError(
                 f"the order of pages of this ScanImage {release_of(header)} recording is not known: it needs "
                 "channelsSave, stackNumSlices = 1 and fastZEnable = false, and the header says "
-                f"{cls._channels_saved.of(header)}, {slices:g} and {fast}; raw=True reads the pages as they lie"
+                f"{cls._channels_saved.of(header)}, {slices:g} and {fast}"
             )
         return Stack("planar", channels=channels, averaging=cls._averaging_of(header))
 
@@ -303,7 +300,7 @@ class LegacyOrder(Order):
             if flag(header.get(f"acq.savingChannel{n}")) and flag(header.get(f"acq.acquiringChannel{n}", 1))
         ]
         if not saved:
-            raise HeaderError("the header says that no channel was saved; raw=True reads the pages as they lie")
+            raise HeaderError("the header says that no channel was saved", raw_helps=True)
         return saved
 
     @classmethod
@@ -327,7 +324,7 @@ class LegacyOrder(Order):
             return Stack("slow", channels, s, a, s * a, a)
         raise LayoutError(
             f"{frames:g} frames (state.acq.numberOfFrames) and {s} slices (numberOfZSlices) in {num_pages} "
-            "pages: which come first is not known; raw=True reads the pages as they lie"
+            "pages: which come first is not known"
         )
 
     @classmethod

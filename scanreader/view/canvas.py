@@ -110,10 +110,10 @@ def canvas(
     channel = from_start(channel, scan.num_channels, "channel")
     here = [i for i, field in enumerate(scan.fields) if field.slice_id == place]
     if not here:
-        raise LayoutError(f"no field lies in slice {slice_id}")
+        raise LayoutError(f"no field lies in slice {slice_id}", raw_helps=False)
     if any(math.isnan(scan.fields[i].height_in_degrees) for i in here):
         if len(here) > 1:
-            raise LayoutError("the header does not say where the fields lie")
+            raise LayoutError("the header does not say where the fields lie", raw_helps=False)
         return Canvas(picture(scan, here[0], channel, frames, how), 0.0, 0.0, 1.0, "pixels")
     unit, scale = "um", scan.microns_per_degree
     if math.isnan(scale):

@@ -889,6 +889,13 @@ def test_every_error_is_in_the_tree() -> None:
         assert getattr(scanreader, kind.__name__) is kind
 
 
+def test_errors_say_where_raw_helps_also_when_pickled() -> None:
+    hint = "refused; raw=True reads the pages as they lie"
+    errors = [LayoutError("refused"), LayoutError("refused", raw_helps=False), HeaderError("refused", raw_helps=True)]
+    for again in (errors, pickle.loads(pickle.dumps(errors))):
+        assert [str(error) for error in again] == [hint, "refused", hint]
+
+
 def test_the_older_name_of_the_error() -> None:
     assert scanreader.ScanReaderException is ScanReaderError
 
