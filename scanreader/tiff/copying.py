@@ -86,7 +86,7 @@ def _read_gathered(file: OpenFile, run: Run, pages: IndexArray, skip: int, block
     """Ask for the bytes to check and the bytes wanted of some pages at once."""
     t, size = run.template, blocks.shape[1]
     first, end = min(t.start, t.pixels + skip), max(t.start + len(t.data), t.pixels + skip + size)
-    step = max(1, min(FEW_REMOTE, file.aside // (end - first)))
+    step = max(1, min(FEW_REMOTE, file.gap_room // (end - first)))
     for a in range(0, len(pages), step):
         part = pages[a : a + step]
         ifds = run.ifd + part * run.stride
@@ -124,8 +124,8 @@ def _read_vectored(file: OpenFile, run: Run, pages: IndexArray, skip: int, block
     before, after = max(0, pixels - span), max(0, span + len(t.data) - (pixels + size))
     if before > gap or after > gap or (before and after):
         return False
-    file.announce(int(ifds[0]) + pixels, int(ifds[-1] - ifds[0]) + size)
-    step = max(1, min(MAX_BUFFERS // 2, file.aside // max(1, gap)))
+    file.prefetch(int(ifds[0]) + pixels, int(ifds[-1] - ifds[0]) + size)
+    step = max(1, min(MAX_BUFFERS // 2, file.gap_room // max(1, gap)))
     aside = np.empty((min(step, len(ifds)) + 1, gap), np.uint8)
     first = gap - (pixels - span) if before else span - (pixels + size)  # where in `aside` the bytes to check are
     for a in range(0, len(ifds), step):
