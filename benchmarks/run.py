@@ -309,16 +309,16 @@ class Bench:
         )
         (path,) = self.recording("60k_64", height=64, width=64, frames_per_slice=60_000)
         blocks: set[int] = set()
-        original = local._read_some
+        original = local._read_once
 
         def counted(file, offset: int, buffers: list[memoryview]) -> int:
             got = original(file, offset, buffers)
             blocks.update(range(offset // 4096, (offset + got - 1) // 4096 + 1))
             return got
 
-        local._read_some = counted
+        local._read_once = counted
         read_scan(path)
-        local._read_some = original
+        local._read_once = original
         self.row("cold cache, open 60,000 pages", "", len(blocks), 64, at_most=True, what="blocks of 4 KiB")
 
     # ------------------------------------------------------------------ growth

@@ -1,4 +1,4 @@
-"""Libraries that are not always installed."""
+"""Optional libraries."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from scanreader.errors import MissingExtraError
 
 
 def needed(module: str, extra: str) -> Any:
-    """Import a library that an extra brings.
+    """Import a library that an extra of the package installs.
 
     Raises
     ------
     MissingExtraError
-        If it is not installed, with the command that does (also an ImportError).
+        If it is not installed; the message names the command that installs it (also an ImportError).
     """
     try:
         return importlib.import_module(module)

@@ -1,4 +1,4 @@
-"""Keys of an array, taken apart as numpy would, each axis by itself; pure, and the only place that checks bounds."""
+"""Array keys: split as numpy does, checked against bounds here and nowhere else, each axis by itself."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ AXES = ("field", "row", "column", "channel", "frame")
 
 
 class Pick(NamedTuple):
-    """What one entry of a key picks of its axis."""
+    """What one entry of a key selects along its axis."""
 
     indices: range | IndexArray
-    """Places along the axis, from 0, in the order asked for; a range where they are evenly spaced."""
+    """Indices along the axis, from 0, in the order requested; a range where they are evenly spaced."""
 
     drops: bool
-    """Whether the axis disappears from the result: true for an integer."""
+    """Whether the axis is dropped from the result: true for an integer."""
 
 
 def split_key(key: Any) -> tuple[Entry, ...]:
-    """Take a key apart into one entry for each of the five axes, checked but not yet bound to sizes.
+    """Split a key into one entry for each of the five axes; bounds are not checked yet.
 
     Raises
     ------
@@ -44,17 +44,17 @@ def split_key(key: Any) -> tuple[Entry, ...]:
     entries = key if isinstance(key, tuple) else (key,)
     dots = [i for i, entry in enumerate(entries) if entry is ...]
     if len(dots) > 1:
-        raise ScanIndexError("a key can have one '...', this one has more")
-    given = len(entries) - len(dots)
-    if given > len(AXES):
-        raise ScanIndexError(f"too many indices: a scan has {len(AXES)} axes, {given} entries were given")
-    at = dots[0] if dots else given
-    filled = entries[:at] + (WHOLE,) * (len(AXES) - given) + entries[at + len(dots) :]
-    return tuple(map(_check, filled, AXES))
+        raise ScanIndexError(f"a key can have one '...', this one has {len(dots)}: keep one of them")
+    count = len(entries) - len(dots)
+    if count > len(AXES):
+        raise ScanIndexError(f"too many indices: a scan has {len(AXES)} axes, {count} entries were given")
+    before = dots[0] if dots else count
+    all_entries = entries[:before] + (WHOLE,) * (len(AXES) - count) + entries[before + len(dots) :]
+    return tuple(map(_check, all_entries, AXES))
 
 
 def pick(entry: Entry, size: int, axis: str, owner: str = "the scan") -> Pick:
-    """Bind an entry to an axis of `size`.
+    """Find the indices that an entry selects along an axis of `size`.
 
     Raises
     ------
@@ -68,8 +68,8 @@ def pick(entry: Entry, size: int, axis: str, owner: str = "the scan") -> Pick:
     if isinstance(entry, int):
         if not -size <= entry < size:
             _check_bounds(entry, entry, size, axis, owner)
-        at = entry % size
-        return Pick(range(at, at + 1), drops=True)
+        index = entry % size
+        return Pick(range(index, index + 1), drops=True)
     if entry.dtype == np.bool_:
         if len(entry) != size:
             raise ScanIndexError(f"a mask of {len(entry)} does not fit the {axis} axis: {owner} has {size} {axis}s")
@@ -80,14 +80,14 @@ def pick(entry: Entry, size: int, axis: str, owner: str = "the scan") -> Pick:
 
 
 def as_array(indices: range | IndexArray) -> IndexArray:
-    """Places as an array."""
+    """Indices as an array."""
     if isinstance(indices, range):
         return np.arange(indices.start, indices.stop, indices.step, dtype=np.int64)
     return indices
 
 
 def as_range(indices: range | IndexArray) -> range | IndexArray:
-    """Return places as a range if they are evenly spaced, and up or down."""
+    """Return indices as a range if they are evenly spaced, up or down."""
     if isinstance(indices, range) or not len(indices):
         return indices
     first, last = int(indices[0]), int(indices[-1])
@@ -98,10 +98,24 @@ def as_range(indices: range | IndexArray) -> range | IndexArray:
 
 
 def shifted(indices: range | IndexArray, by: int) -> range | IndexArray:
-    """Places moved along the axis."""
+    """Indices moved by `by` along the axis."""
     if isinstance(indices, range):
         return range(indices.start + by, indices.stop + by, indices.step)
     return indices + by
+
+
+def as_slice(indices: range | IndexArray) -> slice | IndexArray:
+    """Return indices as a slice if they are evenly spaced: then numpy makes a view, not a copy."""
+    evenly = as_range(indices)
+    if not isinstance(evenly, range):
+        return evenly
+    return slice(evenly.start, None if evenly.stop < 0 else evenly.stop, evenly.step)
+
+
+def box(*axes: range | IndexArray) -> tuple[Any, ...]:
+    """Key of a box of an array, by indices along each axis: slices, if all are evenly spaced."""
+    key = tuple(map(as_slice, axes))
+    return key if all(isinstance(part, slice) for part in key) else np.ix_(*map(as_array, axes))
 
 
 def _check_bounds(lowest: int, highest: int, size: int, axis: str, owner: str) -> None:
@@ -114,8 +128,8 @@ def _check(entry: Any, axis: str) -> Entry:
     if type(entry) is int:
         return entry
     if isinstance(entry, slice):
-        plain = entry.start is None and entry.stop is None and entry.step is None
-        return WHOLE if plain else _check_slice(entry, axis)
+        is_full = entry.start is None and entry.stop is None and entry.step is None
+        return WHOLE if is_full else _check_slice(entry, axis)
     if isinstance(entry, (list, tuple, range)) or (isinstance(entry, np.ndarray) and entry.ndim):
         return _check_sequence(entry, axis)
     if isinstance(entry, np.ndarray):
@@ -133,7 +147,7 @@ def _check(entry: Any, axis: str) -> Entry:
 
 def _check_slice(entry: slice, axis: str) -> slice:
     if entry.step is not None and _slice_part(entry.step, axis) == 0:
-        raise ScanKeyError(f"the step of a slice of the {axis} axis cannot be 0")
+        raise ScanKeyError(f"the step of a slice of the {axis} axis cannot be 0: give another integer")
     return slice(*(_slice_part(part, axis) for part in (entry.start, entry.stop, entry.step)))
 
 
@@ -143,7 +157,7 @@ def _slice_part(part: Any, axis: str) -> int | None:
     try:
         return operator.index(part)
     except TypeError:
-        raise ScanKeyError(f"{part!r} cannot bound a slice of the {axis} axis: give integers") from None
+        raise ScanKeyError(f"{part!r} cannot be part of a slice of the {axis} axis: give integers") from None
 
 
 def _check_sequence(entry: Any, axis: str) -> Entry:
@@ -157,29 +171,31 @@ def _check_sequence(entry: Any, axis: str) -> Entry:
         return array
     if array.size == 0:
         return np.empty(0, np.int64)
-    mixed = not isinstance(entry, np.ndarray) and any(isinstance(i, (bool, np.bool_)) for i in entry)
-    if array.dtype.kind not in "iu" or mixed:
+    has_booleans = not isinstance(entry, np.ndarray) and any(isinstance(i, (bool, np.bool_)) for i in entry)
+    if array.dtype.kind not in "iu" or has_booleans:
         raise ScanKeyError(f"the {axis} axis takes integers or booleans, not {entry!r}")
     if array.dtype == np.uint64 and array.max() > np.iinfo(np.int64).max:
         raise ScanIndexError(f"{axis} {array.max()} is out of bounds")
     return array.astype(np.int64)
 
 
-def from_start(place: Any, size: int, what: str) -> int:
-    """Count a place among all of a scan's slices, channels or the like from the first of them.
+def from_start(index: Any, size: int, what: str) -> int:
+    """Return an index of a scan's slices, channels or the like as counted from the first, where it may be negative.
 
     Raises
     ------
     ScanIndexError
-        If it is out of bounds, or no integer.
+        If it is out of bounds.
+    ScanKeyError
+        If it is not an integer.
     """
-    if not -size <= integer(place, what) < size:
-        raise ScanIndexError(f"{what} {place} is out of bounds: the scan has {size} {what}{'' if size == 1 else 's'}")
-    return integer(place, what) % size
+    if not -size <= integer(index, what) < size:
+        raise ScanIndexError(f"{what} {index} is out of bounds: the scan has {size} {what}{'' if size == 1 else 's'}")
+    return integer(index, what) % size
 
 
 def integer(value: Any, what: str) -> int:
-    """See that something is an integer.
+    """Check that a value is an integer, and return it.
 
     Raises
     ------
@@ -211,11 +227,11 @@ def fill_for(dtype: np.dtype[Any], value: Any) -> float:
 
 
 def fixed(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Copy an array to bytes that nobody can change, whatever is done to its flags."""
+    """Return a copy of an array that stays read-only, whatever is done to its flags."""
     return np.frombuffer(array.tobytes(), array.dtype).reshape(array.shape)
 
 
 def shortened(values: Sequence[Any]) -> str:
-    """The first few of some values, in words."""
+    """Join values by commas; of more than ten, the first ten and an ellipsis."""
     shown = ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in values[:10])
     return f"{shown}, …" if len(values) > 10 else shown

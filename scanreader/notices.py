@@ -1,4 +1,4 @@
-"""How the user is told what was noticed: by a warning at the line of their own code, or by whoever listens."""
+"""Notes for the user: warnings at the line of their own code, or calls of a listener."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ PACKAGE = "scanreader"
 
 
 def notify(notes: Iterable[str]) -> None:
-    """Tell the user what was noticed, each sentence once.
+    """Pass notes to the user, each once.
 
-    Only what a user calls does this; what lies below collects its notes in a list. The process's warnings filters are
-    not touched: threads that read at the same time do not disturb each other.
+    Only public functions do this; the functions below them collect notes in a list. The warnings filters, which belong
+    to the process, are not changed: threads that read at the same time do not disturb each other.
 
     Warns
     -----
     ScanReaderWarning
-        At the line that called scanreader, unless somebody listens.
+        At the line that called scanreader, unless there is a listener.
     """
     listener = _listener.get()
     for note in dict.fromkeys(notes):
@@ -41,7 +41,7 @@ def notify(notes: Iterable[str]) -> None:
 
 @contextlib.contextmanager
 def listening(listener: Listener) -> Iterator[None]:
-    """Let a function be told what is noticed in this thread, instead of warnings."""
+    """Pass notes of this thread to a function, instead of warnings."""
     token = _listener.set(listener)
     try:
         yield
@@ -50,14 +50,14 @@ def listening(listener: Listener) -> Iterator[None]:
 
 
 def _users_level() -> int:
-    """How far up the stack, from the caller of this function, stands the line that called scanreader first.
+    """Stack level, counted from the caller of this function, of the line that first called scanreader.
 
-    Other libraries may stand between: they are given what reads when they ask for it.
+    Other libraries may be in between: those that are given a scan and read it.
     """
     frame = inspect.currentframe()
-    level = here = 0
+    level = outermost = 0
     while frame is not None:
         if str(frame.f_globals.get("__name__")).partition(".")[0] == PACKAGE:
-            here = level
+            outermost = level
         frame, level = frame.f_back, level + 1
-    return here + 1
+    return outermost + 1

@@ -1,1 +1,1 @@
-"""Bytes of files, here and behind URLs; knows nothing of what they say."""
+"""Bytes of local files and of files behind URLs; knows nothing of their contents."""

@@ -1,4 +1,4 @@
-"""Bytes of a file of this machine: the one place that opens and reads."""
+"""Bytes of a local file."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ import numpy.typing as npt
 from scanreader.errors import DamagedPageError, PathnameError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
 
-PASSING = (errno.EIO, errno.ESTALE, errno.EAGAIN, errno.EINTR, errno.ETIMEDOUT, errno.ECONNRESET)
-RETRIES = (0.01, 0.1, 0.5)  # seconds to wait before a read that failed is tried again
-READ_ONLY = os.O_RDONLY | getattr(os, "O_BINARY", 0)  # the latter is Windows'
+TEMPORARY = (errno.EIO, errno.ESTALE, errno.EAGAIN, errno.EINTR, errno.ETIMEDOUT, errno.ECONNRESET)
+RETRIES = (0.01, 0.1, 0.5)  # seconds to wait before each new attempt at a read that failed
+READ_ONLY = os.O_RDONLY | getattr(os, "O_BINARY", 0)  # O_BINARY exists on Windows only
 
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 
 Identity: TypeAlias = tuple[int, int, int, int]
-"""Device, inode, size and time of change of a file: another file of its name has another."""
+"""Device, inode, size and modification time: differ if another file takes the same name."""
 
 
 class OpenFile:
-    """An open file: the one place that opens and reads.
+    """An open file; local files are opened and read nowhere else.
 
-    Reads that fail as a slow network's do are tried again, a few times, with the file opened anew.
+    Reads that fail as they do on a slow network are tried again a few times, with the file reopened.
 
     Raises
     ------
@@ -42,12 +42,12 @@ class OpenFile:
         If the file cannot be opened.
     """
 
-    small_gap = 16 << 10  # bytes that are read and thrown away sooner than left out; 0 to 64 KiB made no difference
-    aside = 4 << 20  # bytes that are held of what lies between pages
-    marked = True
-    """Whether a change is known by more than the file's size."""
+    small_gap = 16 << 10  # bytes: smaller gaps are read and discarded, not skipped; 0 to 64 KiB made no difference
+    gap_room = 4 << 20  # bytes of memory for what lies between pages
+    has_version = True
+    """Whether a change shows in more than the file's size."""
     gathers = False
-    """Whether many small reads are better asked for at once, by `gather`."""
+    """Whether many small reads are faster together, by `gather`."""
 
     def __init__(self, path: str | Path) -> None:
         try:
@@ -72,7 +72,7 @@ class OpenFile:
         os.close(self._file)
 
     def read(self, offset: int, size: int) -> bytes:
-        """Up to `size` bytes from `offset`: fewer at the end of the file, none outside of it."""
+        """Read up to `size` bytes from `offset`: fewer at the end of the file, none outside it."""
         size = min(size, self.size - offset)
         if size <= 0 or offset < 0:
             return b""
@@ -81,11 +81,11 @@ class OpenFile:
         return bytes(data)
 
     def gather(self, offsets: Sequence[int], size: int) -> list[bytes]:
-        """Read as many bytes at each of some places."""
+        """Read `size` bytes at each offset."""
         return [self.read(offset, size) for offset in offsets]
 
     def read_into(self, offset: int, buffers: Sequence[memoryview]) -> None:
-        """Fill buffers, one behind the other, with the bytes from `offset` on.
+        """Fill buffers, one after the other, with the bytes from `offset` on.
 
         Raises
         ------
@@ -94,61 +94,69 @@ class OpenFile:
         """
         pending = list(buffers)
         while pending:
-            got = self._read_patiently(offset, pending)
-            if got <= 0:
+            count = self._read_with_retries(offset, pending)
+            if count <= 0:
                 raise DamagedPageError(f"{self.path!r} ends at byte {offset}, where more bytes were expected")
-            offset += got
-            while pending and got >= len(pending[0]):
-                got -= len(pending.pop(0))
+            offset += count
+            while pending and count >= len(pending[0]):
+                count -= len(pending.pop(0))
             if pending:
-                pending[0] = pending[0][got:]
+                pending[0] = pending[0][count:]
 
-    def _read_patiently(self, offset: int, buffers: list[memoryview]) -> int:
-        for pause in (*RETRIES, None):
+    def _read_with_retries(self, offset: int, buffers: list[memoryview]) -> int:
+        for retries_left in attempts(RETRIES):
+            if retries_left < len(RETRIES):
+                self._reopen()
             try:
-                return _read_some(self._file, offset, buffers)
+                return _read_once(self._file, offset, buffers)
             except OSError as error:
-                if pause is None or error.errno not in PASSING:
-                    tries = f" ({len(RETRIES) + 1} tries)" if error.errno in PASSING else ""
+                if not retries_left or error.errno not in TEMPORARY:
+                    tries = f" ({len(RETRIES) + 1} tries)" if error.errno in TEMPORARY else ""
                     reason = error.strerror or error
                     raise DamagedPageError(f"{self.path!r} cannot be read at byte {offset}: {reason}{tries}") from error
-                time.sleep(pause)
-                self._open_again()
         raise AssertionError
 
-    def _open_again(self) -> None:
-        """Open the file anew, if it is there and the same: a network's handle may have gone stale."""
+    def _reopen(self) -> None:
+        """Reopen the file if it is unchanged: a handle on a network drive may be stale."""
         try:
-            again = os.open(self.path, READ_ONLY)
+            other = os.open(self.path, READ_ONLY)
         except OSError:
             return
-        status = os.fstat(again)
+        status = os.fstat(other)
         if (status.st_size, status.st_mtime_ns) == self.identity[2:]:
-            self._file, again = again, self._file
-        os.close(again)
+            self._file, other = other, self._file
+        os.close(other)
 
-    def announce(self, offset: int, size: int) -> None:
-        """Say that bytes will be read soon, where the system cares.
+    def prefetch(self, offset: int, size: int) -> None:
+        """Tell the operating system which bytes will be read soon.
 
-        A cold disk then delivers them to several threads in 0.6 of the time; a warm cache takes no notice.
+        A cold disk then delivers them to several threads in 0.6 of the time; with a warm cache it has no effect.
         """
-        with contextlib.suppress(AttributeError, OSError):  # it is not on every system, and never needed
+        with contextlib.suppress(AttributeError, OSError):  # optional, and missing on some systems
             os.posix_fadvise(self._file, offset, size, os.POSIX_FADV_WILLNEED)
 
     def map(self) -> Bytes | None:
-        """The whole file as bytes, read as they are touched; None where the file system has no maps.
+        """Map the whole file into memory; None where the file system has no memory maps.
 
-        Only for few bytes: where a read fails with an error, a map kills the process.
+        Only for a few bytes: an error that a read would raise kills the process if it happens in a map.
         """
         try:
             data = np.frombuffer(mmap.mmap(self._file, 0, access=mmap.ACCESS_READ), np.uint8)
         except (OSError, ValueError):
             return None
-        return data if len(data) == self.size else None  # it was cut this moment: bulk reads say so
+        return data if len(data) == self.size else None  # truncated just now: reads will report it
 
 
-def _read_some(file: int, offset: int, buffers: list[memoryview]) -> int:
-    """Read at `offset` into the first of some buffers; returns how many bytes came."""
+def attempts(pauses: Sequence[float]) -> Iterator[int]:
+    """Pause, in s, before each attempt but the first; yields how many attempts are left after this one."""
+    yield len(pauses)
+    for i, pause in enumerate(pauses, 1):
+        time.sleep(pause)
+        yield len(pauses) - i
+
+
+def _read_once(file: int, offset: int, buffers: list[memoryview]) -> int:
+    """Read at `offset` into the first buffers; returns the number of bytes read."""
     if hasattr(os, "preadv"):
         return os.preadv(file, buffers, offset)
     with io.FileIO(file, closefd=False) as stream:  # Windows

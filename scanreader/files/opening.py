@@ -1,4 +1,4 @@
-"""Which of the two kinds of open file a name asks for."""
+"""Opens files, local or behind a URL."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from scanreader.files.urls import is_url
 
 
 def open_file(path: str | Path, *, anew: bool = True) -> OpenFile:
-    """Open a file, or what is behind a URL.
+    """Open a local file or one behind a URL.
 
     Parameters
     ----------
     anew : bool
-        Whether to ask a server what the file is, though it was asked a moment ago.
+        Whether to ask the server again for size and version, even if that was done a moment ago.
 
     Raises
     ------
     PathnameError
-        If it cannot be opened.
+        If the file cannot be opened.
     """
     if isinstance(path, str) and is_url(path):
-        from scanreader.files.remote import RemoteFile  # noqa: PLC0415 - it stands on an extra
+        from scanreader.files.remote import RemoteFile  # noqa: PLC0415 - needs an extra
 
         return RemoteFile(path, anew=anew)
     return OpenFile(path)
 
 
 def identify(path: str) -> Identity:
-    """Tell what a file is by now, without opening it where that is quicker."""
+    """Return the current identity of a file, without opening it where that is quicker."""
     if is_url(path):
         with open_file(path) as file:
             return file.identity

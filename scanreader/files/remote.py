@@ -1,4 +1,4 @@
-"""Bytes of a file behind a URL: the same reads over fsspec, in few and large requests."""
+"""Bytes of a file behind a URL, read by fsspec in few and large requests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from scanreader.errors import ChangedFileError, DamagedPageError, PathnameError, UnreachableError
-from scanreader.files.local import OpenFile
+from scanreader.files.local import OpenFile, attempts
 from scanreader.files.servers import failures, file_system, is_http, reason_of
 
 if TYPE_CHECKING:
@@ -20,42 +20,42 @@ if TYPE_CHECKING:
 
     Key = tuple[str, int, int, int]
 
-RETRIES = (0.2, 1.0, 3.0)  # seconds to wait before a request that failed is sent again
-FRESH = 5.0  # seconds for which a file is held to be what it was, without another request
-BLOCK = 32 << 10  # bytes of a small read: an IFD and its description take a few thousand
-AHEAD = 8  # blocks of a file's start that are read at once: the header is there
-MOST_BLOCKS = 2048  # that a process keeps: 64 MiB
-PIECE = 4 << 20  # bytes of a request of a large read
-AT_ONCE = 16  # requests that are under way at once, of each thread
-IN_FLIGHT = 32 << 20  # bytes that are
-MARKS = frozenset(  # by which a file is known again, however libraries spell them
+RETRIES = (0.2, 1.0, 3.0)  # seconds to wait before each new attempt at a request that failed
+FRESH = 5.0  # seconds for which the size and version of a file are not asked for again
+BLOCK = 32 << 10  # bytes read for a small read: an IFD and its description take a few thousand
+HEAD_BLOCKS = 8  # blocks at the start of a file that are read together: they hold the header
+MAX_BLOCKS = 2048  # kept by a process: 64 MiB
+REQUEST_BYTES = 4 << 20  # of each request of a large read
+PARALLEL_REQUESTS = 16  # of each thread
+PARALLEL_BYTES = 32 << 20  # that each thread requests at a time
+VERSION_KEYS = frozenset(  # what tells versions of a file apart, under all names that libraries use
     {"etag", "md5", "md5hash", "contentmd5", "crc", "crc32c", "sha", "generation", "versionid", "blobid", "ino"}
     | {"created", "modified", "updated", "lastmodified", "lastwritetime", "mtime", "modify", "modificationtime"}
     | {"datetime"}
 )
-FINAL = (401, 403, 404, 410)  # what servers answer of a file that will not come
+FINAL = (401, 403, 404, 410)  # HTTP statuses after which no retry helps
 
-_seen: dict[str, tuple[float, dict[str, Any]]] = {}
-_blocks: OrderedDict[Key, bytes] = OrderedDict()
-_with_ranges: set[str] = set()  # servers that are known to give parts of files
+_infos: dict[str, tuple[float, dict[str, Any]]] = {}
+_block_cache: OrderedDict[Key, bytes] = OrderedDict()
+_range_hosts: set[str] = set()  # servers that answer range requests
 _lock = threading.Lock()
 
 
 class RemoteFile(OpenFile):
     """A file behind a URL.
 
-    What is read in small pieces is kept for a while, in blocks; large reads go by several requests at once.
-    Requests that fail, stall or give too little are sent again, a few times. When the file is closed, the server
-    is asked whether it is still the one that was opened: what was read of it is of no other.
+    Small reads are cached in blocks; large reads are split into several parallel requests. Requests that fail,
+    stall or return too few bytes are retried a few times. On closing, the server is asked whether the file is still
+    the one that was opened, so that no read mixes two versions of it.
 
     Raises
     ------
     PathnameError
-        If it cannot be opened.
+        If the file cannot be opened.
     """
 
-    small_gap = 64 << 10  # as all numbers here, chosen by reckoning: requests take tens of ms
-    aside = 32 << 20
+    small_gap = 64 << 10  # like all numbers here, estimated: requests take tens of ms
+    gap_room = 32 << 20
     gathers = True
 
     def __init__(self, url: str, *, anew: bool = True) -> None:
@@ -67,13 +67,13 @@ class RemoteFile(OpenFile):
             raise PathnameError(f"{url!r} is a folder, not a file")
         if not isinstance(size, int):
             raise PathnameError(f"{url!r} cannot be opened: the server does not say how large it is")
-        self.size, self.mtime_ns = size, _mark(info)
-        self.marked = self.mtime_ns != 0
+        self.size, self.mtime_ns = size, _version_of(info)
+        self.has_version = self.mtime_ns != 0
         self.identity = (0, 0, self.size, self.mtime_ns)
-        self._own: OrderedDict[int, bytes] = OrderedDict()
+        self._own_blocks: OrderedDict[int, bytes] = OrderedDict()
         self._fetched = False
         if is_http(url) and size > BLOCK:
-            self._see_ranges(info)
+            self._check_ranges(info)
 
     def __enter__(self) -> Self:
         return self
@@ -82,61 +82,61 @@ class RemoteFile(OpenFile):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._fetched and (kind is None or issubclass(kind, (DamagedPageError, ValueError))):
-            self._confirm()  # what looks damaged may be of another file
+            self._check_unchanged()  # what looks damaged may be another version of the file
 
-    def _confirm(self) -> None:
-        """See that the file is still the one that was opened, and keep what was read in small pieces.
+    def _check_unchanged(self) -> None:
+        """Check that the file is still the one that was opened, and keep its blocks in the cache.
 
         Raises
         ------
         ChangedFileError
-            If it is not.
+            If the file changed.
         """
         info = self._info(0.0)
         size = info.get("size") or 0
-        same = (size, _mark(info)) == (self.size, self.mtime_ns)
+        same = (size, _version_of(info)) == (self.size, self.mtime_ns)
         grown = size > self.size
-        if not (same and self.marked) and not ((same or grown) and self._begins_alike()):
+        if not (same and self.has_version) and not ((same or grown) and self._has_same_start()):
             raise ChangedFileError(f"{self.path!r} changed while it was read: open the recording again")
-        if same and self.marked:
+        if same and self.has_version:
             with _lock:
-                _blocks.update((self._key(n), block) for n, block in self._own.items())
-                while len(_blocks) > MOST_BLOCKS:
-                    _blocks.popitem(last=False)
+                _block_cache.update((self._key(n), block) for n, block in self._own_blocks.items())
+                while len(_block_cache) > MAX_BLOCKS:
+                    _block_cache.popitem(last=False)
 
-    def _begins_alike(self) -> bool:
-        """Whether the first of what was read is still there: the file may have grown."""
-        known = {n: block for n in {*self._own, *range(AHEAD)} if (block := self._known(n)) is not None}
-        first = sorted(known)[:AHEAD]
-        now = self._fetch([(n * BLOCK, n * BLOCK + len(known[n])) for n in first])
-        return bool(first) and now == [known[n] for n in first]
+    def _has_same_start(self) -> bool:
+        """Whether the first blocks that were read are unchanged: the file may have grown."""
+        numbers = {*self._own_blocks, *range(HEAD_BLOCKS)}
+        cached = {n: block for n in numbers if (block := self._cached(n)) is not None}
+        first = sorted(cached)[:HEAD_BLOCKS]
+        now = self._fetch([(n * BLOCK, n * BLOCK + len(cached[n])) for n in first])
+        return bool(first) and now == [cached[n] for n in first]
 
-    def _info(self, age: float) -> dict[str, Any]:
-        """What the server says of the file, not longer than so many seconds ago."""
-        when, info = _seen.get(self.path, (0.0, None))
-        if info is not None and time.monotonic() - when < age:
+    def _info(self, max_age: float) -> dict[str, Any]:
+        """What the server says about the file, at most so many seconds old."""
+        when, info = _infos.get(self.path, (0.0, None))
+        if info is not None and time.monotonic() - when < max_age:
             return info
-        for pause in (*RETRIES, None):
+        for retries_left in attempts(RETRIES):
             try:
                 self._fs.invalidate_cache()
                 info = dict(self._fs.info(self._name))
             except failures() as error:
                 status = getattr(error.__cause__, "status", 404 if isinstance(error, FileNotFoundError) else 0)
-                _seen.pop(self.path, None)
+                _infos.pop(self.path, None)
                 if status in FINAL or isinstance(error, PermissionError):
                     raise PathnameError(f"{self.path!r} cannot be opened: {reason_of(error)}") from error
-                if pause is None:
+                if not retries_left:
                     tries = f"{len(RETRIES) + 1} tries"
                     raise UnreachableError(f"{self.path!r} cannot be opened: {reason_of(error)} ({tries})") from error
-                time.sleep(pause)
             else:
                 break
         assert info is not None
-        _seen[self.path] = (time.monotonic(), info)
+        _infos[self.path] = (time.monotonic(), info)
         return info
 
-    def _see_ranges(self, info: dict[str, Any]) -> None:
-        """See that the server gives parts of files: one that does not would send them whole, each time.
+    def _check_ranges(self, info: dict[str, Any]) -> None:
+        """Check that the server answers range requests: otherwise it would send the complete file each time.
 
         Raises
         ------
@@ -144,32 +144,30 @@ class RemoteFile(OpenFile):
             If it does not.
         """
         host = urlsplit(self.path).netloc
-        if info.get("partial") is not False and (host in _with_ranges or self._gives_parts()):
-            _with_ranges.add(host)
+        if info.get("partial") is not False and (host in _range_hosts or self._supports_ranges()):
+            _range_hosts.add(host)
             return
         raise PathnameError(
-            f"{self.path!r} cannot be opened: the server gives files as a whole only (it does not answer range "
+            f"{self.path!r} cannot be opened: the server sends only complete files (it does not answer range "
             "requests); copy the file, or use another server"
         )
 
-    def _gives_parts(self) -> bool:
-        why = "nothing came"
-        for pause in (*RETRIES, None):
+    def _supports_ranges(self) -> bool:
+        reason = "the answer was empty"
+        for _ in attempts(RETRIES):
             try:
                 with self._fs.open(self._name, size=self.size, cache_type="none") as file:
                     file.seek(1)
                     if file.read(1):
                         return True
-            except ValueError:  # fsspec's answer
+            except ValueError:  # how fsspec says no
                 return False
             except failures() as error:
-                why = reason_of(error)
-            if pause is not None:
-                time.sleep(pause)
-        raise UnreachableError(f"{self.path!r} cannot be opened: {why}")
+                reason = reason_of(error)
+        raise UnreachableError(f"{self.path!r} cannot be opened: {reason}")
 
     def read(self, offset: int, size: int) -> bytes:
-        """Up to `size` bytes from `offset`: fewer at the end of the file, none outside of it."""
+        """Read up to `size` bytes from `offset`: fewer at the end of the file, none outside it."""
         size = min(size, self.size - offset)
         if size <= 0 or offset < 0:
             return b""
@@ -177,120 +175,120 @@ class RemoteFile(OpenFile):
         return data
 
     def gather(self, offsets: Sequence[int], size: int) -> list[bytes]:
-        """Read as many bytes at each of some places; what lies close together is asked for at once."""
+        """Read `size` bytes at each offset; neighbouring ones share requests."""
         if size >= BLOCK and all(0 <= offset <= self.size - size for offset in offsets):
             ranges = [(offset, offset + size) for offset in offsets]
-            return [data for some in _batched(ranges) for data in self._fetch(some)]
-        found: list[bytes] = []
-        step = max(1, IN_FLIGHT // (size + 2 * BLOCK))
+            return [data for batch in _batches(ranges) for data in self._fetch(batch)]
+        results: list[bytes] = []
+        step = max(1, PARALLEL_BYTES // (size + 2 * BLOCK))
         for a in range(0, len(offsets), step):
             part = offsets[a : a + step]
             sizes = [max(0, min(size, self.size - offset)) if offset >= 0 else 0 for offset in part]
-            wanted = {n for offset, length in zip(part, sizes, strict=True) for n in _touched(offset, length)}
-            if 0 in wanted and self._known(0) is None:
-                wanted.update(_touched(0, min(AHEAD * BLOCK, self.size)))
-            blocks = self._take(sorted(wanted))
-            found += [_cut(blocks, offset, length) for offset, length in zip(part, sizes, strict=True)]
-        return found
+            numbers = {n for offset, length in zip(part, sizes, strict=True) for n in _block_numbers(offset, length)}
+            if 0 in numbers and self._cached(0) is None:
+                numbers.update(_block_numbers(0, min(HEAD_BLOCKS * BLOCK, self.size)))
+            blocks = self._read_blocks(sorted(numbers))
+            results += [_join(blocks, offset, length) for offset, length in zip(part, sizes, strict=True)]
+        return results
 
     def _key(self, number: int) -> Key:
         return (self.path, self.size, self.mtime_ns, number)
 
-    def _known(self, number: int) -> bytes | None:
-        """A block that was read before: of this file as it is now, or by this very reader."""
-        if number in self._own:
-            return self._own[number]
+    def _cached(self, number: int) -> bytes | None:
+        """A block that this object has read, or that is cached of this version of the file."""
+        if number in self._own_blocks:
+            return self._own_blocks[number]
         key = self._key(number)
         with _lock:
-            if self.marked and key in _blocks:
-                _blocks.move_to_end(key)
-                return _blocks[key]
+            if self.has_version and key in _block_cache:
+                _block_cache.move_to_end(key)
+                return _block_cache[key]
         return None
 
-    def _take(self, numbers: Sequence[int]) -> dict[int, bytes]:
-        found = {n: block for n in numbers if (block := self._known(n)) is not None}
-        wanted = set(numbers)
+    def _read_blocks(self, numbers: Sequence[int]) -> dict[int, bytes]:
+        blocks = {n: block for n in numbers if (block := self._cached(n)) is not None}
+        requested = set(numbers)
         ranges: list[tuple[int, int]] = []
         for n in numbers:
-            if n in found:
+            if n in blocks:
                 continue
             end = min((n + 1) * BLOCK, self.size)
-            if ranges and n * BLOCK - ranges[-1][1] <= BLOCK and end - ranges[-1][0] <= PIECE:
+            if ranges and n * BLOCK - ranges[-1][1] <= BLOCK and end - ranges[-1][0] <= REQUEST_BYTES:
                 ranges[-1] = (ranges[-1][0], end)
             else:
                 ranges.append((n * BLOCK, end))
-        for some in _batched(ranges):
-            for (start, _), data in zip(some, self._fetch(some), strict=True):
+        for batch in _batches(ranges):
+            for (start, _), data in zip(batch, self._fetch(batch), strict=True):
                 for i in range(0, len(data), BLOCK):
                     number = (start + i) // BLOCK
-                    if number in wanted:
-                        found[number] = self._own[number] = data[i : i + BLOCK]
-        while len(self._own) > MOST_BLOCKS:
-            self._own.popitem(last=False)
-        return found
+                    if number in requested:
+                        blocks[number] = self._own_blocks[number] = data[i : i + BLOCK]
+        while len(self._own_blocks) > MAX_BLOCKS:
+            self._own_blocks.popitem(last=False)
+        return blocks
 
     def read_into(self, offset: int, buffers: Sequence[memoryview]) -> None:
-        """Fill buffers, one behind the other, with the bytes from `offset` on.
+        """Fill buffers, one after the other, with the bytes from `offset` on.
 
         Raises
         ------
         DamagedPageError
             If the file ends before they are full.
         UnreachableError
-            If the server does not give them.
+            If the server does not deliver them.
         """
         end = offset + sum(map(len, buffers))
         if end > self.size:
             raise DamagedPageError(f"{self.path!r} ends at byte {self.size}, where more bytes were expected")
         pending = [part for part in buffers if len(part)]
-        for some in _batched([(start, min(start + PIECE, end)) for start in range(offset, end, PIECE)]):
-            for data in self._fetch(some):
+        ranges = [(start, min(start + REQUEST_BYTES, end)) for start in range(offset, end, REQUEST_BYTES)]
+        for batch in _batches(ranges):
+            for data in self._fetch(batch):
                 _scatter(data, pending)
 
     def _fetch(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-        """Ask for ranges of bytes, all at once; those that fail again, a few times.
+        """Request ranges of bytes, all at once; those that fail, a few times.
 
         Raises
         ------
         UnreachableError
-            If one of them did not come.
+            If one of them did not arrive.
         """
         self._fetched = True
-        found: dict[int, bytes] = {}
-        for pause in (*RETRIES, None):
-            todo = [i for i in range(len(ranges)) if i not in found]
+        received: dict[int, bytes] = {}
+        for retries_left in attempts(RETRIES):
+            todo = [i for i in range(len(ranges)) if i not in received]
             starts, ends = [ranges[i][0] for i in todo], [ranges[i][1] for i in todo]
             answers = self._fs.cat_ranges([self._name] * len(todo), starts, ends, on_error="return")
-            why = ""
+            failure = ""
             for i, answer in zip(todo, answers, strict=True):
                 start, end = ranges[i]
                 if isinstance(answer, BaseException):
-                    why = why or f"at byte {start}: {reason_of(answer)}"
+                    failure = failure or f"at byte {start}: {reason_of(answer)}"
                 elif len(answer) != end - start:
-                    why = why or f"at byte {start}: {len(answer)} bytes came of {end - start}"
+                    failure = failure or f"at byte {start}: received {len(answer)} of {end - start} bytes"
                 else:
-                    found[i] = bytes(answer)
-            if not why:
-                return [found[i] for i in range(len(ranges))]
-            if pause is None or any(isinstance(answer, FileNotFoundError) for answer in answers):
+                    received[i] = bytes(answer)
+            if not failure:
+                return [received[i] for i in range(len(ranges))]
+            if not retries_left or any(isinstance(answer, FileNotFoundError) for answer in answers):
                 break
-            time.sleep(pause)
-        tries = f" ({len(RETRIES) + 1} tries)" if pause is None else ""
-        raise UnreachableError(f"{self.path!r} cannot be read {why}{tries}")
+        tries = "" if retries_left else f" ({len(RETRIES) + 1} tries)"
+        raise UnreachableError(f"{self.path!r} cannot be read {failure}{tries}")
 
-    def announce(self, offset: int, size: int) -> None:
-        """Nothing: requests are made when bytes are needed."""
+    def prefetch(self, offset: int, size: int) -> None:
+        """Do nothing: requests are made when bytes are needed."""
 
     def map(self) -> None:
-        """There are no maps of what is elsewhere."""
+        """Return None: remote files have no memory maps."""
         return
 
 
-def _batched(ranges: Sequence[tuple[int, int]]) -> Iterator[Sequence[tuple[int, int]]]:
-    """Ranges of bytes in groups that are not too large to be asked for at once."""
+def _batches(ranges: Sequence[tuple[int, int]]) -> Iterator[Sequence[tuple[int, int]]]:
+    """Group ranges of bytes into batches small enough to be requested in parallel."""
     first, size = 0, 0
     for i, (start, end) in enumerate(ranges):
-        if i > first and (size + end - start > IN_FLIGHT or i - first == AT_ONCE):
+        if i > first and (size + end - start > PARALLEL_BYTES or i - first == PARALLEL_REQUESTS):
             yield ranges[first:i]
             first, size = i, 0
         size += end - start
@@ -298,32 +296,32 @@ def _batched(ranges: Sequence[tuple[int, int]]) -> Iterator[Sequence[tuple[int, 
         yield ranges[first:]
 
 
-def _mark(info: dict[str, Any]) -> int:
-    """A number of what tells a file from what stood there before; 0 if the server says nothing but its size."""
+def _version_of(info: dict[str, Any]) -> int:
+    """A number that differs between versions of a file; 0 if the server reports only the size."""
     plain = {re.sub(r"[-_ ]", "", name).lower(): repr(value) for name, value in info.items() if value is not None}
-    said = sorted((name, value) for name, value in plain.items() if name in MARKS)
-    return zlib.crc32(repr(said).encode()) | 1 if said else 0
+    version = sorted((name, value) for name, value in plain.items() if name in VERSION_KEYS)
+    return zlib.crc32(repr(version).encode()) | 1 if version else 0
 
 
-def _touched(offset: int, size: int) -> range:
-    """Blocks that bytes stand in."""
+def _block_numbers(offset: int, size: int) -> range:
+    """Numbers of the blocks that hold a range of bytes."""
     return range(offset // BLOCK, -(-(offset + size) // BLOCK)) if size else range(0)
 
 
-def _cut(blocks: dict[int, bytes], offset: int, size: int) -> bytes:
-    joined = b"".join(blocks[n] for n in _touched(offset, size))
+def _join(blocks: dict[int, bytes], offset: int, size: int) -> bytes:
+    joined = b"".join(blocks[n] for n in _block_numbers(offset, size))
     start = offset % BLOCK
     return joined[start : start + size]
 
 
 def _scatter(data: bytes, pending: list[memoryview]) -> None:
-    """Put bytes into buffers, one behind the other; those that are full are dropped from the list."""
-    at = 0
-    while at < len(data):
-        take = min(len(data) - at, len(pending[0]))
-        pending[0][:take] = data[at : at + take]
-        at += take
-        if take == len(pending[0]):
+    """Copy bytes into buffers, one after the other; full buffers are removed from the list."""
+    done = 0
+    while done < len(data):
+        count = min(len(data) - done, len(pending[0]))
+        pending[0][:count] = data[done : done + count]
+        done += count
+        if count == len(pending[0]):
             pending.pop(0)
         else:
-            pending[0] = pending[0][take:]
+            pending[0] = pending[0][count:]

@@ -1,4 +1,4 @@
-"""A file as Python's streams are read."""
+"""An open file as a Python stream."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 
 class Stream(io.RawIOBase):
-    """An open file, as libraries read one that the system does not know."""
+    """An open file as a stream, for libraries that can read only streams."""
 
     def __init__(self, file: OpenFile) -> None:
-        self._file, self._at = file, 0
+        self._file, self._position = file, 0
         self.name = file.path
 
     def readable(self) -> bool:
@@ -25,19 +25,19 @@ class Stream(io.RawIOBase):
         return True
 
     def tell(self) -> int:
-        """Return the place of the next read."""
-        return self._at
+        """Return the position of the next read."""
+        return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move the place of the next read."""
-        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._file.size}[whence]
-        return self._at
+        """Move the position of the next read."""
+        self._position = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._file.size}[whence]
+        return self._position
 
     def readinto(self, buffer: Any) -> int:
-        """Read at the place and move it on."""
+        """Read at the position and advance it."""
         view = memoryview(buffer).cast("B")
-        size = max(0, min(len(view), self._file.size - self._at))
+        size = max(0, min(len(view), self._file.size - self._position))
         if size:
-            self._file.read_into(self._at, [view[:size]])
-            self._at += size
+            self._file.read_into(self._position, [view[:size]])
+            self._position += size
         return size

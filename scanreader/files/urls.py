@@ -1,4 +1,4 @@
-"""Names of files, of which some are URLs."""
+"""File names, some of which are URLs."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(::[A-Za-z0-9+.-]+)*://")
 
 
 def is_url(path: object) -> bool:
-    """Whether this names something behind a URL: ``s3://…``, ``https://…``, ``simplecache::https://…``."""
+    """Whether a path is a URL: ``s3://…``, ``https://…``, ``simplecache::https://…``."""
     return isinstance(path, str) and URL.match(path) is not None
 
 
 def file_name(path: str) -> str:
-    """A file's name; of a signed URL, without the signature."""
-    return _place(path).name
+    """Name of a file; without the signature of a signed URL."""
+    return _parsed(path).name
 
 
 def folder_name(path: str) -> str:
-    """The folder that a file is in."""
-    return str(_place(path).parent)
+    """Folder of a file."""
+    return str(_parsed(path).parent)
 
 
-def _place(path: str) -> Path | Url:
+def _parsed(path: str) -> Path | Url:
     if not is_url(path):
         return Path(path)
-    from scanreader.files.servers import Url  # noqa: PLC0415 - paths do not need it
+    from scanreader.files.servers import Url  # noqa: PLC0415 - local paths do not need it
 
     return Url(path)

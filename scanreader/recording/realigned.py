@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from scanreader.chunks import frames_at_a_time
 from scanreader.errors import HeaderError, ScanKeyError
-from scanreader.keys import as_array, as_range, fill_for
+from scanreader.keys import as_array, as_range, as_slice, box, fill_for
 from scanreader.recording.pixels import overlap
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ class RealignedPixels:
                 to_page = np.flatnonzero(offsets == offset)
                 for some in _parts(to_page, len(part.to_y) * len(part.to_x) * out.itemsize):
                     moved_pixels = self._read_moved(pages, flat[some], moved, offset, out.dtype, notes)
-                    pixels[_box(some, part.to_y, part.to_x)] = moved_pixels
+                    pixels[box(some, part.to_y, part.to_x)] = moved_pixels
 
     def _read_moved(
         self,
@@ -194,7 +194,7 @@ class RealignedPixels:
             if part and rows is back:
                 pixels = pixels * (1 - part) + _taken(raw, rows, np.searchsorted(needed, last[inside])) * part
                 pixels = pixels if dtype.kind in "fc" else np.rint(pixels)
-            out[_box(every, rows, to_x)] = pixels
+            out[box(every, rows, to_x)] = pixels
         return out
 
 
@@ -224,20 +224,6 @@ def _parts(places: IndexArray, size: int) -> Iterator[IndexArray]:
     return (places[start : start + step] for start in range(0, len(places), step))
 
 
-def _steps(places: IndexArray) -> slice | IndexArray:
-    """Give places as a slice where they are evenly spaced: then nothing is copied to take them."""
-    step = int(places[1] - places[0]) if len(places) > 1 else 1
-    if step > 0 and (np.diff(places) == step).all():
-        return slice(int(places[0]), int(places[-1]) + 1, step)
-    return places
-
-
 def _taken(pixels: npt.NDArray[Any], rows: IndexArray, columns: IndexArray) -> npt.NDArray[Any]:
     """Rows and columns of pages."""
-    return pixels[:, _steps(rows)][:, :, _steps(columns)]
-
-
-def _box(*axes: IndexArray) -> tuple[Any, ...]:
-    """Index a box of an array by places along each axis: by slices, where all are evenly spaced."""
-    steps = tuple(map(_steps, axes))
-    return steps if all(isinstance(step, slice) for step in steps) else np.ix_(*axes)
+    return pixels[:, as_slice(rows)][:, :, as_slice(columns)]

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scanreader.keys import as_range
-from scanreader.tiff.crops import as_slice
+from scanreader.keys import as_slice
 from scanreader.tiff.templates import sound_pages
 
 if TYPE_CHECKING:
@@ -52,14 +51,15 @@ def read_spans(file: OpenFile, data: Bytes | None, run: Run, pages: IndexArray) 
     """Bytes to check of pages of a run, of shape (pages, bytes)."""
     t = run.template
     if data is not None:
-        return mapped_spans(data, run, as_slice(as_range(pages)))
+        return mapped_spans(data, run, pages)
     return read_at(file, run.ifd + pages * run.stride + t.start, len(t.data))
 
 
-def mapped_spans(data: Bytes, run: Run, which: slice | IndexArray) -> Bytes:
+def mapped_spans(data: Bytes, run: Run, pages: range | IndexArray) -> Bytes:
     """View the same in a map of the file."""
     t = run.template
-    return view_strided(data, run.ifd + t.start, (run.length, len(t.data)), (run.stride, 1), np.dtype(np.uint8))[which]
+    shape, strides = (run.length, len(t.data)), (run.stride, 1)
+    return view_strided(data, run.ifd + t.start, shape, strides, np.dtype(np.uint8))[as_slice(pages)]
 
 
 def view_strided(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scanreader.keys import as_range
+from scanreader.keys import as_range, box
 from scanreader.tiff.checking import (
     FEW_REMOTE,
     StrayPageError,
@@ -16,7 +16,7 @@ from scanreader.tiff.checking import (
     read_spans,
     view_strided,
 )
-from scanreader.tiff.crops import as_slice, take_crop
+from scanreader.tiff.crops import take_crop
 from scanreader.tiff.templates import is_sound
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def read_run(file: OpenFile, form: Form, run: Run, pages: IndexArray, crop: Crop
     """
     dtype = np.dtype(form.dtype)
     row = form.width * dtype.itemsize
-    if crop.whole and out.dtype == dtype and out.flags.c_contiguous:
+    if crop.is_contiguous and out.dtype == dtype and out.flags.c_contiguous:
         _read_blocks(file, run, pages, crop.top * row, out.reshape(len(out), -1).view(np.uint8))
         return
     step = max(1, ROOM // (crop.height * row))
@@ -58,14 +58,11 @@ def read_mapped(data: Bytes, form: Form, run: Run, pages: IndexArray, crop: Crop
     """Copy a few pixels of many pages; the file's size was checked just before."""
     t, dtype = run.template, np.dtype(form.dtype)
     row = form.width * dtype.itemsize
-    which = as_slice(as_range(pages))
+    which = as_range(pages)
     check_pages(run, pages, mapped_spans(data, run, which))
     shape, strides = (run.length, crop.height, form.width), (run.stride, row, dtype.itemsize)
     images = view_strided(data, run.ifd + t.pixels + crop.top * row, shape, strides, dtype)
-    picks: tuple[Any, ...] = (which, crop.rows, crop.columns)
-    if not all(isinstance(part, slice) for part in picks):
-        picks = np.ix_(*(np.arange(size)[part] for size, part in zip(shape, picks, strict=True)))
-    out[...] = images[picks]
+    out[...] = images[box(which, crop.rows, crop.columns)]
 
 
 def _read_blocks(file: OpenFile, run: Run, pages: IndexArray, skip: int, blocks: Bytes) -> None:
@@ -86,7 +83,7 @@ def _read_gathered(file: OpenFile, run: Run, pages: IndexArray, skip: int, block
     """Ask for the bytes to check and the bytes wanted of some pages at once."""
     t, size = run.template, blocks.shape[1]
     first, end = min(t.start, t.pixels + skip), max(t.start + len(t.data), t.pixels + skip + size)
-    step = max(1, min(FEW_REMOTE, file.aside // (end - first)))
+    step = max(1, min(FEW_REMOTE, file.gap_room // (end - first)))
     for a in range(0, len(pages), step):
         part = pages[a : a + step]
         ifds = run.ifd + part * run.stride
@@ -124,8 +121,8 @@ def _read_vectored(file: OpenFile, run: Run, pages: IndexArray, skip: int, block
     before, after = max(0, pixels - span), max(0, span + len(t.data) - (pixels + size))
     if before > gap or after > gap or (before and after):
         return False
-    file.announce(int(ifds[0]) + pixels, int(ifds[-1] - ifds[0]) + size)
-    step = max(1, min(MAX_BUFFERS // 2, file.aside // max(1, gap)))
+    file.prefetch(int(ifds[0]) + pixels, int(ifds[-1] - ifds[0]) + size)
+    step = max(1, min(MAX_BUFFERS // 2, file.gap_room // max(1, gap)))
     aside = np.empty((min(step, len(ifds)) + 1, gap), np.uint8)
     first = gap - (pixels - span) if before else span - (pixels + size)  # where in `aside` the bytes to check are
     for a in range(0, len(ifds), step):

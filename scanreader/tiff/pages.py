@@ -268,7 +268,7 @@ def _read_file(
         decode_pages(index, pages, crop, out)
         return
     with reopen(index) as file:
-        data = kept.map(file, keep=not index.ending) if crop.thin else None
+        data = kept.map(file, keep=not index.ending) if crop.is_thin else None
         for which, a, b in group_pages(pages, [run.page for run in index.runs]):
             run = index.runs[which]
             try:

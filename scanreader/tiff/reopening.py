@@ -27,9 +27,9 @@ def reopen(index: FileIndex) -> OpenFile:
     # ScanImage appends pages, and marks the last when it closes the file: what was there stays as it was.
     same = (file.size, file.mtime_ns) == (index.size, index.mtime_ns)
     grown = not same and index.ending and file.size >= index.size and file.identity[1] == index.inode
-    if same and not file.marked and not index.runs:
+    if same and not file.has_version and not index.runs:
         same = file_stamp(file) == index.stamp
-    if (grown or (same and not file.marked)) and index.runs:
+    if (grown or (same and not file.has_version)) and index.runs:
         same = page_stamp(file, index.runs[0], index.form, index.stamp[0]) == index.stamp
     if not same:
         with file:

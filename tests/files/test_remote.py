@@ -44,9 +44,9 @@ from scanreader.files.servers import Url  # noqa: E402
 def _forgotten(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Nothing is known of any server, and nothing is waited for."""
     monkeypatch.setattr(remote, "RETRIES", (0.0, 0.01, 0.01))
-    monkeypatch.setattr(remote, "_with_ranges", set())
-    remote._seen.clear()
-    remote._blocks.clear()
+    monkeypatch.setattr(remote, "_range_hosts", set())
+    remote._infos.clear()
+    remote._block_cache.clear()
     yield
     fsspec.filesystem("memory").store.clear()
 
@@ -304,7 +304,7 @@ def test_what_the_network_loses_is_not_damage(server: Served, tmp_path: Path) ->
 def test_a_part_that_goes_is_not_left_out(server: Served, tmp_path: Path) -> None:
     replace(VOLUME, volumes=30, frames_per_file=50).write(tmp_path)
     scan = read_scan(f"{server.url}/scan_00001_00001.tif")
-    remote._blocks.clear()
+    remote._block_cache.clear()
     server.fault = lambda path, _start, _number: "500" if path.endswith("_00003.tif") else ""
     server.fails = lambda path: path.endswith("_00003.tif")
     with pytest.raises(UnreachableError):

@@ -453,7 +453,7 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
 
 def test_a_slice_that_an_array_bounds(tmp_path: Path) -> None:
     PLANAR.write(tmp_path)
-    with pytest.raises(ScanKeyError, match="cannot bound a slice of the row axis"):
+    with pytest.raises(ScanKeyError, match="cannot be part of a slice of the row axis"):
         read_scan(tmp_path)[:, slice(np.array([1, 2]), 5)]
 
 

@@ -473,7 +473,7 @@ def test_a_failing_disk_is_our_own_error(tmp_path: Path, monkeypatch: pytest.Mon
     def fail(*_: Any) -> int:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(local, "_read_some", fail)
+    monkeypatch.setattr(local, "_read_once", fail)
     for job in (lambda: scan[0], lambda: read_scan(path)):
         with pytest.raises(DamagedPageError, match=r"scan_00001\.tif.*cannot be read at byte \d+: Input"):
             job()

@@ -312,8 +312,8 @@ class Failing:
 
     def __init__(self, times: int, error: int, monkeypatch: pytest.MonkeyPatch, at: int = 0) -> None:
         self.left, self.error, self.at, self.calls = times, error, at, 0
-        self.original = local._read_some
-        monkeypatch.setattr(local, "_read_some", self.read)
+        self.original = local._read_once
+        monkeypatch.setattr(local, "_read_once", self.read)
         monkeypatch.setattr(local, "RETRIES", (0.0, 0.001, 0.001))
 
     def read(self, file: int, offset: int, buffers: list[memoryview]) -> int:
@@ -376,12 +376,12 @@ def test_pages_that_cannot_be_read_are_filled(tmp_path: Path, monkeypatch: pytes
 def test_short_reads_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (path,) = Recording(frames_per_slice=40).write(tmp_path)
     right = read_scan(path)[:]
-    original = local._read_some
+    original = local._read_once
 
     def short(file: int, offset: int, buffers: list[memoryview]) -> int:
         return original(file, offset, [buffers[0][: max(1, len(buffers[0]) // 3)]])
 
-    monkeypatch.setattr(local, "_read_some", short)
+    monkeypatch.setattr(local, "_read_once", short)
     assert np.array_equal(read_scan(path)[:], right)
 
 
