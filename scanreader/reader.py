@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from scanreader.errors import DtypeError, Finding, LayoutError, ScanImageVersionError, ScanKeyError
+from scanreader.files.urls import recording_name
 from scanreader.naming import check_forms, find_files, told_apart
 from scanreader.notices import notify
 from scanreader.paths import absolute
@@ -97,9 +98,9 @@ def read_scan(
         Once, if there is anything that the user should know: what is missing, damaged or left out.
     """
     request = Request(absolute(pathnames), dtype, join_contiguous, siblings, raw, strict, on_damage, fill_value)
-    cls, opened, files = open_recording(request)
+    cls, opened = open_recording(request)
     if opened.findings:
-        name = files[0].path.name if len(files) == 1 else f"{files[0].name.stem} …"
+        name = recording_name([file.path for file in opened.pages.files])
         message = f"{name}: " + "; ".join(map(str, opened.findings))
         if strict:
             raise LayoutError(message)
@@ -171,8 +172,8 @@ class Reopen:
 
 def open_recording(
     request: Request, again: Reopen | None = None, before: Opened | None = None
-) -> tuple[type[Scan], Opened, list[File]]:
-    """Open what was asked for: the class of its release, what was found, and its files.
+) -> tuple[type[Scan], Opened]:
+    """Open what was asked for: the class of its release, and what was found.
 
     Parameters
     ----------
@@ -213,7 +214,7 @@ def open_recording(
     opened = assemble(reading, source, dtype=request.dtype, join_contiguous=request.join_contiguous)
     if len(kins) > 1 and not request.raw:
         _check_joinable(files, kins, opened, rules)
-    return cls, opened, files
+    return cls, opened
 
 
 def _part(file: File, first: int, recording: int) -> Part:
