@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from scanreader.errors import Finding, LayoutError, ScanImageVersionError, ScanKeyError
+from scanreader.files.urls import recording_name
 from scanreader.keys import fill_for
 from scanreader.naming import check_forms, distinct_names, find_files
 from scanreader.notices import notify
@@ -97,9 +98,9 @@ def read_scan(
         Once, of everything that the user should know: what is missing, damaged or skipped.
     """
     request = Request(absolute(pathnames), dtype, join_contiguous, siblings, raw, strict, on_damage, fill_value)
-    cls, opened, files = open_recording(request)
+    cls, opened = open_recording(request)
     if opened.findings:
-        name = files[0].path.name if len(files) == 1 else f"{files[0].name.stem} …"
+        name = recording_name([file.path for file in opened.pages.files])
         message = f"{name}: " + "; ".join(map(str, opened.findings))
         if strict:
             raise LayoutError(message, raw_helps=False)
@@ -174,10 +175,8 @@ class Reopen:
         return {page: n for page, n in self.numbers.items() if n.frame is not None and page < last}
 
 
-def open_recording(
-    request: Request, earlier: tuple[Reopen, Opened] | None = None
-) -> tuple[type[Scan], Opened, list[File]]:
-    """Open a recording: the class of its release, the recording, and its files.
+def open_recording(request: Request, earlier: tuple[Reopen, Opened] | None = None) -> tuple[type[Scan], Opened]:
+    """Open a recording: the class of its release, and the recording.
 
     Parameters
     ----------
@@ -219,7 +218,7 @@ def open_recording(
     opened = assemble(reading, source, dtype=request.dtype, join_contiguous=request.join_contiguous)
     if len(keys) > 1 and not request.raw:
         _check_joinable(files, keys, opened, rules)
-    return cls, opened, files
+    return cls, opened
 
 
 def _part(file: File, first: int, recording: int) -> Part:

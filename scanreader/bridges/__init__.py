@@ -59,20 +59,32 @@ class ScanLike(Protocol):
     def __getitem__(self, key: Any) -> npt.NDArray[Any]: ...
 
 
-def facts(scan: ScanLike) -> dict[str, Any]:
-    """What of a scan netCDF and zarr can hold as attributes: texts and numbers, ScanImage's own words among them."""
-    said: dict[str, Any] = {
+def recording_attributes(scan: ScanLike) -> dict[str, Any]:
+    """Attributes of a recording for JSON."""
+    attributes: dict[str, Any] = {
         "release": scan.release,
         "frame_rate": scan.fps,
         "microns_per_degree": scan.microns_per_degree,
-        "channel_names": json.dumps(scan.channel_names),
-        "filenames": json.dumps([file_name(path) for path in scan.filenames]),
-        "scanimage_header": scan.header,
-        "scanimage_rois": json.dumps(scan.roi_metadata),
+        "channels": scan.channel_names,
+        "files": [file_name(path) for path in scan.filenames],
+        "header": scan.header,
+        "rois": json.dumps(scan.roi_metadata),
     }
     if scan.start_time is not None:
-        said["start_time"] = scan.start_time.isoformat()
-    return known(said)
+        attributes["start_time"] = scan.start_time.isoformat()
+    return without_nan(attributes)
+
+
+def flat_attributes(scan: ScanLike) -> dict[str, Any]:
+    """Attributes of a recording for netCDF and zarr: texts and numbers only, so lists become JSON."""
+    names = {
+        "channels": "channel_names",
+        "files": "filenames",
+        "header": "scanimage_header",
+        "rois": "scanimage_rois",
+    }
+    attributes = recording_attributes(scan).items()
+    return {names.get(key, key): json.dumps(value) if isinstance(value, list) else value for key, value in attributes}
 
 
 def is_even(scan: ScanLike, times: npt.NDArray[np.float64]) -> bool:
@@ -89,10 +101,10 @@ def image_name(scan: ScanLike, i: int) -> str:
     return f"{scan.fields[i].name or 'field'} {i}"
 
 
-def field_facts(scan: ScanLike, i: int) -> dict[str, Any]:
-    """Where a field lies: its name, its slice and depth, the centre and the pixels in um."""
+def field_attributes(scan: ScanLike, i: int) -> dict[str, Any]:
+    """Attributes of a field: name, slice, depth, centre and pixel size, in µm."""
     field = scan.fields[i]
-    return known(
+    return without_nan(
         {
             "name": field.name,
             "slice": field.slice_id,
@@ -107,6 +119,6 @@ def field_facts(scan: ScanLike, i: int) -> dict[str, Any]:
     )
 
 
-def known(said: dict[str, Any]) -> dict[str, Any]:
-    """What is not NaN: JSON has no word for it."""
-    return {name: value for name, value in said.items() if value == value}  # noqa: PLR0124 - NaN is not
+def without_nan(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Attributes whose value is not NaN, which JSON cannot express."""
+    return {name: value for name, value in attributes.items() if value == value}  # noqa: PLR0124 - NaN is not

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import math
 import os
 import re
@@ -17,13 +16,12 @@ import numpy as np
 import tifffile
 import zarr
 
-from scanreader.bridges import image_name, known
+from scanreader.bridges import image_name, recording_attributes
 from scanreader.bridges.shards import LEVEL, halved, write_shard
 from scanreader.bridges.targets import put_down, resumable
 from scanreader.chunks import frames_at_a_time
 from scanreader.errors import DtypeError, ScanKeyError
 from scanreader.extras import needed
-from scanreader.files.urls import file_name
 from scanreader.notices import listening, notify
 from scanreader.version import __version__
 
@@ -230,7 +228,7 @@ def _on_cluster(write: Callable[[Task], int], tasks: Sequence[Task], told: Progr
 def _prepare(scan: ScanLike, images: Sequence[Image], folder: Path, *, compress: bool) -> None:
     """Write everything but the pixels."""
     root = zarr.create_group(folder, zarr_format=3)
-    own = root.create_group("scanimage", attributes=_scanimage(scan))
+    own = root.create_group("scanimage", attributes=recording_attributes(scan))
     times = own.create_array(
         "times",
         shape=(scan.num_fields, scan.num_frames),
@@ -264,22 +262,6 @@ def _prepare(scan: ScanLike, images: Sequence[Image], folder: Path, *, compress:
         xml = _ome_xml(scan)
         if xml is not None:
             (folder / "OME" / "METADATA.ome.xml").write_bytes(xml)
-
-
-def _scanimage(scan: ScanLike) -> dict[str, Any]:
-    """What ScanImage says of the recording, whole."""
-    facts: dict[str, Any] = {
-        "release": scan.release,
-        "frame_rate": scan.fps,
-        "microns_per_degree": scan.microns_per_degree,
-        "channels": scan.channel_names,
-        "files": [file_name(path) for path in scan.filenames],
-        "header": scan.header,
-        "rois": json.dumps(scan.roi_metadata),
-    }
-    if scan.start_time is not None:
-        facts["start_time"] = scan.start_time.isoformat()
-    return known(facts)
 
 
 class Place(NamedTuple):

@@ -6,7 +6,7 @@ import json
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from scanreader.bridges import facts, field_facts
+from scanreader.bridges import field_attributes, flat_attributes
 from scanreader.bridges.targets import written
 from scanreader.errors import FileFormatError
 from scanreader.files.urls import is_url
@@ -35,7 +35,7 @@ def to_references(scan: ScanLike, path: str | os.PathLike[str], *, overwrite: bo
     places = [scan.byte_places(i) for i in range(scan.num_fields)]
     files = [json.dumps(name if is_url(name) else f"file://{_slashed(name)}") for name in scan.filenames]
     with written(path, overwrite=overwrite) as partial, partial.open("w", encoding="utf-8", newline="\n") as out:
-        group = {".zgroup": {"zarr_format": 2}, ".zattrs": facts(scan)}
+        group = {".zgroup": {"zarr_format": 2}, ".zattrs": flat_attributes(scan)}
         documents = ",\n".join(_document(name, said) for name, said in group.items())
         out.write(f'{{"version": 1, "refs": {{\n{documents}')
         for i, place in enumerate(places):
@@ -65,7 +65,8 @@ def _array(scan: ScanLike, i: int, place: BytePlaces, files: Sequence[str]) -> I
         "dimension_separator": ".",
     }
     yield ",\n" + _document(f"field_{i}/.zarray", said)
-    yield ",\n" + _document(f"field_{i}/.zattrs", {"_ARRAY_DIMENSIONS": axis_names(scan, i), **field_facts(scan, i)})
+    attributes = {"_ARRAY_DIMENSIONS": axis_names(scan, i), **field_attributes(scan, i)}
+    yield ",\n" + _document(f"field_{i}/.zattrs", attributes)
     size, step = rows * field.width * place.dtype.itemsize, rows * place.row_bytes
     at_a_time = max(1, LINES // (scan.num_channels * (field.height // rows)))
     for first in range(0, scan.num_frames, at_a_time):

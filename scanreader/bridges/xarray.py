@@ -10,7 +10,7 @@ import xarray as xr
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from scanreader.bridges import ScanLike, facts
+from scanreader.bridges import ScanLike, flat_attributes
 from scanreader.chunks import frames_at_a_time
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def to_xarray(scan: ScanLike) -> xr.Dataset:
             "field_y": (("field", "y"), np.stack([place[0] for place in places]), {"units": places[0][2]}),
             "field_x": (("field", "x"), np.stack([place[1] for place in places]), {"units": places[0][2]}),
         }
-        return xr.Dataset(data, {**names, **coordinates}, facts(scan))
+        return xr.Dataset(data, {**names, **coordinates}, flat_attributes(scan))
     data, coordinates = {}, {}
     for i, field in enumerate(scan.fields):
         ys, xs, unit = _places(field)
@@ -97,7 +97,7 @@ def to_xarray(scan: ScanLike) -> xr.Dataset:
         coordinates[f"y_{i}"] = (f"y_{i}", ys, {"units": unit})
         coordinates[f"x_{i}"] = (f"x_{i}", xs, {"units": unit})
         coordinates[f"time_{i}"] = (f"time_{i}", scan.field_timestamps(i), _seconds(scan))
-    return xr.Dataset(data, {**names, **coordinates}, facts(scan))
+    return xr.Dataset(data, {**names, **coordinates}, flat_attributes(scan))
 
 
 def _lazy(scan: ScanLike, fields: Sequence[int], dims: tuple[str, ...], *, one: bool) -> tuple[Any, ...]:

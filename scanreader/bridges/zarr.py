@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from zarr.abc.store import OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
 
-from scanreader.bridges import facts, field_facts
+from scanreader.bridges import field_attributes, flat_attributes
 from scanreader.bridges.references import axis_names
 
 if TYPE_CHECKING:
@@ -72,7 +72,8 @@ class ScanStore(Store):  # type: ignore[misc] # zarr is not looked at
 
     def _bytes(self, key: str) -> bytes | None:
         if key == DOCUMENT:
-            return json.dumps({"zarr_format": 3, "node_type": "group", "attributes": facts(self.scan)}).encode()
+            group = {"zarr_format": 3, "node_type": "group", "attributes": flat_attributes(self.scan)}
+            return json.dumps(group).encode()
         field, _, rest = key.partition("/")
         i = self._number(field)
         if i is not None and rest == DOCUMENT:
@@ -171,5 +172,5 @@ def _array(scan: ScanLike, i: int) -> dict[str, Any]:
         "fill_value": 0,
         "codecs": [{"name": "bytes", "configuration": {"endian": "little"}}],
         "dimension_names": axis_names(scan, i),
-        "attributes": field_facts(scan, i),
+        "attributes": field_attributes(scan, i),
     }

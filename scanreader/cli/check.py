@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from scanreader.cli.info import named
 from scanreader.cli.printing import busy, print_facts, print_json, print_table
 from scanreader.cli.sources import Json, Raw, Sources, num_pages, opened
 from scanreader.cli.telling import telling
+from scanreader.files.urls import recording_name
 
 if TYPE_CHECKING:
     from scanreader.check import Report
@@ -37,7 +37,7 @@ def check(sources: Sources, *, json: Json = False, raw: Raw = False) -> None:
     else:
         verdict = {SOUND: "sound", ODD: "warning", DAMAGED: "damage"}[code]
         words = {SOUND: "sound", ODD: "read, but not sound", DAMAGED: "damaged"}[code]
-        print_facts({verdict: f"{named(scan)} is {words}"})
+        print_facts({verdict: f"{recording_name(scan.filenames)} is {words}"})
         rows = [[finding.severity, finding.name, finding.sentence] for finding in report.findings]
         if rows:
             print_table({"severity": False, "name": False, "what was found": False}, rows)

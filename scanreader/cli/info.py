@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from scanreader.cli.printing import print_facts, print_json
 from scanreader.cli.sources import Json, Raw, Sources, opened
-from scanreader.files.urls import file_name
+from scanreader.files.urls import recording_name
 from scanreader.view import words
 
 if TYPE_CHECKING:
@@ -32,12 +32,6 @@ def info(sources: Sources, *, json: Json = False, raw: Raw = False) -> None:
         print_facts(shown(scan))
 
 
-def named(scan: Scan) -> str:
-    """What to call a recording: its file, or its first and last."""
-    names = [file_name(path) for path in scan.filenames]
-    return names[0] if len(names) == 1 else f"{names[0]} … {names[-1]}"
-
-
 # ----------------------------------------------------------------------- for programs
 
 
@@ -45,7 +39,7 @@ def facts(scan: Scan) -> dict[str, Any]:
     """Facts of a recording as numbers and names, in SI units but for µm."""
     return {
         "files": scan.filenames,
-        "file_bytes": _bytes(scan),
+        "file_bytes": words.bytes_on_disk(scan),
         "release": scan.release,
         "start_time": None if scan.start_time is None else scan.start_time.isoformat(),
         "mode": scan.stack.mode,
@@ -75,10 +69,6 @@ def facts(scan: Scan) -> dict[str, Any]:
     }
 
 
-def _bytes(scan: Scan) -> int:
-    return sum(file.size for file in scan.opened.pages.files)
-
-
 # ------------------------------------------------------------------------ for people
 
 
@@ -90,44 +80,38 @@ def shown(scan: Scan) -> dict[str, str | Sequence[str]]:
     for finding in scan.findings:
         said.setdefault(finding.severity, []).append(finding.sentence)
     return {
-        "recording": named(scan),
+        "recording": recording_name(scan.filenames),
         "folder": words.folder(scan),
         "files": f"{number}, {words.size(known['file_bytes'])}",
-        "release": f"ScanImage {scan.release}" if scan.release else "not known",
-        "began": "" if scan.start_time is None else scan.start_time.isoformat(" ", "milliseconds"),
+        "release": f"ScanImage {scan.release}" if scan.release else "unknown",
+        "began": words.start(scan, "milliseconds"),
         "mode": words.mode(scan),
         "scanner": words.scanner(scan),
-        "fields": _fields(scan),
+        "fields": f"{words.fields(scan)} at {words.counted(scan.num_scanning_depths, 'depth')}",
         "depths": words.depths(scan),
         "size": words.sizes(scan.fields),
         "channels": ", ".join(words.channels(scan)),
         "frames": words.frames(scan),
         "rate": _rate(scan),
         "duration": _duration(scan, known["duration_s"]),
-        "pixels": f"{scan.dtype}, {words.size(scan.nbytes)} in memory",
+        "pixels": words.pixels(scan),
         **said,
     }
 
 
-def _fields(scan: Scan) -> str:
-    depths = words.counted(scan.num_scanning_depths, "depth")
-    rois = f" of {words.counted(scan.num_rois, 'ROI')}" if scan.is_multiROI else ""
-    return f"{scan.num_fields}{rois} at {depths}"
-
-
 def _rate(scan: Scan) -> str:
-    if not math.isfinite(scan.fps) or not scan.fps:
-        return "not known"
+    rate = words.rate(scan)
+    if not rate:
+        return "unknown"
     raw = scan.scan_frame_rate
     more = f", raw frames at {raw:.6g} Hz" if math.isfinite(raw) and not math.isclose(raw, scan.fps) else ""
-    within = " within a slice" if scan.is_slow_stack else ""
-    return f"{scan.fps:.6g} Hz{within}{more}"
+    return f"{rate}{more}"
 
 
 def _duration(scan: Scan, seconds: float) -> str:
     if math.isnan(seconds):
         return ""
-    by_rate = scan.num_frames / scan.fps if scan.fps else math.nan
+    by_rate = words.duration_by_rate(scan)
     if scan.stack.mode == "slow":
         by_rate *= scan.num_scanning_depths
     longer = math.isfinite(by_rate) and seconds > by_rate + max(CLOCKS_AGREE * by_rate, words.period(scan))

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from scanreader.files.servers import Url
 
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(::[A-Za-z0-9+.-]+)*://")
@@ -20,6 +22,12 @@ def is_url(path: object) -> bool:
 def file_name(path: str) -> str:
     """Name of a file; without the signature of a signed URL."""
     return _parsed(path).name
+
+
+def recording_name(paths: Sequence[str]) -> str:
+    """What to call a recording: its only file, or its first file and the number of the others."""
+    name, more = file_name(paths[0]), len(paths) - 1
+    return f"{name} and {more} more" if more else name
 
 
 def folder_name(path: str) -> str:

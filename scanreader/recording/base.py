@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from scanreader.errors import DtypeError, FieldDimensionMismatch, LayoutError
-from scanreader.files.urls import file_name
+from scanreader.files.urls import recording_name
 from scanreader.keys import AXES, WHOLE, as_array, from_start, pick, shortened, split_key
 from scanreader.notices import notify
 from scanreader.recording import views
@@ -309,11 +309,9 @@ class BaseScan(Names, Times):
     def __repr__(self) -> str:
         sizes = sorted({(field.height, field.width) for field in self.fields})
         shown = f"{sizes[0][0]} x {sizes[0][1]}" if len(sizes) == 1 else f"{len(sizes)} sizes"
-        name, more = file_name(self.filenames[0]), len(self.filenames) - 1
-        files = f"{name} and {more} more" if more else name
         pixels = f", pixels {self._opened.pixels.change}" if self._opened.pixels.change else ""
         return (
-            f"<{type(self).__name__} {files}: {_counted(self.num_fields, 'field')} ({shown}), "
+            f"<{type(self).__name__} {recording_name(self.filenames)}: {_counted(self.num_fields, 'field')} ({shown}), "
             f"{_counted(self.num_channels, 'channel')}, {_counted(self.num_frames, 'frame')}, {self.dtype}{pixels}>"
         )
 

@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.ticker import MaxNLocator
 
+from scanreader.tables import MINUS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     Numbers = npt.NDArray[np.floating[Any]]
 
 WIDTH, HEIGHT = 1000, 300  # of the view box: enough that nobody sees the rounding
-MINUS = str.maketrans("-", "\N{MINUS SIGN}")
 UNKNOWN = "\N{EN DASH}"
 HUES = (211, 28, 145, 330, 262, 48, 180, 0)
 """Of the colours of a few lines: apart from each other, on white and on black, for most eyes."""

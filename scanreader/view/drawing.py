@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.textpath import text_to_path
 from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 
+from scanreader.tables import MINUS
 from scanreader.view.sheet import GAP
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ DPI = 150
 MARGIN, TITLE, LINE = 0.25, 0.27, 0.165  # inches
 LEAST_WIDTH = 5.0  # inches, so that the caption has room
 NAME, HEAD, FACTS, LABEL, SCALE = 11.0, 9.5, 8.0, 7.5, 7.0  # points
-MINUS = str.maketrans("-", "\N{MINUS SIGN}")
 INK, GREY, NOTHING = "#222222", "#777777", "#e9e9e9"
 
 
@@ -184,8 +184,3 @@ def numbers(values: Sequence[int]) -> str:
         else:
             runs.append([value])
     return ", ".join(f"{r[0]} to {r[-1]}" if len(r) > 2 else ", ".join(map(str, r)) for r in runs)
-
-
-def counted(count: int, what: str) -> str:
-    """So many of something."""
-    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -12,8 +12,8 @@ from scanreader.check import GAP
 from scanreader.files.urls import file_name
 from scanreader.recording.frames import placed_rows
 from scanreader.scanimage.descriptions import NUMBERS_END, fill_table
+from scanreader.tables import MINUS
 from scanreader.view.charts import (
-    MINUS,
     UNKNOWN,
     Chart,
     Line,

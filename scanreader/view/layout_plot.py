@@ -11,18 +11,17 @@ import numpy.typing as npt
 from matplotlib.patches import Polygon, Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from scanreader.tables import MINUS
 from scanreader.view.drawing import (
     GREY,
     HEAD,
     INK,
     LABEL,
     MARGIN,
-    MINUS,
     NOTHING,
     Picture,
     Unit,
     axes_at,
-    counted,
     depth_of,
     headed,
     named,
@@ -32,6 +31,7 @@ from scanreader.view.drawing import (
     wide,
     write,
 )
+from scanreader.view.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

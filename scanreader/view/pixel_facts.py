@@ -12,7 +12,9 @@ from scanreader.chunks import frames_at_a_time
 from scanreader.errors import HeaderError
 from scanreader.phase import estimate_line_offset
 from scanreader.recording.frames import times_at
-from scanreader.view.charts import MINUS, UNKNOWN, Chart, Line, Range, Rows, Tick, clock, hues, lines_chart, path, ticks
+from scanreader.tables import MINUS
+from scanreader.view.charts import UNKNOWN, Chart, Line, Range, Rows, Tick, clock, hues, lines_chart, path, ticks
+from scanreader.view.drawing import depth_of, named
 from scanreader.view.plots import evenly
 from scanreader.view.words import counted
 
@@ -101,8 +103,7 @@ def _labels(scan: BaseScan) -> list[str]:
     several, deep = scan.num_fields > 1, scan.num_scanning_depths > 1
     labels = []
     for i, field in enumerate(scan.fields):
-        depth = f"z {round(field.depth, 1):g} µm".translate(MINUS) if deep and math.isfinite(field.depth) else ""
-        parts = [f"{i}" if several else "", " ".join(field.name.split()), depth]
+        parts = [f"{i}" if several else "", named(scan, i), depth_of(field.depth) if deep else ""]
         labels.append(" · ".join(filter(None, parts)) or "0")
     return labels
 

@@ -13,6 +13,7 @@ from matplotlib.patheffects import withStroke
 
 from scanreader.errors import ScanIndexError
 from scanreader.keys import AXES, as_array, integer, pick, split_key
+from scanreader.tables import MINUS
 from scanreader.view.canvas import paste, picture, shrunk
 from scanreader.view.drawing import (
     DPI,
@@ -20,7 +21,6 @@ from scanreader.view.drawing import (
     HEAD,
     LABEL,
     MARGIN,
-    MINUS,
     NOTHING,
     SCALE,
     Unit,

@@ -15,18 +15,18 @@ import numpy as np
 from scanreader.bridges.targets import written
 from scanreader.check import check
 from scanreader.errors import Finding
-from scanreader.files.urls import file_name
+from scanreader.files.urls import file_name, recording_name
 from scanreader.notices import listening
 from scanreader.recording import views
 from scanreader.recording.frames import read_events
 from scanreader.version import __version__
 from scanreader.view.frame_facts import events, intervals, logged_frames
-from scanreader.view.html import facts, recording
+from scanreader.view.html import facts
 from scanreader.view.layout_plot import plot_layout
 from scanreader.view.meanings import MEANING
 from scanreader.view.pixel_facts import activity, histograms, line_offsets, look, quality, quality_notes, sampled
 from scanreader.view.plots import plot
-from scanreader.view.words import counted, duration, folder, size, span
+from scanreader.view.words import bytes_on_disk, counted, duration, folder, size, span
 
 if TYPE_CHECKING:
     import os
@@ -142,7 +142,7 @@ def gather(scan: BaseScan, progress: Progress = _silent) -> Facts:
     interval_facts, interval_chart, outliers = intervals(sound, logged)
     event_chart, event_rows = events(logged, found, cut)
     return Facts(
-        title=recording(scan),
+        title=recording_name(scan.filenames),
         version=__version__,
         facts=_facts(scan),
         files=[f"{file_name(file.path)}, {size(file.size)}" for file in scan.opened.pages.files[:1000]],
@@ -188,15 +188,13 @@ def _cut(text: str) -> str:
 
 
 def _facts(scan: BaseScan) -> dict[str, str]:
-    known = facts(scan)
-    pages = scan.opened.pages
-    files = f"{counted(len(pages.files), 'file')}, {size(sum(file.size for file in pages.files))}"
-    known = {"Folder": folder(scan), "Files": files, **known}
+    files = f"{counted(len(scan.filenames), 'file')}, {size(bytes_on_disk(scan))}"
+    facts_shown = {"Folder": folder(scan), "Files": files, **facts(scan)}
     seconds = duration(scan)
     if np.isfinite(seconds):
-        known["Duration"] = f"{span(seconds)} from the first frame to the end of the last"
-    known.pop("Recording")
-    return known
+        facts_shown["Duration"] = f"{span(seconds)} from the first frame to the end of the last"
+    del facts_shown["Recording"]
+    return facts_shown
 
 
 # ---------------------------------------------------------------------------- pictures

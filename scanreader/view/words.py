@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scanreader.errors import ScanReaderError
 from scanreader.files.urls import folder_name
 from scanreader.recording.frames import times_at
 from scanreader.tables import MINUS, size_in_words
@@ -67,10 +69,39 @@ def channels(scan: BaseScan) -> list[str]:
 
 
 def frames(scan: BaseScan) -> str:
-    """How many frames, of how many that were asked for."""
-    asked = scan.num_requested_frames
-    wanted = f" of {asked:,.0f} that were asked for" if math.isfinite(asked) and asked != scan.num_frames else ""
-    return f"{scan.num_frames:,}{wanted}"
+    """Number of frames, and the number that was requested where that differs."""
+    requested = scan.num_requested_frames
+    differs = math.isfinite(requested) and requested != scan.num_frames
+    return f"{scan.num_frames:,}" + (f" of {requested:,.0f} requested" if differs else "")
+
+
+def fields(scan: BaseScan) -> str:
+    """Number of fields, and of the ROIs that they belong to."""
+    return f"{scan.num_fields}" + (f" of {counted(scan.num_rois, 'ROI')}" if scan.is_multiROI else "")
+
+
+def rate(scan: BaseScan) -> str:
+    """Frame rate of a field; '' if it is unknown."""
+    if not (math.isfinite(scan.fps) and scan.fps):
+        return ""
+    return f"{scan.fps:.6g} Hz" + (" within a slice" if scan.is_slow_stack else "")
+
+
+def start(scan: BaseScan, precision: str) -> str:
+    """Date and time of the start; '' if they are unknown or cannot be read, which a finding reports."""
+    with contextlib.suppress(ScanReaderError, OSError):
+        return scan.start_time.isoformat(" ", precision) if scan.start_time else ""
+    return ""
+
+
+def pixels(scan: BaseScan) -> str:
+    """Data type, and size in memory."""
+    return f"{scan.dtype}, {size(scan.nbytes)} in memory"
+
+
+def bytes_on_disk(scan: BaseScan) -> int:
+    """Size of all files, in bytes."""
+    return sum(file.size for file in scan.opened.pages.files)
 
 
 def span(seconds: float) -> str:
@@ -106,13 +137,17 @@ def duration(scan: BaseScan) -> float:
 
     Two descriptions are read, however long the recording is.
     """
-    by_rate = scan.num_frames / scan.fps if scan.fps else math.nan
     if not scan.num_frames:
         return 0.0
     (first,) = times_at(scan.opened, 0, np.array([0])).tolist()
     (last,) = times_at(scan.opened, scan.num_scanning_depths - 1, np.array([scan.num_frames - 1])).tolist()
     seconds = float(last - first + scan.stack.averaging * period(scan))  # an averaged frame has its last one's stamp
-    return seconds if seconds > 0 else by_rate
+    return seconds if seconds > 0 else duration_by_rate(scan)
+
+
+def duration_by_rate(scan: BaseScan) -> float:
+    """Frames divided by the frame rate, in s; NaN if the rate is unknown."""
+    return scan.num_frames / scan.fps if scan.fps else math.nan
 
 
 def period(scan: BaseScan) -> float:

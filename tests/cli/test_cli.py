@@ -297,7 +297,7 @@ def test_no_color_is_respected(broken: Path, terminal: Callable[..., tuple[int, 
 def test_info_says_what_a_recording_is(tmp_path: Path) -> None:
     DEMO.write(tmp_path)
     facts = run("info", tmp_path).facts
-    assert facts["recording"] == "demo_00001_00001.tif … demo_00001_00004.tif"
+    assert facts["recording"] == "demo_00001_00001.tif and 3 more"
     assert facts["folder"] == str(tmp_path)
     assert facts["release"] == "ScanImage 2023.1"
     assert facts["mode"] == "fast volume of 3 slices, 1 flyback frame left out"
