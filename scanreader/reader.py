@@ -207,7 +207,7 @@ def open_recording(request: Request, earlier: tuple[Reopen, Opened] | None = Non
         parts=parts,
         header=header,
         trusted=block.version is not None,
-        whole=request.siblings or len(files) > 1,
+        from_first=request.siblings or len(files) > 1,
         own_channel=_own_channel(files[0], raw=request.raw),
         findings=tuple(findings),
         numbers=numbers,  # `assemble` adds those that it reads, for `Reopen`
@@ -289,7 +289,7 @@ def _check_joinable(files: Sequence[File], keys: Sequence[Any], opened: Opened, 
             (_part(file, 0, 0),),
             HeaderPlace.of(file.tiff, file.block),
             trusted=False,
-            whole=False,
+            from_first=False,
         )
         other = assemble(as_recorded(rules), source)
         rois = [recording.rois if opened.is_multi_roi else () for recording in (other, opened)]

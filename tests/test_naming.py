@@ -441,7 +441,7 @@ def test_missing_file_where_files_end_between_channels(tmp_path: Path) -> None:
 
 def test_missing_file_of_which_nothing_else_is_whole_is_refused(tmp_path: Path) -> None:
     paths = VOLUME.write(tmp_path)
-    with pytest.raises(LayoutError, match=r"no volume is whole.*raw=True"):
+    with pytest.raises(LayoutError, match=r"no volume is complete.*raw=True"):
         read_scan(paths[1], siblings=False)
 
 

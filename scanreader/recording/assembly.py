@@ -34,15 +34,15 @@ if TYPE_CHECKING:
 
 
 class Source(NamedTuple):
-    """The files of a recording, in order, and what is known of them before they are a scan."""
+    """The files of a recording, in order, and what the reader found out about them."""
 
     pages: Pages
     parts: tuple[Part, ...]
     header: HeaderPlace
     trusted: bool
     """Whether ScanImage itself wrote the files, so that frame numbers must advance."""
-    whole: bool
-    """Whether the recording's first frames should be there."""
+    from_first: bool
+    """Whether the recording's first frames should be among the files."""
     own_channel: int | None = None
     """The channel of these files, where each was logged to files of its own."""
     findings: tuple[Finding, ...] = ()
@@ -86,7 +86,7 @@ def _parsed_rois(header: HeaderPlace, scanning: Scanning, findings: Findings) ->
         return parse_rois(roi_group(header.block, header.settings))
     except HeaderError as error:
         if scanning.mroi_enabled:
-            findings.append(Finding("unknown-rois", "warning", "", f"{error}; pages are given whole"))
+            findings.append(Finding("unknown-rois", "warning", "", f"{error}; the whole pages are the fields"))
         return ()
 
 
@@ -105,7 +105,7 @@ def _numbered_layout(source: Source, stack: Stack) -> tuple[Layout, Findings]:
         return numbers[page]
 
     loop = source.header.settings.get("acqState") != "grab"
-    return find_layout(stack, source.parts, numbers_of, trusted=source.trusted, whole=source.whole, loop=loop)
+    return find_layout(stack, source.parts, numbers_of, trusted=source.trusted, from_first=source.from_first, loop=loop)
 
 
 # ------------------------------------------------------------------------------ assembling
@@ -140,8 +140,8 @@ def assemble(
     channels = rules.find_channels(header, source.own_channel)
     stack = rules.find_stack(header, len(channels), len(source.pages), findings)
     depths = rules.find_depths(header, stack, findings)
-    layout, found = reading.find_layout(source, stack)
-    findings += found
+    layout, layout_findings = reading.find_layout(source, stack)
+    findings += layout_findings
     rois = reading.find_rois(source.header, scanning, findings)
     opened = Opened(
         pages=source.pages,
@@ -164,13 +164,13 @@ def assemble(
     return views.joined(opened) if join_contiguous else opened
 
 
-def _output_dtype(native: np.dtype[Any], asked: DTypeLike | None) -> np.dtype[Any]:
-    if asked is None:
+def _output_dtype(native: np.dtype[Any], requested: DTypeLike | None) -> np.dtype[Any]:
+    if requested is None:
         return native
     try:
-        dtype = np.dtype(asked)
+        dtype = np.dtype(requested)
     except TypeError as error:
-        raise DtypeError(f"{asked!r} is not a dtype: {error}") from None
+        raise DtypeError(f"{requested!r} is not a dtype: {error}") from None
     if dtype.kind not in "iufc" or dtype.shape or not np.can_cast(native, dtype, "safe"):
         raise DtypeError(
             f"{dtype} cannot hold every value of a recording of {native}; leave dtype out, or ask for one that "

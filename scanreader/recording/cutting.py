@@ -26,7 +26,7 @@ def find_fields(opened: Opened, scanning: Scanning, findings: list[Finding]) -> 
     Raises
     ------
     LayoutError
-        If which fields there are is not known, or they do not make up the page.
+        If the set of fields is unknown, or does not fit the page.
     """
     rois, slices = opened.rois, opened.layout.counts.slices
     slots: list[list[Slot]] = []
@@ -35,10 +35,10 @@ def find_fields(opened: Opened, scanning: Scanning, findings: list[Finding]) -> 
             [Slot(i, shape) for i, roi in enumerate(rois) if (shape := roi.at(z)) is not None] for z in opened.depths
         ]
         if any(math.isnan(z) for z in opened.depths) and any(roi.discrete or len(roi.scanfields) > 1 for roi in rois):
-            raise LayoutError("the depths of the slices are not known, but which ROIs are scanned depends on them")
+            raise LayoutError("the depths of the slices are unknown, but which ROIs are scanned depends on them")
     if not any(slots):
         if scanning.mroi_enabled:
-            sentence = "mROI was on, but no enabled ROI is known: pages are given whole"
+            sentence = "mROI was on, but the header has no enabled ROI: the whole pages are the fields"
             findings.append(Finding("unknown-rois", "warning", "", sentence))
         return page_fields(opened, scanning)
     pieces, lines_per_row = _lay_out(slots, opened.pages.form, scanning, findings)
@@ -71,11 +71,11 @@ def _lay_out(
             evenly_sampled=scanning.evenly_sampled,
         )
         try:
-            pieces, found = lay_out(slots, page)
+            pieces, layout_findings = lay_out(slots, page)
         except LayoutError as error:
             refused = refused or error
             continue
-        findings += found
+        findings += layout_findings
         if lines != n:
             sentence = f"the header says that {n} lines were averaged into a row, the page that they were not"
             findings.append(Finding("header-mismatch", "warning", "", sentence))

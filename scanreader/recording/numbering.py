@@ -1,4 +1,4 @@
-"""The running number of the frames, which tells a frame's place in its volume, and what contradicts it."""
+"""The frame numbers, which tell a frame's position in its volume, and checks of the header against them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from scanreader.scanimage.stacks import Stack
 
 FEW = 4  # frames at a recording's start of which one must say its number, if any does
-AROUND = 1024  # pages around one that says no number, that are asked instead
+AROUND = 1024  # pages that are searched for a number, before and after one that has none
 
 
 class Part(NamedTuple):
@@ -47,7 +47,7 @@ class Part(NamedTuple):
 
 
 class Numbering:
-    """The one running number of the frames that tells a frame's place in its volume."""
+    """The frame numbers that tell a frame's position in its volume."""
 
     def __init__(
         self, stack: Stack, counts: Counts, parts: Sequence[Part], numbers_of: Callable[[int], FrameNumbers]
@@ -56,44 +56,44 @@ class Numbering:
         # One of the first frames may be unreadable.
         early = [numbers_of(page) for page in range(0, min(parts[0].pages, FEW * counts.channels), counts.channels)]
         first = next((numbers for numbers in early if numbers.frame is not None), early[0])
-        self._first_known = first.frame is not None
-        # A slow stack restarts the count in the acquisition at each slice; its running count goes on.
+        self.is_numbered = first.frame is not None
+        """Whether one of the first frames has a number."""
+        # A slow stack restarts frameNumberAcquisition at each slice; its frameNumbers continue.
         self.runs_on = stack.mode != "fast" or first.in_acquisition is None
-
-    @property
-    def known(self) -> bool:
-        """Whether one of the first frames says its number."""
-        return self._first_known
+        """Whether frameNumbers are used, which continue across acquisitions, and not frameNumberAcquisition."""
 
     def at(self, page: int) -> int | None:
-        """Number of the frame that a page belongs to; None where it says none."""
+        """Number of the frame that a page belongs to; None if the page has none."""
         numbers = self._numbers_of(page)
         return numbers.frame if self.runs_on else numbers.in_acquisition
 
     @property
     def advance(self) -> bool:
-        """Whether the first file's last frame has another number than its first."""
+        """Whether the last frame of the first file has another number than the first frame."""
         part = self.parts[0]
         numbers = (self.at(0), self.at(part.pages - 1))
         return part.pages <= self.counts.channels or None in numbers or numbers[0] != numbers[1]
 
-    def says_nothing(self, page: int) -> bool:
-        """Whether a page can be read and has no number."""
+    def has_no_number(self, page: int) -> bool:
+        """Whether a page can be read, and has no number."""
         return self.at(page) is None and self._numbers_of(page) is not UNREADABLE
 
     def first(self, part: Part) -> tuple[int | None, bool]:
-        """Number of a file's first frame, and whether its page says it, not the first that can be read behind it."""
-        said = self.at(part.first)
-        if said is not None:
-            return said, True
-        found = self._nearest(part.first, 1, part)
-        if found is None:
+        """Number of a file's first frame, and whether its own page has it.
+
+        If not, the number is worked out from the first page after it that has one.
+        """
+        frame = self.at(part.first)
+        if frame is not None:
+            return frame, True
+        page = self._nearest(part.first, 1, part)
+        if page is None:
             return None, False
-        frames = (found - part.first) // self.counts.channels
-        return (self.at(found) or 0) - frames * self.stack.averaging, False
+        frames = (page - part.first) // self.counts.channels
+        return (self.at(page) or 0) - frames * self.stack.averaging, False
 
     def _nearest(self, page: int, step: int, part: Part) -> int | None:
-        """The nearest page of a file that says its number, before or behind one."""
+        """The nearest page of a file that has a number, before or after a page."""
         last = part.first + part.pages
         return next(
             (p for p in range(page, page + step * AROUND, step) if part.first <= p < last and self.at(p) is not None),
@@ -101,28 +101,28 @@ class Numbering:
         )
 
     def agrees(self, page: int, expected: Callable[[int], int], part: Part) -> bool:
-        """Whether a page has the number that is expected; of one that does not say, whether those around it have.
+        """Whether a page has the expected number; if it has none, whether the pages around it have theirs.
 
         Raises
         ------
         LayoutError
-            If those before have it and those behind have not: where between them the numbers jump is not known.
+            If the pages before have the expected numbers and those after do not: it is unknown where they jump.
         """
-        said = self.at(page)
-        if said is not None:
-            return said == expected(page)
+        frame = self.at(page)
+        if frame is not None:
+            return frame == expected(page)
         around = [self._nearest(page, step, part) for step in (-1, 1)]
         votes = {self.at(p) == expected(p) for p in around if p is not None}
         if len(votes) == 1:
             return votes.pop()
-        what = "frame numbers jump beside it" if votes else "nor do those around it"
+        what = "frame numbers jump beside it" if votes else "neither have the pages around it"
         raise LayoutError(
-            f"page {page - part.first} of {part.name} cannot be read or says no number, and {what}: places cannot be "
-            "known"
+            f"page {page - part.first} of {part.name} cannot be read or has no number, and {what}: the slices of its "
+            "frames are unknown"
         )
 
     def check(self) -> None:
-        """Refuse counts of channels or averaging that the first frames' numbers contradict."""
+        """Refuse numbers of channels or of averaged frames that the first frame numbers contradict."""
         c, a, pages = self.counts.channels, self.stack.averaging, self.parts[0].pages
         name = self.parts[0].name
         first = self.at(0)
@@ -151,41 +151,41 @@ class Numbering:
             )
 
     def check_first_slice(self) -> None:
-        """Refuse a count of frames a slice that is not where a slow stack begins to count anew."""
+        """Refuse a number of frames per slice where frameNumberAcquisition of a slow stack restarts elsewhere."""
         a, r, c = self.stack.averaging, self.counts.repeats, self.counts.channels
         if self.stack.mode != "slow" or self._numbers_of(0).in_acquisition != a:
             return
-        for frame, said in ((r - 1, r * a), (r, a)):
+        for frame, expected in ((r - 1, r * a), (r, a)):
             page = frame * c
-            within = self._numbers_of(page).in_acquisition if page < self.parts[0].pages else said
+            within = self._numbers_of(page).in_acquisition if page < self.parts[0].pages else expected
             running = self.at(page) if page < self.parts[0].pages else None
-            if within is not None and within != said and running == (self.at(0) or 0) + frame * a:
+            if within is not None and within != expected and running == (self.at(0) or 0) + frame * a:
                 raise LayoutError(
                     f"the header says {r * a} frames a slice (framesPerSlice), but frame {running} is frame {within} "
                     "of its slice by frameNumberAcquisition"
                 )
 
     def same_acquisition(self, page: int) -> bool:
-        """Whether a page is of the acquisition of the page before it, whatever the files' names say."""
-        here, before = self._numbers_of(page), self._numbers_of(page - 1)
-        moved = [None if None in pair else pair[0] - pair[1] for pair in zip(here, before, strict=True)]  # type: ignore[operator]
-        running, within, acquisition = moved
+        """Whether a page belongs to the acquisition of the page before it, whatever the files' names are."""
+        pairs = zip(self._numbers_of(page), self._numbers_of(page - 1), strict=True)
+        steps = [None if None in pair else pair[0] - pair[1] for pair in pairs]  # type: ignore[operator]
+        running, within, acquisition = steps
         return self.stack.mode != "slow" and acquisition == 0 and running == within == self.stack.averaging
 
     def within(self, page: int) -> int:
-        """Number of a frame in its acquisition (in a slow stack, slice); where it says none, that of a first frame."""
+        """Number of a frame in its acquisition (in a slow stack, slice); if it has none, that of a first frame."""
         return self._numbers_of(page).in_acquisition or self.stack.averaging
 
     def check_slice(self, page: int, place: int) -> None:
-        """Refuse a place in a slow stack that the count within the slice contradicts."""
+        """Refuse a position in a slow stack that frameNumberAcquisition contradicts."""
         a, r = self.stack.averaging, self.counts.repeats
         within = self._numbers_of(page).in_acquisition
         if self.stack.mode == "slow" and within is not None and (within // a - 1 - place) % r:
             raise LayoutError(
                 f"page {page} is frame {within} of its slice by frameNumberAcquisition, and by frameNumbers "
-                f"frame {(place % r + 1) * a}: the slices' places cannot be known"
+                f"frame {(place % r + 1) * a}: the slice is unknown"
             )
 
     def place(self, number: int, start: int) -> int:
-        """Frames since the start of its volume of the frame with a number, if `start` numbers began before."""
+        """Position of a frame in its volume, by its number; `start` numbers were used by earlier acquisitions."""
         return ((number - start) // self.stack.averaging - 1) % self.counts.frames_per_volume

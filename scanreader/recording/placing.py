@@ -84,14 +84,14 @@ def lay_out(slots_of_slices: Sequence[Sequence[Slot]], page: PageScan) -> tuple[
     if not as_page and max(widths) != page.width:
         raise LayoutError(f"the pages are {page.width} pixels wide, the widest field {max(widths)}")
     if as_page and widths != {page.width} and not page.evenly_sampled:
-        said = f"fields are {min(widths)} pixels wide by the header; the pages are {page.width} wide"
-        findings.append(Finding("header-mismatch", "warning", "", said))
+        sentence = f"fields are {min(widths)} pixels wide by the header; the pages are {page.width} wide"
+        findings.append(Finding("header-mismatch", "warning", "", sentence))
     if page.resonant and not as_page:
-        said = (
+        sentence = (
             f"ROIs are {min(widths)} to {max(widths)} pixels wide on a resonant scanner, "
-            "which no known recording has: the narrower are taken from the left edge of the page"
+            "which was never seen in a recording: the narrower ones are read from the left edge of the page"
         )
-        findings.append(Finding("unusual-rois", "warning", "", said))
+        findings.append(Finding("unusual-rois", "warning", "", sentence))
     laid_out = []
     for slots in slots_of_slices:
         pieces, line = [], 0
@@ -120,8 +120,8 @@ def _confirmed_gap(slots_of_slices: Sequence[Sequence[Slot]], page: PageScan, fi
         near = abs(seen - rule) <= (page.lines_per_period if page.resonant else 0)
         if seen >= 0 and seen == int(seen) and near:
             if seen != rule:
-                said = f"the gap between fields is {int(seen)} lines by the page's height and {rule} by the header"
-                findings.append(Finding("header-mismatch", "warning", "", said))
+                sentence = f"the gap between fields is {int(seen)} lines by the page's height and {rule} by the header"
+                findings.append(Finding("header-mismatch", "warning", "", sentence))
             return int(seen)
         measured = f"that leaves {seen:g} lines for each of {count - 1} gaps, where the header says {rule}"
     elif total == lines:
@@ -130,5 +130,5 @@ def _confirmed_gap(slots_of_slices: Sequence[Sequence[Slot]], page: PageScan, fi
         measured = "and there is no gap"
     raise LayoutError(
         f"the pages have {page.height} rows{averaged}, the {count} fields of the fullest slice {total} lines: "
-        f"{measured}. The set of fields or the page's layout is not known"
+        f"{measured}. The set of fields or the page's layout is unknown"
     )

@@ -1,4 +1,4 @@
-"""Which volumes of a recording are whole: by the header's counts, and by what each file says of its place."""
+"""Which volumes of a recording are complete, from the header's counts and the frames' own numbers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class _Break(NamedTuple):
-    """Where a stretch of frames begins whose numbers follow each other."""
+    """The start of a stretch of frames whose numbers follow each other."""
 
     page: int
     place: int
@@ -30,32 +30,32 @@ def find_layout(
     numbers_of: Callable[[int], FrameNumbers],
     *,
     trusted: bool,
-    whole: bool,
+    from_first: bool,
     loop: bool = False,
 ) -> tuple[Layout, list[Finding]]:
-    """Find where the volumes are, by the header's counts and by what each file says of its place.
+    """Find the volumes, from the header's counts and the frames' own numbers.
 
     Parameters
     ----------
     stack : Stack
-        What the header says.
+        The order of frames according to the header.
     parts : list of Part
         The files, in order.
     numbers_of : callable
-        Gives the numbers of the frame that a page belongs to.
+        Returns the numbers of the frame that a page belongs to.
     trusted : bool
-        Whether frame numbers that never advance are a contradiction; they are not where another program
-        wrote one description on every page.
-    whole : bool
-        Whether the recording's first frames should be there: a single rolled part that was asked for is not.
+        Whether frame numbers that never advance are an error. They are none where another program wrote the same
+        description on every page.
+    from_first : bool
+        Whether the recording's first frames should be among the files; not if a single rolled part was named.
     loop : bool
-        Whether numbers may run on from acquisitions before: in a loop they do, in a grab they begin at 1.
+        Whether numbers may continue from earlier acquisitions: in a loop they do, in a grab they begin at 1.
 
     Returns
     -------
     layout : Layout
     findings : list of Finding
-        What the user should know: what is missing or was left out.
+        What is missing or was skipped.
 
     Raises
     ------
@@ -65,43 +65,45 @@ def find_layout(
     counts = saved_counts(stack)
     findings: list[Finding] = []
     total = parts[-1].first + parts[-1].pages
-    number = Numbering(stack, counts, parts, numbers_of)
-    if not number.known and trusted and stack.mode != "planar":
+    numbering = Numbering(stack, counts, parts, numbers_of)
+    if not numbering.is_numbered and trusted and stack.mode != "planar":
         raise LayoutError(
-            "none of the first frames says its number, as all that ScanImage wrote since 2015.4 do: their descriptions "
-            "are damaged"
+            "none of the first frames has a frame number, though ScanImage has written them since 2015.4: their "
+            "descriptions are damaged"
         )
-    if not number.known or (not trusted and not number.advance):
-        if number.known:
-            said = "frame numbers do not advance from page to page: places are counted, not checked"
-            findings.append(Finding("no-frame-numbers", "warning", "", said))
-        breaks = _count_breaks(counts, parts, findings, whole=whole)
+    if not numbering.is_numbered or (not trusted and not numbering.advance):
+        if numbering.is_numbered:
+            sentence = "frame numbers do not advance from page to page: pages are counted, and not checked"
+            findings.append(Finding("no-frame-numbers", "warning", "", sentence))
+        breaks = _count_breaks(counts, parts, findings, from_first=from_first)
     else:
-        parts = _without_blank_end(number, parts, findings)
+        parts = _without_blank_end(numbering, parts, findings)
         total = parts[-1].first + parts[-1].pages
-        number.check()
-        number.check_first_slice()
-        breaks = _find_breaks(number, parts, findings, whole=whole, loop=loop)
+        numbering.check()
+        numbering.check_first_slice()
+        breaks = _find_breaks(numbering, parts, findings, from_first=from_first, loop=loop)
     layout = _gather(counts, breaks, total, findings)
     return layout, findings
 
 
-def _count_breaks(counts: Counts, parts: Sequence[Part], findings: list[Finding], *, whole: bool) -> list[_Break]:
-    """Find where volumes begin anew in files that have no frame numbers, by the counters in their names.
+def _count_breaks(counts: Counts, parts: Sequence[Part], findings: list[Finding], *, from_first: bool) -> list[_Break]:
+    """Find where stretches begin in files without frame numbers, from the counters in the files' names.
 
     Raises
     ------
     LayoutError
-        If a file is missing, so that the places of the frames behind it cannot be known.
+        If a file is missing, so that the slices of later frames are unknown.
     """
     breaks: list[_Break] = []
     previous: Part | None = None
     for part in parts:
-        due = part.number_after(previous)
-        if part.number not in (None, due) and (whole or previous is not None or counts.frames_per_volume > 1):
-            missing = f"{part.name} is part {part.number} of its acquisition, part {due} is missing"
+        expected_number = part.number_after(previous)
+        if part.number not in (None, expected_number) and (
+            from_first or previous is not None or counts.frames_per_volume > 1
+        ):
+            missing = f"{part.name} is part {part.number} of its acquisition, part {expected_number} is missing"
             if counts.frames_per_volume > 1:
-                raise LayoutError(f"{missing}, and the pages say no frame numbers")
+                raise LayoutError(f"{missing}, and the pages have no frame numbers")
             findings.append(Finding("missing-file", "warning", part.name, missing))
         if not part.follows(previous):
             breaks.append(_Break(part.first, 0))
@@ -109,27 +111,28 @@ def _count_breaks(counts: Counts, parts: Sequence[Part], findings: list[Finding]
     return breaks
 
 
-def _without_blank_end(number: Numbering, parts: Sequence[Part], findings: list[Finding]) -> Sequence[Part]:
-    """Leave out pages at the end of the last file that say nothing: zeros that a file system filled in."""
+def _without_blank_end(numbering: Numbering, parts: Sequence[Part], findings: list[Finding]) -> Sequence[Part]:
+    """Skip pages without any number at the end of the last file: a file system filled them with zeros."""
     last = parts[-1]
     good, bad = last.first - 1, last.first + last.pages
-    if bad - good < 2 or not number.says_nothing(bad - 1) or number.says_nothing(last.first):
+    if bad - good < 2 or not numbering.has_no_number(bad - 1) or numbering.has_no_number(last.first):
         return parts
     while bad - good > 1:
         middle = (good + bad) // 2
-        good, bad = (good, middle) if number.says_nothing(middle) else (middle, bad)
-    if any(number.at(page) is not None for page in range(bad, min(bad + AROUND, last.first + last.pages))):
-        return parts  # it was a page in the middle that says nothing
-    said = f"{last.first + last.pages - bad} pages at the end of {last.name} say no frame number and are left out"
-    findings.append(Finding("cut-end", "warning", last.name, said))
+        good, bad = (good, middle) if numbering.has_no_number(middle) else (middle, bad)
+    if any(numbering.at(page) is not None for page in range(bad, min(bad + AROUND, last.first + last.pages))):
+        return parts  # the page without a number is not at the end
+    skipped = last.first + last.pages - bad
+    sentence = f"{skipped} pages at the end of {last.name} have no frame number and are skipped"
+    findings.append(Finding("cut-end", "warning", last.name, sentence))
     return [*parts[:-1], last._replace(pages=bad - last.first)]
 
 
 def _find_breaks(
-    number: Numbering, parts: Sequence[Part], findings: list[Finding], *, whole: bool, loop: bool
+    numbering: Numbering, parts: Sequence[Part], findings: list[Finding], *, from_first: bool, loop: bool
 ) -> list[_Break]:
-    """Find where frames follow each other without a gap, two probes a file and bisection where they disagree."""
-    c, a = number.counts.channels, number.stack.averaging
+    """Find the stretches of consecutive frames: two probes for each file, and bisection where these disagree."""
+    c, a = numbering.counts.channels, numbering.stack.averaging
     breaks: list[_Break] = []
     start = base = 0  # page and number of the current stretch's first frame
     offset = 0  # numbers counted before the current acquisition
@@ -137,143 +140,144 @@ def _find_breaks(
     def expected(page: int) -> int:
         return base + a * ((page - start) // c)
 
-    def begin(page: int, said: int) -> None:
+    def begin(page: int, frame: int) -> None:
+        """Begin a stretch with a page and the number of its frame."""
         nonlocal start, base
-        if (said - offset) % a:
-            raise LayoutError(f"frame {said} does not end a group of {a} averaged frames")
-        start, base = page, said
-        breaks.append(_Break(page, number.place(said, offset)))
-        number.check_slice(page, breaks[-1].place)
+        if (frame - offset) % a:
+            raise LayoutError(f"frame {frame} is not the last of a group of {a} averaged frames")
+        start, base = page, frame
+        breaks.append(_Break(page, numbering.place(frame, offset)))
+        numbering.check_slice(page, breaks[-1].place)
 
     previous: Part | None = None
     for part in parts:
-        first, own = number.first(part)
+        first, is_own = numbering.first(part)
         if first is None:
-            raise LayoutError(f"the first page of {part.name} says no frame number, other files do")
+            raise LayoutError(f"the first page of {part.name} has no frame number, though other files do")
         goes_on = previous is not None and first == expected(part.first)
-        if not own and not goes_on and first != a:
+        if not is_own and not goes_on and first != a:
             raise LayoutError(
-                f"the first page of {part.name} cannot be read or says no number, and those behind it do not go "
-                "on from the file before: places cannot be known"
+                f"the first page of {part.name} cannot be read or has no number, and the next pages do not continue "
+                "the file before: the slices of its frames are unknown"
             )
         joined = previous is not None and part.recording != previous.recording
-        if not part.follows(previous) and (joined or not goes_on or not number.same_acquisition(part.first)):
-            offset = _offset(number, part, previous, first, goes_on=goes_on, loop=loop)
-            next_one = previous is not None and part.acquisition == (previous.acquisition or 0) + 1
-            unsaved = first - number.within(part.first) - (expected(part.first) - a)  # too few to be averaged
-            lost = number.runs_on and loop and next_one and not joined and not 0 <= unsaved < a
-            if lost or (first - offset != a and (whole or previous is not None)):
+        if not part.follows(previous) and (joined or not goes_on or not numbering.same_acquisition(part.first)):
+            # A new acquisition.
+            offset = _offset(numbering, part, previous, first, goes_on=goes_on, loop=loop)
+            is_next = previous is not None and part.acquisition == (previous.acquisition or 0) + 1
+            unsaved = first - numbering.within(part.first) - (expected(part.first) - a)  # too few to be averaged
+            begins_late = numbering.runs_on and loop and is_next and not joined and not 0 <= unsaved < a
+            if begins_late or (first - offset != a and (from_first or previous is not None)):
                 findings.append(_begins_late(part, first))
             begin(part.first, first)
-        elif not number.runs_on and first < expected(part.first):
+        elif not numbering.runs_on and first < expected(part.first):  # the count began again
             if first != a:
                 findings.append(_begins_late(part, first))
             begin(part.first, first)
-        elif not goes_on:
+        elif not goes_on:  # frames between the files are missing or doubled
             findings.append(_jump(part, expected(part.first), first, previous))
             begin(part.first, first)
         page = part.first
-        while (found := _first_wrong(number, page, part, start, expected)) is not None:
-            said = number.at(found)
-            if said is None:
-                raise LayoutError(f"page {found - part.first} of {part.name} says no frame number")
-            findings.append(_jump(part, expected(found), said, part))
-            begin(found, said)
-            page = found
+        while (jump := _first_wrong(numbering, page, part, start, expected)) is not None:
+            frame = numbering.at(jump)
+            if frame is None:
+                raise LayoutError(f"page {jump - part.first} of {part.name} has no frame number")
+            findings.append(_jump(part, expected(jump), frame, part))
+            begin(jump, frame)
+            page = jump
         previous = part
     return breaks
 
 
-def _offset(number: Numbering, part: Part, previous: Part | None, first: int, *, goes_on: bool, loop: bool) -> int:
-    """Numbers that were counted before the acquisition that a file is of.
+def _offset(numbering: Numbering, part: Part, previous: Part | None, first: int, *, goes_on: bool, loop: bool) -> int:
+    """Count of frame numbers that earlier acquisitions of the loop used.
 
     Raises
     ------
     LayoutError
-        If that cannot be known and places in a volume depend on it.
+        If it is unknown, and the slices of the frames depend on it.
     """
-    if not number.runs_on or not loop:
+    if not numbering.runs_on or not loop:
         return 0
-    planar = number.counts.frames_per_volume == 1
-    same = previous is not None and part.recording == previous.recording
-    before = first - number.within(part.first)
-    begins = previous is None and part.acquisition == 1  # nothing can have been before the first of a loop
-    # Behind another file a jump may be an end that is missing there or a start that is missing here.
-    known = begins or goes_on or (not same and number.stack.can_begin_after(before))
-    if not planar and (not part.leads or not known):
+    planar = numbering.counts.frames_per_volume == 1
+    same_recording = previous is not None and part.recording == previous.recording
+    before = first - numbering.within(part.first)
+    is_first = previous is None and part.acquisition == 1  # nothing precedes the first acquisition of a loop
+    # After another file, a jump may be an end that is missing there or a start that is missing here.
+    is_certain = is_first or goes_on or (not same_recording and numbering.stack.can_begin_after(before))
+    if not planar and (not part.leads or not is_certain):
         raise LayoutError(
-            f"{part.name} begins with frame {first} of a loop, and the files before it do not say where in a "
-            "volume that is: files or frames are missing"
+            f"{part.name} begins with frame {first} of a loop, and the files before it do not tell its position in a "
+            "volume: files or frames are missing"
         )
-    return before if not begins and (part.leads or same) else 0
+    return before if not is_first and (part.leads or same_recording) else 0
 
 
-def _first_wrong(number: Numbering, low: int, part: Part, start: int, expected: Callable[[int], int]) -> int | None:
-    """Find the first page of a file that has not the number that is expected of it; None if its end is right.
+def _first_wrong(numbering: Numbering, low: int, part: Part, start: int, expected: Callable[[int], int]) -> int | None:
+    """Find the first page of a file that does not have the expected number; None if the end of the file has it.
 
-    Right is a place between two frames where the number changes as expected: a single missing page of one
-    channel shifts the channels, and every second page by itself would look right.
+    What is probed is where one frame ends and the next begins: after a single missing page of one channel the
+    channels are shifted, and the number of every second page would still look right.
     """
-    c, last = number.counts.channels, part.first + part.pages - 1
+    c, last = numbering.counts.channels, part.first + part.pages - 1
 
-    def right(frame: int) -> bool:
+    def is_right(frame: int) -> bool:
         page = start + frame * c
-        return all(number.agrees(p, expected, part) for p in (page, page - 1) if low <= p <= last)
+        return all(numbering.agrees(p, expected, part) for p in (page, page - 1) if low <= p <= last)
 
     first, end = -((start - low) // c), (last - start) // c  # frames that begin in the file
-    if (end < first or right(end)) and number.agrees(last, expected, part):
+    if (end < first or is_right(end)) and numbering.agrees(last, expected, part):
         return None
     good, bad = first, end + 1
     while bad - good > 1:
         middle = (good + bad) // 2
-        good, bad = (middle, bad) if right(middle) else (good, middle)
+        good, bad = (middle, bad) if is_right(middle) else (good, middle)
     after = range(max(low, start + (good - 1) * c), last + 1)
-    return next(page for page in after if not number.agrees(page, expected, part))
+    return next(page for page in after if not numbering.agrees(page, expected, part))
 
 
 def _begins_late(part: Part, first: int) -> Finding:
     name = "dropped-frames" if part.leads else "missing-file"
-    said = f"{part.name} begins with raw frame {first}: frames before it are missing"
-    return Finding(name, "warning", f"the start of {part.name}", said)
+    sentence = f"{part.name} begins with raw frame {first}: frames before it are missing"
+    return Finding(name, "warning", f"the start of {part.name}", sentence)
 
 
-def _jump(part: Part, expected: int, found: int, previous: Part | None) -> Finding:
-    """What a frame's number says that is not the one expected, within a part or behind the previous."""
+def _jump(part: Part, expected: int, frame: int, previous: Part | None) -> Finding:
+    """Finding about a frame number that is not the expected one, within a part or after the previous one."""
     where = f"between {previous.name} and {part.name}" if previous else f"before {part.name}"
     where = f"in {part.name}" if previous is part else where
-    if found < expected:
-        said = f"raw frames are doubled {where}: frame {found} comes where {expected} was due"
-        return Finding("doubled-frames", "warning", part.name, said)
-    many = f"frames {expected} to {found - 1} are" if found > expected + 1 else f"frame {expected} is"
+    if frame < expected:
+        sentence = f"raw frames are doubled {where}: frame {frame} comes where frame {expected} was expected"
+        return Finding("doubled-frames", "warning", part.name, sentence)
+    missing = f"frames {expected} to {frame - 1} are" if frame > expected + 1 else f"frame {expected} is"
     part_missing = previous is not part and part.number is not None and part.number != part.number_after(previous)
     name = "missing-file" if part_missing else "dropped-frames"
-    return Finding(name, "warning", part.name, f"raw {many} missing {where}")
+    return Finding(name, "warning", part.name, f"raw {missing} missing {where}")
 
 
 def _gather(counts: Counts, breaks: Sequence[_Break], total: int, findings: list[Finding]) -> Layout:
-    """Keep the whole volumes of each stretch of frames; what is left of a broken one is said."""
+    """Keep the complete volumes of each stretch; a finding counts the pages of incomplete ones."""
     c, per = counts.channels, counts.frames_per_volume
     stretches: list[Stretch] = []
-    volume = left_out = 0
+    volume = skipped = 0
     ends = [b.page for b in breaks[1:]] + [total]
     for (page, place), end in zip(breaks, ends, strict=True):
         start = page + (-place % per) * c
         volumes = max(0, (end - start) // (per * c))
-        left_out += (end - page) - volumes * per * c
+        skipped += (end - page) - volumes * per * c
         if volumes:
             stretches.append(Stretch(volume, start, volumes))
             volume += volumes
     if not stretches:
         return _salvage(counts, breaks, ends, findings)
-    if left_out:
-        of = "frames that are not whole" if per == 1 else "volumes that are not whole"
-        said = f"{left_out} page{'s' if left_out > 1 else ''} of {of} are left out"
-        findings.append(Finding("partial-volume", "warning", "", said))
+    if skipped:
+        pages = f"{skipped} page{'s' if skipped > 1 else ''} of incomplete {'frames' if per == 1 else 'volumes'}"
+        findings.append(Finding("partial-volume", "warning", "", f"{pages} {'are' if skipped > 1 else 'is'} skipped"))
     return Layout(counts, tuple(stretches))
 
 
 def _salvage(counts: Counts, breaks: Sequence[_Break], ends: Sequence[int], findings: list[Finding]) -> Layout:
-    """Where not one volume is whole: the whole slices, or, with not even one, the frames of the first."""
+    """If no volume is complete, keep its complete slices; without even one, the frames of the first slice."""
     c, r = counts.channels, counts.repeats
     for (page, place), end in zip(breaks, ends, strict=True):
         frames = (end - page) // c
@@ -281,13 +285,13 @@ def _salvage(counts: Counts, breaks: Sequence[_Break], ends: Sequence[int], find
             continue
         slices = min(counts.slices, frames // r)
         kept, volumes = (Counts(c, slices, r), 1) if slices else (Counts(c), frames)
-        left = ends[-1] - breaks[0].page - volumes * kept.pages_per_volume
-        why = "the recording stopped in its first" if len(breaks) == 1 else "no volume is whole: of the first"
-        said = f"volume: {slices} of {counts.slices} slices are" if slices else f"slice: {frames} of {r} frames are"
-        sentence = f"{why} {said} whole, {left} page{'' if left == 1 else 's'} are left out"
+        skipped = ends[-1] - breaks[0].page - volumes * kept.pages_per_volume
+        why = "the recording stopped in its first" if len(breaks) == 1 else "no volume is complete: of the first"
+        what = f"volume: {slices} of {counts.slices} slices are" if slices else f"slice: {frames} of {r} frames are"
+        sentence = f"{why} {what} complete, {skipped} page{' is' if skipped == 1 else 's are'} skipped"
         findings.append(Finding("partial-volume", "warning", "", sentence))
         return Layout(kept, (Stretch(0, page, volumes),))
     raise LayoutError(
-        f"no volume is whole: a volume is {counts.pages_per_volume} pages ({counts.slices} slices of {r} frames "
+        f"no volume is complete: a volume is {counts.pages_per_volume} pages ({counts.slices} slices of {r} frames "
         f"and {counts.flyback} flyback frames, of {c} channels)"
     )

@@ -19,7 +19,7 @@ EPOCH_END = 4000  # bytes of a description that hold the epoch in every release 
 EVENTS_END = 1 << 16  # bytes of a description that may hold events: ScanImage's slots have 2000
 TRUNCATED = b"<output truncated>"  # what ScanImage writes at the end of a description that it had to cut
 MISSING = -1
-"""A number, flag or place that is not known, or that the frame does not have."""
+"""A number, flag or position that is unknown, or that the frame does not have."""
 FRAME_TABLE = np.dtype(
     [
         ("file", np.int32),
@@ -108,14 +108,14 @@ def frame_numbers(description: bytes) -> FrameNumbers:
     The styles are those of section 8 of the format reference: plain, JSON, `FrameHeader`, 4.x and 5.0.
     """
     columns = ("frame_number", "frame_number_acquisition", "acquisition_number")
-    found = (_one(column).search(description) for column in columns)
-    return FrameNumbers(*(int(match[1]) if match and match[1][:1] != b"-" else None for match in found))
+    matches = (_one(column).search(description) for column in columns)
+    return FrameNumbers(*(int(match[1]) if match and match[1][:1] != b"-" else None for match in matches))
 
 
 def timestamps(descriptions: Sequence[bytes]) -> npt.NDArray[np.float64]:
     """Find the time of each frame, in seconds since the recording's start; NaN where there is none."""
-    found = map(_one("timestamp").search, descriptions)
-    return np.array([float(match[1]) if match else math.nan for match in found], np.float64)
+    matches = map(_one("timestamp").search, descriptions)
+    return np.array([float(match[1]) if match else math.nan for match in matches], np.float64)
 
 
 def fill_table(table: npt.NDArray[Any], descriptions: Sequence[bytes]) -> None:
@@ -133,8 +133,8 @@ def fill_table(table: npt.NDArray[Any], descriptions: Sequence[bytes]) -> None:
 
 
 def _one_by_one(description: bytes) -> tuple[bytes, ...]:
-    found = (pattern.search(description) for pattern in map(_one, _WORDS))
-    return tuple(match[1] if match else b"" for match in found)
+    matches = (pattern.search(description) for pattern in map(_one, _WORDS))
+    return tuple(match[1] if match else b"" for match in matches)
 
 
 def epoch(description: bytes) -> tuple[float, ...] | None:

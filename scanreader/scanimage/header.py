@@ -91,7 +91,7 @@ class Header(Mapping[str, Any]):
     def _unknown(self, name: str) -> str:
         names = [full.removeprefix(self.prefix) for full in self._values]
         group = name.removeprefix(self.prefix) + "."
-        if any(known.startswith(group) for known in names):
+        if any(setting.startswith(group) for setting in names):
             return f"{name!r} is a group: its settings begin with {name + '.'!r}"
         import difflib  # noqa: PLC0415 - for names that are wrong alone
 

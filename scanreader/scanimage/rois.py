@@ -74,7 +74,7 @@ class Roi:
         here = [field for at, field in enabled if abs(at - z) < z_tolerance(z)]
         if len(here) > 1:
             raise LayoutError(
-                f"ROI {self.name!r} has {len(here)} scanfields at z = {z:g}: which is recorded where is not known"
+                f"ROI {self.name!r} has {len(here)} scanfields at z = {z:g}: which was recorded is unknown"
             )
         if here:
             return here[0]

@@ -198,7 +198,7 @@ class Settings:
     _requested_slices = Setting(count, "hStackManager.numSlices", doc="Slices, as the user set them.")
     _frames_per_slice = Setting(count, "hStackManager.framesPerSlice", doc="Raw frames a slice.")
     _requested_volumes = Setting(
-        count, "hStackManager.actualNumVolumes", "hStackManager.numVolumes", doc="Volumes asked for."
+        count, "hStackManager.actualNumVolumes", "hStackManager.numVolumes", doc="Number of requested volumes."
     )
 
     # ------------------------------------------------- what takes more than one setting

@@ -41,7 +41,7 @@ class Stack(NamedTuple):
 
     averaging: int = 1
     volumes: float = math.nan
-    """Volumes asked for in each acquisition; infinite or NaN if they are not known."""
+    """Number of volumes requested for each acquisition; infinite or NaN if unknown."""
 
     def can_begin_after(self, frames: int) -> bool:
         """Whether so many raw frames can be whole acquisitions, as those before another of a loop are."""
@@ -105,7 +105,7 @@ class Order(Settings):
 
     @classmethod
     def _find_depths(cls, header: Header, stack: Stack, findings: list[Finding]) -> list[float]:
-        """Find the depth of each slice, in µm; NaN where it is not known."""
+        """Find the depth of each slice, in µm; NaN if unknown."""
         raise NotImplementedError
 
     @classmethod
@@ -115,18 +115,18 @@ class Order(Settings):
 
     @classmethod
     def _requested_frames_of(cls, header: Header, stack: Stack) -> float:
-        """Saved frames that were asked for in an acquisition; infinite until it is stopped, NaN if unknown."""
+        """Number of saved frames requested for an acquisition; infinite until it is stopped, NaN if unknown."""
         if stack.mode == "planar":
-            asked = cls._frames_per_slice.of(header) / stack.averaging
+            frames = cls._frames_per_slice.of(header) / stack.averaging
         else:
-            asked = cls._requested_volumes.of(header) * stack.frames_per_slice / stack.averaging
-        return math.floor(asked) if math.isfinite(asked) else asked
+            frames = cls._requested_volumes.of(header) * stack.frames_per_slice / stack.averaging
+        return math.floor(frames) if math.isfinite(frames) else frames
 
 
 def _checked_depths(zs: list[float], stack: Stack, findings: list[Finding]) -> list[float]:
     if len(zs) == stack.slices:
         return zs
-    sentence = f"{len(zs)} depths (hStackManager.zs) do not fit {stack.slices} slices: depths are not known"
+    sentence = f"{len(zs)} depths (hStackManager.zs) do not fit {stack.slices} slices: depths are unknown"
     findings.append(Finding("header-mismatch", "warning", "", sentence))
     return [math.nan] * stack.slices
 
@@ -188,7 +188,7 @@ class StackManagerOrder(Order):
 class FastZOrder(Order):
     """By the settings of fast z, of one frame a slice, or of a slow stack: 5.1 to 5.6, 2015.0 to 2019a."""
 
-    _requested_volumes = Setting(count, "hFastZ.numVolumes", doc="Volumes asked for.")
+    _requested_volumes = Setting(count, "hFastZ.numVolumes", doc="Number of requested volumes.")
 
     @classmethod
     def _find_stack(cls, header: Header, channels: int, num_pages: int, findings: list[Finding]) -> Stack:
@@ -251,7 +251,7 @@ class FastZOrder(Order):
 
 
 class PlanarOrder(Order):
-    """Recordings of 4.x and 5.0, of which only those without a stack are known."""
+    """Recordings of 4.x and 5.0, of which only those without a stack can be read."""
 
     _channels_saved = Setting(integer_list, "channelsSave", doc="Numbers of the channels saved.")
     _channel_names = Setting(unchanged, "channelsName", doc="Names of all channels.")
@@ -268,7 +268,7 @@ class PlanarOrder(Order):
         fast = [header[name] for name in ("fastZEnable", "fastZActive") if name in header]
         if not cls._channels_saved.of(header) or not slices <= 1 or not fast or any(flag(on) for on in fast):
             raise ScanImageVersionError(
-                f"the order of pages of this ScanImage {release_of(header)} recording is not known: it needs "
+                f"the order of pages of this ScanImage {release_of(header)} recording is unknown: it needs "
                 "channelsSave, stackNumSlices = 1 and fastZEnable = false, and the header says "
                 f"{cls._channels_saved.of(header)}, {slices:g} and {fast}"
             )
@@ -324,7 +324,7 @@ class LegacyOrder(Order):
             return Stack("slow", channels, s, a, s * a, a)
         raise LayoutError(
             f"{frames:g} frames (state.acq.numberOfFrames) and {s} slices (numberOfZSlices) in {num_pages} "
-            "pages: which come first is not known"
+            "pages: which come first is unknown"
         )
 
     @classmethod

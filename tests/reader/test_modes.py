@@ -236,7 +236,7 @@ def test_slow_stack_stopped_early(tmp_path: Path, release: str, pages: int, slic
 def test_fast_volume_stopped_in_a_volume(tmp_path: Path) -> None:
     paths = replace(VOLUME, stop=13).write(tmp_path)
     scan, warned = read_warned(tmp_path)
-    assert "6 pages of volumes that are not whole" in warned
+    assert "6 pages of incomplete volumes" in warned
     assert_reads(scan, expected(VOLUME, paths))
     assert scan.num_frames == 2
 

@@ -440,7 +440,7 @@ def test_a_seam_of_two_acquisitions_that_counts_on_by_chance_is_one(tmp_path: Pa
     recording = Recording(release="5.1", mode="fast", zs=(0.0, 10.0, 20.0), loops=2, dropped=(2, 3, 4))
     recording.write(tmp_path)
     scan, warned = read_warned(tmp_path)
-    assert "no volume is whole" in warned
+    assert "no volume is complete" in warned
     assert scan.num_fields == 2
     assert scan.num_frames == 1
 

@@ -228,7 +228,7 @@ def test_mroi_without_rois_gives_whole_pages_with_a_warning(tmp_path: Path, rois
     pages = [(b"", np.arange(64, dtype=np.int16).reshape(8, 8))]
     write_bigtiff(tmp_path / "a.tif", PLANAR.header_text().encode() + b"\0", rois, pages)
     scan, warned = read_warned(tmp_path / "a.tif")
-    assert "pages are given whole" in warned
+    assert "the whole pages are the fields" in warned
     assert scan.shape == (1, 8, 8, 1, 1)
 
 
@@ -428,7 +428,7 @@ def test_depths_that_do_not_fit_are_said(tmp_path: Path) -> None:
     assert "5 depths" in warned
     assert all(math.isnan(z) for z in scan.field_depths)
     replace(MESOSCOPE, settings=wrong).write(tmp_path / "mroi")
-    with pytest.raises(LayoutError, match="depths of the slices are not known"):
+    with pytest.raises(LayoutError, match="depths of the slices are unknown"):
         read_scan(tmp_path / "mroi")
 
 
@@ -449,7 +449,7 @@ def test_rois_that_scanimage_would_not_write_give_whole_pages_with_a_warning(tmp
     text = roi_json(tree).encode() + b"\0"
     write_bigtiff(tmp_path / "a.tif", PLANAR.header_text().encode() + b"\0", text, pages)
     scan, warned = read_warned(tmp_path / "a.tif")
-    assert "pages are given whole" in warned
+    assert "the whole pages are the fields" in warned
     assert scan.shape == (1, 8, 8, 1, 1)
 
 
