@@ -1,4 +1,4 @@
-"""Draws the pictures of the docs, from recordings of cells that never lived: ``python docs/figures.py``."""
+"""Draws the pictures of the docs, from recordings of simulated cells: ``python docs/figures.py``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
-REACH = 14.0  # µm from its centre at which a cell is no longer seen
+REACH = 14.0  # µm from its centre beyond which a cell is invisible
 
 CELLS = Recording(
     stem="cells",
@@ -64,18 +64,18 @@ MESOSCOPE = Recording(
 
 
 class Tissue(NamedTuple):
-    """Cells strewn in a box, with the glow and the vessels between them; lengths in µm."""
+    """Cells at random places in a box, with background fluorescence and blood vessels; lengths in µm."""
 
     centres: Array
     radii: Array
     brightness: Array
-    """Of each cell in two channels."""
+    """Brightness of each cell in two channels, of shape (cells, 2)."""
     waves: Array
     vessels: Array
 
 
 def tissue(fields: Sequence[Field], random: np.random.Generator) -> Tissue:
-    """Make as much of it as fields see: 80,000 cells in a cubic millimetre."""
+    """Simulate the tissue that fields show, with 80,000 cells in a cubic millimetre."""
     corners = np.concatenate([field.corners_in_microns for field in fields])
     depths = [field.depth for field in fields]
     low = np.array([*(corners.min(axis=0) - REACH), min(depths) - REACH])
@@ -90,14 +90,14 @@ def tissue(fields: Sequence[Field], random: np.random.Generator) -> Tissue:
     )
 
 
-def seen(field: Field, stuff: Tissue, channel: int) -> Array:
-    """What a field sees on average, of shape (y, x), in photons."""
+def mean_photons(field: Field, simulated: Tissue, channel: int) -> Array:
+    """Compute the mean image of a field, of shape (y, x), in photons."""
     rows, columns = np.mgrid[: field.height, : field.width]
     x, y, _ = np.tensordot(field.affine, np.stack([columns, rows, np.ones_like(rows)]), 1)
-    image = 2.0 + 0.06 * sum(np.cos(a * x + b * y + phase) for a, b, phase in stuff.waves)
+    image = 2.0 + 0.06 * sum(np.cos(a * x + b * y + phase) for a, b, phase in simulated.waves)
     to_pixels = np.linalg.inv(field.affine)
     half = math.ceil(REACH / min(field.pixel_width_in_microns, field.pixel_height_in_microns))
-    for centre, radius, brightness in zip(stuff.centres, stuff.radii, stuff.brightness, strict=True):
+    for centre, radius, brightness in zip(simulated.centres, simulated.radii, simulated.brightness, strict=True):
         column, row, _ = (to_pixels @ [centre[0], centre[1], 1]).astype(int)
         apart = (centre[2] - field.depth) / 7
         if abs(apart) > 2 or not -half < row < field.height + half or not -half < column < field.width + half:
@@ -106,7 +106,7 @@ def seen(field: Field, stuff: Tissue, channel: int) -> Array:
         r = np.hypot(x[near] - centre[0], y[near] - centre[1]) / radius
         ring = np.exp(-(((r - 0.75) / 0.35) ** 2)) + 0.4 * np.exp(-((r / 0.5) ** 2))
         image[near] += 4 * brightness[channel] * ring * math.exp(-(apart**2))
-    for x0, y0, angle in stuff.vessels:
+    for x0, y0, angle in simulated.vessels:
         along = (x - x0) * math.cos(angle) + (y - y0) * math.sin(angle)
         across = (y - y0) * math.cos(angle) - (x - x0) * math.sin(angle) + 12 * np.sin(along / 60) + field.depth / 3
         image *= 1 - 0.7 * np.exp(-((across / 7) ** 4))
@@ -114,39 +114,43 @@ def seen(field: Field, stuff: Tissue, channel: int) -> Array:
 
 
 def with_cells(recording: Recording, folder: Path, seed: int = 1) -> Recording:
-    """Give a recording cells to look at, and the noise of single photons."""
+    """Return the recording with simulated cells and photon noise."""
     random = np.random.default_rng(seed)
     short = replace(recording, volumes=1, frames_per_slice=1)
     fields = read_scan(short.write(folder)[0]).fields
-    stuff = tissue(fields, random)
-    looks = {(i, c): seen(field, stuff, k) for i, field in enumerate(fields) for k, c in enumerate(recording.channels)}
+    simulated = tissue(fields, random)
+    means = {
+        (i, number): mean_photons(field, simulated, channel)
+        for i, field in enumerate(fields)
+        for channel, number in enumerate(recording.channels)
+    }
 
     def pixels(frame: Logged, channel: int) -> Array:
         image = random.normal(0, 10, recording.page_shape)
         for i, field in enumerate(fields):
             if field.slice_id == frame.slice:
-                image[field.yslices[0], field.xslices[0]] += 8 * random.poisson(8 * looks[i, channel]) - 40
+                image[field.yslices[0], field.xslices[0]] += 8 * random.poisson(8 * means[i, channel]) - 40
         return image
 
     return replace(recording, pixels=pixels)
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a small PNG: fewer pixels, and not more greys than are told apart."""
+    """Write a small PNG, with few pixels and no more greys than a reader can distinguish."""
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=100)
-    whole = Image.open(file).convert("RGB")
-    pixels = np.asarray(whole).reshape(-1, 3)
+    image = Image.open(file).convert("RGB")
+    pixels = np.asarray(image).reshape(-1, 3)
     colored = Image.fromarray(pixels[np.ptp(pixels.astype(int), axis=1) > 8][None])  # edges, numbers, slices
-    few = colored.quantize(12).getpalette()[: 3 * 12]
+    colors = colored.quantize(12).getpalette()[: 3 * 12]
     greys = np.repeat(np.linspace(0, 255, 28).round().astype(int), 3).tolist()
     palette = Image.new("P", (1, 1))
-    palette.putpalette(greys + few)
-    whole.quantize(palette=palette, dither=Image.Dither.NONE).save(path, optimize=True)
+    palette.putpalette(greys + colors)
+    image.quantize(palette=palette, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def main(folder: Path) -> None:
-    """Write the pictures."""
+    """Draw all pictures and write them to a folder."""
     folder.mkdir(exist_ok=True)
 
     def scan_of(recording: Recording, scratch: Path) -> Scan:

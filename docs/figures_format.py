@@ -1,6 +1,6 @@
-"""Draws how ScanImage's files work: ``python docs/figures_format.py``.
+"""Draws the figures about ScanImage's files: ``python docs/figures_format.py``.
 
-What is drawn is read with scanreader, or tifffile, from recordings that are simulated here.
+The figures show simulated recordings, read with scanreader or tifffile.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def line(axes: Axes, *points: tuple[float, float], **style: Any) -> None:
 
 
 def brace(axes: Axes, start: float, end: float, y: float, text: str, *, up: bool = False) -> None:
-    """Draw a bracket under (or over) a stretch, and what it is."""
+    """Draw a bracket with a label under (or over) a stretch."""
     tip = -4 if up else 4
     line(axes, (start, y), (start, y + tip), (end, y + tip), (end, y))
     say(axes, (start + end) / 2, y + 3 * tip, text, 9.5, color=FAINT)
@@ -82,13 +82,13 @@ def lighter(color: str, part: float) -> tuple[float, ...]:
 
 
 def hatched(axes: Axes, x: float, y: float, width: float, height: float, color: str = LINE) -> None:
-    """Draw what is in the file and not in the data."""
+    """Draw a part of the file that is not in the data."""
     box(axes, x, y, width, height, facecolor="#eef0f2", edgecolor=color, hatch="/////", linewidth=0)
     box(axes, x, y, width, height, facecolor="none")
 
 
 def page(axes: Axes, x: float, y: float, width: float, height: float, slice_id: int, channel: int = 0) -> None:
-    """Draw a page: its slice's colour, paler for the second channel; hatched if it is of no slice."""
+    """Draw a page in the colour of its slice, paler for the second channel; hatched if it is a flyback page."""
     if slice_id < 0:
         hatched(axes, x, y, width, height)
     else:
@@ -96,7 +96,7 @@ def page(axes: Axes, x: float, y: float, width: float, height: float, slice_id: 
 
 
 def opened(recording: Recording, folder: Path) -> Scan:
-    """Write a recording into a folder of its own, and open it."""
+    """Write a recording to a folder of its own, and open it."""
     recording.write(folder / recording.stem)
     return read_scan(folder / recording.stem)
 
@@ -121,7 +121,7 @@ def array(folder: Path) -> Figure:
             page(axes, x, 56 + row["file"] * 66, 22, 26, row["slice"], channel)
     say(axes, 281, 108, "read_scan", 11, **CODE)
     arrow(axes, (238, 126), (326, 126), linewidth=2, mutation_scale=18)
-    say(axes, 281, 140, "flyback dropped,\nslices and\nchannels apart", 9.2, color=FAINT, va="top")
+    say(axes, 281, 140, "drops flyback,\nseparates slices\nand channels", 9.2, color=FAINT, va="top")
 
     say(axes, 346, 16, "scan[field, y, x, channel, frame]", 12, weight="bold", **LEFT, **CODE)
     for i, field in enumerate(scan.fields):
@@ -140,7 +140,7 @@ def array(folder: Path) -> Figure:
 
 
 def modes(folder: Path) -> Figure:
-    """Where the microscope looks, over time: one depth, volumes, a slow stack."""
+    """Depth over time, in three modes: one depth, volumes, a slow stack."""
     kinds = (
         (Recording(stem="planar", frames_per_slice=12), "one depth"),
         (
@@ -149,7 +149,7 @@ def modes(folder: Path) -> Figure:
         ),
         (
             Recording(stem="slow stack", mode="slow", zs=(0, 30, 60), frames_per_slice=3),
-            "some frames of a slice,\nthen the stage moves",
+            "several frames of a slice,\nthen the stage moves",
         ),
     )
     figure, axes = sheet(720, 212)
@@ -180,7 +180,7 @@ def modes(folder: Path) -> Figure:
 
 
 def page_order(folder: Path) -> Figure:
-    """Which page of a file is what, in three modes."""
+    """The slice, channel and frame of each page, in three modes."""
     kinds = (
         ("planar, 2 channels", Recording(stem="planar2", frames_per_slice=8, channels=(1, 2))),
         (
@@ -218,10 +218,10 @@ def page_order(folder: Path) -> Figure:
 
 
 def anatomy(folder: Path) -> Figure:
-    """Bytes of a file: its block, and its evenly spaced pages."""
+    """The bytes of a file: ScanImage's block, and the evenly spaced pages."""
     (path,) = Recording(stem="anatomy", frames_per_slice=4, height=256, width=256).write(folder)
     with tifffile.TiffFile(path) as file:
-        ifds = [one.offset for one in file.pages]
+        ifds = [tiff_page.offset for tiff_page in file.pages]
         pixels, size = file.pages[0].dataoffsets[0] - ifds[0], file.pages[0].databytecounts[0]
         slot = file.pages[0].tags["ImageDescription"].count
         entries = 8 + len(file.pages[0].tags) * 20 + 8
@@ -240,14 +240,14 @@ def anatomy(folder: Path) -> Figure:
     for i in range(3):
         start = 258 + i * 108
         arrow(axes, (start + 10, 28), (start + 116, 27), connectionstyle="arc3,rad=-0.22")
-    say(axes, 420, 8, "each IFD says where the next one is", 9.2, color=FAINT)
-    brace(axes, 474, 582, 72, f"one spacing: {spacing:,} bytes")
+    say(axes, 420, 8, "each IFD points to the next IFD", 9.2, color=FAINT)
+    brace(axes, 474, 582, 72, f"equal spacing: {spacing:,} bytes")
 
     left, width = 14.0, 692.0
     line(axes, (258, 69), (left, 140), color=LINE, linestyle=(0, (3, 3)))
     line(axes, (366, 69), (left + width, 140), color=LINE, linestyle=(0, (3, 3)))
     say(axes, 14, 128, "a page", 12, weight="bold", **LEFT)
-    ifd = "its width, height and type, where its\npixels are, where the next IFD is"
+    ifd = "width, height and type; where\nthe pixels and the next IFD are"
     text = "frameNumbers = 1\nframeTimestamps_sec = 0.000000000\nepoch = [2023  9 22 12 46  9.383]  …"
     image = "256 rows of 256 int16,\nuncompressed, in one piece"
     shares = (
@@ -263,8 +263,8 @@ def anatomy(folder: Path) -> Figure:
         say(axes, x, 221, "0" if x == left else f"{entries if x < 250 else pixels:,}", 9, color=FAINT)
         say(axes, x + share / 2, 221, bytes_, 9.2, color=FAINT)
         x += share
-    said = "Settings and ROIs stand once, for all pages; numbers and times stand beside each."
-    say(axes, 14, 248, said, 9.5, color=FAINT, **LEFT)
+    summary = "Settings and ROIs are in the file once, for all pages. Each page has its own numbers and times."
+    say(axes, 14, 248, summary, 9.5, color=FAINT, **LEFT)
     return figure
 
 
@@ -276,7 +276,7 @@ ROIS = (
 
 
 def multi_roi(folder: Path) -> Figure:
-    """Three regions in the sample, and in the page that they make."""
+    """Three regions in the sample, and their fields in the page."""
     scan = opened(Recording(stem="rois", rois=ROIS, frames_per_slice=2, scanner_frequency=12013.0), folder)
     with read_scan(scan.filenames, raw=True) as raw:
         height = raw.image_height
@@ -302,23 +302,31 @@ def multi_roi(folder: Path) -> Figure:
         hatched(axes, 380, start, 92, end - start)
         say(axes, 482, (start + end) / 2, f"{gap} rows scanned while flying to the next", 9.5, color=FAINT, **LEFT)
     box(axes, 380, top, 92, ends[-1][0] - top, facecolor="none", edgecolor=FAINT)
-    say(axes, 380, ends[-1][0] + 10, "as wide as each field; a turned one is stored unturned", 9.2, color=FAINT, **LEFT)
+    say(axes, 380, ends[-1][0] + 10, "a rotated field is stored without its rotation", 9.2, color=FAINT, **LEFT)
     return figure
 
 
 def many_files(folder: Path) -> Figure:
-    """Volumes that straddle files; and what a missing file takes with it."""
+    """Volumes that begin in one file and end in the next, and the volumes that a missing file damages."""
     recording = Recording(stem="rolled", mode="fast", zs=(0, 30, 60), volumes=7, frames_per_file=7)
-    whole = opened(recording, folder)
-    rows = whole.frame_table
-    Path(whole.filenames[1]).unlink()
+    scan = opened(recording, folder)
+    rows = scan.frame_table
+    Path(scan.filenames[1]).unlink()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it says what this picture shows
-        holed = read_scan(folder / recording.stem)
-    kept = {int(row["frame_number"]): int(row["slice"]) for row in holed.frame_table}
+        warnings.simplefilter("ignore")  # the warning is about the missing file
+        incomplete = read_scan(folder / recording.stem)
+    kept = {int(row["frame_number"]): int(row["slice"]) for row in incomplete.frame_table}
     figure, axes = sheet(720, 214)
     say(axes, 14, 14, "3 files of 7 frames: a file may end within a volume", 11, weight="bold", **LEFT)
-    say(axes, 14, 118, "without the second: whole volumes are read, planes stay in place", 11, weight="bold", **LEFT)
+    say(
+        axes,
+        14,
+        118,
+        "without the second file: only complete volumes are read, planes stay in place",
+        11,
+        weight="bold",
+        **LEFT,
+    )
     for row in rows[: 3 * recording.volumes]:
         k, number = int(row["frame_number"]) - 1, int(row["frame_number"])
         x = 22 + k * 32 + row["file"] * 4
@@ -345,13 +353,13 @@ def many_files(folder: Path) -> Figure:
 
 
 def averaging(folder: Path) -> Figure:
-    """Raw frames, what is saved of them, and whose time that has."""
+    """Raw frames, the averaged frames that are saved, and their times."""
     recording = Recording(stem="averaged", frames_per_slice=12, averaging=4, height=512)
     scan = opened(recording, folder)
     figure, axes = sheet(720, 152)
     say(axes, 14, 58, "scanned", 11, weight="bold", **LEFT)
     say(axes, 14, 124, "saved", 11, weight="bold", **LEFT)
-    say(axes, 14, 14, "frameTimestamps_sec is when the last of them began:", 9.5, color=FAINT, **LEFT)
+    say(axes, 14, 14, "frameTimestamps_sec: the time at which the last raw frame began", 9.5, color=FAINT, **LEFT)
     for raw in range(12):
         box(axes, 84 + raw * 50, 44, 49, 28, facecolor=lighter(SLICES[0], 0.6))
         say(axes, 108 + raw * 50, 58, str(raw + 1), 10)
@@ -370,17 +378,17 @@ def averaging(folder: Path) -> Figure:
 def pulses(folder: Path) -> Figure:
     """A DAQ's frame clock, and the pulses of one slice."""
     scan = opened(Recording(stem="clock", mode="fast", zs=(0, 30, 60), flyback=1, volumes=5), folder)
-    chosen = scan.frame_indices(1).tolist()
+    indices = scan.frame_indices(1).tolist()
     figure, axes = sheet(720, 148)
-    say(axes, 14, 16, "the frame clock on the DAQ, one pulse a frame", 11, weight="bold", **LEFT)
+    say(axes, 14, 16, "the frame clock on the DAQ, one pulse for each frame", 11, weight="bold", **LEFT)
     for row, number in zip(scan.frame_table, range(20), strict=True):
         x, color = 18 + number * 34.5, SLICES[row["slice"]] if row["slice"] >= 0 else LINE
         line(axes, (x, 66), (x, 36), (x + 12, 36), (x + 12, 66), (x + 34.5, 66), color=color, linewidth=1.8)
         say(axes, x + 6, 76, str(number), 9.2, color=FAINT)
-        if number in chosen:
+        if number in indices:
             arrow(axes, (x + 6, 106), (x + 6, 84), color=SLICES[1])
-            say(axes, x + 6, 113, f"frame {chosen.index(number)}", 9.2, color=SLICES[1])
-    say(axes, 14, 136, f"scan.frame_indices(1)  # {chosen}", 10, **LEFT, **CODE)
+            say(axes, x + 6, 113, f"frame {indices.index(number)}", 9.2, color=SLICES[1])
+    say(axes, 14, 136, f"scan.frame_indices(1)  # {indices}", 10, **LEFT, **CODE)
     return figure
 
 
