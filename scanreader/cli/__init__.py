@@ -1,4 +1,4 @@
-"""The command line: `main` finds the commands, or says which extra they need."""
+"""The command line: `main` runs the commands, or names the extra that they need."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ def main() -> None:
     """Run the ``scanreader`` command."""
     try:
         _run()
-    except KeyboardInterrupt:  # before a command began
+    except KeyboardInterrupt:  # before a command runs
         sys.exit(130)
 
 
@@ -21,5 +21,5 @@ def _run() -> None:
         sys.exit(f"the command line needs {error.name}: pip install 'scanreader[cli]'")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # "µ" on a terminal that has none
+            stream.reconfigure(errors="replace")  # a terminal may lack "µ"
     app()

@@ -1,4 +1,4 @@
-"""The command that says whether a recording is sound."""
+"""The command that checks whether a recording is sound."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from scanreader.cli.printing import busy, print_facts, print_json, print_table
-from scanreader.cli.sources import Json, Raw, Sources, num_pages, opened
-from scanreader.cli.telling import telling
+from scanreader.cli.messages import errors_as_messages
+from scanreader.cli.printing import print_facts, print_json, print_table, spinner
+from scanreader.cli.sources import Json, Raw, Sources, num_pages, open_scan
 from scanreader.files.urls import recording_name
 
 if TYPE_CHECKING:
@@ -19,16 +19,16 @@ SOUND, ODD, DAMAGED = 0, 1, 2
 
 
 def check(sources: Sources, *, json: Json = False, raw: Raw = False) -> None:
-    """Look at every page for what is missing, doubled, damaged or odd.
+    """Check every page for anything that is missing, duplicated, damaged or odd.
 
     The exit code is 0 if the recording is sound, 1 if there are warnings, and 2 if it is damaged or cannot be
-    opened. Notes are no warnings: sound recordings have them too.
+    opened. Notes do not count as warnings: sound recordings have them too.
 
     Example: scanreader check 'my_scan_*.tif' || echo "look at this one"
     """
-    with telling(DAMAGED):
-        scan = opened(sources, raw=raw, tell=False)
-        with busy("looking at", num_pages(scan)):
+    with errors_as_messages(DAMAGED):
+        scan = open_scan(sources, raw=raw, warn=False)
+        with spinner("checking", num_pages(scan)):
             report = scan.check()
     code = exit_code(report)
     if json:
@@ -36,11 +36,11 @@ def check(sources: Sources, *, json: Json = False, raw: Raw = False) -> None:
         print_json({"files": scan.filenames, "ok": report.ok, "exit_code": code, "findings": findings})
     else:
         verdict = {SOUND: "sound", ODD: "warning", DAMAGED: "damage"}[code]
-        words = {SOUND: "sound", ODD: "read, but not sound", DAMAGED: "damaged"}[code]
-        print_facts({verdict: f"{recording_name(scan.filenames)} is {words}"})
+        description = {SOUND: "sound", ODD: "readable, but not sound", DAMAGED: "damaged"}[code]
+        print_facts({verdict: f"{recording_name(scan.filenames)} is {description}"})
         rows = [[finding.severity, finding.name, finding.sentence] for finding in report.findings]
         if rows:
-            print_table({"severity": False, "name": False, "what was found": False}, rows)
+            print_table({"severity": False, "name": False, "finding": False}, rows)
     raise typer.Exit(code)
 
 

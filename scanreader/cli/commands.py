@@ -1,4 +1,4 @@
-"""The names of the commands; each is a module beside this one, imported when it is asked for."""
+"""The names of the commands; each is a module in this folder, imported when it is used."""
 
 from __future__ import annotations
 
@@ -8,41 +8,41 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from scanreader.cli.telling import telling
+from scanreader.cli.messages import errors_as_messages
 from scanreader.version import __version__
 
 COMMANDS = ("info", "fields", "metadata", "frames", "events", "check", "preview", "report", "convert", "demo", "tiff")
-"""Each is a function of that name in the module of that name; or its ``app``, where it has commands of its own."""
+"""Each is the function of that name in the module of that name, or the module's ``app`` if it has subcommands."""
 
 
 class Commands(TyperGroup):
-    """Commands that are imported when they are asked for, and what goes wrong with any of them is said alike."""
+    """Commands that are imported when they are used, and whose errors are printed as messages."""
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
         names: dict[str, Any] = dict.fromkeys(COMMANDS)
-        self.commands = names  # for what typer suggests where a name is none of them
+        self.commands = names  # typer suggests one of them for a wrong name
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - typer's signature
-        """Names, in the order of the help."""
+        """List the commands, in the order of the help."""
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - typer's signature
-        """Import a command; None if there is none of that name."""
+        """Import a command; None if there is no command of that name."""
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"scanreader.cli.{cmd_name}")
-        one: typer.Typer | None = getattr(module, "app", None)
-        if one is None:
-            one = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
-            one.command(cmd_name)(getattr(module, cmd_name))
-        command = typer.main.get_command(one)
+        command_app: typer.Typer | None = getattr(module, "app", None)
+        if command_app is None:
+            command_app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+            command_app.command(cmd_name)(getattr(module, cmd_name))
+        command = typer.main.get_command(command_app)
         command.name = cmd_name
         return command
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
-        with telling():
+        with errors_as_messages():
             return super().invoke(ctx)
 
 
@@ -55,8 +55,8 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(is_requested: bool) -> None:
+    if is_requested:
         typer.echo(__version__)
         raise typer.Exit
 

@@ -8,16 +8,16 @@ from typing import Annotated
 import typer
 
 from scanreader.cli.fields import print_fields
-from scanreader.cli.info import shown
+from scanreader.cli.info import facts_in_words
 from scanreader.cli.printing import print_facts
 from scanreader.reader import read_scan
 from scanreader.simulate import DEMO
 
 
 def demo(
-    folder: Annotated[Path, typer.Option(help="Where to write the recording.")] = Path("scanreader-demo"),
+    folder: Annotated[Path, typer.Option(help="The folder to write the recording to.")] = Path("scanreader-demo"),
 ) -> None:
-    """Write a small multi-ROI volume recording, read it, and show what is in it.
+    """Write a small multi-ROI volume recording, read it and show its contents.
 
     Example: scanreader demo --folder my-demo
     """
@@ -25,11 +25,11 @@ def demo(
         raise NotADirectoryError(f"{str(folder)!r} is a file, not a folder")
     files = DEMO.write(folder)
     pattern = str(folder / "demo_*.tif")
-    typer.echo(f"Wrote {len(files)} files, a recording as ScanImage writes them, to {folder.resolve()}")
-    typer.echo("Its pixels are a test pattern, not cells: the first three of a field name page, field and channel.")
+    typer.echo(f"Wrote a recording of {len(files)} files, as ScanImage writes them, to {folder.resolve()}")
+    typer.echo("Its pixels are a test pattern, not cells: the first three of a field are its page, field and channel.")
     scan = read_scan(files)
     typer.echo(f'\n>>> scan = scanreader.read_scan("{pattern}")')
-    print_facts(shown(scan))
+    print_facts(facts_in_words(scan))
     typer.echo()
     print_fields(scan)
     typer.echo("\n>>> scan[0, :, :, 0, :].mean()")

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from scanreader.cli.printing import print_json, print_table
-from scanreader.cli.sources import Join, Json, Sources, opened
+from scanreader.cli.sources import Join, Json, Sources, open_scan
 
 if TYPE_CHECKING:
     from scanreader.recording.fields import Field
@@ -25,14 +25,14 @@ COLUMNS = {
 
 
 def fields(sources: Sources, *, json: Json = False, join: Join = False) -> None:
-    """Show the fields: what each is, and where it lies in the sample and in the page.
+    """Show the fields: ROI, depth, size, and position in the sample and in the page.
 
-    Sizes are height x width. Centres are in µm from that of the scan angles; in degrees (°) where the header does
-    not say how many µm a degree is. Rows of the page count from 0, the last is among them.
+    Sizes are height x width. Centres are in µm from the centre of the scan angles, or in degrees (°) if the header
+    does not say how many µm a degree is. Rows of the page count from 0 and include the last.
 
     Example: scanreader fields 'my_scan_*.tif'
     """
-    scan = opened(sources, join=join)
+    scan = open_scan(sources, join=join)
     if json:
         print_json([fact(scan, i) for i in range(scan.num_fields)])
     else:
@@ -45,7 +45,7 @@ def print_fields(scan: Scan) -> None:
 
 
 def fact(scan: Scan, i: int) -> dict[str, Any]:
-    """What is known of a field, as numbers and names."""
+    """Facts of a field, as numbers and names."""
     field = scan.fields[i]
     return {
         "field": i,
@@ -70,16 +70,16 @@ def fact(scan: Scan, i: int) -> dict[str, Any]:
 
 
 def _row(i: int, field: Field) -> list[str]:
-    known = math.isfinite(field.microns_per_degree)
-    placed = not math.isnan(field.height_in_degrees)
-    centre = f"{field.y_in_microns:.4g}, {field.x_in_microns:.4g}" if known else f"{field.y:.4g}°, {field.x:.4g}°"
+    has_microns = math.isfinite(field.microns_per_degree)
+    has_angles = not math.isnan(field.height_in_degrees)
+    centre = f"{field.y_in_microns:.4g}, {field.x_in_microns:.4g}" if has_microns else f"{field.y:.4g}°, {field.x:.4g}°"
     return [
         str(i),
         field.name or "-",
         _number(field.depth),
         f"{field.height} x {field.width}",
-        f"{field.height_in_microns:.4g} x {field.width_in_microns:.4g}" if placed and known else "-",
-        centre if placed else "-",
+        f"{field.height_in_microns:.4g} x {field.width_in_microns:.4g}" if has_angles and has_microns else "-",
+        centre if has_angles else "-",
         ", ".join(f"{rows.start}-{rows.stop - 1}" for rows in field.yslices),
         f"{field.rotation:g}°",
     ]

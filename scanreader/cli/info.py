@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from scanreader.cli.printing import print_facts, print_json
-from scanreader.cli.sources import Json, Raw, Sources, opened
+from scanreader.cli.sources import Json, Raw, Sources, open_scan
 from scanreader.files.urls import recording_name
 from scanreader.view import words
 
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 
     from scanreader.scans import Scan
 
-CLOCKS_AGREE = 0.01  # relative difference of the frames' own times from the header's rate that is not worth a word
+CLOCKS_AGREE = 0.01  # a relative difference of timestamps and the header's rate up to this is not shown
 
 
 def info(sources: Sources, *, json: Json = False, raw: Raw = False) -> None:
     """Show a recording at a glance.
 
-    It takes as long for a million frames as for ten. What is odd is listed with it.
+    It takes as long for a million frames as for ten. Warnings are listed with it.
 
     Example: scanreader info 'my_scan_*.tif'
     """
-    scan = opened(sources, raw=raw, tell=False)
+    scan = open_scan(sources, raw=raw, warn=False)
     if json:
         print_json(facts(scan))
     else:
-        print_facts(shown(scan))
+        print_facts(facts_in_words(scan))
 
 
 # ----------------------------------------------------------------------- for programs
@@ -72,17 +72,16 @@ def facts(scan: Scan) -> dict[str, Any]:
 # ------------------------------------------------------------------------ for people
 
 
-def shown(scan: Scan) -> dict[str, str | Sequence[str]]:
+def facts_in_words(scan: Scan) -> dict[str, str | Sequence[str]]:
     """Facts of a recording in words."""
-    known = facts(scan)
-    number = len(scan.filenames)
-    said: dict[str, list[str]] = {}
+    numbers = facts(scan)
+    sentences: dict[str, list[str]] = {}
     for finding in scan.findings:
-        said.setdefault(finding.severity, []).append(finding.sentence)
+        sentences.setdefault(finding.severity, []).append(finding.sentence)
     return {
         "recording": recording_name(scan.filenames),
         "folder": words.folder(scan),
-        "files": f"{number}, {words.size(known['file_bytes'])}",
+        "files": f"{len(scan.filenames)}, {words.size(numbers['file_bytes'])}",
         "release": f"ScanImage {scan.release}" if scan.release else "unknown",
         "began": words.start(scan, "milliseconds"),
         "mode": words.mode(scan),
@@ -93,9 +92,9 @@ def shown(scan: Scan) -> dict[str, str | Sequence[str]]:
         "channels": ", ".join(words.channels(scan)),
         "frames": words.frames(scan),
         "rate": _rate(scan),
-        "duration": _duration(scan, known["duration_s"]),
+        "duration": _duration(scan, numbers["duration_s"]),
         "pixels": words.pixels(scan),
-        **said,
+        **sentences,
     }
 
 
@@ -104,8 +103,8 @@ def _rate(scan: Scan) -> str:
     if not rate:
         return "unknown"
     raw = scan.scan_frame_rate
-    more = f", raw frames at {raw:.6g} Hz" if math.isfinite(raw) and not math.isclose(raw, scan.fps) else ""
-    return f"{rate}{more}"
+    raw_rate = f", raw frames at {raw:.6g} Hz" if math.isfinite(raw) and not math.isclose(raw, scan.fps) else ""
+    return f"{rate}{raw_rate}"
 
 
 def _duration(scan: Scan, seconds: float) -> str:
@@ -114,5 +113,5 @@ def _duration(scan: Scan, seconds: float) -> str:
     by_rate = words.duration_by_rate(scan)
     if scan.stack.mode == "slow":
         by_rate *= scan.num_scanning_depths
-    longer = math.isfinite(by_rate) and seconds > by_rate + max(CLOCKS_AGREE * by_rate, words.period(scan))
-    return words.span(seconds) + (f" from first to last, {words.span(by_rate)} of frames" if longer else "")
+    has_pauses = math.isfinite(by_rate) and seconds > by_rate + max(CLOCKS_AGREE * by_rate, words.period(scan))
+    return words.span(seconds) + (f" from first to last, {words.span(by_rate)} of frames" if has_pauses else "")

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from scanreader.cli.messages import is_coloured, printable
 from scanreader.cli.printing import as_json, on_terminal, print_json
 from scanreader.cli.sources import Json, header_of
-from scanreader.cli.telling import is_coloured, printable
 from scanreader.errors import ScanKeyError, UnknownSettingError
 
 if TYPE_CHECKING:
     from scanreader.scanimage.header import Header
 
-SUGGESTED = 3  # settings that are named where none has the name that was asked for
-LOOKED_AT = 5000  # settings that are compared with it: more take seconds
+SUGGESTED = 3  # settings that are suggested for an unknown name
+MOST_COMPARED = 5000  # settings that are compared with it: more take seconds
 
 Words = Annotated[
     list[str],
@@ -36,10 +36,9 @@ Grep = Annotated[
 
 
 def metadata(words: Words, *, json: Json = False, grep: Grep = "") -> None:
-    """Show the settings of ScanImage's header: all of them, those of a group, or the value of one.
+    """Show ScanImage's settings, from the header: all, those of a group, or the value of one.
 
-    Names may lack what ScanImage puts before them (SI.). The header is read even where the recording's pages
-    are refused.
+    The prefix SI. of the names can be omitted. The header can be shown even if the recording's pages cannot be read.
 
     Example: scanreader metadata my_scan_00001.tif hRoiManager.scanFrameRate
 
@@ -63,7 +62,7 @@ def metadata(words: Words, *, json: Json = False, grep: Grep = "") -> None:
 
 
 def split(words: list[str]) -> tuple[list[str], str]:
-    """Tell the recording from the setting, which comes last: it is no glob and not the name of a file or folder."""
+    """Separate the files of the recording from the setting: the last word, if it is no glob, file or folder."""
     last = words[-1]
     is_key = len(words) > 1 and re.fullmatch(r"[A-Za-z]\w*(\.\w+)*\.?", last) and not _names_a_file(last)
     return (words[:-1], last.rstrip(".")) if is_key else (words, "")
@@ -79,28 +78,29 @@ def group(header: Header, key: str) -> list[str]:
     Raises
     ------
     UnknownSettingError
-        If there are none; it names those that come near.
+        If there are none; the message suggests similar names.
     """
     start = header.prefix + key.removeprefix(header.prefix) + "."
     names = [name for name in header if name.startswith(start)]
     if names:
         return names
-    near = suggestions(header, key)
-    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    similar = suggestions(header, key)
+    hint = f"; did you mean {' or '.join(similar)}?" if similar else ""
     raise UnknownSettingError(f"the header has no setting {key!r}{hint}")
 
 
 def suggestions(header: Header, key: str) -> list[str]:
-    """Settings that may have been meant: of that name in some group, with that in their names, or spelled alike."""
-    asked = key.removeprefix(header.prefix).lower()
-    names = {name.removeprefix(header.prefix).lower(): name for name in header}
+    """Settings that may be meant: of that name in a group, with it in their names, or spelled similarly."""
+    name = key.removeprefix(header.prefix).lower()
+    names = {setting.removeprefix(header.prefix).lower(): setting for setting in header}
     ends = {short.rpartition(".")[2]: short for short in reversed(names)}
-    end = asked.rpartition(".")[2]
-    near = [short for short in names if short.rpartition(".")[2] == end] + [short for short in names if asked in short]
-    if not near:
-        near = difflib.get_close_matches(asked, list(names)[:LOOKED_AT], SUGGESTED)
-        near += [ends[match] for match in difflib.get_close_matches(end, list(ends)[:LOOKED_AT], SUGGESTED)]
-    return [names[short] for short in dict.fromkeys(near)][:SUGGESTED]
+    end = name.rpartition(".")[2]
+    similar = [short for short in names if short.rpartition(".")[2] == end]
+    similar += [short for short in names if name in short]
+    if not similar:
+        similar = difflib.get_close_matches(name, list(names)[:MOST_COMPARED], SUGGESTED)
+        similar += [ends[match] for match in difflib.get_close_matches(end, list(ends)[:MOST_COMPARED], SUGGESTED)]
+    return [names[short] for short in dict.fromkeys(similar)][:SUGGESTED]
 
 
 def matching(header: Header, names: list[str], pattern: str) -> list[str]:
@@ -109,27 +109,27 @@ def matching(header: Header, names: list[str], pattern: str) -> list[str]:
     Raises
     ------
     ScanKeyError
-        If it is no regular expression.
+        If `pattern` is not a regular expression.
     UnknownSettingError
         If none matches.
     """
     try:
-        wanted = re.compile(pattern, re.IGNORECASE)
+        regex = re.compile(pattern, re.IGNORECASE)
     except re.error as error:
         raise ScanKeyError(f"{pattern!r} is not a regular expression: {error}") from None
-    found = [name for name in names if wanted.search(name) or wanted.search(text_of(header, name))]
-    if not found:
+    matches = [name for name in names if regex.search(name) or regex.search(text_of(header, name))]
+    if not matches:
         raise UnknownSettingError(f"no setting's name or value matches {pattern!r}")
-    return found
+    return matches
 
 
 def text_of(header: Header, name: str) -> str:
-    """A setting's value as it stands in the header."""
+    """A setting's value as it is written in the header."""
     return as_json(header[name]) if header.is_json else str(header.raw[name])
 
 
 def print_value(value: Any, *, json: bool) -> None:
-    """Print the value of one setting: text bare, unless JSON was asked for."""
+    """Print the value of one setting: text without quotes, except in JSON."""
     typer.echo(printable(value) if isinstance(value, str) and not json else as_json(value))
 
 
@@ -137,5 +137,5 @@ def _print_setting(name: str, text: str) -> None:
     if not on_terminal():
         typer.echo(f"{name} = {text}")
         return
-    shown = typer.style(printable(name), fg=typer.colors.CYAN) if is_coloured(sys.stdout) else printable(name)
-    typer.echo(f"{shown} = {printable(text)}")
+    label = typer.style(printable(name), fg=typer.colors.CYAN) if is_coloured(sys.stdout) else printable(name)
+    typer.echo(f"{label} = {printable(text)}")

@@ -1,4 +1,4 @@
-"""The command that draws what a recording looks like."""
+"""The command that draws a picture of a recording."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scanreader.bridges.targets import written
-from scanreader.cli.sources import CHANNELS, Join, Sources, channel_indices, opened
+from scanreader.cli.sources import CHANNELS, Join, Sources, channel_indices, open_scan
 from scanreader.errors import ScanKeyError
 from scanreader.extras import needed
 
@@ -22,32 +22,33 @@ FORMATS = (".png", ".pdf", ".svg")
 def preview(
     source: Sources,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help=f"The picture, its format by its name: {', '.join(FORMATS)}.")
+        Path,
+        typer.Option("--output", "-o", help=f"The picture to write; its ending is the format: {', '.join(FORMATS)}."),
     ] = Path("preview.png"),
-    layout: Annotated[bool, typer.Option("--layout", help="Draw where the fields lie instead.")] = False,
+    layout: Annotated[bool, typer.Option("--layout", help="Draw the positions of the fields instead.")] = False,
     frames: Annotated[
-        int | None, typer.Option(min=1, help="Take the mean of so many frames, evenly spaced.", show_default=False)
+        int | None, typer.Option(min=1, help="Average this many frames, evenly spaced.", show_default=False)
     ] = None,
     channel: Annotated[
         list[str] | None, typer.Option("--channel", "--channels", help=CHANNELS, show_default=False)
     ] = None,
     field: Annotated[
         list[int] | None,
-        typer.Option("--field", "--fields", help="A field, from 0; can be repeated.", show_default=False),
+        typer.Option("--field", "--fields", help="A field to draw, from 0; can be repeated.", show_default=False),
     ] = None,
     join: Join = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
 ) -> None:
-    """Draw what a recording looks like: its fields and channels, each the mean of some frames.
+    """Draw a recording: the mean image of each field and channel.
 
     Example: scanreader preview 'my_scan_*.tif' -o my_scan.png
     """
     needed("matplotlib", "plot")
     kind = _format(output)
-    # Damaged pages do not keep a recording from being seen.
+    # A recording with damaged pages can be drawn too.
     with (
         written(output, overwrite=overwrite) as partial,
-        opened(source, join=join, dtype="float64", on_damage="fill") as scan,
+        open_scan(source, join=join, dtype="float64", on_damage="fill") as scan,
     ):
         figure: Figure = (
             scan.plot_layout()
@@ -60,5 +61,5 @@ def preview(
 
 def _format(output: Path) -> str:
     if output.suffix.lower() not in FORMATS:
-        raise ScanKeyError(f"the name of {str(output)!r} says no format that is known: {', '.join(FORMATS)}")
+        raise ScanKeyError(f"the format of {str(output)!r} is unknown; the known endings are {', '.join(FORMATS)}")
     return output.suffix.lower()[1:]

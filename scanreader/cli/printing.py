@@ -1,4 +1,4 @@
-"""Facts and tables as they are printed: to be looked at on a terminal, to be read by programs elsewhere."""
+"""How facts and tables are printed: formatted on a terminal, plain for programs elsewhere."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import typer
 
-from scanreader.cli.telling import is_coloured, printable
+from scanreader.cli.messages import is_coloured, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,41 +20,40 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 STYLES = {"warning": "yellow", "damage": "bold red", "note": "dim", "sound": "green"}
-"""Colours of the words that say how bad something is."""
+"""Colours of severities."""
 
-
-MANY = 50_000  # pages that take longer to look at than one waits in silence: a million take 8 s
+SPINNER_FROM = 50_000  # pages; so many take long enough to show a spinner: a million take 8 s
 
 
 def on_terminal() -> bool:
-    """Whether somebody looks at the output."""
+    """Whether the output is a terminal."""
     return sys.stdout.isatty()
 
 
 @contextlib.contextmanager
-def busy(what: str, many: int) -> Iterator[None]:
-    """Say what is being done, beside a spinner, while it is done: where somebody waits and there is much to do."""
-    if many < MANY or not sys.stderr.isatty():
+def spinner(activity: str, pages: int) -> Iterator[None]:
+    """Show an activity with a spinner while it goes on, if the error output is a terminal and there are many pages."""
+    if pages < SPINNER_FROM or not sys.stderr.isatty():
         yield
         return
-    with error_console().status(f"{what} {many} pages"):
+    with error_console().status(f"{activity} {pages} pages"):
         yield
 
 
 def error_console() -> Console:
-    """What bars and spinners are drawn on: the error output, in colours where those are wanted."""
+    """The error output, for progress bars and spinners; in colours unless the user wants none."""
     from rich.console import Console  # noqa: PLC0415 - it takes long to import
 
     return Console(stderr=True, no_color=not is_coloured(sys.stderr))
 
 
 def print_facts(facts: Mapping[str, str | Sequence[str]]) -> None:
-    """Print facts: in two columns on a terminal, elsewhere as ``name: value``, one a line however long.
+    """Print facts: in two columns on a terminal, elsewhere as ``name: value`` on one line each.
 
     Parameters
     ----------
     facts : dict
-        A list has a line for each of its items; a fact that is empty is left out.
+        Values by name. A list is printed as a line for each item; empty values are omitted.
     """
     lines = [
         (name, printable(value))
@@ -78,12 +77,12 @@ def print_facts(facts: Mapping[str, str | Sequence[str]]) -> None:
 
 
 def print_table(columns: Mapping[str, bool], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table: fitted to the terminal's width, elsewhere with tabs between the columns and nothing cut.
+    """Print a table: fitted to the width of a terminal, elsewhere complete, with tabs between the columns.
 
     Parameters
     ----------
     columns : dict
-        Their names, and whether each holds numbers, which stand to the right.
+        Their names, and whether each holds numbers, which are aligned to the right.
     rows : list of lists of str
     """
     cells = [[printable(cell) for cell in row] for row in rows]
@@ -108,22 +107,22 @@ def print_json(value: Any) -> None:
 
 
 def print_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, as_csv: bool) -> None:
-    """Print rows as they come, as comma-separated values or as a JSON list with an object for each."""
+    """Print rows one by one, as comma-separated values or as a JSON list of objects."""
     out = sys.stdout
     if as_csv:
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows([_cell(value) for value in row] for row in rows)
         return
-    before = "["
+    separator = "["
     for row in rows:
-        out.write(f"{before}\n{as_json(dict(zip(columns, row, strict=True)))}")
-        before = ","
-    out.write("[]\n" if before == "[" else "\n]\n")
+        out.write(f"{separator}\n{as_json(dict(zip(columns, row, strict=True)))}")
+        separator = ","
+    out.write("[]\n" if separator == "[" else "\n]\n")
 
 
 def as_json(value: Any, indent: int | None = None) -> str:
-    """Write JSON that every reader takes: NaN is null, infinities are the strings "Inf" and "-Inf"."""
+    """Write strict JSON: NaN is null, infinities are the strings "Inf" and "-Inf"."""
     return json.dumps(_plain(value), indent=indent, allow_nan=False)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scanreader.cli.printing import error_console
-from scanreader.cli.sources import Join, Raw, Sources, opened
+from scanreader.cli.sources import Join, Raw, Sources, open_scan
 from scanreader.errors import ScanKeyError
 
 if TYPE_CHECKING:
@@ -18,32 +18,32 @@ if TYPE_CHECKING:
 
 def report(
     source: Sources,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The page.")] = Path("report.html"),
+    output: Annotated[Path, typer.Option("--output", "-o", help="The HTML page to write.")] = Path("report.html"),
     join: Join = False,
     raw: Raw = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
 ) -> None:
-    """Write what a recording is, and how good, as one HTML page that can be mailed.
+    """Write a report on a recording and its quality, as one HTML page.
 
-    Of a large recording some frames are read, evenly spaced; the page says which.
+    Of a large recording only some frames are read, evenly spaced; the page names them.
 
     Example: scanreader report 'my_scan_*.tif' -o my_scan.html
     """
     if output.suffix.lower() not in (".html", ".htm"):
-        raise ScanKeyError(f"a report is a page: name it .html, not {str(output)!r}")
-    scan = opened(source, join=join, raw=raw, tell=False)  # the page says what was found
-    with _bar() as progress:
+        raise ScanKeyError(f"a report is an HTML page: give it the ending .html, not {str(output)!r}")
+    scan = open_scan(source, join=join, raw=raw, warn=False)  # the page lists the findings
+    with _progress_bar() as progress:
         scan.report(output, overwrite=overwrite, progress=progress)
     typer.echo(f"wrote {output}")
 
 
 @contextlib.contextmanager
-def _bar() -> Iterator[Callable[[str, float], object]]:
-    """Show what is done next, and how far it is."""
+def _progress_bar() -> Iterator[Callable[[str, float], object]]:
+    """Show the current activity and how much is done."""
     from rich.progress import BarColumn, Progress, TimeElapsedColumn  # noqa: PLC0415
 
     console = error_console()
     columns = ("{task.description:22}", BarColumn(), "{task.percentage:>3.0f} %", TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=1.0)
-        yield lambda what, part: bar.update(task, description=what, completed=part)
+        yield lambda activity, share: bar.update(task, description=activity, completed=share)

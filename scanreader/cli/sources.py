@@ -1,4 +1,4 @@
-"""The recording that a command is given."""
+"""The recording that is given to a command."""
 
 from __future__ import annotations
 
@@ -26,18 +26,20 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON: NaN is null, inf
 JsonRows = Annotated[bool, typer.Option("--json", help="Print every row, as a JSON list: NaN is null.")]
 Join = Annotated[bool, typer.Option("--join", help="Join fields that touch.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print every row, as comma-separated values.")]
-Raw = Annotated[bool, typer.Option("--raw", help="Take the pages as they lie, where the recording is refused.")]
+Raw = Annotated[
+    bool, typer.Option("--raw", help="Ignore the layout in the header: every page is a frame of one field.")
+]
 
 
-def opened(sources: list[str], *, join: bool = False, tell: bool = True, **options: Any) -> Scan:
-    """Open a recording; a glob that the shell expanded is what it would be if the shell had not.
+def open_scan(sources: list[str], *, join: bool = False, warn: bool = True, **options: Any) -> Scan:
+    """Open a recording; files from a glob that the shell expanded are one recording, not several to join.
 
     Parameters
     ----------
-    tell : bool
-        Whether to warn of what was found when it was opened; else the command says it itself.
+    warn : bool
+        Whether to print the findings as warnings; some commands show them in another way.
     **options
-        What else `read_scan` takes.
+        Other parameters of `read_scan`.
 
     Raises
     ------
@@ -45,23 +47,23 @@ def opened(sources: list[str], *, join: bool = False, tell: bool = True, **optio
         If it is not one recording.
     """
     findings: list[str] = []
-    with listening(findings.append):  # they are told one by one
+    with listening(findings.append):  # it gives one message of all findings; each is printed below
         scan = read_scan(sources[0] if len(sources) == 1 else sources, join_contiguous=join, **options)
     _refuse_several({part.recording: part.name for part in reversed(scan.opened.parts)})
-    if tell:
+    if warn:
         notify([finding.sentence for finding in scan.findings])
     return scan
 
 
-def _refuse_several(firsts: dict[Any, str]) -> None:
-    """See that one recording was named, by the first file of each."""
-    if len(firsts) > 1:
-        names = ", ".join(reversed(firsts.values()))
-        raise PathnameError(f"{len(firsts)} recordings were named, not one: those that begin with {names}")
+def _refuse_several(first_files: dict[Any, str]) -> None:
+    """Check that one recording was named, given the name of the first file of each, in reverse order."""
+    if len(first_files) > 1:
+        names = ", ".join(reversed(first_files.values()))
+        raise PathnameError(f"{len(first_files)} recordings were named, not one: those that begin with {names}")
 
 
 def header_of(sources: list[str]) -> Header:
-    """Read a recording's header, also where its pages are refused.
+    """Read a recording's header, also if its pages cannot be read.
 
     Raises
     ------
@@ -73,20 +75,20 @@ def header_of(sources: list[str]) -> Header:
     files = find_files(absolute(sources[0] if len(sources) == 1 else sources), [], siblings=False)
     _refuse_several({file.recording_key: file.path.name for file in reversed(files)})
     if files[0].block is None:
-        raise HeaderError(f"{files[0].path.name} has no header of ScanImage's: another program wrote it")
+        raise HeaderError(f"{files[0].path.name} has no ScanImage header: another program wrote it")
     return Header(files[0].block.text)
 
 
 def num_pages(scan: Scan) -> int:
-    """Pages of all files."""
+    """Number of pages of all files."""
     return sum(part.pages for part in scan.opened.parts)
 
 
-CHANNELS = "A channel, by ScanImage's number or its name; can be repeated, or 1,3."
+CHANNELS = "A channel, by its number in ScanImage or its name; can be repeated, or a list: 1,3."
 
 
-def channel_indices(scan: Scan, wanted: list[str] | None) -> list[int]:
-    """Places of the channels that were asked for by ScanImage's numbers or by their names; all, if none was.
+def channel_indices(scan: Scan, options: list[str] | None) -> list[int]:
+    """Indices of the channels given by their names or numbers in ScanImage; all by default.
 
     Raises
     ------
@@ -94,12 +96,12 @@ def channel_indices(scan: Scan, wanted: list[str] | None) -> list[int]:
         If there is no such channel.
     """
     numbers, names = [str(number) for number in scan.channel_numbers], scan.channel_names
-    chosen = []
-    for said in wanted or numbers:
-        for text in [said] if said in names else said.split(","):
-            known = numbers if text.strip() in numbers else names
-            if text.strip() not in known:
-                both = ", ".join(f"{n} ({name})" for n, name in zip(numbers, names, strict=True))
-                raise ScanIndexError(f"there is no channel {text.strip()!r}: the recording has {both}")
-            chosen.append(known.index(text.strip()))
-    return chosen
+    indices = []
+    for option in options or numbers:
+        for text in map(str.strip, [option] if option in names else option.split(",")):
+            labels = numbers if text in numbers else names
+            if text not in labels:
+                channels = ", ".join(f"{n} ({name})" for n, name in zip(numbers, names, strict=True))
+                raise ScanIndexError(f"there is no channel {text!r}: the recording has {channels}")
+            indices.append(labels.index(text))
+    return indices

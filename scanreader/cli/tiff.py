@@ -1,4 +1,4 @@
-"""The commands of Vidrio's reader: what the pages of one file hold."""
+"""The commands of Vidrio's ScanImageTiffReader: the contents of one file."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import typer
 from scanreader.chunks import frames_at_a_time
 from scanreader.compat import ScanImageTiffReader
 
-app = typer.Typer(help="What the pages of one file hold, as Vidrio's reader gives it.", no_args_is_help=True)
-image = typer.Typer(help="The pages of a file.", no_args_is_help=True)
+app = typer.Typer(
+    help="Show the contents of one file, as the command line of ScanImageTiffReader does.", no_args_is_help=True
+)
+image = typer.Typer(help="Show or write the pages of a file.", no_args_is_help=True)
 app.add_typer(image, name="image")
 
 File = Annotated[Path, typer.Argument(help="A TIFF file.", show_default=False)]
@@ -30,7 +32,7 @@ def shape(file: File) -> None:
 
 @image.command(name="bytes")
 def size(file: File) -> None:
-    """Print how many bytes the pixels of all pages take.
+    """Print the size of the pixels of all pages, in bytes.
 
     Example: scanreader tiff image bytes my_scan_00001.tif
     """
@@ -40,7 +42,7 @@ def size(file: File) -> None:
 
 @image.command()
 def data(file: File) -> None:
-    """Write the pixels of all pages to the output, as they are in memory.
+    """Write the pixels of all pages to the output, as raw bytes.
 
     Example: scanreader tiff image data my_scan_00001.tif > my_scan.raw
     """
@@ -59,9 +61,11 @@ def _page_bytes(reader: ScanImageTiffReader) -> int:
 @app.command()
 def descriptions(
     file: File,
-    frame: Annotated[int | None, typer.Option(help="Of this page alone, from 0.", show_default=False)] = None,
+    frame: Annotated[
+        int | None, typer.Option(help="Only the description of this page, from 0.", show_default=False)
+    ] = None,
 ) -> None:
-    """Print the descriptions of all pages: their numbers, times and triggers.
+    """Print the descriptions of all pages: frame numbers, times and triggers.
 
     Example: scanreader tiff descriptions --frame 0 my_scan_00001.tif
     """

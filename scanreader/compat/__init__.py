@@ -1,11 +1,11 @@
-"""Drop-in faces of two older readers, over the same core: change the import, and everything goes on working.
+"""Drop-in replacements of two other readers: change the import, and the code keeps working.
 
 >>> from scanreader.compat import ScanImageTiffReader  # instead of: from ScanImageTiffReader import …
 >>> from scanreader.compat import ScanImageImagingExtractor  # doctest: +SKIP
 ... # instead of: from roiextractors import …
 
-The extractors need roiextractors itself, of whose `ImagingExtractor` they are subclasses; they are found when they are
-asked for, so that the rest imports without it.
+The extractors need roiextractors, as they are subclasses of its `ImagingExtractor`; they are imported when used, so
+that the rest can be imported without it.
 """
 
 from __future__ import annotations

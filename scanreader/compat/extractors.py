@@ -1,4 +1,4 @@
-"""The faces of roiextractors' extractors for ScanImage: true ones of its kind, over `scanreader.read_scan`."""
+"""roiextractors' extractors for ScanImage, with the same signatures, that read with `scanreader.read_scan`."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from roiextractors import ImagingExtractor
 
 from scanreader.compat.tiffreader import ScanImageTiffReader
 from scanreader.compat.utilities import general_metadata, header_of, saved_channels
-from scanreader.errors import FieldDimensionMismatch, HeaderError, ScanIndexError, ScanKeyError, ScanReaderError
+from scanreader.errors import FieldDimensionMismatch, ScanIndexError, ScanKeyError, ScanReaderError
 from scanreader.reader import read_scan
 from scanreader.recording.views import whole_pages
-from scanreader.releases import PlainScan, scan_class
+from scanreader.releases import scan_class
 from scanreader.scanimage.descriptions import timestamps
 from scanreader.scanimage.header import Header
 from scanreader.tiff.index import index_file
@@ -50,36 +50,36 @@ def _check_suffix(path: Path, extractor: str) -> None:
 
 
 class ScanImageImagingExtractor(ImagingExtractor):  # type: ignore[misc] # roiextractors has no types
-    """One channel of a ScanImage recording as roiextractors' tools take it, with its signature and its names.
+    """One channel of a ScanImage recording for roiextractors' tools, with the signature of its own extractor.
 
-    What differs is right where roiextractors is not: recordings of any release, averaged ones, stacks at arbitrary
-    depths, files of more than 65,535 pages, frames that are missing. A sample is a volume, or a frame of a plane.
+    It also reads correctly what roiextractors does not: any release, averaged recordings, stacks at arbitrary depths,
+    files of more than 65,535 pages, missing frames. A sample is a volume, or a frame of a planar recording.
 
     Parameters
     ----------
     file_path : path, optional
-        A file; others of its acquisition are found by roiextractors' own rules. It or `file_paths` must be given.
+        A file; the others of its acquisition are found by roiextractors' rules. It or `file_paths` must be given.
     channel_name : str, optional
-        Which channel; it must be said if there are several.
+        The channel; required if there are several.
     file_paths : list of path, optional
-        The files, in order; no others are looked for.
+        All files, in order.
     slice_sample : int, optional
-        Which of the repeats of each slice, where there are several.
+        The repeat of each slice that is read, if there are several.
     plane_index : int, optional
-        One plane of a volume: the extractor is planar then.
+        The only plane of a volume to read, which makes the extractor planar.
     interleave_slice_samples : bool
-        Give all repeats of each slice, one behind the other, as samples.
+        Read all repeats of each slice, one after the other, as samples.
     roi_index, roi_name : int or str, optional
-        One ROI of a multi-ROI recording, at every depth at which it was scanned; whole pages by default.
+        The ROI of a multi-ROI recording to read, at every depth at which it was scanned; whole pages by default.
     field_index : int, optional
-        One field, as `scanreader.read_scan` counts them.
+        The only field to read, with its index in `scanreader.read_scan`.
 
     Raises
     ------
     ValueError
-        If something must be said that was not, or is not there.
+        If a required parameter is missing, or names something that the recording lacks.
     PathnameError, FileFormatError, LayoutError, …
-        As `scanreader.read_scan`.
+        See `scanreader.read_scan`.
     """
 
     extractor_name = "ScanImageImagingExtractor"
@@ -98,31 +98,29 @@ class ScanImageImagingExtractor(ImagingExtractor):  # type: ignore[misc] # roiex
         field_index: int | None = None,
     ) -> None:
         super().__init__()
-        named = [] if file_paths is None else list(file_paths)
-        first = named[0] if named else file_path
-        assert first is not None, "file_path or file_paths must be provided"
-        self.file_path = Path(first)
+        given_paths = [] if file_paths is None else list(file_paths)
+        first_path = given_paths[0] if given_paths else file_path
+        assert first_path is not None, "file_path or file_paths must be provided"
+        self.file_path = Path(first_path)
         _check_suffix(self.file_path, f"{self.extractor_name} Extractor")
-        self.file_paths: list[Any] = named or find_files(self.file_path)
+        self.file_paths: list[Any] = given_paths or find_files(self.file_path)
         self.scan: Scan = read_scan([Path(path) for path in self.file_paths], siblings=False)
-        read = [Path(path) for path in self.scan.filenames]
-        if [Path(path).absolute() for path in self.file_paths] != read:
+        ordered_paths = [Path(path) for path in self.scan.filenames]
+        if [Path(path).absolute() for path in self.file_paths] != ordered_paths:
             warnings.warn(
                 "The files are read in the order of their frames, which is not the order in which they were given.",
                 UserWarning,
                 stacklevel=2,
             )
-            self.file_paths = list(read)
+            self.file_paths = ordered_paths
         block = header_of(self.file_path)
         self._metadata, rois = general_metadata(block)
         self._general_metadata = {"version": block.version, "FrameData": self._metadata, **rois}
-        if isinstance(self.scan, PlainScan):
-            raise HeaderError(f"Invalid metadata: {str(first)!r} has no header of ScanImage")
-        chosen = _choose_fields(self.scan, roi_index, roi_name, field_index)
-        if chosen is None:
+        fields = _choose_fields(self.scan, roi_index, roi_name, field_index)
+        if fields is None:
             scanning = type(self.scan).rules().scanning(self.scan.settings)
             self.scan = self.scan.view(partial(whole_pages, scanning=scanning))
-        self._fields = list(range(self.scan.num_fields)) if chosen is None else chosen
+        self._fields = list(range(self.scan.num_fields)) if fields is None else fields
         self._times: npt.NDArray[np.float64] | None = None
         self._choose_channel(channel_name)
         self.is_volumetric = len(self._fields) > 1
@@ -131,22 +129,24 @@ class ScanImageImagingExtractor(ImagingExtractor):  # type: ignore[misc] # roiex
             if not 0 <= plane_index < len(self._fields):
                 raise ValueError(f"plane_index ({plane_index}) must be between 0 and {len(self._fields) - 1}")
             self._fields, self.is_volumetric = [self._fields[int(plane_index)]], False
-        shape = self.scan.fields[self._fields[0]]
-        self.rows, self.columns = range(shape.height), range(shape.width)
+        first_field = self.scan.fields[self._fields[0]]
+        self.rows, self.columns = range(first_field.height), range(first_field.width)
 
     def _choose_channel(self, name: str | None) -> None:
         self.channel_names = self.scan.channel_names
-        if name is None and len(self.channel_names) > 1:
-            raise ValueError(
-                f"Multiple channels available in the data {self.channel_names}: please specify a channel name"
-            )
-        if name is not None and len(self.channel_names) > 1 and name not in self.channel_names:
-            raise ValueError(f"Channel name ({name}) not found in available channels ({self.channel_names})")
-        self._channel_index = 0 if name is None or len(self.channel_names) == 1 else self.channel_names.index(name)
+        self._channel_index = 0
+        if len(self.channel_names) > 1:
+            if name is None:
+                raise ValueError(
+                    f"Multiple channels available in the data {self.channel_names}: please specify a channel name"
+                )
+            if name not in self.channel_names:
+                raise ValueError(f"Channel name ({name}) not found in available channels ({self.channel_names})")
+            self._channel_index = self.channel_names.index(name)
         self.channel_name = self.channel_names[self._channel_index]
 
     def _choose_samples(self, slice_sample: int | None, *, interleave: bool) -> None:
-        """Say which frames are samples: one of the repeats of each slice, or all."""
+        """Choose the frames that are samples: those of one repeat of each slice, or all."""
         repeats = self.scan.layout.counts.repeats
         self._first_frame, self._step = 0, 1
         if repeats == 1:
@@ -160,7 +160,7 @@ class ScanImageImagingExtractor(ImagingExtractor):  # type: ignore[misc] # roiex
         elif not interleave:
             raise ValueError(
                 f"Multiple frames per slice detected ({repeats}), but no slice_sample specified. Give slice_sample "
-                f"(0 to {repeats - 1}), or interleave_slice_samples=True to have all of them as samples."
+                f"(0 to {repeats - 1}), or interleave_slice_samples=True to read all of them as samples."
             )
 
     # ----------------------------------------------------------------------- facts
@@ -190,7 +190,7 @@ class ScanImageImagingExtractor(ImagingExtractor):  # type: ignore[misc] # roiex
         return len(range(self._first_frame, self.scan.num_frames, self._step))
 
     def get_sampling_frequency(self) -> float:
-        """Return volumes a second, or frames a second of a planar recording (averaged frames, if they were)."""
+        """Return volumes per second, or (averaged) frames per second of a planar recording, in Hz."""
         if self.scan.stack.mode == "planar":
             return float(self.scan.fps)
         return float(self.scan.scan_volume_rate)
@@ -214,16 +214,16 @@ class ScanImageImagingExtractor(ImagingExtractor):  # type: ignore[misc] # roiex
             If there are no such samples (also an IndexError).
         """
         count = self.get_num_samples()
-        first, last = 0 if start_sample is None else int(start_sample), count if end_sample is None else int(end_sample)
+        first, last = map(int, _bounds(start_sample, end_sample, count))
         if not 0 <= first <= last <= count:
             raise ScanIndexError(f"samples {first} to {last} are out of bounds: there are {count}")
         return self._read(np.arange(first, last))
 
     def get_samples(self, sample_indices: ArrayLike) -> npt.NDArray[Any]:
-        """Read samples by their numbers, in any order; see `get_series`."""
+        """Read samples by their indices, in any order; see `get_series`."""
         indices = np.atleast_1d(np.asarray(sample_indices))
         if indices.size and indices.dtype.kind not in "iu":
-            raise ScanKeyError(f"samples are given by integers, not by {indices.dtype} values")
+            raise ScanKeyError(f"sample indices are integers, not {indices.dtype} values")
         indices = indices.astype(np.int64)
         assert indices.size == 0 or indices.max() < self.get_num_samples(), (
             "'sample_indices' range beyond number of available samples!"
@@ -235,14 +235,13 @@ class ScanImageImagingExtractor(ImagingExtractor):  # type: ignore[misc] # roiex
     def _read(self, samples: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
         rows, columns = (slice(r.start, r.stop) for r in (self.rows, self.columns))
         frames = samples * self._step + self._first_frame
-        read = self.scan[self._fields, rows, columns, self._channel_index, frames]  # (planes, rows, columns, samples)
-        planes = read.transpose(3, 1, 2, 0)
-        return planes if self.is_volumetric else planes[..., 0]
+        planes = self.scan[self._fields, rows, columns, self._channel_index, frames]  # (planes, rows, columns, samples)
+        volumes = planes.transpose(3, 1, 2, 0)
+        return volumes if self.is_volumetric else volumes[..., 0]
 
     def slice_samples(self, start_sample: int | None = None, end_sample: int | None = None) -> Any:
         """Return an extractor of some samples."""
-        first, last = 0 if start_sample is None else start_sample, end_sample
-        return super().slice_samples(first, self.get_num_samples() if last is None else last)
+        return super().slice_samples(*_bounds(start_sample, end_sample, self.get_num_samples()))
 
     def slice_field_of_view(
         self,
@@ -256,22 +255,22 @@ class ScanImageImagingExtractor(ImagingExtractor):  # type: ignore[misc] # roiex
         Raises
         ------
         ValueError
-            If they are not inside of the frame.
+            If they are not inside the frame.
         """
         sliced = copy.copy(self)
-        sliced.rows = _part(self.rows, row_start, row_end, "row", "height")
-        sliced.columns = _part(self.columns, column_start, column_end, "column", "width")
+        sliced.rows = _subrange(self.rows, row_start, row_end, "row", "height")
+        sliced.columns = _subrange(self.columns, column_start, column_end, "column", "width")
         return sliced
 
     # ------------------------------------------------------------------------ times
 
     def get_times(self) -> npt.NDArray[np.float64]:
-        """Return when each sample was scanned, in seconds: a volume's time is that of its last plane.
+        """Return the time of each sample, that of its last plane, in seconds.
 
         Warns
         -----
         UserWarning
-            If the files say no times: then they are made from the sampling frequency.
+            If the files lack times, which are then calculated from the sampling frequency.
         """
         if self._times is not None:
             return self._times
@@ -292,14 +291,14 @@ class ScanImageImagingExtractor(ImagingExtractor):  # type: ignore[misc] # roiex
     def get_native_timestamps(
         self, start_sample: int | None = None, end_sample: int | None = None
     ) -> npt.NDArray[np.float64]:
-        """Return when samples were scanned, in seconds; see `get_times`."""
+        """Return the times of samples, in seconds; see `get_times`."""
         times = self.get_times()
-        return times[0 if start_sample is None else start_sample : len(times) if end_sample is None else end_sample]
+        return times[slice(*_bounds(start_sample, end_sample, len(times)))]
 
     def get_original_frame_indices(self, plane_index: int | None = None) -> npt.NDArray[np.int64]:
-        """Return the page of each sample among those of all files; of a volume, of its last plane by default.
+        """Return the index of the page of each sample among those of all files; of a volume, that of its last plane.
 
-        Pages of all channels are counted: ``scan.frame_indices`` counts frames instead, as a DAQ's pulses.
+        Pages of all channels are counted; ``scan.frame_indices`` counts frames instead, like a DAQ's pulses.
         """
         planes = self.get_num_planes()
         plane = planes - 1 if plane_index is None else plane_index
@@ -310,7 +309,7 @@ class ScanImageImagingExtractor(ImagingExtractor):  # type: ignore[misc] # roiex
 
     @staticmethod
     def extract_timestamp_from_page(page: Any) -> float | None:
-        """Return the time of a page of tifffile's, in seconds; None if it says none."""
+        """Return the time of a tifffile page, in seconds; None if it has none."""
         tag = page.tags.get(270)
         if tag is None:
             return None
@@ -323,7 +322,7 @@ class ScanImageImagingExtractor(ImagingExtractor):  # type: ignore[misc] # roiex
     @staticmethod
     def get_available_channel_names(file_path: Pathname) -> list[str]:
         """Return the names of the channels that a file's recording saved."""
-        return saved_channels(Header(header_of(file_path).text))
+        return saved_channels(_settings_of(file_path))
 
     @staticmethod
     def get_available_num_planes(file_path: Pathname) -> int:
@@ -333,46 +332,53 @@ class ScanImageImagingExtractor(ImagingExtractor):  # type: ignore[misc] # roiex
     @staticmethod
     def get_frames_per_slice(file_path: Pathname) -> int:
         """Return how many frames of each slice the recording saved."""
-        settings = Header(header_of(file_path).text)
+        settings = _settings_of(file_path)
         frames, averaged = (
             settings.get(name, 1) for name in ("SI.hStackManager.framesPerSlice", "SI.hScan2D.logAverageFactor")
         )
-        whole = isinstance(frames, int) and isinstance(averaged, int) and averaged > 0 and frames % averaged == 0
-        return frames // averaged if whole else frames  # type: ignore[no-any-return] # it may be infinite
+        is_multiple = isinstance(frames, int) and isinstance(averaged, int) and averaged > 0 and frames % averaged == 0
+        return frames // averaged if is_multiple else frames  # type: ignore[no-any-return] # it may be infinite
+
+
+def _settings_of(path: Pathname) -> Header:
+    return Header(header_of(path).text)
 
 
 def _stack_of(path: Pathname) -> Stack:
-    """The order of frames by a file's header alone, however much of the recording it holds."""
-    index = index_file(path)
-    header = Header(header_of(path).text)
-    rules = scan_class(header)[0].rules()
-    return rules.find_stack(header, len(rules.find_channels(header, None)), index.num_pages, [])
+    """The order of frames by a file's header, even if the file holds only a part of the recording."""
+    settings = _settings_of(path)
+    rules = scan_class(settings)[0].rules()
+    return rules.find_stack(settings, len(rules.find_channels(settings, None)), index_file(path).num_pages, [])
 
 
-def _part(whole: range, start: int | None, end: int | None, what: str, size: str) -> range:
-    first, last = 0 if start is None else start, len(whole) if end is None else end
-    if not 0 <= first < last <= len(whole):
+def _bounds(start: int | None, end: int | None, count: int) -> tuple[int, int]:
+    return 0 if start is None else start, count if end is None else end
+
+
+def _subrange(axis: range, start: int | None, end: int | None, name: str, size: str) -> range:
+    first, last = _bounds(start, end, len(axis))
+    if not 0 <= first < last <= len(axis):
         raise ValueError(
-            f"Invalid {what} range: require 0 <= {what}_start ({first}) < {what}_end ({last}) <= current {size} "
-            f"({len(whole)})."
+            f"Invalid {name} range: require 0 <= {name}_start ({first}) < {name}_end ({last}) <= current {size} "
+            f"({len(axis)})."
         )
-    return whole[first:last]
+    return axis[first:last]
 
 
 def _choose_fields(
     scan: Scan, roi_index: int | None, roi_name: str | None, field_index: int | None
 ) -> list[int] | None:
-    """Fields of one ROI, one at each depth; None for whole pages.
+    """Indices of the fields of one ROI, one at each depth; None for whole pages.
 
     Raises
     ------
     ValueError
-        If they are not there, or more than one way to choose was given.
+        If there is no such ROI or field, or more than one of the parameters is given.
     """
-    given = [choice for choice in (roi_index, roi_name, field_index) if choice is not None]
-    if not given:
+    choices = [choice for choice in (roi_index, roi_name, field_index) if choice is not None]
+    if not choices:
         return None
-    if len(given) > 1:
+    if len(choices) > 1:
         raise ValueError("give one of roi_index, roi_name and field_index")
     if field_index is not None:
         if not 0 <= field_index < scan.num_fields:
@@ -382,46 +388,47 @@ def _choose_fields(
     if roi_name is not None and names.count(roi_name) != 1:
         raise ValueError(f"roi_name ({roi_name}) is the name of {names.count(roi_name)} of the ROIs {names}")
     number = names.index(roi_name) if roi_name is not None else roi_index
-    found = [i for i, field in enumerate(scan.fields) if field.roi_ids == [number]]
-    if not found:
+    indices = [i for i, field in enumerate(scan.fields) if field.roi_ids == [number]]
+    if not indices:
         scanned = sorted({i for field in scan.fields for i in field.roi_ids})
         raise ValueError(f"ROI {number} was not scanned: those scanned are {[f'{i} ({names[i]})' for i in scanned]}")
-    shapes = {(scan.fields[i].height, scan.fields[i].width) for i in found}
+    shapes = {(scan.fields[i].height, scan.fields[i].width) for i in indices}
     if len(shapes) > 1:
         raise FieldDimensionMismatch(
             f"ROI {number} has other sizes at other depths ({sorted(shapes)}): give one of its fields by field_index"
         )
-    return found
+    return indices
 
 
-# ------------------------------------------------------------------------- which files
+# ------------------------------------------------------------------------------- files
 
 
 def find_files(path: Path) -> list[Path]:
-    """Find the files that go with one, by roiextractors' rules: by its name and how the recording was made.
+    """Find the files of a file's acquisition by roiextractors' rules: by its name and its header.
 
     Warns
     -----
     UserWarning
-        If files between others are missing, or there are some whose names do not fit.
+        If files are missing between others, or some files with the same prefix have no number.
     """
-    settings = Header(header_of(path).text)
+    settings = _settings_of(path)
     parts = path.stem.split("_")
     state, per_file = settings.get("acqState"), settings.get("hScan2D.logFramesPerFile", math.inf)
     if state == "grab" and per_file != math.inf:
-        rolled = len(parts) > 2 and all(_is_number(part) for part in parts[-2:])
+        has_others = len(parts) > 2 and _is_number(parts[-2])
     else:
-        rolled = state == "loop" or _is_slow(path)
-    if not rolled or not _is_number(parts[-1]):
+        has_others = state == "loop" or _is_slow(path)
+    if not has_others or not _is_number(parts[-1]):
         return [path]
-    prefix = "".join(f"{part}_" for part in parts[:-1])
-    beside = [other for other in path.parent.iterdir() if other.suffix == path.suffix and other.stem.startswith(prefix)]
-    numbered = [(int(other.stem[len(prefix) :]), other) for other in beside if _is_number(other.stem[len(prefix) :])]
+    prefix = path.stem.removesuffix(parts[-1])
+    others = [other for other in path.parent.iterdir() if other.suffix == path.suffix and other.stem.startswith(prefix)]
+    counters = {other: other.stem.removeprefix(prefix) for other in others}
+    numbered = sorted((int(counter), other) for other, counter in counters.items() if _is_number(counter))
     numbers = {number for number, _ in numbered}
-    stray = sorted(other.name for other in beside if not _is_number(other.stem[len(prefix) :]))
-    if stray:
+    unnumbered = sorted(other.name for other, counter in counters.items() if not _is_number(counter))
+    if unnumbered:
         warnings.warn(
-            f"Non-sequence files detected: {', '.join(stray)}. They are left out; file_paths can name them.",
+            f"Non-sequence files detected: {', '.join(unnumbered)}. They are skipped; file_paths can name them.",
             UserWarning,
             stacklevel=3,
         )
@@ -429,9 +436,9 @@ def find_files(path: Path) -> list[Path]:
     if missing:
         digits = len(parts[-1])
         names = ", ".join(f"{prefix}{number:0{digits}d}{path.suffix}" for number in missing[:MOST_NAMED])
-        more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
-        warnings.warn(f"Missing files detected in the sequence: {names}{more}.", UserWarning, stacklevel=3)
-    return [other for _, other in sorted(numbered)]
+        rest = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
+        warnings.warn(f"Missing files detected in the sequence: {names}{rest}.", UserWarning, stacklevel=3)
+    return [other for _, other in numbered]
 
 
 def _is_number(text: str) -> bool:
@@ -439,7 +446,7 @@ def _is_number(text: str) -> bool:
 
 
 def _is_slow(path: Path) -> bool:
-    """Whether slices were recorded one by one: ScanImage begins files there too."""
+    """Whether slices were recorded one after the other: ScanImage begins files at slices too."""
     try:
         stack = _stack_of(path)
     except ScanReaderError:
@@ -448,13 +455,13 @@ def _is_slow(path: Path) -> bool:
 
 
 class ScanImageLegacyImagingExtractor(ImagingExtractor):  # type: ignore[misc] # roiextractors has no types
-    """The pages of one file as samples, one channel or many: what roiextractors' legacy extractor gives.
+    """The pages of one file as samples, whatever their channels, like roiextractors' legacy extractor.
 
     Parameters
     ----------
     file_path : path
     sampling_frequency : float
-        Pages a second: the file is not asked.
+        Pages per second, in Hz; the file's own rate is ignored.
     """
 
     extractor_name = "ScanImageLegacyImagingExtractor"
@@ -470,7 +477,7 @@ class ScanImageLegacyImagingExtractor(ImagingExtractor):  # type: ignore[misc] #
 
     def get_series(self, start_sample: int | None = None, end_sample: int | None = None) -> npt.NDArray[Any]:
         """Read pages: an array of shape (samples, rows, columns)."""
-        return self._reader.data(start_sample or 0, self._num_samples if end_sample is None else end_sample)
+        return self._reader.data(*_bounds(start_sample, end_sample, self._num_samples))
 
     def get_image_shape(self) -> tuple[int, int]:
         """Return (rows, columns) of a page."""
@@ -481,7 +488,7 @@ class ScanImageLegacyImagingExtractor(ImagingExtractor):  # type: ignore[misc] #
         return int(self._num_samples)
 
     def get_sampling_frequency(self) -> float:
-        """Return pages a second, as they were given."""
+        """Return the pages per second that were given, in Hz."""
         return self._sampling_frequency
 
     def get_native_timestamps(

@@ -1,4 +1,4 @@
-"""The face of Vidrio's ScanImageTiffReader: the pages of one file as a stack of shape (z, y, x)."""
+"""A replacement of Vidrio's ScanImageTiffReader: the pages of one file as a stack of shape (z, y, x)."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def api_version() -> str:
 
 
 class ScanImageTiffReader:
-    """Pages, descriptions and metadata of one TIFF file of ScanImage, as Vidrio's reader gives them.
+    """Pages, descriptions and metadata of one ScanImage TIFF file, with the methods of Vidrio's reader.
 
-    Where that crashes (intervals out of bounds, use after `close`) or refuses (compressed, tiled and cut files), this
-    raises an error of scanreader's tree or reads right.
+    Where that crashes (intervals out of bounds, use after `close`), this raises an error; what that cannot read
+    (compressed, tiled and truncated files), this reads.
 
     Parameters
     ----------
@@ -61,14 +61,14 @@ class ScanImageTiffReader:
         return api_version()
 
     def open(self, filename: str | os.PathLike[str]) -> None:
-        """Read from another file from now on; the constructor calls it."""
+        """Open a file in place of the current one; the constructor calls it."""
         self.close()
         if not isinstance(filename, (str, bytes)) and not hasattr(filename, "__fspath__"):
             raise PathnameError(f"expected the path of a file, not {filename!r}")
         self._pages = Pages((index_file(filename),))
 
     def close(self) -> None:
-        """Let go of the file; to call it twice does no harm."""
+        """Close the file; closing it again has no effect."""
         self._pages = None
 
     def _opened(self) -> Pages:
@@ -95,22 +95,22 @@ class ScanImageTiffReader:
         Parameters
         ----------
         beg, end : int, optional
-            The first page, and the one behind the last; all by default.
+            The first page, and the one after the last; all pages by default.
 
         Returns
         -------
         array of shape (z, y, x)
-            (y, x) if the file has one page and no interval is asked for.
+            (y, x) if the file has one page and no interval is given.
 
         Raises
         ------
         ScanIndexError
-            If the interval is not inside of the file.
+            If the interval is not inside the file.
         """
         pages, count = self._opened(), len(self)
         first, last = 0 if beg is None else beg, count if end is None else end
         if not 0 <= first <= last <= count:
-            raise ScanIndexError(f"the interval from {first} to {last} is not inside of the file's {count} pages")
+            raise ScanIndexError(f"the interval from {first} to {last} is not inside the file's {count} pages")
         form = pages.form
         out = np.empty((last - first, form.height, form.width), pages.dtype)
         pages.read(np.arange(first, last), range(form.height), range(form.width), out)
@@ -129,13 +129,13 @@ class ScanImageTiffReader:
         return _text(self._opened().descriptions(np.array([iframe]))[0])
 
     def descriptions(self) -> list[str]:
-        """Return the ImageDescriptions of all pages, as the reader for Matlab does."""
+        """Return the ImageDescriptions of all pages, like the reader for MATLAB."""
         return [_text(data) for data in self._opened().descriptions(np.arange(len(self)))]
 
     def metadata(self) -> str:
-        """Return the header and the ROIs: two texts with an empty line between them, or one JSON object.
+        """Return the header and the ROIs: two texts separated by an empty line, or one JSON object.
 
-        '' where there is no block of metadata, as in files from before late 2015.
+        '' if the file has no metadata block, as before late 2015.
         """
         (index,) = self._opened().files
         with reopen(index) as file:

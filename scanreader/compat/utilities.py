@@ -1,4 +1,4 @@
-"""The faces of roiextractors' functions for the metadata of ScanImage's files; they do not need roiextractors."""
+"""roiextractors' functions for the metadata of ScanImage files, without the need for roiextractors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Pathname = str | os.PathLike[str]
 
-LONG = 1 << 14  # characters that tifffile parses in 10 ms
+LONG = 1 << 14  # characters, which tifffile parses in 10 ms
 SAVED = ("SI.hChannels.channelSave", "SI.hChannels.channelsActive")
 
 
@@ -49,13 +49,13 @@ def saved_channels(settings: Header) -> list[str]:
     Raises
     ------
     HeaderError
-        If it does not say which they are.
+        If the header lacks them.
     """
-    for name in SAVED:
-        if name in settings:
-            every = listed(settings.get("SI.hChannels.channelName"))
-            numbers = integers(settings[name])
-            return [str(every[n - 1]) if 0 < n <= len(every) else f"Channel {n}" for n in numbers]
+    for key in SAVED:
+        if key in settings:
+            names = listed(settings.get("SI.hChannels.channelName"))
+            numbers = integers(settings[key])
+            return [str(names[n - 1]) if 0 < n <= len(names) else f"Channel {n}" for n in numbers]
     raise HeaderError(f"Could not find any of {list(SAVED)} in metadata.")
 
 
@@ -73,14 +73,14 @@ def extract_extra_metadata(file_path: Pathname) -> dict[str, Any]:
     reader = ScanImageTiffReader(file_path)
     text = reader.metadata()
     header, _, rois = text.partition("\n\n")
-    found: dict[str, Any] = {}
-    if header[:1] == "{":  # the JSON style holds both in one object
-        found |= json.loads(text)
+    metadata: dict[str, Any] = {}
+    if header[:1] == "{":  # a JSON header holds both in one object
+        metadata |= json.loads(text)
         header = ""
     for lines in (reader.description(0), header):
         pairs = (line.split("=") for line in re.split(r"[\r\n]", lines) if "=" in line)
-        found |= {pair[0].strip(): pair[1].strip() for pair in pairs}
-    return {**found, **(json.loads(rois) if rois else {})}
+        metadata |= {pair[0].strip(): pair[1].strip() for pair in pairs}
+    return {**metadata, **(json.loads(rois) if rois else {})}
 
 
 def parse_matlab_vector(matlab_vector: str) -> list[int]:
@@ -89,7 +89,7 @@ def parse_matlab_vector(matlab_vector: str) -> list[int]:
     Raises
     ------
     ValueError
-        If it is no such vector.
+        If the text is no such vector.
     """
     words = re.split(r"[;,\s]+", matlab_vector.strip().strip("[]").strip())
     try:
@@ -99,7 +99,7 @@ def parse_matlab_vector(matlab_vector: str) -> list[int]:
 
 
 def read_scanimage_metadata(file_path: Pathname) -> dict[str, Any]:
-    """Return the header's settings, the ROI groups, and what roiextractors makes of them.
+    """Return the header's settings, the ROI groups, and what roiextractors derives from them.
 
     Returns
     -------
@@ -112,7 +112,7 @@ def read_scanimage_metadata(file_path: Pathname) -> dict[str, Any]:
     settings = Header(block.text)
     frame_data, rois = general_metadata(block)
     names = saved_channels(settings)
-    planes, frames, rate = _order(settings)
+    planes, frames, rate = _planes_frames_rate(settings)
     parsed = {
         "sampling_frequency": rate,
         "num_channels": len(names),
@@ -129,15 +129,16 @@ def read_scanimage_metadata(file_path: Pathname) -> dict[str, Any]:
 
 
 def general_metadata(block: Block) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return a header's settings, and its ROI groups, in the form in which tifffile has them."""
-    settings = {name: _spelled(value) for name, value in Header(block.text).raw.items()}
+    """Return a header's settings and its ROI groups, as tifffile parses them."""
+    settings = {name: _parse_like_tifffile(value) for name, value in Header(block.text).raw.items()}
     return settings, json.loads(block.rois) if block.rois else {}
 
 
-def _spelled(text: Any) -> Any:
-    """Turn a value of the header into what tifffile makes of it, whose form roiextractors' users know.
+def _parse_like_tifffile(text: Any) -> Any:
+    """Parse a value of the header as tifffile does, because roiextractors returns such values.
 
-    But for texts, of which it misreads those with quotes and brackets, and for long ones: its time is quadratic.
+    Values with quotes, of which tifffile misreads some, and long ones, for which its time is quadratic, are not given
+    to it.
     """
     if not isinstance(text, str):  # a header in JSON
         return text
@@ -147,8 +148,8 @@ def _spelled(text: Any) -> Any:
     return value[0] if text[:1] == "{" and isinstance(value, list) and len(value) == 1 else value
 
 
-def _order(settings: Header) -> tuple[int, Any, float]:
-    """Planes, frames a slice and rate, by what the header says of the stack."""
+def _planes_frames_rate(settings: Header) -> tuple[int, Any, float]:
+    """Number of planes, frames per slice and rate, by the header's settings of the stack."""
     actual = settings.get("SI.hStackManager.actualNumSlices")
     enabled = settings.get("SI.hStackManager.enable", bool(actual and actual > 1))
     planes = (actual or settings.get("SI.hStackManager.numSlices", 1)) if enabled else 1
@@ -157,7 +158,7 @@ def _order(settings: Header) -> tuple[int, Any, float]:
 
 
 def parse_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
-    """Return what roiextractors makes of settings that are text, as `extract_extra_metadata` gives them.
+    """Return what roiextractors derives from settings that are text, as of `extract_extra_metadata`.
 
     Returns
     -------
@@ -167,11 +168,11 @@ def parse_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
     Raises
     ------
     HeaderError
-        If they do not say which channels were saved (also a ValueError).
+        If the settings lack the saved channels (also a ValueError).
     """
     settings = Header("\n".join(f"{name} = {value}" for name, value in metadata.items() if isinstance(value, str)))
     names = saved_channels(settings)
-    planes, frames, _ = _order(settings)
+    planes, frames, _ = _planes_frames_rate(settings)
     return {
         "sampling_frequency": float(metadata["SI.hRoiManager.scanFrameRate"]),
         "num_channels": len(names),
@@ -183,7 +184,7 @@ def parse_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
 
 
 def parse_metadata_v3_8(metadata: dict[str, Any]) -> dict[str, Any]:
-    """Return what roiextractors makes of the settings of ScanImage 3.8.
+    """Return what roiextractors derives from the settings of ScanImage 3.8.
 
     Returns
     -------
@@ -203,7 +204,7 @@ def extract_timestamps_from_file(file_path: Pathname) -> npt.NDArray[np.float64]
     Raises
     ------
     AssertionError
-        If the file says no times.
+        If the file lacks times.
     """
     pages = Pages((index_file(file_path),))
     stamps = read_timestamps(pages, np.arange(len(pages)))

@@ -66,7 +66,7 @@ def test_replaces_only_what_it_may(source: Path, tmp_path: Path) -> None:
     ("words", "sentence"),
     [
         (("nope.tif", "a.npy"), "no file or folder"),
-        (("{source}", "a.xyz"), "says no format"),
+        (("{source}", "a.xyz"), "a.xyz' is unknown; the known endings are .zarr"),
         (("{source}", "a.npy", "--dtype", "int8"), "cannot hold every value"),
         (("{source}", "a.npy", "--trim-x", "20", "0"), "leaves nothing"),
     ],

@@ -109,7 +109,7 @@ def test_what_the_original_cannot_open(tmp_path: Path) -> None:
 @pytest.mark.parametrize("interval", [(0, 6), (-1, 2), (3, 1), (6, None), (None, -1)])
 def test_intervals_out_of_bounds_are_errors(tmp_path: Path, interval: tuple[Any, Any]) -> None:
     (path,) = Recording(frames_per_slice=5).write(tmp_path)
-    with pytest.raises(IndexError, match="not inside of the file's 5 pages"):
+    with pytest.raises(IndexError, match="not inside the file's 5 pages"):
         ScanImageTiffReader(path).data(*interval)
 
 

@@ -670,7 +670,7 @@ def test_the_command_draws_what_is_asked_for(tmp_path: Path, monkeypatch: pytest
     ("words", "sentence"),
     [
         (("nope.tif",), "no file or folder"),
-        (("{here}", "-o", "a.xyz"), "says no format"),
+        (("{here}", "-o", "a.xyz"), "a.xyz' is unknown; the known endings are .png"),
         (("{here}", "--field", "9"), "field 9 is out of bounds"),
     ],
 )
@@ -693,7 +693,7 @@ def test_the_command_can_be_interrupted(tmp_path: Path, monkeypatch: pytest.Monk
     PLANAR.write(tmp_path / "rec")
     monkeypatch.setattr(Scan, "plot", stop)
     code, out, err = preview(tmp_path / "rec", "-o", tmp_path / "a.png")
-    assert (code, out, err) == (130, "", "interrupted: it is not done ")
+    assert (code, out, err) == (130, "", "interrupted: the command did not finish ")
     assert [path.name for path in tmp_path.iterdir()] == ["rec"]
 
 

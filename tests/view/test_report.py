@@ -471,7 +471,7 @@ def test_an_interrupted_report_leaves_nothing(tmp_path: Path, monkeypatch: pytes
     PLANAR.write(tmp_path / "rec")
     monkeypatch.setattr(report, "render", stop)
     code, out, err = run(tmp_path / "rec", "-o", tmp_path / "a.html")
-    assert (code, out, err) == (130, "", "interrupted: it is not done ")
+    assert (code, out, err) == (130, "", "interrupted: the command did not finish ")
     assert [one.name for one in tmp_path.iterdir()] == ["rec"]
 
 

@@ -1,4 +1,4 @@
-"""What a command says when something goes wrong: one line on the error output, and an exit code."""
+"""Errors and warnings of a command: one line each on the error output, and an exit code."""
 
 from __future__ import annotations
 
@@ -16,54 +16,54 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 INTERRUPTED = 130
-"""The exit code after Ctrl-C, as shells give it."""
+"""The exit code after Ctrl-C, as of shells."""
 
 COLOURS = {"error": typer.colors.RED, "warning": typer.colors.YELLOW}
 
 
 @contextlib.contextmanager
-def telling(code: int = 1) -> Iterator[None]:
-    """Say warnings, errors and an interruption in a line each; what goes wrong ends the command.
+def errors_as_messages(code: int = 1) -> Iterator[None]:
+    """Print warnings, once each, and the error or interruption that ends the command.
 
     Parameters
     ----------
     code : int
-        The exit code after an error. Whoever reads the output may stop reading: typer ends that in silence.
+        The exit code after an error.
     """
-    said: set[str] = set()
+    printed: set[str] = set()
 
     def show(message: str) -> None:
-        if message not in said:
-            said.add(message)
-            say("warning", message)
+        if message not in printed:
+            printed.add(message)
+            print_message("warning", message)
 
     with listening(show):
         try:
             yield
-            sys.stdout.flush()  # a reader that has gone is found out here, not when Python ends
-        except BrokenPipeError:
+            sys.stdout.flush()  # a closed pipe raises here, not when Python exits
+        except BrokenPipeError:  # typer ends the command without a message
             raise
         except KeyboardInterrupt:
-            say("interrupted", "it is not done")
+            print_message("interrupted", "the command did not finish")
             raise typer.Exit(INTERRUPTED) from None
         except (ScanReaderError, OSError) as error:
-            say("error", error)
+            print_message("error", error)
             raise typer.Exit(code) from None
 
 
-def say(kind: str, what: object) -> None:
+def print_message(kind: str, message: object) -> None:
     """Write a line to the error output, its first word coloured on a terminal."""
     word = f"{kind}:"
     if kind in COLOURS and is_coloured(sys.stderr):
         word = typer.style(word, fg=COLOURS[kind], bold=True)
-    typer.echo(f"{word} {printable(str(what))}", err=True)
+    typer.echo(f"{word} {printable(str(message))}", err=True)
 
 
 def is_coloured(stream: Any) -> bool:
-    """Whether a stream is a terminal whose user did not ask for no colours (see no-color.org)."""
+    """Whether a stream is a terminal, and its user has not turned colours off (see no-color.org)."""
     return bool(stream.isatty()) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def printable(text: str) -> str:
-    """Text on one line, without what a terminal would act upon: names and headers may hold anything."""
+    """Text on one line without control characters, which names and headers may hold."""
     return "".join(c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text)
