@@ -1,4 +1,4 @@
-"""Whether pages of a run are what their spacing says."""
+"""Whether the IFDs of a run's pages agree with the run."""
 
 from __future__ import annotations
 
@@ -6,33 +6,36 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scanreader.errors import DamagedPageError
 from scanreader.keys import as_slice
 from scanreader.tiff.templates import sound_pages
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     import numpy.typing as npt
 
     from scanreader.files.local import Bytes, OpenFile
     from scanreader.keys import IndexArray
     from scanreader.tiff.runs import Run
 
-FEW_REMOTE = 512  # pages of which a little is asked for at once from a server
+FEW_REMOTE = 512  # pages of which a little is requested from a server at a time
 
 
 class StrayPageError(ValueError):
-    """A page of a run is not what its spacing says."""
+    """The IFD of a page does not agree with its run."""
 
     def __init__(self, page: int) -> None:
         self.page = page
 
 
 def check_pages(run: Run, pages: IndexArray, spans: Bytes) -> None:
-    """See that pages are what their spacing says; the last of a run may point anywhere.
+    """Check that pages agree with their run; the last of a run may point anywhere.
 
     Raises
     ------
     StrayPageError
-        If one of them is not.
+        If one of them does not.
     """
     good = sound_of_run(run, pages, spans)
     if not good.all():
@@ -40,15 +43,38 @@ def check_pages(run: Run, pages: IndexArray, spans: Bytes) -> None:
 
 
 def sound_of_run(run: Run, pages: IndexArray, spans: Bytes) -> npt.NDArray[np.bool_]:
-    """Tell which pages of a run are what their spacing says."""
+    """Tell which pages agree with their run."""
     ifds = run.ifd + pages * run.stride
     following = ifds + run.stride
     following[pages == run.length - 1] = -1
     return sound_pages(run.template, ifds, spans, following)
 
 
+def read_around_damage(read: Callable[[slice], None], first: int, end: int) -> Iterator[tuple[int, DamagedPageError]]:
+    """Read pages `first` to `end` of a request, in halves where some are damaged.
+
+    Yields
+    ------
+    place : int
+        Of a page that cannot be read, in the request.
+    error : DamagedPageError
+        Why.
+    """
+    try:
+        read(slice(first, end))
+    except DamagedPageError as error:
+        if end - first == 1:
+            yield first, error
+            return
+    else:
+        return
+    middle = (first + end) // 2
+    yield from read_around_damage(read, first, middle)
+    yield from read_around_damage(read, middle, end)
+
+
 def read_spans(file: OpenFile, data: Bytes | None, run: Run, pages: IndexArray) -> Bytes:
-    """Bytes to check of pages of a run, of shape (pages, bytes)."""
+    """Read the bytes to check of pages of a run, of shape (pages, bytes)."""
     t = run.template
     if data is not None:
         return mapped_spans(data, run, pages)
@@ -56,7 +82,7 @@ def read_spans(file: OpenFile, data: Bytes | None, run: Run, pages: IndexArray) 
 
 
 def mapped_spans(data: Bytes, run: Run, pages: range | IndexArray) -> Bytes:
-    """View the same in a map of the file."""
+    """View the same bytes in a memory map of the file."""
     t = run.template
     shape, strides = (run.length, len(t.data)), (run.stride, 1)
     return view_strided(data, run.ifd + t.start, shape, strides, np.dtype(np.uint8))[as_slice(pages)]
@@ -65,10 +91,10 @@ def mapped_spans(data: Bytes, run: Run, pages: range | IndexArray) -> Bytes:
 def view_strided(
     data: Bytes, start: int, shape: tuple[int, ...], strides: tuple[int, ...], dtype: np.dtype[Any]
 ) -> npt.NDArray[Any]:
-    """View bytes as an array; numpy refuses what would reach beyond them."""
+    """View bytes as an array; numpy refuses shapes that would reach beyond them."""
     return np.ndarray(shape, dtype, buffer=data.data, offset=start, strides=strides)
 
 
 def read_at(file: OpenFile, starts: IndexArray, size: int) -> Bytes:
-    """Bytes at some places, of shape (places, size)."""
+    """Read bytes at several offsets, of shape (offsets, size)."""
     return np.frombuffer(b"".join(file.gather(starts.tolist(), size)), np.uint8).reshape(len(starts), size)

@@ -1,4 +1,4 @@
-"""Pixels of evenly spaced pages, copied into arrays."""
+"""Copies pixels of evenly spaced pages into arrays."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from scanreader.tiff.forms import Form
     from scanreader.tiff.runs import Run
 
-ROOM = 2 << 20  # bytes of a thread's own, where pixels cannot go straight to their place
-MAX_BUFFERS = 1000  # of a vectored read: IOV_MAX is 1024
+ROOM = 2 << 20  # bytes of a thread's buffer for pixels that cannot be read straight into place
+MAX_BUFFERS = 1000  # per vectored read: IOV_MAX is 1024
 
 
 def read_run(file: OpenFile, form: Form, run: Run, pages: IndexArray, crop: Crop, out: npt.NDArray[Any]) -> None:
@@ -38,7 +38,7 @@ def read_run(file: OpenFile, form: Form, run: Run, pages: IndexArray, crop: Crop
     Raises
     ------
     StrayPageError
-        If one of them is not what its IFD says.
+        If the IFD of one does not agree with the run.
     """
     dtype = np.dtype(form.dtype)
     row = form.width * dtype.itemsize
@@ -55,7 +55,7 @@ def read_run(file: OpenFile, form: Form, run: Run, pages: IndexArray, crop: Crop
 
 
 def read_mapped(data: Bytes, form: Form, run: Run, pages: IndexArray, crop: Crop, out: npt.NDArray[Any]) -> None:
-    """Copy a few pixels of many pages; the file's size was checked just before."""
+    """Copy a crop of pages from a memory map; the file's size was checked just before."""
     t, dtype = run.template, np.dtype(form.dtype)
     row = form.width * dtype.itemsize
     which = as_range(pages)
@@ -66,7 +66,7 @@ def read_mapped(data: Bytes, form: Form, run: Run, pages: IndexArray, crop: Crop
 
 
 def _read_blocks(file: OpenFile, run: Run, pages: IndexArray, skip: int, blocks: Bytes) -> None:
-    """Fill each row of `blocks` with bytes of a page, from `skip` bytes behind its first pixel on."""
+    """Fill each row of `blocks` with bytes of a page, from `skip` bytes after its first pixel on."""
     if len(pages) > 1:
         evenly = as_range(pages)
         gap = (evenly.step if isinstance(evenly, range) else 0) * run.stride - blocks.shape[1]
@@ -80,24 +80,24 @@ def _read_blocks(file: OpenFile, run: Run, pages: IndexArray, skip: int, blocks:
 
 
 def _read_gathered(file: OpenFile, run: Run, pages: IndexArray, skip: int, blocks: Bytes) -> None:
-    """Ask for the bytes to check and the bytes wanted of some pages at once."""
+    """Read the bytes to check and the pixels of several pages at once."""
     t, size = run.template, blocks.shape[1]
     first, end = min(t.start, t.pixels + skip), max(t.start + len(t.data), t.pixels + skip + size)
     step = max(1, min(FEW_REMOTE, file.gap_room // (end - first)))
     for a in range(0, len(pages), step):
         part = pages[a : a + step]
         ifds = run.ifd + part * run.stride
-        if end - first <= size + file.small_gap:  # the two stand close together
-            found = read_at(file, ifds + first, end - first)
-            check_pages(run, part, found[:, t.start - first :][:, : len(t.data)])
-            blocks[a : a + step] = found[:, t.pixels + skip - first :][:, :size]
+        if end - first <= size + file.small_gap:  # the two are close together
+            data = read_at(file, ifds + first, end - first)
+            check_pages(run, part, data[:, t.start - first :][:, : len(t.data)])
+            blocks[a : a + step] = data[:, t.pixels + skip - first :][:, :size]
         else:
             check_pages(run, part, read_spans(file, None, run, part))
             blocks[a : a + step] = read_at(file, ifds + t.pixels + skip, size)
 
 
 def _read_one(file: OpenFile, run: Run, page: int, skip: int, block: Bytes) -> None:
-    """Read a page: the bytes to check and the bytes wanted, in one call where they are close."""
+    """Read the bytes to check and the pixels of a page, in one call if they are close together."""
     t, ifd = run.template, run.ifd + page * run.stride
     span = bytearray(len(t.data))
     between = t.pixels + skip - (t.start + len(span))
@@ -111,9 +111,9 @@ def _read_one(file: OpenFile, run: Run, page: int, skip: int, block: Bytes) -> N
 
 
 def _read_vectored(file: OpenFile, run: Run, pages: IndexArray, skip: int, blocks: Bytes) -> bool:
-    """Read evenly spaced pages in few calls: pixels into place, what lies between them aside, to be checked.
+    """Read evenly spaced pages in few calls: pixels into place, the bytes between them into a buffer, to be checked.
 
-    Returns whether it did: not if the bytes to check do not lie between two pages' pixels.
+    Returns whether that was possible: it is not if the bytes to check are not between the pixels of two pages.
     """
     t, size = run.template, blocks.shape[1]
     span, pixels, ifds = t.start, t.pixels + skip, run.ifd + pages * run.stride
@@ -123,15 +123,15 @@ def _read_vectored(file: OpenFile, run: Run, pages: IndexArray, skip: int, block
         return False
     file.prefetch(int(ifds[0]) + pixels, int(ifds[-1] - ifds[0]) + size)
     step = max(1, min(MAX_BUFFERS // 2, file.gap_room // max(1, gap)))
-    aside = np.empty((min(step, len(ifds)) + 1, gap), np.uint8)
-    first = gap - (pixels - span) if before else span - (pixels + size)  # where in `aside` the bytes to check are
+    gaps = np.empty((min(step, len(ifds)) + 1, gap), np.uint8)
+    first = gap - (pixels - span) if before else span - (pixels + size)  # where in a gap the bytes to check are
     for a in range(0, len(ifds), step):
         part = blocks[a : a + step]
-        buffers: list[memoryview] = [aside[0, gap - before :].data]
+        buffers: list[memoryview] = [gaps[0, gap - before :].data]
         for i in range(len(part)):
-            buffers += [part[i].data, aside[i + 1].data]
+            buffers += [part[i].data, gaps[i + 1].data]
         buffers[-1] = buffers[-1][:after]
         file.read_into(int(ifds[a]) + pixels - before, [b for b in buffers if len(b)])
-        rows = aside[: len(part)] if before else aside[1 : len(part) + 1]
+        rows = gaps[: len(part)] if before else gaps[1 : len(part) + 1]
         check_pages(run, pages[a : a + step], rows[:, first : first + len(t.data)])
     return True

@@ -1,4 +1,4 @@
-"""What tifffile has to decode: pages that are compressed, tiled or in scattered strips."""
+"""Pages that tifffile has to decode: compressed, tiled or in scattered strips."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from scanreader.keys import IndexArray
     from scanreader.tiff.crops import Crop
 
-MOST_PACKED = 1100  # bytes of pixels in one byte of a file: deflate packs 1032 at most
+MOST_PACKED = 1100  # bytes of pixels from one byte of a file: deflate yields at most 1032
 TIFFFILE_ERRORS = (
     ValueError,
     KeyError,
@@ -45,11 +45,11 @@ TIFFFILE_ERRORS = (
 
 
 @contextlib.contextmanager
-def _decoder(file: OpenFile, wrong: type[ScanReaderError], what: str) -> Iterator[tifffile.TiffFile]:
-    """Let tifffile read a file; what it cannot do is an error of ours."""
+def _decoder(file: OpenFile, error_type: type[ScanReaderError], action: str) -> Iterator[tifffile.TiffFile]:
+    """Open a file with tifffile, and turn its errors into one of scanreader's."""
     stream: Any = file.path
     if is_url(file.path):
-        from scanreader.files.streams import Stream  # noqa: PLC0415 - paths do not need it
+        from scanreader.files.streams import Stream  # noqa: PLC0415 - local paths do not need it
 
         stream = io.BufferedReader(Stream(file), 1 << 18)
     try:
@@ -59,7 +59,7 @@ def _decoder(file: OpenFile, wrong: type[ScanReaderError], what: str) -> Iterato
         raise
     except TIFFFILE_ERRORS as error:
         hint = "; pip install imagecodecs" if "imagecodecs" in str(error) else ""
-        raise wrong(f"tifffile cannot {what} {file.path!r}: {error}{hint}") from error
+        raise error_type(f"tifffile cannot {action} {file.path!r}: {error}{hint}") from error
 
 
 def index_decoded(path: str | Path) -> FileIndex:
@@ -68,18 +68,18 @@ def index_decoded(path: str | Path) -> FileIndex:
     with open_file(name) as file:
         size, mtime_ns, stamp = file.size, file.mtime_ns, file_stamp(file)
         with _decoder(file, FileFormatError, "read") as tif:
-            found = [(page.shape, page.dtype) for page in tif.pages]
+            shapes = [(page.shape, page.dtype) for page in tif.pages]
             samples = tif.pages.first.samplesperpixel
-    shape, dtype = found[0]
+    shape, dtype = shapes[0]
     if len(shape) != 2 or samples != 1 or not all(np.ndim(n) == 0 and n > 0 for n in shape):
         raise FileFormatError(
-            f"the pages of {name!r} have shape {shape} with {samples} samples a pixel (RGB?); "
-            "a recording has one integer a pixel"
+            f"the pages of {name!r} have shape {shape} with {samples} samples per pixel (RGB?); "
+            "a recording has one integer per pixel"
         )
     if dtype is None or dtype.kind not in "iu":
-        raise FileFormatError(f"the pixels of {name!r} are {dtype}; a recording has integers")
-    for number, other in enumerate(found):
-        if other != found[0]:
+        raise FileFormatError(f"the pixels of {name!r} are {dtype}; those of a recording are integers")
+    for number, other in enumerate(shapes):
+        if other != shapes[0]:
             raise FileFormatError(
                 f"the pages of {name!r} differ: page 0 has {shape} {dtype}, page {number} has {other[0]} {other[1]}"
             )
@@ -88,16 +88,16 @@ def index_decoded(path: str | Path) -> FileIndex:
             f"the pages of {name!r} claim {shape[0]} x {shape[1]} pixels, more than its {size} bytes can hold"
         )
     form = Form(shape[0], shape[1], dtype.newbyteorder("=").str)
-    return FileIndex(name, size, mtime_ns, form, len(found), (), stamp=stamp)
+    return FileIndex(name, size, mtime_ns, form, len(shapes), (), stamp=stamp)
 
 
 def decode_tags(index: FileIndex, pages: Sequence[int], code: int, limit: int | None) -> list[bytes]:
-    """Return the bytes of a tag of some pages; b'' where there is none."""
+    """Return the bytes of a tag of pages; b'' where it is missing."""
     values = []
     with reopen(index) as file, _decoder(file, DamagedPageError, "read the tags of") as tif:
         for page in pages:
-            found = tif.pages[page]
-            tags = found.tags if isinstance(found, tifffile.TiffPage) else found.aspage().tags
+            ifd = tif.pages[page]
+            tags = ifd.tags if isinstance(ifd, tifffile.TiffPage) else ifd.aspage().tags
             values.append(tags.valueof(code, ""))
     return [(value if isinstance(value, bytes) else str(value).encode())[:limit] for value in values]
 

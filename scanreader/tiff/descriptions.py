@@ -1,4 +1,4 @@
-"""Texts in the tags of pages: above all, their ImageDescriptions."""
+"""Texts in the tags of pages, above all ImageDescriptions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from scanreader.errors import DamagedPageError
 from scanreader.files.urls import is_url
-from scanreader.tiff.checking import FEW_REMOTE, StrayPageError, check_pages, read_spans
+from scanreader.tiff.checking import FEW_REMOTE, StrayPageError, check_pages, read_around_damage, read_spans
 from scanreader.tiff.decoding import decode_tags
 from scanreader.tiff.ifd import DESCRIPTION, SIZES, BadIfdError, read_ifd, tag_bytes
 from scanreader.tiff.index import index_by_chain
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def read_tag(index: FileIndex, page: int, code: int, limit: int | None = None, notes: list[str] | None = None) -> bytes:
-    """Return the bytes of a tag of one page of a file; b'' where there is none. What is noticed goes to `notes`.
+    """Return the bytes of a tag of one page of a file; b'' if it has none. Notes are appended to `notes`.
 
     Raises
     ------
@@ -37,69 +37,66 @@ def read_tag(index: FileIndex, page: int, code: int, limit: int | None = None, n
     at, t = run.ifd + (page - run.page) * run.stride, run.template
     with reopen(index) as file:
         if is_sound(t, at, file.read(at + t.start, len(t.data)), -1):
-            flavour = t.flavour
-            tag = _tag_of(file, flavour, at, code)
-            return b"" if tag is None else tag_bytes(file, flavour, tag, limit)
+            tag = _find_tag(file, t.flavour, at, code)
+            return b"" if tag is None else tag_bytes(file, t.flavour, tag, limit)
     return read_tag(index_by_chain(index, page, notes), page, code, limit, notes)
 
 
 def read_descriptions_or_none(
     index: FileIndex, pages: IndexArray, limit: int | None, notes: list[str] | None
 ) -> list[bytes]:
-    """Read descriptions; of pages that cannot be read, b''."""
-    try:
-        return read_descriptions(index, pages, limit, notes)
-    except DamagedPageError:
-        if len(pages) == 1:
-            return [b""]
-    middle = len(pages) // 2
-    return [
-        text
-        for part in (pages[:middle], pages[middle:])
-        for text in read_descriptions_or_none(index, part, limit, notes)
-    ]
+    """Read the descriptions of pages of a file; b'' also for pages that cannot be read."""
+    texts = [b""] * len(pages)
+
+    def read(part: slice) -> None:
+        texts[part] = read_descriptions(index, pages[part], limit, notes)
+
+    for _ in read_around_damage(read, 0, len(pages)):
+        pass  # the text stays empty
+    return texts
 
 
 def read_descriptions(index: FileIndex, pages: IndexArray, limit: int | None, notes: list[str] | None) -> list[bytes]:
-    """Read the descriptions of pages of a file, at most `limit` bytes of each; b'' where there is none."""
+    """Read the descriptions of pages of a file, at most `limit` bytes of each; b'' if a page has none."""
     if not index.runs:
         return decode_tags(index, pages.tolist(), DESCRIPTION, limit)
     if len(pages) < FEW_PAGES:
         return [read_tag(index, page, DESCRIPTION, limit, notes) for page in pages.tolist()]
     if is_url(index.path) and len(pages) > FEW_REMOTE:
-        some = (pages[a : a + FEW_REMOTE] for a in range(0, len(pages), FEW_REMOTE))
-        return [text for part in some for text in read_descriptions(index, part, limit, notes)]
-    found: list[bytes] = []
+        parts = (pages[a : a + FEW_REMOTE] for a in range(0, len(pages), FEW_REMOTE))
+        return [text for part in parts for text in read_descriptions(index, part, limit, notes)]
+    texts: list[bytes] = []
     with reopen(index) as file:
-        data = file.map()  # descriptions are read once: their map is not kept
+        data = file.map()  # descriptions are read once: their memory map is not kept
         for which, a, b in group_pages(pages, [run.page for run in index.runs]):
             run = index.runs[which]
             try:
-                found += _descriptions_of_run(file, data, run, pages[a:b] - run.page, limit)
+                texts += _descriptions_of_run(file, data, run, pages[a:b] - run.page, limit)
             except StrayPageError as error:
                 walked = index_by_chain(index, run.page + error.page, notes)
-                found += read_descriptions(walked, pages[a:b], limit, notes)
-    return found
+                texts += read_descriptions(walked, pages[a:b], limit, notes)
+    return texts
 
 
 def _descriptions_of_run(
     file: OpenFile, data: Bytes | None, run: Run, pages: IndexArray, limit: int | None
 ) -> list[bytes]:
-    """Descriptions of pages of a run, found by the same entry of each page's IFD, which is checked."""
+    """Read descriptions of pages of a run, by the same entry of each page's IFD, which is checked."""
     t, ifds, spans = run.template, run.ifd + pages * run.stride, read_spans(file, data, run, pages)
     check_pages(run, pages, spans)
     flavour = t.flavour
-    tag = _tag_of(file, flavour, int(ifds[0]), DESCRIPTION)
+    tag = _find_tag(file, flavour, int(ifds[0]), DESCRIPTION)
     if tag is None:
         return [b""] * len(pages)
-    place, head = tag.at - t.start, 12 if flavour.big else 8
-    kind = column(spans, place - head, flavour.order + "u4")  # of the entry: tag and type
-    if (kind != kind[0]).any():
-        tags = (_tag_of(file, flavour, at, DESCRIPTION) for at in ifds.tolist())
+    value_at = tag.at - t.start
+    entry_at = value_at - flavour.value_at
+    tags_and_types = column(spans, entry_at, flavour.order + "u4")
+    if (tags_and_types != tags_and_types[0]).any():
+        tags = (_find_tag(file, flavour, at, DESCRIPTION) for at in ifds.tolist())
         return [b"" if tag is None else tag_bytes(file, flavour, tag, limit) for tag in tags]
-    sizes = column(spans, place - head + 4, t.word).astype(np.int64) * SIZES.get(tag.kind, 1)
-    starts = column(spans, place, t.word).astype(np.int64)
-    if not flavour.big and file.size > 0xFFFFFFFF:  # the offset's upper bits are those of the page
+    sizes = column(spans, entry_at + 4, t.word).astype(np.int64) * SIZES.get(tag.kind, 1)
+    starts = column(spans, value_at, t.word).astype(np.int64)
+    if not flavour.big and file.size > 0xFFFFFFFF:  # the upper bits of the offset are those of its page
         starts = ifds + (starts - ifds).astype(np.int32)
     starts = np.where(sizes <= len(tag.value), ifds + tag.at, starts)
     if limit is not None:
@@ -114,8 +111,8 @@ def _descriptions_of_run(
     return [view[start : start + size].tobytes() if start >= 0 else b"" for start, size in places]
 
 
-def _tag_of(file: OpenFile, flavour: Flavour, at: int, code: int) -> Tag | None:
-    """Find a tag of the page whose IFD is at a byte."""
+def _find_tag(file: OpenFile, flavour: Flavour, at: int, code: int) -> Tag | None:
+    """Find a tag of the page whose IFD is at byte `at`; None if it has none."""
     try:
         return read_ifd(file, flavour, at).tags.get(code)
     except BadIfdError as error:

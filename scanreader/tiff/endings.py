@@ -1,4 +1,4 @@
-"""How a file ends: which of its last pages are whole."""
+"""How a file ends: whether its last page is complete."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from scanreader.tiff.ifd import Flavour
     from scanreader.tiff.runs import Run
 
-BLANK = 16  # bytes of zeros at the end of a page's pixels: disks and networks show files by blocks of 512 at least
+BLANK = 16  # zero bytes that end an unwritten page: disks and networks deliver files in blocks of 512 bytes or more
 
 
 def finish_index(file: OpenFile, form: Form, runs: list[Run], ending: str, damage: str = "") -> FileIndex:
-    """Put down where the pages of a file are; without the last, if the file was not closed and it is not whole."""
+    """Make the index of a file, without its last page if the file was not closed and that page is not complete."""
     count = runs[-1].page + runs[-1].length
     inode, t = file.identity[1], runs[0].template
     flavour = t.flavour
@@ -28,16 +28,16 @@ def finish_index(file: OpenFile, form: Form, runs: list[Run], ending: str, damag
         count -= 1
         runs = [*runs[:-1], runs[-1]._replace(length=runs[-1].length - 1)]
         runs = [run for run in runs if run.length]
-        ending = f"{ending}; the last page is not whole, or ends in zeros, and is left out"
+        ending = f"{ending}; the last page is not complete, or ends in zeros, and is skipped"
     if not runs:
-        raise NoPageError(f"{file.path!r} holds no whole page: the only one ends in zeros, it may not be written yet")
+        raise NoPageError(f"{file.path!r} holds no complete page: the only one ends in zeros, perhaps not written yet")
     first = read_page(file, flavour, runs[0].ifd)
     stamp = page_stamp(file, runs[0], form, STAMPED if first is None else first.end - runs[0].ifd)
     return FileIndex(file.path, file.size, file.mtime_ns, form, count, tuple(runs), ending, damage, inode, stamp)
 
 
 def _is_written(file: OpenFile, flavour: Flavour, form: Form, run: Run) -> bool:
-    """Whether a run's last page is whole and does not end in zeros: it may be unwritten."""
+    """Whether a run's last page is complete and does not end in zeros, as an unwritten one does."""
     ifd = run.ifd + (run.length - 1) * run.stride
     try:
         page = read_page(file, flavour, ifd)
@@ -50,6 +50,7 @@ def _is_written(file: OpenFile, flavour: Flavour, form: Form, run: Run) -> bool:
 
 def describe_ending(file: OpenFile, end: int, count: int) -> str:
     """Say what is lost of a file that was not closed."""
-    left = file.size - end
-    rest = f"{left} bytes of a page that is not whole are left out" if left > 0 else "nothing was lost"
-    return f"{Path(file.path).name} was not closed by the program that wrote it: {count} whole pages are read, {rest}"
+    rest = file.size - end
+    loss = f"{rest} bytes of an incomplete page are skipped" if rest > 0 else "nothing was lost"
+    name = Path(file.path).name
+    return f"{name} was not closed by the program that wrote it: {count} complete pages are read, {loss}"

@@ -1,4 +1,4 @@
-"""A page whose pixels stand plainly in the file, as its IFD describes it."""
+"""Pages whose pixels are plain bytes of the file, as their IFDs describe them."""
 
 from __future__ import annotations
 
@@ -51,28 +51,34 @@ class Form(NamedTuple):
 
 
 class Page(NamedTuple):
-    """A page whose pixels stand plainly in the file."""
+    """A page whose pixels are plain bytes of the file."""
 
     form: Form
     template: Template
     ifd: int
     next: int
     end: int
-    """The byte behind all that belongs to the page."""
+    """Offset after the last byte of the page."""
 
 
 def read_page(file: OpenFile, flavour: Flavour, at: int) -> Page | None:
-    """Parse a page; None if its pixels do not stand plainly in one piece."""
+    """Parse a page; None if its pixels are not plain bytes in one piece.
+
+    Raises
+    ------
+    BadIfdError
+        If there is no IFD, or it names no pixels.
+    """
     ifd = read_ifd(file, flavour, at)
 
     def value(code: int, default: int) -> int:
         return tag_numbers(file, flavour, ifd, code, default)[0]
 
     if STRIP_OFFSETS not in ifd.tags and not any(code in ifd.tags for code in TILES):
-        raise BadIfdError("it says nothing of where its pixels are")
+        raise BadIfdError("it does not say where its pixels are")
     form = _form(file, flavour, ifd)
-    unusual = (value(COMPRESSION, 1), value(PREDICTOR, 1), value(FILL_ORDER, 1)) != (1, 1, 1)
-    if form is None or unusual or any(code in ifd.tags for code in TILES):
+    is_encoded = (value(COMPRESSION, 1), value(PREDICTOR, 1), value(FILL_ORDER, 1)) != (1, 1, 1)
+    if form is None or is_encoded or any(code in ifd.tags for code in TILES):
         return None
     offsets = tag_numbers(file, flavour, ifd, STRIP_OFFSETS)
     counts = tag_numbers(file, flavour, ifd, STRIP_COUNTS, form.nbytes)
@@ -80,13 +86,9 @@ def read_page(file: OpenFile, flavour: Flavour, at: int) -> Page | None:
     if len(offsets) != len(counts) or tuple(ends[:-1]) != offsets[1:] or sum(counts) != form.nbytes:
         return None
     template = make_template(file, flavour, ifd, at, offsets[0])
-    tail = max(_value_end(flavour, tag) for tag in ifd.tags.values() if tag.at not in _shared(ifd))
-    return Page(form, template, at, ifd.next, max(tail, at + len(ifd.data), ends[-1]))
-
-
-def _shared(ifd: Ifd) -> set[int]:
-    """Value fields of texts that all pages share: they say nothing about where a page ends."""
-    return {ifd.tags[code].at for code in (SOFTWARE, ARTIST) if code in ifd.tags}
+    own_tags = (tag for code, tag in ifd.tags.items() if code not in (SOFTWARE, ARTIST))  # all pages share these texts
+    end_of_values = max(_value_end(flavour, tag) for tag in own_tags)
+    return Page(form, template, at, ifd.next, max(end_of_values, at + len(ifd.data), ends[-1]))
 
 
 def _value_end(flavour: Flavour, tag: Tag) -> int:
@@ -95,7 +97,7 @@ def _value_end(flavour: Flavour, tag: Tag) -> int:
 
 
 def _form(file: OpenFile, flavour: Flavour, ifd: Ifd) -> Form | None:
-    """Form of a page of plain integers; None where tifffile must say."""
+    """Form of a page of one plain integer per pixel; None for any other."""
     try:
         height, width, bits, samples, kind = (
             tag_numbers(file, flavour, ifd, code, default)
@@ -111,6 +113,6 @@ def _form(file: OpenFile, flavour: Flavour, ifd: Ifd) -> Form | None:
 
 
 def extent(page: Page) -> int:
-    """Bytes from a page's IFD to the end of what must be there to read it."""
+    """Bytes from a page's IFD to the end of what is needed to read it."""
     t = page.template
     return max(t.pixels + page.form.nbytes, t.start + len(t.data))

@@ -1,4 +1,4 @@
-"""IFDs of a TIFF, as they stand in the file."""
+"""IFDs of a TIFF, as they are stored in the file."""
 
 from __future__ import annotations
 
@@ -33,15 +33,35 @@ SIZES = {
     18: 8,
 }
 CODES = {1: "B", 3: "H", 4: "I", 16: "Q"}
-MAX_ENTRIES = 4096  # no writer comes near; more means that these bytes are no IFD
+MAX_ENTRIES = 4096  # no program writes nearly as many; more means that these bytes are not an IFD
 MAX_STRIPS = 1 << 20
 
 
 class Flavour(NamedTuple):
-    """What kind of TIFF: byte order, and 4 or 8 bytes per offset."""
+    """Kind of TIFF: its byte order, and whether it is a BigTIFF."""
 
     order: str
     big: bool
+
+    @property
+    def count_size(self) -> int:
+        """Bytes of the number of entries, at the start of an IFD."""
+        return 8 if self.big else 2
+
+    @property
+    def entry_size(self) -> int:
+        """Bytes of an entry of an IFD: tag, type, number of values, value field."""
+        return 20 if self.big else 12
+
+    @property
+    def offset_size(self) -> int:
+        """Bytes of an offset, and of the value field of an entry."""
+        return 8 if self.big else 4
+
+    @property
+    def value_at(self) -> int:
+        """Where in an entry its value field begins."""
+        return self.entry_size - self.offset_size
 
     @property
     def word(self) -> str:
@@ -60,7 +80,7 @@ class Tag(NamedTuple):
 
 
 class Ifd(NamedTuple):
-    """One IFD, parsed; its values are not fetched."""
+    """One IFD, parsed; values outside its entries are not read."""
 
     tags: dict[int, Tag]
     next: int
@@ -69,15 +89,15 @@ class Ifd(NamedTuple):
 
 
 class BadIfdError(ValueError):
-    """These bytes are no IFD."""
+    """Bytes are not an IFD."""
 
 
 class NoPageError(FileFormatError):
-    """A TIFF holds no whole page: nothing was recorded yet, or it was cut."""
+    """A TIFF holds no complete page: nothing was recorded yet, or it was truncated."""
 
 
 def read_flavour(file: OpenFile) -> tuple[Flavour, int]:
-    """Tell what TIFF a file is, and where its first IFD is.
+    """Read the kind of a TIFF, and the offset of its first IFD.
 
     Raises
     ------
@@ -92,12 +112,11 @@ def read_flavour(file: OpenFile) -> tuple[Flavour, int]:
     if order and kind == 43 and len(start) == 16:
         return Flavour(order, big=True), struct.unpack(order + "Q", start[8:16])[0]
     if file.size == 0 or not any(start):
-        what = "is empty" if file.size == 0 else "begins with zeros"
-        raise NoPageError(f"{file.path!r} is not a TIFF yet: it {what}")
+        content = "is empty" if file.size == 0 else "begins with zeros"
+        raise NoPageError(f"{file.path!r} is not a TIFF yet: it {content}")
     if 0 < file.size < 16 and (b"II\x2b\0".startswith(start[:4]) or b"II\x2a\0".startswith(start[:4])):
         raise NoPageError(f"{file.path!r} holds no page yet: it has {file.size} bytes")
-    what = "is empty" if file.size == 0 else f"begins with the bytes {start[:8].hex(' ')}"
-    raise FileFormatError(f"{file.path!r} is not a TIFF: it {what}")
+    raise FileFormatError(f"{file.path!r} is not a TIFF: it begins with the bytes {start[:8].hex(' ')}")
 
 
 def read_ifd(file: OpenFile, flavour: Flavour, at: int) -> Ifd:
@@ -106,9 +125,9 @@ def read_ifd(file: OpenFile, flavour: Flavour, at: int) -> Ifd:
     Raises
     ------
     BadIfdError
-        If there is none.
+        If there is no IFD.
     """
-    head, entry = (8, 20) if flavour.big else (2, 12)
+    head, entry = flavour.count_size, flavour.entry_size
     data = file.read(at, 512)
     if len(data) < head:
         raise BadIfdError("the file ends")
@@ -116,7 +135,7 @@ def read_ifd(file: OpenFile, flavour: Flavour, at: int) -> Ifd:
     if not 0 < count <= MAX_ENTRIES:
         raise BadIfdError(f"{count} entries")
     next_at = head + entry * count
-    size = next_at + (8 if flavour.big else 4)
+    size = next_at + flavour.offset_size
     if len(data) < size:
         data = file.read(at, size)
     if len(data) < size:
@@ -132,27 +151,27 @@ def read_ifd(file: OpenFile, flavour: Flavour, at: int) -> Ifd:
 
 
 def tag_bytes(file: OpenFile, flavour: Flavour, tag: Tag, limit: int | None = None) -> bytes:
-    """Return the bytes of a tag's value, wherever they stand; at most `limit` of them."""
+    """Return the bytes of a tag's value, wherever they are in the file; at most `limit` of them."""
     size = SIZES.get(tag.kind, 1) * tag.length
-    wanted = size if limit is None else min(size, limit)
+    length = size if limit is None else min(size, limit)
     if size <= len(tag.value):
-        return tag.value[:wanted]
-    return file.read(struct.unpack(flavour.word, tag.value)[0], wanted)
+        return tag.value[:length]
+    return file.read(struct.unpack(flavour.word, tag.value)[0], length)
 
 
 def tag_numbers(file: OpenFile, flavour: Flavour, ifd: Ifd, code: int, default: int = 0) -> tuple[int, ...]:
-    """Return the values of a tag of whole numbers; the default where it is missing.
+    """Return the values of an integer tag; the default if it is missing.
 
     Raises
     ------
     BadIfdError
-        If it holds anything else, or more than a page can have strips.
+        If it holds anything else, or more values than a page can have strips.
     """
     tag = ifd.tags.get(code)
     if tag is None:
         return (default,)
     if tag.kind not in CODES or not 0 < tag.length <= MAX_STRIPS:
-        raise BadIfdError(f"tag {code} is not of whole numbers")
+        raise BadIfdError(f"tag {code} does not hold integers")
     data = tag_bytes(file, flavour, tag)
     if len(data) < SIZES[tag.kind] * tag.length:
         raise BadIfdError(f"the values of tag {code} are outside of the file")

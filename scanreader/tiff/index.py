@@ -1,4 +1,4 @@
-"""How the pages of a file are found: by even spacing, by the chain of IFDs, or by tifffile."""
+"""Finds the pages of a file: by even spacing, by the chain of IFDs, or by tifffile."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ if TYPE_CHECKING:
 
 
 def index_file(path: str | os.PathLike[str]) -> FileIndex:
-    """Find the pages of a file, in a time that does not grow with it where they are evenly spaced.
+    """Find the pages of a file, in a time that does not grow with its size if they are evenly spaced.
 
     Raises
     ------
     PathnameError
         If the file cannot be opened.
     FileFormatError
-        If it is not a TIFF, has no page, or its pages are not images of one integer a pixel.
+        If it is not a TIFF, has no page, or its pages are not images of one integer per pixel.
     DamagedPageError
         If its chain of IFDs skips pages.
     """
     path = os.fspath(path)
     if not is_url(path):
-        path = str(Path(path).absolute())  # a scan outlives a change of the working folder
+        path = str(Path(path).absolute())  # stays valid if the working directory changes
     with open_file(path) as file:
         flavour, first = read_flavour(file)
         try:
@@ -49,43 +49,43 @@ def index_file(path: str | os.PathLike[str]) -> FileIndex:
             raise NoPageError(
                 f"{file.path!r} holds no page: no IFD at byte {first} ({error}); nothing was recorded or it was cut"
             ) from None
-        needed = 0 if page is None else max(page.ifd + extent(page), page.end)
-        if needed > file.size:
+        min_size = 0 if page is None else max(page.ifd + extent(page), page.end)
+        if min_size > file.size:
             raise NoPageError(
-                f"{file.path!r} holds no whole page: the first needs {needed} bytes, the file has {file.size}"
+                f"{file.path!r} holds no complete page: the first needs {min_size} bytes, the file has {file.size}"
             )
         index = None if page is None else _index_even(file, flavour, page) or walk(file, flavour, page)
     return index or index_decoded(path)
 
 
 def _index_even(file: OpenFile, flavour: Flavour, first: Page) -> FileIndex | None:
-    """Index the file as one run; None if its pages are not evenly spaced, as far as a few probes tell."""
+    """Index the file as one run; None if its pages are not evenly spaced, judging by a few probes."""
     stride = first.next - first.ifd
     record = first.end - first.ifd
     if not len(first.template.data) + first.form.nbytes <= stride < record + extent(first):
-        return None  # also where the first page is the last; there may be another page between the first two
+        return None  # also if the first page is the last, or another page may be between the first two
     count = max(1, (file.size - first.ifd - extent(first)) // stride + 1)
     end = first.ifd + count * stride
-    template, last = first.template, 0
+    template, last_pointer = first.template, 0
     for probe in sorted({0, min(1, count - 1), count // 2, max(0, count - 2), count - 1}):
         ifd = first.ifd + probe * stride
         span = file.read(ifd + template.start, len(template.data))
         if not is_sound(template, ifd, span, ifd + stride if probe < count - 1 else -1):
             return None
-        last = struct.unpack_from(flavour.word, span, template.next_at)[0]
-    closed = last == 0
-    if not closed and last != end % (1 << 8 * int(template.word[2])):
+        last_pointer = struct.unpack_from(flavour.word, span, template.next_at)[0]
+    is_closed = last_pointer == 0
+    if not is_closed and last_pointer != end % (1 << 8 * flavour.offset_size):
         return None
-    if closed and file.size - end >= first.form.nbytes:  # room for a page that the chain may lead to
+    if is_closed and file.size - end >= first.form.nbytes:  # room for a page that the chain may lead to
         return None
-    if not closed and _stands_whole(file, flavour, end):  # a last page that is shorter than the others
+    if not is_closed and _is_complete_page(file, flavour, end):  # a last page that is shorter than the others
         return None
-    ending = "" if closed else describe_ending(file, end, count)
-    stride = stride if count > 1 else 0  # of a last page, the pointer may say anything
+    ending = "" if is_closed else describe_ending(file, end, count)
+    stride = stride if count > 1 else 0  # the pointer of a last page may have any value
     return finish_index(file, first.form, [Run(0, count, first.ifd, stride, first.template)], ending)
 
 
-def _stands_whole(file: OpenFile, flavour: Flavour, at: int) -> bool:
+def _is_complete_page(file: OpenFile, flavour: Flavour, at: int) -> bool:
     try:
         page = read_page(file, flavour, at)
     except BadIfdError:
@@ -94,20 +94,20 @@ def _stands_whole(file: OpenFile, flavour: Flavour, at: int) -> bool:
 
 
 def index_by_chain(index: FileIndex, page: int, notes: list[str] | None) -> FileIndex:
-    """Index anew a file of which a page is not where its spacing says; refuse if that changes the pages.
+    """Index a file by its chain of IFDs because page `page` is not where its spacing says.
 
-    What is damaged is put down in `notes`.
+    A sentence about damage of the chain is appended to `notes`.
 
     Raises
     ------
     DamagedPageError
-        If the chain has other pages, or the same damage.
+        If the chain does not help: it has another number of pages, or the page is in the same place.
     """
     walked = _index_walked(index.path, index.size, index.mtime_ns)
     if walked.num_pages != index.num_pages or walked.runs == index.runs:
         raise DamagedPageError(
-            f"page {page} of {index.path!r} is damaged: its IFD is not what the other pages' are "
-            f"({index.num_pages} pages by their spacing, {walked.num_pages} by their chain)"
+            f"page {page} of {index.path!r} is damaged: its IFD differs from those of the other pages "
+            f"({index.num_pages} pages by their spacing, {walked.num_pages} by the chain of IFDs)"
         )
     if notes is not None and walked.damage not in ("", index.damage, *notes):
         notes.append(walked.damage)
@@ -116,7 +116,7 @@ def index_by_chain(index: FileIndex, page: int, notes: list[str] | None) -> File
 
 @lru_cache(maxsize=8)
 def _index_walked(path: str, _size: int, _mtime_ns: int) -> FileIndex:
-    """Index a file by its chain alone; kept for the few files whose even spacing turned out to be wrong."""
+    """Index a file by its chain of IFDs alone; cached for the few files whose spacing turned out to be uneven."""
     with open_file(path) as file:
         flavour, at = read_flavour(file)
         try:

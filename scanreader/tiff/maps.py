@@ -1,4 +1,4 @@
-"""Maps of files, of which a process keeps a few."""
+"""Memory maps of files, of which a process keeps a few."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from weakref import WeakValueDictionary
 if TYPE_CHECKING:
     from scanreader.files.local import Bytes, Identity, OpenFile
 
-MOST_MAPS = 32  # that all scans keep: a process may have 256 files open
+MOST_MAPS = 32  # that all scans together keep: a process may have 256 files open
 
 _MAPPED: WeakValueDictionary[Identity, Bytes] = WeakValueDictionary()
 
 
 class KeptMaps:
-    """Maps of files that are kept: the next thin read of them does not pay for the page faults again."""
+    """Memory maps that a scan keeps: the next thin read of the same file is spared the page faults."""
 
     def __init__(self) -> None:
         self._maps: dict[Identity, Bytes] | None = {}
 
     def map(self, file: OpenFile, *, keep: bool) -> Bytes | None:
-        """The map of a file whose size was checked just before; kept if the process does not have many."""
+        """Map a file whose size was checked just before; kept, if asked, unless the process has many maps."""
         maps = self._maps
         if maps is None:
             return file.map()
@@ -33,5 +33,5 @@ class KeptMaps:
         return data
 
     def release(self) -> None:
-        """Let go of them, and keep none from now on; a read that goes on drops its own at its end."""
+        """Release the maps, and keep none from now on; a read in progress releases its own when done."""
         self._maps = None

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from scanreader.errors import DamagedPageError, FileFormatError, ScanReaderError, UnreachableError
+from scanreader.errors import FileFormatError, ScanReaderError, UnreachableError
 from scanreader.keys import fixed
-from scanreader.tiff.checking import StrayPageError, check_pages, read_spans, sound_of_run
+from scanreader.tiff.checking import StrayPageError, check_pages, read_around_damage, read_spans, sound_of_run
 from scanreader.tiff.copying import read_mapped, read_run
 from scanreader.tiff.crops import find_crop
 from scanreader.tiff.decoding import decode_pages
@@ -33,19 +33,19 @@ if TYPE_CHECKING:
     from scanreader.tiff.runs import FileIndex
 
 # Tuned on a 2-core machine, warm cache, 512 x 512 int16 pages; see benchmarks/.
-FEW_BYTES = 4 << 20  # that a thread copies at a time at least; less is not worth a thread
-MOST_BYTES = 128 << 20  # and at most: a cold disk takes 1.2 times as long with pieces of 32 MiB, 2.3 with 16 MiB
+MIN_BYTES = 4 << 20  # that a thread copies at a time; less is not worth a thread
+MOST_BYTES = 128 << 20  # of the same: a cold disk takes 1.2 times as long with pieces of 32 MiB, 2.3 with 16 MiB
 THREADS = min(os.cpu_count() or 1, 8)
-MOST_PAGES = 4096  # whose IFDs a thread checks at a time: 1024 makes a trace slower, 8192 holds more memory
+MOST_PAGES = 4096  # whose IFDs a thread checks at a time: 1024 makes a trace slower, 8192 takes more memory
 
 
 class BytePlaces(NamedTuple):
-    """Where the pixels of a field stand in the files."""
+    """Where the pixels of a field are in the files."""
 
     files: IndexArray
-    """Number of the file, of shape (frames, channels)."""
+    """Index of the file, of shape (frames, channels)."""
     offsets: IndexArray
-    """Byte of the field's first pixel in it, of shape (frames, channels)."""
+    """Byte in that file of the field's first pixel, of shape (frames, channels)."""
     row_bytes: int
     """Bytes from one row to the next."""
     whole_rows: bool
@@ -54,14 +54,39 @@ class BytePlaces(NamedTuple):
     """In the files' byte order."""
 
 
+class OddPages(NamedTuple):
+    """Pages of a file that are not where its index says."""
+
+    path: str
+    pages: list[int]
+    """Their numbers in the file."""
+    error: str
+    """Why they cannot be read; '' if they can, by following the chain of IFDs."""
+    damage: str
+    """What is wrong with that chain; '' if nothing is."""
+
+
+class _Job(NamedTuple):
+    """A crop of pages of one file, to be copied into an array."""
+
+    file_index: FileIndex
+    pages: IndexArray
+    """Their numbers in the file."""
+    crop: Crop
+    out: npt.NDArray[Any]
+
+    def part(self, places: slice) -> _Job:
+        return self._replace(pages=self.pages[places], out=self.out[places])
+
+
 @dataclass(frozen=True)
 class Pages:
     """The pages of the files of a recording, in order."""
 
     files: tuple[FileIndex, ...]
     fill: float | None = None
-    """What pixels of pages that cannot be read are; None if they are an error."""
-    _kept: KeptMaps = field(default_factory=KeptMaps, init=False, repr=False, compare=False)
+    """Value of the pixels of pages that cannot be read; None if those raise an error."""
+    _maps: KeptMaps = field(default_factory=KeptMaps, init=False, repr=False, compare=False)
 
     @property
     def form(self) -> Form:
@@ -75,9 +100,9 @@ class Pages:
 
     @cached_property
     def starts(self) -> IndexArray:
-        """Number of each file's first page, and at the end the number of all pages."""
+        """Number of the first page of each file, and at the end the number of pages."""
         numbers = np.cumsum([0, *(file.num_pages for file in self.files)], dtype=np.int64)
-        return fixed(numbers)  # it is handed out
+        return fixed(numbers)  # users see it
 
     def __len__(self) -> int:
         return int(self.starts[-1])
@@ -86,8 +111,8 @@ class Pages:
         return type(self), (self.files, self.fill)
 
     def release(self) -> None:
-        """Let go of the maps, and keep none from now on; a read that goes on drops its own at its end."""
-        self._kept.release()
+        """Release the memory maps, and keep none from now on; a read in progress releases its own when done."""
+        self._maps.release()
 
     def read(
         self,
@@ -102,46 +127,58 @@ class Pages:
         Parameters
         ----------
         numbers : int array of shape (pages,)
-            The pages, in any order.
+            Page numbers, in any order.
         rows, columns : range or int array
             What to take of each page.
         out : array of shape (pages, rows, columns)
-            Where to put it.
+            Array to fill.
         notes : list of str, optional
-            Where sentences go of what is noticed: pages that are filled, a chain of IFDs that is damaged.
+            Sentences about filled pages and a damaged chain of IFDs are appended to it.
 
         Raises
         ------
         DamagedPageError
-            If a page's IFD is not what the file's index says, or its bytes cannot be read.
+            If the IFD of a page does not agree with the file's index, or its bytes cannot be read.
         ChangedFileError
             If a file is not the one that was opened.
         """
         if not out.size:
             return
         crop = find_crop(rows, columns, self.form)
-        share = min(MOST_BYTES, max(FEW_BYTES, out.nbytes // THREADS))
-        jobs = self._jobs(numbers, share * len(numbers) // out.nbytes)
-        lost: list[str] = []
-        tasks = [
-            (self.fill, lost, self.files[file], pages, crop, out[part], self._kept, notes) for file, pages, part in jobs
-        ]
-        if len(tasks) == 1 or THREADS == 1:
-            for task in tasks:
-                _read_or_fill(*task)
+        share = min(MOST_BYTES, max(MIN_BYTES, out.nbytes // THREADS))
+        parts = self._split(numbers, share * len(numbers) // out.nbytes)
+        jobs = [_Job(self.files[file], pages, crop, out[part]) for file, pages, part in parts]
+        errors: list[str] = []
+        if len(jobs) == 1 or THREADS == 1:
+            for job in jobs:
+                self._read_or_fill(job, errors, notes)
         else:
-            with ThreadPoolExecutor(min(len(tasks), THREADS)) as pool:
-                for done in [pool.submit(_read_or_fill, *task) for task in tasks]:
-                    done.result()
-        if lost and notes is not None:
+            with ThreadPoolExecutor(min(len(jobs), THREADS)) as pool:
+                for future in [pool.submit(self._read_or_fill, job, errors, notes) for job in jobs]:
+                    future.result()
+        if errors and notes is not None:
+            plural = len(errors) > 1
             notes.append(
-                f"{len(lost)} page{'s' if len(lost) > 1 else ''} cannot be read and {'are' if len(lost) > 1 else 'is'} "
-                f"filled with {self.fill}: {lost[0]}"
+                f"{len(errors)} page{'s' if plural else ''} cannot be read and {'are' if plural else 'is'} "
+                f"filled with {self.fill}: {errors[0]}"
             )
 
-    def _jobs(self, numbers: IndexArray, most: int) -> Iterator[tuple[int, IndexArray, slice]]:
-        """Cut a request into pieces of one file and about so many pages each."""
-        step = min(max(1, most), MOST_PAGES)
+    def _read_or_fill(self, job: _Job, errors: list[str], notes: list[str] | None) -> None:
+        """Do a job; if pages are to be filled where they cannot be read, append why to `errors`."""
+        if self.fill is None:
+            _read_job(job, self._maps, notes)
+            return
+
+        def read(places: slice) -> None:
+            _read_job(job.part(places), self._maps, notes)
+
+        for place, error in read_around_damage(read, 0, len(job.pages)):
+            job.out[place] = self.fill
+            errors.append(str(error))
+
+    def _split(self, numbers: IndexArray, max_pages: int) -> Iterator[tuple[int, IndexArray, slice]]:
+        """Split a request into parts of one file: its index, pages of it, and their places in the request."""
+        step = min(max(1, max_pages), MOST_PAGES)
         for file, a, b in group_pages(numbers, self.starts[:-1]):
             for start in range(a, b, step):
                 part = slice(start, min(b, start + step))
@@ -150,67 +187,55 @@ class Pages:
     def descriptions(
         self, numbers: IndexArray, limit: int | None = None, notes: list[str] | None = None
     ) -> list[bytes]:
-        """Return the ImageDescriptions of pages, at most `limit` bytes of each; b'' where there is none.
+        """Return the ImageDescriptions of pages, at most `limit` bytes of each; b'' if a page has none.
 
-        Sentences of what is noticed go to `notes`.
+        Notes are appended to `notes`.
 
         Raises
         ------
         DamagedPageError
-            If a page's IFD is not what the file's index says.
+            If the IFD of a page does not agree with the file's index.
         ChangedFileError
             If a file is not the one that was opened.
         """
-        found: list[bytes] = []
+        read = read_descriptions if self.fill is None else read_descriptions_or_none
+        texts: list[bytes] = []
         for file, a, b in group_pages(numbers, self.starts[:-1]):
-            read = read_descriptions if self.fill is None else read_descriptions_or_none
-            found += read(self.files[file], numbers[a:b] - self.starts[file], limit, notes)
-        return found
+            texts += read(self.files[file], numbers[a:b] - self.starts[file], limit, notes)
+        return texts
 
     def places(self, numbers: IndexArray, notes: list[str] | None = None) -> tuple[IndexArray, IndexArray]:
-        """Find the bytes of pages; each page is compared with its IFD.
+        """Find the pixels of pages in the files; each page is compared with its IFD.
 
         Parameters
         ----------
         numbers : int array of shape (pages,)
         notes : list of str, optional
-            Where sentences go of what is noticed: a chain of IFDs that is damaged.
+            Sentences about a damaged chain of IFDs are appended to it.
 
         Returns
         -------
         files : int array of shape (pages,)
-            Which file each is in.
+            Index of the file of each page.
         offsets : int array of shape (pages,)
-            At which of its bytes the pixels begin.
+            Byte in that file of the first pixel.
 
         Raises
         ------
         FileFormatError
-            If pages do not stand plainly in a file.
+            If the pixels of pages are not plain bytes of a file.
         DamagedPageError
-            If a page's IFD is not what the file's index says.
+            If the IFD of a page does not agree with the file's index.
         ChangedFileError
             If a file is not the one that was opened.
         """
         files, offsets = np.empty_like(numbers), np.empty_like(numbers)
-        for file, pages, part in self._jobs(numbers, MOST_PAGES):
+        for file, pages, part in self._split(numbers, MOST_PAGES):
             files[part], offsets[part] = file, _pixels_at(self.files[file], pages, notes)
         return files, offsets
 
-    def odd_pages(self) -> Iterator[tuple[str, list[int], str, str]]:
-        """Look at the IFD of every page.
-
-        Yields
-        ------
-        path : str
-            A file with pages that are not as its index says.
-        pages : list of int
-            Their numbers in the file.
-        why : str
-            Why they cannot be read; '' if they can, by the chain of IFDs.
-        mended : str
-            What is wrong with that chain; '' if nothing is.
-        """
+    def odd_pages(self) -> Iterator[OddPages]:
+        """Check the IFD of every page; yields the files that have pages that are not where the index says."""
         for index in self.files:
             odd: list[int] = []
             try:
@@ -223,52 +248,21 @@ class Pages:
                             odd += (run.page + pages[~good]).tolist()
                 if odd:
                     walked = index_by_chain(index, odd[0], None)
-                    yield index.path, odd, "", walked.damage
+                    yield OddPages(index.path, odd, "", walked.damage)
             except UnreachableError:
                 raise
             except ScanReaderError as error:
-                yield index.path, odd, str(error), ""
+                yield OddPages(index.path, odd, str(error), "")
 
 
-def _read_or_fill(
-    fill: float | None,
-    lost: list[str],
-    index: FileIndex,
-    pages: IndexArray,
-    crop: Crop,
-    out: npt.NDArray[Any],
-    kept: KeptMaps,
-    notes: list[str] | None,
-) -> None:
-    """Copy a crop of pages of one file; those that cannot be read are filled, if asked, and put down in `lost`."""
-    try:
-        _read_file(index, pages, crop, out, kept, notes)
-    except DamagedPageError as error:
-        if fill is None:
-            raise
-        if len(pages) == 1:
-            out[...] = fill
-            lost.append(str(error))
-            return
-        middle = len(pages) // 2
-        for part in (slice(None, middle), slice(middle, None)):
-            _read_or_fill(fill, lost, index, pages[part], crop, out[part], kept, notes)
-
-
-def _read_file(
-    index: FileIndex,
-    pages: IndexArray,
-    crop: Crop,
-    out: npt.NDArray[Any],
-    kept: KeptMaps,
-    notes: list[str] | None,
-) -> None:
+def _read_job(job: _Job, maps: KeptMaps, notes: list[str] | None) -> None:
     """Copy a crop of pages of one file, run by run."""
+    index, pages, crop, out = job
     if not index.runs:
         decode_pages(index, pages, crop, out)
         return
     with reopen(index) as file:
-        data = kept.map(file, keep=not index.ending) if crop.is_thin else None
+        data = maps.map(file, keep=not index.ending) if crop.is_thin else None
         for which, a, b in group_pages(pages, [run.page for run in index.runs]):
             run = index.runs[which]
             try:
@@ -278,25 +272,25 @@ def _read_file(
                     read_mapped(data, index.form, run, pages[a:b] - run.page, crop, out[a:b])
             except StrayPageError as error:
                 walked = index_by_chain(index, run.page + error.page, notes)
-                _read_file(walked, pages[a:b], crop, out[a:b], kept, notes)
+                _read_job(job.part(slice(a, b))._replace(file_index=walked), maps, notes)
 
 
 def _pixels_at(index: FileIndex, pages: IndexArray, notes: list[str] | None) -> IndexArray:
-    """The byte at which the pixels of each page begin."""
+    """Find the byte of the first pixel of each page."""
     if not index.runs:
         raise FileFormatError(
-            f"the pages of {index.path!r} are not plain pixels in it: they are compressed or in scattered strips"
+            f"the pixels of {index.path!r} are not plain bytes of it: its pages are compressed or in scattered strips"
         )
     offsets = np.empty_like(pages)
     with reopen(index) as file:
         data = file.map()
         for which, a, b in group_pages(pages, [run.page for run in index.runs]):
             run = index.runs[which]
-            here = pages[a:b] - run.page
+            in_run = pages[a:b] - run.page
             try:
-                check_pages(run, here, read_spans(file, data, run, here))
+                check_pages(run, in_run, read_spans(file, data, run, in_run))
             except StrayPageError as error:
                 offsets[a:b] = _pixels_at(index_by_chain(index, run.page + error.page, notes), pages[a:b], notes)
             else:
-                offsets[a:b] = run.ifd + here * run.stride + run.template.pixels
+                offsets[a:b] = run.ifd + in_run * run.stride + run.template.pixels
     return offsets

@@ -1,4 +1,4 @@
-"""Whether a file is still the one that was indexed."""
+"""Checks that a file is still the one that was indexed."""
 
 from __future__ import annotations
 
@@ -14,17 +14,23 @@ if TYPE_CHECKING:
     from scanreader.tiff.forms import Form
     from scanreader.tiff.runs import FileIndex, Run
 
-HEAD = 16 << 10  # bytes that tell files apart whose pages are packed: of the header or the first pixels
-STAMPED = 4096  # bytes of the first page that tell recordings apart: its description, with the clock, and its pixels
+HEAD = 16 << 10  # bytes that tell files with compressed pages apart: header or first pixels
+STAMPED = 4096  # bytes of the first page that tell recordings apart: its description, with the time, and its pixels
 
 
 def reopen(index: FileIndex) -> OpenFile:
-    """Open a file again and see that it is the one that was indexed."""
+    """Open a file again, and check that it is the one that was indexed.
+
+    Raises
+    ------
+    ChangedFileError
+        If it is not, or cannot be opened any more.
+    """
     try:
         file = open_file(index.path, anew=False)
     except PathnameError as error:
         raise ChangedFileError(f"after the recording was opened, {error}") from error
-    # ScanImage appends pages, and marks the last when it closes the file: what was there stays as it was.
+    # ScanImage appends pages, and marks the last one when it closes the file: earlier bytes do not change.
     same = (file.size, file.mtime_ns) == (index.size, index.mtime_ns)
     grown = not same and index.ending and file.size >= index.size and file.identity[1] == index.inode
     if same and not file.has_version and not index.runs:
@@ -34,29 +40,29 @@ def reopen(index: FileIndex) -> OpenFile:
     if not same:
         with file:
             raise ChangedFileError(
-                f"{index.path!r} changed after it was opened: {_changed(index, file)}; open the recording again"
+                f"{index.path!r} changed after it was opened: {_describe_change(index, file)}; open the recording again"
             )
     return file
 
 
-def _changed(index: FileIndex, file: OpenFile) -> str:
+def _describe_change(index: FileIndex, file: OpenFile) -> str:
     if file.size != index.size:
-        return f"it had {index.size} bytes and has {file.size}"
+        return f"it had {index.size} bytes and has {file.size} now"
     if is_url(index.path):
-        return "the server says another time or mark of it"
-    return f"it was written to {(file.mtime_ns - index.mtime_ns) / 1e9:+.3f} s from when it had been"
+        return "the server reports another version of it"
+    return f"it was written to again, {(file.mtime_ns - index.mtime_ns) / 1e9:+.3f} s from the time before"
 
 
 def file_stamp(file: OpenFile) -> tuple[int, int]:
-    """Length and checksum of how a file begins."""
+    """Length and checksum of the start of a file."""
     data = file.read(0, HEAD)
     return len(data), zlib.crc32(data)
 
 
 def page_stamp(file: OpenFile, run: Run, form: Form, length: int) -> tuple[int, int]:
-    """Length and checksum of the first page: what stands behind its IFD, with the clock, and its first pixels."""
+    """Length and checksum of the first page: of the bytes after its IFD, with the time, and of its first pixels."""
     t = run.template
-    behind = max(0, t.start + t.next_at + int(t.word[2]))
-    data = file.read(run.ifd + behind, min(STAMPED, max(0, length - behind)))
+    ifd_size = max(0, t.start + t.next_at + t.flavour.offset_size)
+    data = file.read(run.ifd + ifd_size, min(STAMPED, max(0, length - ifd_size)))
     pixels = file.read(run.ifd + t.pixels, min(form.nbytes, STAMPED))
     return length, zlib.crc32(pixels, zlib.crc32(data))

@@ -1,4 +1,4 @@
-"""How the chain of IFDs is followed, past what is damaged in it."""
+"""Follows the chain of IFDs, past damaged pages."""
 
 from __future__ import annotations
 
@@ -15,144 +15,199 @@ from scanreader.tiff.runs import Run
 from scanreader.tiff.templates import is_sound
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from scanreader.files.local import OpenFile
     from scanreader.tiff.forms import Page
     from scanreader.tiff.ifd import Flavour
     from scanreader.tiff.runs import FileIndex
 
-LEAP_FROM = 8  # evenly spaced pages after which the chain is not walked page by page any more
+LEAP_FROM = 8  # evenly spaced pages after which pages are leapt over
 LEAP_PROBES = 16
-FEW_LOST = 64  # damaged pages in a row that are looked behind one by one; of more, by doubling steps
+FEW_LOST = 64  # damaged pages in a row that are passed one by one; beyond, by doubling steps
 
 
 def walk(file: OpenFile, flavour: Flavour, first: Page, *, leap: bool = True) -> FileIndex | None:
     """Index the file by following its chain of IFDs, gathering evenly spaced pages into runs.
 
-    Evenly spaced pages are leapt over, unless every single one is to be looked at. None if the pixels of a page
-    do not stand plainly in the file: its pages have to be decoded.
-    """
-    runs: list[Run] = []
-    page: Page | None = first
-    name = Path(file.path).name
-    seen, number, ending = {first.ifd}, 0, ""
-    damage: list[str] = []
-    jumps: list[tuple[Page, int]] = []  # pages, and where another stands that their pointers jump over
-    while page is not None:
-        if page.ifd + extent(page) > file.size or page.end > file.size:
-            ending = describe_ending(file, page.ifd, number)
-            break
-        _join_run(runs, number, page)
-        number += 1
-        back = page.next <= page.ifd and any(
-            _holds(run, page.next) for run in runs
-        )  # pages leapt over are not in `seen`
-        if page.next and (page.next in seen or back):
-            raise DamagedPageError(
-                f"{file.path!r}: page {number - 1} says that the page at byte {page.next} comes next, but that "
-                "was read before: the chain of pages runs in a circle"
-            )
-        if leap and runs[-1].length >= LEAP_FROM and page.next == page.ifd + runs[-1].stride:
-            ahead = _leap(file, runs[-1], page)
-            runs[-1] = runs[-1]._replace(length=runs[-1].length + ahead)
-            number += ahead
-            page = page._replace(next=page.next + ahead * runs[-1].stride)
-        seen.add(page.next)
-        following: Page | None
-        try:
-            following = read_page(file, flavour, page.next) if page.next else None
-            if page.next and following is None:
-                return None
-            why = "marks itself as the last"
-        except BadIfdError as error:
-            following, why = None, f"points to byte {page.next}, where no page is ({error})"
-        behind = None
-        if following is None or page.next - page.end >= extent(page) or page.next < page.ifd:
-            behind = _next_in_line(file, flavour, page, runs[-1].stride)
-            if behind is not None and any(_holds(run, behind) for run in runs):
-                behind = None
-        if following is not None and behind is not None and behind != page.next:
-            jumps.append((page, behind))
-        if following is None and behind is not None:  # the page's pointer is wrong, all else is where it should be
-            following = read_page(file, flavour, behind)
-            damage.append(f"page {number - 1} of {name} {why}; the page behind it is read nevertheless")
-            runs.append(Run(number, 0, behind, 0, page.template))  # the page before may point anywhere
-            seen.add(behind)
-        elif following is None and page.next:
-            lost, following = _find_behind(file, flavour, runs, page)
-            if following is None:
-                ending = _left_out(file, page, first, number, why)
-                break
-            many = f"{lost} pages" if lost > 1 else "a page"
-            damage.append(f"{many} of {name} cannot be read, from page {number} on; the pages behind are")
-            number += lost
-        if following is not None and following.form != first.form:
-            raise FileFormatError(
-                f"the pages of {file.path!r} differ: page 0 has {first.form}, page {number} has {following.form}"
-            )
-        page = following
-    if not runs:
-        raise NoPageError(f"{file.path!r} holds no whole page")
-    for page, behind in jumps:
-        if not any(_holds(run, behind) for run in runs):
-            raise DamagedPageError(
-                f"the chain of pages of {file.path!r} skips a page: the page at byte {page.ifd} points to "
-                f"byte {page.next}, but another page stands at byte {behind}"
-            )
-    return finish_index(file, first.form, [run for run in runs if run.length], ending, "; ".join(damage))
-
-
-def _left_out(file: OpenFile, page: Page, first: Page, number: int, why: str) -> str:
-    """Say what is lost where no page is found at the end of a chain, and none behind."""
-    if file.size - page.next < extent(first):
-        return describe_ending(file, page.next, number)
-    return f"page {number - 1} of {Path(file.path).name} {why}: the {number} pages before are read"
-
-
-def _find_behind(file: OpenFile, flavour: Flavour, runs: list[Run], page: Page) -> tuple[int, Page | None]:
-    """Find where evenly spaced pages go on behind some that cannot be read, and let the run hold those.
+    With `leap`, evenly spaced pages are not all looked at.
 
     Returns
     -------
-    lost : int
-        How many cannot be read.
-    page : Page or None
-        The first behind them; None if there is none.
+    index : FileIndex or None
+        None if the pixels of a page are not plain bytes of the file: its pages have to be decoded.
+
+    Raises
+    ------
+    DamagedPageError
+        If the chain runs in a circle or skips a page.
+    FileFormatError
+        If pages differ in size or dtype, or none is complete.
     """
-    run = runs[-1]
-    last = run.ifd + (run.length - 1) * run.stride
-    stride = run.stride or page.next - page.ifd
-    if stride < extent(page) or page.next != last + stride:
-        return 0, None
+    chain = _Chain(file, flavour, first)
+    page: Page | None = first
+    ending = ""
+    while page is not None:
+        if max(page.ifd + extent(page), page.end) > file.size:
+            ending = describe_ending(file, page.ifd, chain.count)
+            break
+        page = chain.append(page, leap=leap)
+        following, problem = None, "marks itself as the last"
+        try:
+            following = read_page(file, flavour, page.next) if page.next else None
+        except BadIfdError as error:
+            problem = f"points to byte {page.next}, where no page is ({error})"
+        else:
+            if page.next and following is None:
+                return None
+        following = chain.repair(page, following, problem)
+        if following is None and page.next:
+            ending = chain.describe_end(page, problem)
+        page = following
+    if not chain.runs:
+        raise NoPageError(f"{file.path!r} holds no complete page")
+    chain.check_skipped()
+    runs = [run for run in chain.runs if run.length]
+    return finish_index(file, first.form, runs, ending, "; ".join(chain.damage))
 
-    def sound(steps: int) -> bool:
-        ifd = last + steps * stride
-        return is_sound(run.template, ifd, file.read(ifd + run.template.start, len(run.template.data)), -1)
 
-    most = (file.size - last - extent(page)) // stride
-    near = range(2, min(most, FEW_LOST) + 1)
-    good = next((steps for steps in near if sound(steps)), 0)
-    if not good:
-        bad = FEW_LOST
-        far = [min(most, FEW_LOST * 2**i) for i in range(1, max(1, most // FEW_LOST).bit_length() + 1)]
-        for steps in far if most > FEW_LOST else []:
-            if sound(steps):
-                good = steps
-                break
-            bad = steps
-        while good - bad > 1:
-            middle = (good + bad) // 2
-            good, bad = (middle, bad) if sound(middle) else (good, middle)
-    if not good:
-        return 0, None
-    runs[-1] = run._replace(stride=stride, length=run.length + good - 1)
-    return good - 1, read_page(file, flavour, last + good * stride)
+class _Chain:
+    """The pages of a chain of IFDs, collected while it is followed."""
+
+    def __init__(self, file: OpenFile, flavour: Flavour, first: Page) -> None:
+        self.file, self.flavour, self.first = file, flavour, first
+        self.name = Path(file.path).name
+        self.runs: list[Run] = []
+        self.count = 0
+        self.visited = {first.ifd}  # without the pages that were leapt over
+        self.damage: list[str] = []
+        self.skips: list[tuple[Page, int]] = []  # pages, and the offset of another page that their pointer skips
+
+    def append(self, page: Page, *, leap: bool) -> Page:
+        """Add a page, and those that evenly follow it; returns the last of them."""
+        self._join_run(page)
+        self.count += 1
+        came_before = page.next in self.visited or (page.next <= page.ifd and self._holds(page.next))
+        if page.next and came_before:
+            raise DamagedPageError(
+                f"{self.file.path!r}: page {self.count - 1} points to byte {page.next} as the next page, but that page "
+                "came before: the chain of pages runs in a circle"
+            )
+        run = self.runs[-1]
+        if leap and run.length >= LEAP_FROM and page.next == page.ifd + run.stride:
+            ahead = _leap(self.file, run, page)
+            self.runs[-1] = run._replace(length=run.length + ahead)
+            self.count += ahead
+            page = page._replace(next=page.next + ahead * run.stride)
+        self.visited.add(page.next)
+        return page
+
+    def repair(self, page: Page, following: Page | None, problem: str) -> Page | None:
+        """Find the page that comes next in the file, if the pointer of one is wrong; else the one it points to."""
+        adjacent = None
+        if following is None or page.next - page.end >= extent(page) or page.next < page.ifd:
+            adjacent = _find_adjacent(self.file, self.flavour, page, self.runs[-1].stride)
+            if adjacent is not None and self._holds(adjacent):
+                adjacent = None
+        if following is not None:
+            if adjacent is not None and adjacent != page.next:
+                self.skips.append((page, adjacent))
+        elif adjacent is not None:  # only the pointer is wrong
+            following = read_page(self.file, self.flavour, adjacent)
+            self.damage.append(f"page {self.count - 1} of {self.name} {problem}; the page after it is read anyway")
+            self.runs.append(Run(self.count, 0, adjacent, 0, page.template))  # the page before may point anywhere
+            self.visited.add(adjacent)
+        elif page.next:
+            following = self._find_beyond(page)
+        if following is not None and following.form != self.first.form:
+            raise FileFormatError(
+                f"the pages of {self.file.path!r} differ: page 0 has {self.first.form}, page {self.count} has "
+                f"{following.form}"
+            )
+        return following
+
+    def describe_end(self, page: Page, problem: str) -> str:
+        """Say what is lost where the chain ends in a wrong pointer, with no page after it."""
+        if self.file.size - page.next < extent(self.first):
+            return describe_ending(self.file, page.next, self.count)
+        return f"page {self.count - 1} of {self.name} {problem}: only the {self.count} pages up to it are read"
+
+    def check_skipped(self) -> None:
+        """Check that each page that a pointer skipped is elsewhere in the chain."""
+        for page, skipped in self.skips:
+            if not self._holds(skipped):
+                raise DamagedPageError(
+                    f"the chain of pages of {self.file.path!r} skips a page: the page at byte {page.ifd} points to "
+                    f"byte {page.next}, but another page is at byte {skipped}"
+                )
+
+    def _find_beyond(self, page: Page) -> Page | None:
+        """Find where evenly spaced pages continue after some that cannot be read, which the run then includes."""
+        run = self.runs[-1]
+        last = run.ifd + (run.length - 1) * run.stride
+        stride = run.stride or page.next - page.ifd
+        if stride < extent(page) or page.next != last + stride:
+            return None
+        start, size = run.template.start, len(run.template.data)
+
+        def is_readable(steps: int) -> bool:
+            ifd = last + steps * stride
+            return is_sound(run.template, ifd, self.file.read(ifd + start, size), -1)
+
+        steps = _first_readable(is_readable, (self.file.size - last - extent(page)) // stride)
+        if not steps:
+            return None
+        lost = steps - 1
+        self.runs[-1] = run._replace(stride=stride, length=run.length + lost)
+        lost_pages = f"{lost} pages" if lost > 1 else "a page"
+        self.damage.append(
+            f"{lost_pages} of {self.name} cannot be read, from page {self.count} on; the pages after are read"
+        )
+        self.count += lost
+        return read_page(self.file, self.flavour, last + steps * stride)
+
+    def _join_run(self, page: Page) -> None:
+        """Add a page to the last run if it is evenly spaced, else to a new one."""
+        last = self.runs[-1] if self.runs else None
+        if last is not None and last.length and last.template == page.template:
+            step = page.ifd - (last.ifd + (last.length - 1) * last.stride)
+            if last.length == 1 and step > 0:
+                last = last._replace(stride=step)
+            if step == last.stride:
+                self.runs[-1] = last._replace(length=last.length + 1)
+                return
+        self.runs.append(Run(self.count, 1, page.ifd, 0, page.template))
+
+    def _holds(self, ifd: int) -> bool:
+        """Whether an IFD at byte `ifd` is that of a page in the runs."""
+        for run in self.runs:
+            steps, rest = divmod(ifd - run.ifd, run.stride or 1)
+            if rest == 0 and 0 <= steps < run.length:
+                return True
+        return False
+
+
+def _first_readable(is_readable: Callable[[int], bool], end: int) -> int:
+    """Find the first of steps 2 to `end` that is readable: one by one, then by doubling and bisection; 0 if none."""
+    for steps in range(2, min(end, FEW_LOST) + 1):
+        if is_readable(steps):
+            return steps
+    bad = FEW_LOST
+    while bad < end:
+        good = min(end, 2 * bad)
+        if is_readable(good):
+            while good - bad > 1:
+                middle = (good + bad) // 2
+                good, bad = (middle, bad) if is_readable(middle) else (good, middle)
+            return good
+        bad = good
+    return 0
 
 
 def _leap(file: OpenFile, run: Run, page: Page) -> int:
-    """Count the pages behind one that go on as evenly as its run, by probing ever further and then between.
+    """Count the evenly spaced pages after one, by probes at doubling distances, then between them.
 
-    A page stands for those before it: were they spaced otherwise, it would not be where it is. What is between
-    is checked when it is read.
+    A page that is where it should be vouches for those before it, which are checked when they are read.
     """
     t, stride = run.template, run.stride
     good, bad = 0, (file.size - page.ifd - extent(page)) // stride + 1
@@ -161,48 +216,30 @@ def _leap(file: OpenFile, run: Run, page: Page) -> int:
         probes = probes[(probes > good) & (probes < bad)]
         ifds = page.ifd + probes * stride
         spans = [file.read(ifd + t.start, len(t.data)) for ifd in ifds.tolist()]
-        right = np.array([is_sound(t, ifd, span, ifd + stride) for ifd, span in zip(ifds.tolist(), spans, strict=True)])
-        wrong = int(right.argmin()) if not right.all() else len(right)
-        good = int(probes[wrong - 1]) if wrong else good
-        bad = int(probes[wrong]) if wrong < len(right) else bad
+        sound = np.array([is_sound(t, ifd, span, ifd + stride) for ifd, span in zip(ifds.tolist(), spans, strict=True)])
+        first_bad = int(sound.argmin()) if not sound.all() else len(sound)
+        good = int(probes[first_bad - 1]) if first_bad else good
+        bad = int(probes[first_bad]) if first_bad < len(sound) else bad
         probes = np.unique(np.linspace(good + 1, bad - 1, LEAP_PROBES).astype(np.int64))
     return good
 
 
-def _join_run(runs: list[Run], number: int, page: Page) -> None:
-    last = runs[-1] if runs else None
-    if last is not None and last.length and last.template == page.template:
-        step = page.ifd - (last.ifd + (last.length - 1) * last.stride)
-        if last.length == 1 and step > 0:
-            last = last._replace(stride=step)
-        if step == last.stride:
-            runs[-1] = last._replace(length=last.length + 1)
-            return
-    runs.append(Run(number, 1, page.ifd, 0, page.template))
-
-
-def _next_in_line(file: OpenFile, flavour: Flavour, page: Page, stride: int) -> int | None:
-    """Where a page like this one stands behind it, whatever the chain says; None if there is none."""
+def _find_adjacent(file: OpenFile, flavour: Flavour, page: Page, stride: int) -> int | None:
+    """Find the IFD of a page of the same kind right after one, whatever the chain says; None if there is none."""
     pixels_first = max(0, -page.template.pixels)
     places = {page.ifd + stride, page.end + pixels_first, page.end + (page.ifd - page.end) % 8}
     for at in sorted(places):
         if at > page.ifd:
             try:
-                found = read_page(file, flavour, at)
+                other = read_page(file, flavour, at)
             except BadIfdError:
                 continue
-            if found is not None and _is_same_kind(found, page) and found.ifd + extent(found) <= file.size:
+            if other is not None and _is_same_kind(other, page) and other.ifd + extent(other) <= file.size:
                 return at
     return None
 
 
-def _holds(run: Run, ifd: int) -> bool:
-    """Whether the IFD of one of the run's pages is at a byte."""
-    steps, rest = divmod(ifd - run.ifd, run.stride or 1)
-    return rest == 0 and 0 <= steps < run.length
-
-
 def _is_same_kind(a: Page, b: Page) -> bool:
-    """Whether two pages have the same form and the same tags: pixels may look like an IFD by chance."""
+    """Whether two pages have the same form and tags: pixels may look like an IFD by chance."""
     same_tags = (a.template.mask, a.template.next_at) == (b.template.mask, b.template.next_at)
     return same_tags and a.form == b.form

@@ -25,9 +25,9 @@ class Run(NamedTuple):
     length: int
     """Number of pages."""
     ifd: int
-    """Where the first page's IFD is, in bytes."""
+    """Offset of the first page's IFD, in bytes."""
     stride: int
-    """Bytes from one IFD to the next."""
+    """From one IFD to the next, in bytes."""
     template: Template
 
 
@@ -43,28 +43,28 @@ class FileIndex:
     runs: tuple[Run, ...]
     """Empty if tifffile has to decode the pages."""
     ending: str = ""
-    """What is wrong with the file's end, or ''."""
+    """What is wrong with the end of the file; '' if nothing is."""
     damage: str = ""
-    """What is wrong before that, or ''."""
+    """What is wrong before the end; '' if nothing is."""
     inode: int = 0
     stamp: tuple[int, int] = (0, 0)
-    """Length and checksum of what stands beside the first IFD: tells growth from another recording."""
+    """Length and checksum of the bytes after the first IFD: tells a grown file from another recording."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Folder and name apart: the files of a recording share their folder, and it is pickled once."""
+        """Pickle folder and name separately: files of a recording share their folder, which is then pickled once."""
         end = max(self.path.rfind("/"), self.path.rfind("\\")) + 1
         folder, name = sys.intern(self.path[:end]), sys.intern(self.path[end:])
         rest = (self.ending, self.damage, self.inode, self.stamp)
-        return file_index, (folder, name, self.size, self.mtime_ns, self.form, self.num_pages, self.runs, *rest)
+        return unpickle_index, (folder, name, self.size, self.mtime_ns, self.form, self.num_pages, self.runs, *rest)
 
 
-def file_index(folder: str, name: str, *facts: Any) -> FileIndex:
-    """Make an index of what is pickled of one."""
-    return FileIndex(folder + name, *facts)
+def unpickle_index(folder: str, name: str, *rest: Any) -> FileIndex:
+    """Make an index from its pickled parts."""
+    return FileIndex(folder + name, *rest)
 
 
 def group_pages(pages: IndexArray, firsts: Sequence[int] | IndexArray) -> Iterator[tuple[int, int, int]]:
-    """Group pages by whose they are: which of those that begin at `firsts`, first and end in `pages`."""
+    """Group pages by their runs or files, which begin at `firsts`: yields which, first and end in `pages`."""
     if len(firsts) == 1:
         yield 0, 0, len(pages)
         return

@@ -100,7 +100,7 @@ def test_15_an_unfinished_file_gives_its_whole_pages(tmp_path: Path) -> None:
     paths = replace(PLANAR, closed=False).write(tmp_path)
     os.truncate(paths[0], paths[0].stat().st_size - 100)
     scan, warned = read_warned(tmp_path)
-    assert "5 whole pages" in warned
+    assert "5 complete pages" in warned
     pages = reference.all_pages(replace(PLANAR, frames_per_slice=5).write(tmp_path / "whole"))
     assert_reads(scan, reference.fields(pages))
 

@@ -229,7 +229,7 @@ def test_a_cut_file_keeps_its_whole_pages(tmp_path: Path, missing: int) -> None:
     os.truncate(path, path.stat().st_size - missing)
     index = index_file(path)
     assert index.num_pages == 6
-    assert "6 whole pages" in index.ending
+    assert "6 complete pages" in index.ending
     np.testing.assert_array_equal(read(index), images()[:6])
 
 
