@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scanreader.bridges.targets import written
+from scanreader.bridges.targets import atomic_path
 from scanreader.cli.sources import CHANNELS, Join, Sources, channel_indices, opened
 from scanreader.errors import ScanKeyError
 from scanreader.extras import needed
@@ -46,7 +46,7 @@ def preview(
     kind = _format(output)
     # Damaged pages do not keep a recording from being seen.
     with (
-        written(output, overwrite=overwrite) as partial,
+        atomic_path(output, overwrite=overwrite) as partial,
         opened(source, join=join, dtype="float64", on_damage="fill") as scan,
     ):
         figure: Figure = (

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jinja2
 import numpy as np
 
-from scanreader.bridges.targets import written
+from scanreader.bridges.targets import atomic_path
 from scanreader.check import check
 from scanreader.errors import Finding
 from scanreader.files.urls import file_name, recording_name
@@ -103,7 +103,7 @@ def write(
     scan: BaseScan, path: str | os.PathLike[str], *, overwrite: bool = False, progress: Progress | None = None
 ) -> None:
     """Write the page; see `Scan.report`."""
-    with written(path, overwrite=overwrite) as partial:
+    with atomic_path(path, overwrite=overwrite) as partial:
         page = render(gather(scan, progress or _silent))
         partial.write_text(page, "utf-8", errors="replace", newline="\n")
 
