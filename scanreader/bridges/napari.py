@@ -54,9 +54,9 @@ class Movie:
         missing = len(AXES) - self.ndim  # before the key, so that "..." and omitted entries refer to this array's axes
         entries = (0,) * missing + (key if isinstance(key, tuple) else (key,))
         frames, *z, rows, columns = split_key(entries)[missing:]
-        selected = self.fields[tuple(z)]
-        part = self.scan[selected if selected.size else self.fields.flat[:1], rows, columns, self.channel, frames]
-        part = part if selected.size else part[:0]
+        stack = self.fields[tuple(z)]
+        part = self.scan[stack if stack.size else self.fields.flat[:1], rows, columns, self.channel, frames]
+        part = part if stack.size else part[:0]
         return part if isinstance(frames, int) else np.moveaxis(part, -1, 0)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:

@@ -145,11 +145,11 @@ def to_ome_zarr(
         progress = progress or (lambda _: None)
         if done:
             progress(sum(map(write.nbytes, done)))
-        remaining = sorted({*tasks} - {*done})
+        tasks_left = sorted({*tasks} - {*done})
         if client is None:
-            _on_threads(write, remaining, progress, workers)
+            _on_threads(write, tasks_left, progress, workers)
         else:
-            _on_cluster(write, remaining, progress, client)
+            _on_cluster(write, tasks_left, progress, client)
 
 
 def _refuse(scan: ScanLike, compression: str | None, levels: int, workers: int | None) -> None:

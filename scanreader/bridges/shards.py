@@ -58,19 +58,19 @@ def halve(block: npt.NDArray[Any]) -> npt.NDArray[Any]:
     Means of integers are rounded, halves up.
     """
     height, width = block.shape[-2:]
-    halved = np.empty((*block.shape[:-2], (height + 1) // 2, (width + 1) // 2), block.dtype)
+    halves = np.empty((*block.shape[:-2], (height + 1) // 2, (width + 1) // 2), block.dtype)
     step = frames_at_a_time(block[:1].nbytes, CACHED)
     for start in range(0, len(block), step):
-        halved[start : start + step] = _means(block[start : start + step])
-    return halved
+        halves[start : start + step] = _means(block[start : start + step])
+    return halves
 
 
 def _means(part: npt.NDArray[Any]) -> npt.NDArray[Any]:
     height, width = part.shape[-2:]
     padding = [(0, 0)] * (part.ndim - 2) + [(0, height % 2), (0, width % 2)]
-    padded = np.pad(part, padding, "edge") if height % 2 or width % 2 else part
+    even_part = np.pad(part, padding, "edge") if height % 2 or width % 2 else part
     is_integer = part.dtype.kind in "iu"
     sum_dtype = np.float64 if not is_integer else np.int32 if part.dtype.itemsize <= 2 else np.int64
-    rows: Any = np.add(padded[..., ::2, :], padded[..., 1::2, :], dtype=sum_dtype)
+    rows: Any = np.add(even_part[..., ::2, :], even_part[..., 1::2, :], dtype=sum_dtype)
     total: Any = rows[..., ::2] + rows[..., 1::2]
     return np.asarray((total + 2) >> 2 if is_integer else total / 4)

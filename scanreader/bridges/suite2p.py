@@ -34,10 +34,10 @@ def to_suite2p(
     progress: Progress | None = None,
 ) -> None:
     """Write the binary files; see `Scan.to_suite2p`."""
-    selected = tuple(range(scan.num_channels))[:2] if channels is None else tuple(channels)
-    if not 1 <= len(selected) <= 2 or any(not 0 <= channel < scan.num_channels for channel in selected):
+    channel_numbers = tuple(range(scan.num_channels))[:2] if channels is None else tuple(channels)
+    if not 1 <= len(channel_numbers) <= 2 or any(not 0 <= channel < scan.num_channels for channel in channel_numbers):
         raise ScanIndexError(
-            f"suite2p takes one or two channels of {scan.num_channels}, the functional one first, not {selected}"
+            f"suite2p takes one or two channels of {scan.num_channels}, the functional one first, not {channel_numbers}"
         )
     if scan.dtype.kind not in "iu":
         raise DtypeError(f"suite2p's files hold 16-bit integers, not {scan.dtype}: open the recording without dtype")
@@ -48,7 +48,7 @@ def to_suite2p(
         for i in range(scan.num_fields):
             plane = partial / f"plane{i}"
             plane.mkdir(parents=True)
-            files = zip(selected, NAMES, strict=False)
+            files = zip(channel_numbers, NAMES, strict=False)
             means = [_write(scan, i, channel, plane / name, progress) for channel, name in files]
             db = _db(scan, i, target, means)
             settings = {"fs": float(scan.fps)}

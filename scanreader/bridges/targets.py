@@ -176,16 +176,16 @@ def _locked(place: Path, target: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        finished = not (place / RECORD).exists()
-        if finished:
+        is_finished = not (place / RECORD).exists()
+        if is_finished:
             _clear(place)
-        if finished and os.name != "nt":  # while it is held, so that a call that waits for it sees that it is gone
+        if is_finished and os.name != "nt":  # while it is held, so that a call that waits for it sees that it is gone
             (place / LOCK).unlink()
         lock.release()
         with contextlib.suppress(OSError):  # another call may have begun there
-            if finished and os.name == "nt":
+            if is_finished and os.name == "nt":
                 (place / LOCK).unlink()
-            if finished:
+            if is_finished:
                 place.rmdir()
 
 
@@ -193,14 +193,14 @@ def _earlier_data(place: Path, what: dict[str, Any], *, overwrite: bool) -> Path
     """Find the data of an earlier call; None if there is none, or it is of something else and may be replaced."""
     try:
         record = json.loads((place / RECORD).read_text("utf-8"))
-        earlier, data = record["what"], place / record["data"]
+        earlier_what, data = record["what"], place / record["data"]
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
     now = json.loads(json.dumps(what))
-    if earlier == now:
+    if earlier_what == now:
         return data if data.is_dir() else None
     if not overwrite:
-        differ = sorted(key for key in {*earlier, *now} if earlier.get(key) != now.get(key))
+        differ = sorted(key for key in {*earlier_what, *now} if earlier_what.get(key) != now.get(key))
         raise TargetExistsError(
             f"{str(place)!r} belongs to another call ({', '.join(differ)} differ): repeat that call to complete it, or "
             "give overwrite=True to start anew"

@@ -48,8 +48,8 @@ class FieldBackend(Lazy):
         if self.is_single:
             return self.scan[(self.fields[0], *key)]
         places = np.arange(len(self.fields))[key[0]]
-        selected = np.asarray(self.fields)[places]
-        return self.scan[(int(selected) if selected.ndim == 0 else selected, *key[1:])]
+        numbers = np.asarray(self.fields)[places]
+        return self.scan[(int(numbers) if numbers.ndim == 0 else numbers, *key[1:])]
 
 
 class TimesBackend(Lazy):

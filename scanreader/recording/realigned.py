@@ -102,11 +102,11 @@ def realign(opened: Opened, offsets: Any, fill_value: float) -> Opened:
     table = np.full(shape, np.nan)
     for i, (field, row) in enumerate(zip(opened.fields, by_field, strict=True)):
         for channel, offset in zip(opened.channels, row.tolist(), strict=True):
-            earlier = table[field.slice_id, field.roi_ids, channel.place]
-            if (earlier[np.isfinite(earlier)] != offset).any():
+            earlier_offsets = table[field.slice_id, field.roi_ids, channel.place]
+            if (earlier_offsets[np.isfinite(earlier_offsets)] != offset).any():
                 raise ScanKeyError(
                     f"field {i} shows pixels that another field shows too, so their offsets must be equal, not "
-                    f"{earlier[np.isfinite(earlier)][0]:g} and {offset:g}"
+                    f"{earlier_offsets[np.isfinite(earlier_offsets)][0]:g} and {offset:g}"
                 )
             table[field.slice_id, field.roi_ids, channel.place] = offset
     return replace(opened, pixels=RealignedPixels(nested(np.nan_to_num(table)), fill_value))
