@@ -43,7 +43,7 @@ def main():
                 rate = scene(rng, size, offset) * photons / phase.GROUPS
                 pictures = rng.poisson(np.broadcast_to(rate, (phase.GROUPS, size, size))).astype(np.float32)
                 lines = phase._Lines.of(pictures, np.arange(1, size - 1, 2))
-                found, uncertainty = phase._of_lines(lines, min(8, size // 4))
+                found, uncertainty = phase._estimate_piece(lines, min(8, size // 4))
                 errors.append(found - offset)
                 said.append(uncertainty)
             errors, said = np.array(errors), np.array(said)

@@ -1,4 +1,4 @@
-"""Findings about a whole recording, each with a name, a severity, a place and a sentence."""
+"""Findings about a recording from all its pages, each with a name, a severity, a place and a sentence."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
 
     Table = npt.NDArray[np.void]
 
-GAP = 1.5  # frame periods between two stamps that are a gap: the real recordings stay below 1.01
-RATE = 0.01  # relative difference between the header's rate and the stamps': real recordings have 1e-4
+GAP = 1.5  # frame periods between two timestamps that count as a gap: real recordings stay below 1.01
+RATE = 0.01  # relative difference between the rates of header and timestamps: real recordings have 1e-4
 PERIOD = 0.5  # lines between the header's frame period and the page's lines: one real header is 0.5 off
-SHOWN = 5  # findings of a kind that are given one by one; more are counted
+MOST_LISTED = 5  # findings of a kind that are listed one by one; more are counted
 MARKS = {"note": "·", "warning": "!", "damage": "✗"}
 
 
 @dataclass(frozen=True)
 class Report:
-    """What `Scan.check` found.
+    """Result of `Scan.check`.
 
     Attributes
     ----------
     scan : str
-        The recording.
+        The recording, as `repr` shows it.
     findings : tuple of Finding
         The worst first.
     """
@@ -47,7 +47,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong; notes, which sound recordings have too, are not."""
+        """Whether there is no warning and no damage; notes occur in sound recordings too."""
         return all(finding.severity == "note" for finding in self.findings)
 
     @property
@@ -64,57 +64,58 @@ class Report:
 
 def check(scan: BaseScan) -> Report:
     """Look at the IFD and the description of every page; see `Scan.check`."""
-    noticed: list[str] = []
-    with listening(noticed.append):  # it is among the findings
-        found = _found(scan)
-    again = {(finding.name, finding.place) for finding in found}
-    once = [*(finding for finding in scan.findings if (finding.name, finding.place) not in again), *found]
+    messages: list[str] = []
+    with listening(messages.append):  # the findings say the same
+        findings = _findings(scan)
+    repeated = {(finding.name, finding.place) for finding in findings}
+    opening = [finding for finding in scan.findings if (finding.name, finding.place) not in repeated]
+    unique = dict.fromkeys([*opening, *findings])
     worst = list(MARKS)[::-1]
-    return Report(repr(scan), tuple(sorted(dict.fromkeys(once), key=lambda finding: worst.index(finding.severity))))
+    return Report(repr(scan), tuple(sorted(unique, key=lambda finding: worst.index(finding.severity))))
 
 
-def _found(scan: BaseScan) -> list[Finding]:
-    found: list[Finding] = [*_pages(scan), *_header(scan)]
+def _findings(scan: BaseScan) -> list[Finding]:
+    findings: list[Finding] = [*_pages(scan), *_header(scan)]
     try:
         table = scan.frame_table
         if not scan.opened.is_raw:
-            found += [*_numbers(scan, table), *_channels(scan, table), *_times(scan, table)]
-        found += _flags(scan, table)
+            findings += [*_numbers(scan, table), *_channels(scan, table), *_times(scan, table)]
+        findings += _flags(scan, table)
     except ScanReaderError as error:
-        found.append(Finding("damaged-page", "damage", "", str(error)))
-    return found
+        findings.append(Finding("damaged-page", "damage", "", str(error)))
+    return findings
 
 
 # --------------------------------------------------------------------------- files
 
 
 def _pages(scan: BaseScan) -> Iterator[Finding]:
-    """Pages that are not where their spacing says, or not what the others are."""
+    """Pages that are not at the place that even spacing predicts, or differ from the others."""
     pages = scan.opened.pages
     uneven = {file.path: len(file.runs) for file in pages.files if len(file.runs) > 1}
-    for path, odd, why, mended in pages.odd_pages():
+    for path, odd, damage, repair in pages.odd_pages():
         name = Path(path).name
-        if why:
-            many = f" ({len(odd)} pages are odd)" if len(odd) > 1 else ""
-            yield Finding("damaged-page", "damage", name, f"{why}{many}")
+        if damage:
+            others = f" ({len(odd)} pages are odd)" if len(odd) > 1 else ""
+            yield Finding("damaged-page", "damage", name, f"{damage}{others}")
             continue
-        if mended:
-            yield Finding("broken-pointer", "warning", name, mended)
+        if repair:
+            yield Finding("broken-pointer", "warning", name, repair)
             continue
         uneven.pop(path, None)
-        said = f"page {odd[0]} of {name} is not where the spacing of its file's pages says; all are found"
-        yield Finding("uneven-spacing", "note", name, said)
+        sentence = f"page {odd[0]} of {name} is not at the place that even spacing predicts; all pages are found"
+        yield Finding("uneven-spacing", "note", name, sentence)
     for path, runs in uneven.items():
         name = Path(path).name
-        said = f"the pages of {name} are not evenly spaced ({runs} runs); all are found"
-        yield Finding("uneven-spacing", "note", name, said)
+        sentence = f"the pages of {name} are not evenly spaced ({runs} runs); all pages are found"
+        yield Finding("uneven-spacing", "note", name, sentence)
 
 
 # --------------------------------------------------------------------------- frames
 
 
 def _acquisitions(scan: BaseScan, table: Table) -> npt.NDArray[np.int64]:
-    """Which acquisition each row is of, counted: by the names of the files and by ScanImage's numbers."""
+    """Acquisition of each row, counted from 0, by the file names and ScanImage's acquisition numbers."""
     parts = [(part.recording, part.acquisition) for part in scan.opened.parts]
     of_file = np.array([list(dict.fromkeys(parts)).index(part) for part in parts], np.int64)[table["file"]]
     number = table["acquisition_number"]
@@ -123,68 +124,68 @@ def _acquisitions(scan: BaseScan, table: Table) -> npt.NDArray[np.int64]:
 
 
 def _recordings(scan: BaseScan, table: Table) -> npt.NDArray[np.int64]:
-    """Which recording each row is of, where several were joined."""
+    """Recording of each row, where several were joined."""
     of_file: npt.NDArray[np.int64] = np.array([part.recording for part in scan.opened.parts])
     return np.asarray(of_file[table["file"]])
 
 
 def _numbers(scan: BaseScan, table: Table) -> Iterator[Finding]:
-    """Frames whose numbers do not follow each other, and acquisitions that follow each other."""
+    """Jumps of frame numbers, frames without a number, and several acquisitions."""
     a = scan.stack.averaging
     rows = np.flatnonzero(table["frame_number"] >= 0)
     number, acquisition = table["frame_number"][rows], _acquisitions(scan, table)
     if len(rows) > 1 and (number != number[0]).any():
         step, due = np.diff(number), a * np.diff(rows)
         again, other = np.diff(acquisition[rows]) != 0, np.diff(_recordings(scan, table)[rows]) != 0
-        # Between acquisitions raw frames that were too few to be averaged are not saved.
+        # At the end of an acquisition, raw frames that are too few for an average are not saved.
         odd = np.flatnonzero((step != due) & ~(again & (step > due) & (step < due + a)) & ~other)
         jumps = (_jump(scan, table, int(rows[i]), int(rows[i + 1])) for i in odd)
         yield from _capped(jumps, len(odd), "jumps of frame numbers")
     if 0 < len(rows) < len(table):
-        said = f"{len(table) - len(rows)} of {len(table)} frames say no frame number"
-        yield Finding("no-frame-numbers", "warning", "", said)
+        sentence = f"{len(table) - len(rows)} of {len(table)} frames have no frame number"
+        yield Finding("no-frame-numbers", "warning", "", sentence)
     if acquisition.any() and scan.stack.mode != "slow":
-        said = f"{acquisition[-1] + 1} acquisitions follow each other; in a loop, their clock and frame numbers run on"
-        yield Finding("several-acquisitions", "note", "", said)
+        sentence = f"{acquisition[-1] + 1} acquisitions in sequence; in a loop, clock and frame numbers continue"
+        yield Finding("several-acquisitions", "note", "", sentence)
 
 
 def _channels(scan: BaseScan, table: Table) -> Iterator[Finding]:
-    """Channels of a frame that say another number than its first."""
+    """Pages whose frame number differs from that of the frame's first channel."""
     pages = scan.opened.pages
     rows = np.flatnonzero((table["volume"] >= 0) & (table["frame_number"] >= 0))
     firsts = pages.starts[table["file"][rows]] + table["page"][rows]
     for channel in range(1, scan.layout.counts.channels):
         for start, texts in in_chunks(pages, firsts + channel, NUMBERS_END):
             for row, text in zip(rows[start:].tolist(), texts, strict=False):
-                said = frame_numbers(text).frame
-                if said is not None and said != table["frame_number"][row]:
+                number = frame_numbers(text).frame
+                if number is not None and number != table["frame_number"][row]:
                     name = Path(scan.filenames[table["file"][row]]).name
                     sentence = (
-                        f"page {table['page'][row] + channel} of {name} is of frame {said}, that of its first "
-                        f"channel of frame {table['frame_number'][row]}: channels are in each other's places"
+                        f"page {table['page'][row] + channel} of {name} belongs to frame {number}, but the page of its "
+                        f"first channel to frame {table['frame_number'][row]}: channels are mixed up"
                     )
                     yield Finding("mixed-channels", "damage", name, sentence)
                     return
 
 
 def _jump(scan: BaseScan, table: Table, row: int, following: int) -> Finding:
-    """What is between a row and the next one that has a number."""
+    """Finding about a jump of frame numbers, between a row and the next that has a number."""
     a, before, after = scan.stack.averaging, int(table["frame_number"][row]), int(table["frame_number"][following])
     files = [int(table["file"][i]) for i in (row, following)]
-    here, there = (Path(scan.filenames[file]).name for file in files)
-    where = f"between {here} and {there}" if files[0] != files[1] else f"in {here}"
-    many = (after - before) // a - (following - row)
-    if many <= 0:
-        said = f"frame {after} comes behind frame {before} {where}"
-        return Finding("doubled-frames", "warning", there, said)
-    said = f"{many} frame{'s are' if many > 1 else ' is'} missing {where}, between frames {before} and {after}"
+    name, next_name = (Path(scan.filenames[file]).name for file in files)
+    where = f"between {name} and {next_name}" if files[0] != files[1] else f"in {name}"
+    missing = (after - before) // a - (following - row)
+    if missing <= 0:
+        return Finding("doubled-frames", "warning", next_name, f"frame {after} follows frame {before} {where}")
+    count = f"{missing} frame{'s are' if missing > 1 else ' is'}"
+    sentence = f"{count} missing {where}, between frames {before} and {after}"
     parts = [scan.opened.parts[file] for file in files]
     skipped = files[0] != files[1] and parts[1].number not in (None, parts[1].number_after(parts[0]))
-    return Finding("missing-file" if skipped else "dropped-frames", "warning", there, said)
+    return Finding("missing-file" if skipped else "dropped-frames", "warning", next_name, sentence)
 
 
 def _times(scan: BaseScan, table: Table) -> Iterator[Finding]:
-    """Stamps that do not follow each other as the frames do, and rates that differ from the header's."""
+    """Gaps between timestamps, and a rate that differs from the header's."""
     stamp, number, a = table["timestamp"], table["frame_number"], scan.stack.averaging
     step = np.diff(stamp)
     unnumbered = (number < 0).all()
@@ -200,13 +201,13 @@ def _times(scan: BaseScan, table: Table) -> Iterator[Finding]:
     gaps = np.flatnonzero((step > GAP * period) & follows & (period > 0))
     yield from _capped((_gap(scan, table, int(i)) for i in gaps), len(gaps), "gaps in time")
     yield from _capped((_gap(scan, table, int(i)) for i in back), len(back), "places where time goes back")
-    said, rate = a / scan.scan_frame_rate if scan.scan_frame_rate else math.nan, 1 / period if period > 0 else math.nan
-    if 0 < said < math.inf and math.isfinite(rate) and abs(period / said - 1) > RATE:
+    expected = a / scan.scan_frame_rate if scan.scan_frame_rate else math.nan
+    if 0 < expected < math.inf and period > 0 and abs(period / expected - 1) > RATE:
         yield Finding(
             "rate-mismatch",
             "note",
             "",
-            f"frames follow each other at {rate:.6g} Hz by their times and at {1 / said:.6g} Hz by the header; "
+            f"the frame rate is {1 / period:.6g} Hz by the timestamps and {1 / expected:.6g} Hz by the header; the "
             "timestamps are right",
         )
 
@@ -214,24 +215,23 @@ def _times(scan: BaseScan, table: Table) -> Iterator[Finding]:
 def _gap(scan: BaseScan, table: Table, row: int) -> Finding:
     before, after = table["timestamp"][row], table["timestamp"][row + 1]
     name = Path(scan.filenames[table["file"][row + 1]]).name
-    said = f"{after - before:.6g} s from the frame at {before:.6g} s to the next, whose number follows, in {name}"
-    return Finding("time-gap", "warning", name, said)
+    sentence = f"{after - before:.6g} s from the frame at {before:.6g} s to the next by frame number, in {name}"
+    return Finding("time-gap", "warning", name, sentence)
 
 
 def _flags(scan: BaseScan, table: Table) -> Iterator[Finding]:
-    """The flags of single frames, and how the recording ends."""
+    """Flags of single frames, and the end and start of the recording."""
     ends, over = table["end_of_acquisition"], int((table["dc_overvoltage"] == 1).sum())
-    asked = scan.num_requested_frames
+    frames, requested = scan.layout.num_frames, scan.num_requested_frames
     if over:
-        yield Finding("dc-overvoltage", "note", "", f"the digitizer's input was over its range in {over} frames")
+        yield Finding("dc-overvoltage", "note", "", f"the digitizer's input exceeded its range in {over} frames")
     if len(ends) and ends[-1] == 0:
         yield Finding("no-end-flag", "note", "", "the last frame is not marked as the end of an acquisition")
-    here = scan.layout.num_frames
-    if math.isfinite(asked) and here < asked:
-        said = f"{here} frames are here, {asked:g} were asked for: it was stopped, or its end is missing"
-        yield Finding("fewer-frames", "note", "", said)
+    if math.isfinite(requested) and frames < requested:
+        sentence = f"{frames} of {requested:g} requested frames: the recording was stopped, or its end is missing"
+        yield Finding("fewer-frames", "note", "", sentence)
     if scan.start_time is None and "epoch" not in scan.settings and np.isfinite(table["timestamp"]).any():
-        yield Finding("no-start-time", "note", "", "when the recording began is not said, or not by a sound clock")
+        yield Finding("no-start-time", "note", "", "the recording has no start time, or an impossible one")
 
 
 # --------------------------------------------------------------------------- header
@@ -240,24 +240,24 @@ def _flags(scan: BaseScan, table: Table) -> Iterator[Finding]:
 def _header(scan: BaseScan) -> Iterator[Finding]:
     """Settings that disagree with each other."""
     flyback = scan.settings.get("hScan2D.flybackTimePerFrame")
-    known = (flyback, scan.scan_frame_period, scan.seconds_per_line, scan.scanner_frequency)
-    if not scan.is_resonant or not all(isinstance(n, (int, float)) and 0 <= n < math.inf for n in known):
+    numbers = (flyback, scan.scan_frame_period, scan.seconds_per_line, scan.scanner_frequency)
+    if not scan.is_resonant or not all(isinstance(n, (int, float)) and 0 <= n < math.inf for n in numbers):
         return
     if not scan.seconds_per_line:
         return
     averaged = 1 if math.isnan(scan.lines_averaged) else scan.lines_averaged
     periods = math.ceil(float(flyback) * scan.scanner_frequency * (1 - 1e-4))
     lines = scan.opened.pages.form.height * averaged + periods * (2 if scan.is_bidirectional else 1)
-    said = scan.scan_frame_period / scan.seconds_per_line
-    if abs(said - lines) > PERIOD:
-        sentence = f"a frame takes {said:.6g} lines by the header's periods, and {lines:g} by its page and flyback"
+    by_periods = scan.scan_frame_period / scan.seconds_per_line
+    if abs(by_periods - lines) > PERIOD:
+        sentence = f"a frame takes {by_periods:.6g} lines by the header's periods, but {lines:g} by page and flyback"
         yield Finding("period-mismatch", "note", "", sentence)
 
 
-def _capped(found: Iterable[Finding], many: int, what: str) -> Iterator[Finding]:
-    """Give the first few, and how many more there are: a recording may have a million."""
+def _capped(findings: Iterable[Finding], count: int, what: str) -> Iterator[Finding]:
+    """Give the first few findings, and the number of the others: a recording may have a million."""
     last: Any = None
-    for _, last in zip(range(SHOWN), found, strict=False):
+    for _, last in zip(range(MOST_LISTED), findings, strict=False):
         yield last
-    if many > SHOWN:
-        yield Finding(last.name, last.severity, "", f"{many - SHOWN} more {what}")
+    if count > MOST_LISTED:
+        yield Finding(last.name, last.severity, "", f"{count - MOST_LISTED} more {what}")

@@ -1,4 +1,4 @@
-"""Where a scan goes next: each method imports its bridge, and the library that it speaks to, when it is called."""
+"""Exports of a scan: each method imports its bridge, and the library that it needs, when called."""
 
 from __future__ import annotations
 
@@ -14,27 +14,28 @@ if TYPE_CHECKING:
 
 
 class Exports:
-    """What a scan can be turned into."""
+    """Methods that export a scan to other libraries and formats."""
 
     def to_dask(self: ScanLike, field: int | None = None, *, frames: int | None = None) -> Any:
-        """Make a dask array that reads when it is computed.
+        """Make a lazy dask array.
 
         Parameters
         ----------
         field : int, optional
-            One field, of shape (y, x, channels, frames); all by default, of shape (fields, y, x, channels, frames).
+            Number of one field, for an array of shape (y, x, channels, frames); by default all fields, of shape
+            (fields, y, x, channels, frames).
         frames : int, optional
-            Whole frames in each chunk, of all channels; by default as many as take about 64 MiB.
+            Frames in each chunk, of all channels; by default about 64 MiB.
 
         Returns
         -------
         dask.array.Array
-            Its name is the same in every process, and what workers get of the scan has kilobytes.
+            Its name is the same in every process, and workers receive the scan in kilobytes.
 
         Raises
         ------
         FieldDimensionMismatch
-            If fields differ in size, and none is named.
+            If fields differ in size, and `field` is not given.
         MissingExtraError
             If dask is not installed.
         """
@@ -43,15 +44,15 @@ class Exports:
         return to_dask(self, field, frames)
 
     def to_xarray(self: ScanLike) -> Any:
-        """Make an xarray dataset that reads when it is computed.
+        """Make a lazy xarray dataset.
 
         Returns
         -------
         xarray.Dataset
-            Where fields are of one size, with one variable, ``data``, of dimensions (field, y, x, channel, time);
+            If fields have one size, with one variable, ``data``, of dimensions (field, y, x, channel, time);
             else with one for each field, ``field_0``, ``field_1``, … Coordinates are in s and µm (``y`` and ``x``
-            from the field's centre, ``field_y`` and ``field_x`` from that of the scan angles; pixels where the
-            header does not say), the names of channels and ROIs, and z.
+            from the field's centre, ``field_y`` and ``field_x`` from the centre of the scan angles; in pixels if the
+            header has no µm), the names of channels and ROIs, and z.
 
         Raises
         ------
@@ -64,13 +65,13 @@ class Exports:
         return to_xarray(self)
 
     def to_zarr_store(self: ScanLike) -> Any:
-        """Give the recording as a store of zarr 3, to be read only, without a copy.
+        """Give the recording as a read-only store of zarr 3, without copying it.
 
         Returns
         -------
         zarr.abc.store.Store
             A group with an array of (time, channel, y, x) for each field, ``field_0``, ``field_1``, … A chunk is one
-            page's part of the field, read from the files and checked when it is asked for:
+            page's part of the field, read from the files and checked on demand:
             ``zarr.open_group(scan.to_zarr_store(), mode="r")["field_0"]``.
 
         Raises
@@ -84,30 +85,30 @@ class Exports:
         return ScanStore(self)
 
     def to_references(self: ScanLike, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-        """Write where the pixels stand in the files, as kerchunk's references: others read them as zarr 2, from there.
+        """Write kerchunk's references to the pixels in the files, which other programs read as zarr 2.
 
-        Every page is compared with its IFD before. A chunk is one page's part of a field; one row of it, where the
-        field is narrower than the page.
+        Before that, every page is compared with its IFD. A chunk is one page's part of a field, or one row of it if
+        the field is narrower than the page.
 
         Parameters
         ----------
         path : path
-            Of a JSON file, of about 100 bytes a page.
+            A JSON file, of about 100 bytes a page.
         overwrite : bool
-            Replace what is there.
+            Replace an existing target.
 
         Raises
         ------
         FileFormatError
             If pages are compressed.
         LayoutError
-            If fields were joined: their pixels stand in several places.
+            If fields were joined, since their pixels are in several places.
         DtypeError
-            If the recording was opened with another dtype than its own.
+            If the recording was opened with `dtype`.
         DamagedPageError, ChangedFileError
             If a page is not what it was when the scan was opened.
         TargetExistsError
-            If there is something of that name.
+            If the target exists.
         """
         from scanreader.bridges.references import to_references  # noqa: PLC0415 - rarely needed
 
@@ -122,20 +123,21 @@ class Exports:
     ) -> None:
         """Write an OME-TIFF: an image for each field, of axes TCYX, with sizes and places in µm and times in s.
 
-        Frames are read and written some at a time; beyond 4 GiB it is a BigTIFF. It has its name when it is whole.
+        Frames are read and written in portions; beyond 4 GiB it is a BigTIFF. The file appears under its name only
+        once complete.
 
         Parameters
         ----------
         path : path
         overwrite : bool
-            Replace what is there.
+            Replace an existing target.
         progress : callable, optional
-            Is told how many more bytes were written.
+            Called with the number of bytes written since the last call.
 
         Raises
         ------
         TargetExistsError
-            If there is something of that name.
+            If the target exists.
         """
         from scanreader.bridges.ome import to_ome_tiff  # noqa: PLC0415 - rarely needed
 
@@ -155,33 +157,33 @@ class Exports:
         """Write an OME-Zarr (NGFF 0.5): an image for each field, of axes tczyx, in s and µm, in shards, compressed.
 
         A single field is the image at the root; several are the images ``0``, ``1``, … of a collection
-        (bioformats2raw.layout 3). z has one plane: its translation is the field's depth. Beside them, the group
-        ``scanimage`` has the header, the ROIs as JSON and ``times``, when each field was begun in each frame.
+        (bioformats2raw.layout 3). z has one plane, whose translation is the field's depth. The group ``scanimage``
+        has the header, the ROIs as JSON and ``times``, the start of each field in each frame.
 
-        What was interrupted stays in ``PATH.partial``, and the same call goes on with the shards that are missing.
+        An interrupted export stays in ``PATH.partial``, and the same call continues with the missing shards.
 
         Parameters
         ----------
         path : path
-            A folder, e.g. ``"my_scan.ome.zarr"``. It has its name when it is whole.
+            A folder, e.g. ``"my_scan.ome.zarr"``. It appears under this name only once complete.
         compression : {"zstd", None}
         levels : int
-            How often y and x are halved for a pyramid, by the mean of 2 x 2 pixels; not at all by default.
+            Number of times that y and x are halved for a pyramid, by the mean of 2 x 2 pixels; 0 by default.
         workers : int, optional
-            Threads that write a shard each, of about 64 MiB, and hold it meanwhile; 2 to 4 by default.
+            Number of threads, each of which holds and writes a shard of about 64 MiB; 2 to 4 by default.
         client : distributed.Client, optional
-            Let its workers write instead. They see the same files and have scanreader; a worker gets the scan
-            in kilobytes.
+            Let its workers write instead. They need access to the same files, and scanreader; a worker receives the
+            scan in kilobytes.
         overwrite : bool
-            Replace what is there, or a part of something else in ``PATH.partial``.
+            Replace an existing target, or another unfinished export in ``PATH.partial``.
         progress : callable, optional
-            Is told how many more bytes of pixels were written; at first, how many were there.
+            Called with the number of bytes of pixels written since the last call; first with those that exist.
 
         Raises
         ------
         TargetExistsError
-            If there is something of that name, another call is writing it, or what is in ``PATH.partial`` was begun
-            from another recording or with other options.
+            If the target exists, another call is writing it, or ``PATH.partial`` was begun from another recording or
+            with other options.
         DtypeError
             If the dtype is neither integer nor float.
         MissingExtraError
@@ -209,27 +211,27 @@ class Exports:
         overwrite: bool = False,
         progress: Callable[[int], object] | None = None,
     ) -> None:
-        """Write suite2p's binary files: ``folder/suite2p/plane0/data.bin`` and what it puts down of it, for each field.
+        """Write suite2p's binary files: for each field, ``folder/suite2p/plane0/data.bin`` and its settings.
 
-        ``suite2p.run_s2p(settings=…, db={"data_path": […], "save_path0": folder})`` finds them and goes on from there.
-        Flyback frames are not among them; ROIs have their places (``dy``, ``dx``) and rows of the page (``lines``).
+        ``suite2p.run_s2p(settings=…, db={"data_path": […], "save_path0": folder})`` continues with them.
+        Flyback frames are omitted; ROIs have their places (``dy``, ``dx``) and rows of the page (``lines``).
 
         Parameters
         ----------
         folder : path
         channels : tuple of int, optional
-            The functional channel, and a second one; the first two by default.
+            The functional channel, and optionally a second one; the first two by default.
         overwrite : bool
-            Replace what is there.
+            Replace an existing target.
         progress : callable, optional
-            Is told how many more bytes were written.
+            Called with the number of bytes written since the last call.
 
         Raises
         ------
         DtypeError
-            If a value is larger than 32767, which suite2p's integers would wrap.
+            If a value does not fit into suite2p's 16-bit integers.
         TargetExistsError
-            If ``folder/suite2p`` is there.
+            If ``folder/suite2p`` exists.
         """
         from scanreader.bridges.suite2p import to_suite2p  # noqa: PLC0415 - rarely needed
 
@@ -238,36 +240,36 @@ class Exports:
     def to_nwb(self: ScanLike, path: str | os.PathLike[str], **facts: Any) -> None:
         """Write an NWB file: a series for each field and channel, with its imaging plane in µm and its times.
 
-        Frames are read, compressed and written some at a time; the file has its name when it is whole.
+        Frames are read, compressed and written in portions; the file appears under its name only once complete.
 
         Parameters
         ----------
         path : path
         **facts
-            Whatever `pynwb.NWBFile` takes: session_description, identifier, experimenter, subject, …; and those below.
+            Arguments of `pynwb.NWBFile` (session_description, identifier, experimenter, subject, …), and those below.
 
         Other Parameters
         ----------------
         session_start_time : datetime, optional
             By default the recording's `start_time`.
         timezone : str or tzinfo, optional
-            Of the microscope's clock, e.g. ``"Europe/Zurich"``; by default this machine's, with a warning.
+            Time zone of the microscope's clock, e.g. ``"Europe/Zurich"``; by default this machine's, with a warning.
         series : {"TwoPhotonSeries", "OnePhotonSeries"}
         indicator, location : str
-            What glows, and where in the brain; ``"unknown"`` by default.
+            Fluorescent indicator and brain area; ``"unknown"`` by default.
         excitation_lambda, emission_lambda : float
-            In nm; NaN by default.
+            Wavelengths; NaN by default, in nm.
         overwrite : bool
-            Replace what is there.
+            Replace an existing target.
         progress : callable, optional
-            Is told how many more bytes were read.
+            Called with the number of bytes read since the last call.
 
         Raises
         ------
         HeaderError
-            If nothing says when the session began.
+            If the start time is unknown.
         TargetExistsError
-            If there is something of that name.
+            If the target exists.
         MissingExtraError
             If pynwb is not installed.
         """
@@ -277,16 +279,16 @@ class Exports:
         to_nwb(self, path, **facts)
 
     def to_napari_layers(self: ScanLike) -> list[tuple[Any, dict[str, Any], str]]:
-        """Make napari's image layers, a channel of a field in each, that read the frames they show.
+        """Make napari's image layers, one for each channel of a field, which read the frames that they show.
 
         ``for data, options, _ in scan.to_napari_layers(): viewer.add_image(data, **options)``. Files that are opened
-        in napari itself become the same.
+        in napari itself give the same layers.
 
         Returns
         -------
         list of (array, dict, "image")
-            Arrays are of shape (frames, y, x), in s and µm; where the recording has several depths, (frames, z, y, x),
-            with the fields of a ROI that are alike above each other. Each lies where its field does in the sample.
+            Arrays of shape (frames, y, x); where the recording has several depths, (frames, z, y, x), with the fields
+            of a ROI that have equal size and place above each other. Placed as in the sample, in s and µm.
         """
         from scanreader.bridges.napari import to_napari_layers  # noqa: PLC0415 - rarely needed
 

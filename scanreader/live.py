@@ -1,4 +1,4 @@
-"""Recordings that are still being written: what has come since a scan was opened."""
+"""Recordings that are still being written: frames since a scan was opened."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 S = TypeVar("S", bound=BaseScan)
 
 TRIES = 5
-EXPECTED = ("cut-end", "partial-volume", "empty-file", "left-out-file")  # findings while a recording goes on
+EXPECTED = ("cut-end", "partial-volume", "empty-file", "left-out-file")  # findings while a recording continues
 
 
 def refreshed(scan: S) -> S:
@@ -37,11 +37,11 @@ def refreshed(scan: S) -> S:
     Raises
     ------
     LayoutError
-        If the scan shows chosen frames: what has come since is not among them.
+        If the scan shows a selection of frames, to which new ones do not belong.
     """
     opened = scan.opened
     look_again = _how_to_look_again(opened)
-    new = views.take_again(_patiently(lambda: look_again(opened)), opened.views)
+    new = views.take_again(_retry(lambda: look_again(opened)), opened.views)
     names = {finding.name for finding in opened.findings} | set(EXPECTED)
     sentences = [finding.sentence for finding in new.findings if finding.name not in names]
     notify(["; ".join(sentences)] if sentences else [])
@@ -51,18 +51,18 @@ def refreshed(scan: S) -> S:
 def _how_to_look_again(opened: Opened) -> LookAgain:
     if opened.frames is not None:
         raise LayoutError(
-            "a choice of frames does not grow with its recording: refresh or follow the scan that they were chosen of",
+            "a selection of frames does not grow with its recording: refresh or follow the scan before select(frames=)",
             raw_helps=False,
         )
     if opened.look_again is None:
-        raise LayoutError("this scan was not opened by read_scan, which alone can open it again", raw_helps=False)
+        raise LayoutError("this scan was not opened by read_scan, so it cannot be opened again", raw_helps=False)
     return opened.look_again
 
 
 def follow(scan: BaseScan, timeout: float, *, field: int | None, interval: float) -> Iterator[npt.NDArray[Any]]:
-    """Read frames as they come; see `Scan.follow`."""
+    """Yield frames as they are written; see `Scan.follow`."""
     _how_to_look_again(scan.opened)
-    # What cannot be is an error now, not at the first frame.
+    # Impossible requests raise now, not at the first frame.
     _ = scan.shape if field is None else from_start(field, scan.num_fields, "field")
     for name, seconds in (("timeout", timeout), ("interval", interval)):
         if not isinstance(seconds, (int, float)):
@@ -73,65 +73,61 @@ def follow(scan: BaseScan, timeout: float, *, field: int | None, interval: float
 def _follow(scan: BaseScan, timeout: float, *, field: int | None, interval: float) -> Iterator[npt.NDArray[Any]]:
     key = slice(None) if field is None else field
     holes = _count_holes(scan)
-    done = scan.num_frames if _is_whole(scan) else 0
-    given, last = scan, time.monotonic()
-    trouble: ScanReaderError | None = None
+    num_given = scan.num_frames if _has_complete_volume(scan) else 0
+    last_given, last = scan, time.monotonic()
+    error_so_far: ScanReaderError | None = None
     while True:
-        ready = trouble is None and _is_whole(scan) and _count_holes(scan) == holes  # a part that is missing may come
-        if ready and scan.num_frames > done:
+        is_gapless = _count_holes(scan) == holes  # a missing part may still appear
+        is_readable = error_so_far is None and _has_complete_volume(scan) and is_gapless
+        if is_readable and scan.num_frames > num_given:
             step = frames_at_a_time(scan.nbytes // max(1, scan.num_frames))
-            end = min(scan.num_frames, done + step)
+            end = min(scan.num_frames, num_given + step)
             try:
-                frames = scan[key, ..., done:end]
-            except (
-                ChangedFileError,
-                UnreachableError,
-            ) as error:  # it was closed this moment, or is not what it was: then opening says so
-                trouble = error
+                frames = scan[key, ..., num_given:end]
+            except (ChangedFileError, UnreachableError) as error:  # opening it again tells whether it was closed
+                error_so_far = error
             else:
-                done, given, last = end, scan, time.monotonic()
+                num_given, last_given, last = end, scan, time.monotonic()
                 yield frames
                 continue
-        if ready and _has_ended(scan, done):
+        if is_readable and _has_ended(scan, num_given):
             return
         if time.monotonic() - last > timeout:
-            if trouble is not None:
-                raise trouble
-            notify(
-                [f"no frame came for {timeout:g} s, and the acquisition did not say that it ended, after {done} frames"]
-            )
+            if error_so_far is not None:
+                raise error_so_far
+            notify([f"no new frame for {timeout:g} s after {num_given} frames, and no mark of the acquisition's end"])
             return
         time.sleep(interval)
         try:
             new = refreshed(scan)
-            _see_that_it_goes_on(given, new, done)
-            scan, trouble = new, None
-        except ScanReaderError as error:  # a file may be in the middle of being made: it is said if it stays so
-            trouble = error
+            _check_unchanged(last_given, new, num_given)
+            scan, error_so_far = new, None
+        except ScanReaderError as error:  # a file may be incomplete for a moment: raised only at the timeout
+            error_so_far = error
 
 
 def _count_holes(scan: BaseScan) -> int:
     return sum(finding.name == "missing-file" for finding in scan.findings)
 
 
-def _see_that_it_goes_on(before: BaseScan, after: BaseScan, done: int) -> None:
-    """See that what was given of a recording is still where it was.
+def _check_unchanged(before: BaseScan, after: BaseScan, num_given: int) -> None:
+    """Check that the frames that were given are still the first of the recording.
 
     Raises
     ------
     ChangedFileError
-        If files came in between, or frames that were given are gone.
+        If files were inserted before the last one, or frames that were given are gone.
     """
     files = after.filenames[: len(before.filenames)]
-    if done and _is_whole(after) and (files != before.filenames or after.num_frames < done):
+    if num_given and _has_complete_volume(after) and (files != before.filenames or after.num_frames < num_given):
         raise ChangedFileError(
-            f"files came between those that were read, or some are gone: {done} frames were given, and now there are "
-            f"{after.num_frames} of {len(after.filenames)} files"
+            f"files were inserted or removed: {num_given} frames were given, and now there are {after.num_frames} in "
+            f"{len(after.filenames)} files; open the recording again"
         )
 
 
-def _patiently(job: Callable[[], Opened]) -> Opened:
-    """Do something again if a file changed meanwhile, as files do while they are written."""
+def _retry(job: Callable[[], Opened]) -> Opened:
+    """Repeat a job if a file changed meanwhile, as files do while they are written."""
     for _ in range(TRIES - 1):
         try:
             return job()
@@ -140,15 +136,16 @@ def _patiently(job: Callable[[], Opened]) -> Opened:
     return job()
 
 
-def _is_whole(scan: BaseScan) -> bool:
-    """Whether all slices of a volume are there: the first may still be incomplete."""
+def _has_complete_volume(scan: BaseScan) -> bool:
+    """Whether there is a complete volume: the first may still be incomplete."""
     return scan.opened.is_raw or scan.layout.counts == saved_counts(scan.stack)
 
 
-def _has_ended(scan: BaseScan, done: int) -> bool:
-    """Whether as many frames are there as were asked for, or ScanImage marked the last of all as such."""
-    asked = scan.num_requested_frames
-    if math.isfinite(asked) and asked > 0 and done >= asked and scan.settings.get("acqState") != "loop":
+def _has_ended(scan: BaseScan, num_given: int) -> bool:
+    """Whether all requested frames are there, or ScanImage marked the last frame as the end."""
+    requested = scan.num_requested_frames
+    is_loop = scan.settings.get("acqState") == "loop"
+    if 0 < requested < math.inf and num_given >= requested and not is_loop:
         return True
     saved = listed(scan.settings.get("hChannels.channelSave"))
     c = max(1, len(saved)) if scan.opened.is_raw else scan.layout.counts.channels
@@ -159,8 +156,8 @@ def _has_ended(scan: BaseScan, done: int) -> bool:
     rows = np.zeros(c, FRAME_TABLE)
     fill_table(rows, texts)
     if (rows["frame_number"] != rows["frame_number"][0]).any():
-        return False  # the last frame's channels are not all there
+        return False  # channels of the last frame are missing
     if (rows["end_of_acquisition_mode"] == 1).all():
         return True
-    alone = scan.stack.mode != "slow" and scan.settings.get("acqState") != "loop"
-    return alone and bool((rows["end_of_acquisition"] == 1).all())
+    is_single_grab = scan.stack.mode != "slow" and not is_loop
+    return is_single_grab and bool((rows["end_of_acquisition"] == 1).all())

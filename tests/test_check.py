@@ -56,8 +56,8 @@ def test_planar_recordings_of_every_release_are_sound(tmp_path: Path, release: s
     ],
     ids=str,
 )
-def test_sound_recordings_of_every_mode_are_sound(tmp_path: Path, made: Recording) -> None:
-    made.write(tmp_path)
+def test_sound_recordings_of_every_mode_are_sound(tmp_path: Path, recording: Recording) -> None:
+    recording.write(tmp_path)
     report = read_scan(tmp_path).check()
     assert report.ok, str(report)
 
@@ -70,8 +70,8 @@ def remove(number: int) -> Callable[[list[Path]], None]:
     return lambda paths: paths[number].unlink()
 
 
-def rewrite(made: Recording, change: Callable[[list[Any]], list[Any]]) -> Callable[[list[Path]], None]:
-    return lambda paths: made.write_file(paths[0], change(list(made.pages())))
+def rewrite(recording: Recording, change: Callable[[list[Any]], list[Any]]) -> Callable[[list[Path]], None]:
+    return lambda paths: recording.write_file(paths[0], change(list(recording.pages())))
 
 
 def later(from_page: int, seconds: float) -> Callable[[list[Path]], None]:
@@ -122,15 +122,15 @@ WRONG: dict[str, tuple[Recording, Callable[[list[Path]], None], str, str]] = {
 
 @pytest.mark.parametrize("case", WRONG)
 def test_what_is_wrong_is_found(tmp_path: Path, case: str) -> None:
-    made, change, name, severity = WRONG[case]
-    paths = made.write(tmp_path)
+    recording, change, name, severity = WRONG[case]
+    paths = recording.write(tmp_path)
     change(paths)
     report = read_warned(tmp_path)[0].check()
-    found = [finding for finding in report.findings if finding.name == name]
-    assert found, str(report)
-    assert found[0].severity == severity
+    findings = [finding for finding in report.findings if finding.name == name]
+    assert findings, str(report)
+    assert findings[0].severity == severity
     assert not report.ok
-    assert found[0].sentence in str(report)
+    assert findings[0].sentence in str(report)
 
 
 def test_each_jump_is_found_once(tmp_path: Path) -> None:
@@ -174,8 +174,8 @@ def poke(paths: list[Path], page: int, at: int, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("made", [PLANAR, replace(VOLUME, volumes=8)], ids=["planar", "volume"])
-def test_missing_first_frames_are_found(tmp_path: Path, made: Recording) -> None:
-    replace(made, dropped=(0, 1, 2)).write(tmp_path)
+def test_missing_first_frames_are_found(tmp_path: Path, recording: Recording) -> None:
+    replace(recording, dropped=(0, 1, 2)).write(tmp_path)
     report = read_warned(tmp_path)[0].check()
     assert "dropped-frames" in report.names
     assert not report.ok
@@ -209,12 +209,12 @@ def test_a_page_of_another_width_is_damage(tmp_path: Path) -> None:
 
 
 def test_channels_in_each_others_places_are_found(tmp_path: Path) -> None:
-    made = Recording(frames_per_slice=20, channels=(1, 2))
-    (path,) = made.write(tmp_path)
-    pages = list(made.pages())
+    recording = Recording(frames_per_slice=20, channels=(1, 2))
+    (path,) = recording.write(tmp_path)
+    pages = list(recording.pages())
     pages.insert(17, pages[17])
     del pages[9]
-    made.write_file(path, iter(pages))
+    recording.write_file(path, iter(pages))
     report = read_warned(path)[0].check()
     assert report.names[0] == "mixed-channels"
 
@@ -267,8 +267,8 @@ NOTES: dict[str, tuple[Recording, str]] = {
 
 @pytest.mark.parametrize("case", NOTES)
 def test_notes_leave_a_recording_sound(tmp_path: Path, case: str) -> None:
-    made, name = NOTES[case]
-    made.write(tmp_path)
+    recording, name = NOTES[case]
+    recording.write(tmp_path)
     report = read_scan(tmp_path).check()
     assert name in report.names, str(report)
     assert report.ok, str(report)

@@ -184,7 +184,7 @@ def test_following_ends_with_a_warning_where_nothing_comes(tmp_path: Path) -> No
     data = (tmp_path / "open" / "scan_00001.tif").read_bytes()
     (tmp_path / "live.tif").write_bytes(data[: len(data) // 2])
     scan, _ = read_warned(tmp_path / "live.tif")
-    with pytest.warns(ScanReaderWarning, match="no frame came for 0.2 s"):
+    with pytest.warns(ScanReaderWarning, match="no new frame for 0.2 s"):
         assert list(scan.follow(timeout=0.2, interval=0.05)) == []
 
 

@@ -272,7 +272,7 @@ def test_what_is_given_up_is_said(tmp_path: Path) -> None:
     made = Recording(frames_per_slice=40, closed=False)
     (path,) = made.write(tmp_path)
     path.write_bytes(path.read_bytes()[: ifd(path, 20)])
-    with pytest.warns(ScanReaderWarning, match="did not say that it ended"):
+    with pytest.warns(ScanReaderWarning, match="no mark of the acquisition's end"):
         assert list(read_scan(path).follow(timeout=0.1)) == []
 
 

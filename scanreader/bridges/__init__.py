@@ -1,4 +1,4 @@
-"""Where the data goes next: one module for each library, imported when it is asked for."""
+"""Exports: one module for each library or format, imported when it is needed."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from scanreader.tiff.pages import BytePlaces
 
 
-UNEVEN, MOST_EVEN = 0.1, 0.9  # of an interval; of all: some frames may be missing
+UNEVEN = 0.1  # relative difference of an interval from the frame period
+MOST_EVEN = 0.9  # part of the intervals that must be even: some frames may be missing
 
 
 class ScanLike(Protocol):
-    """What a bridge knows of a scan."""
+    """What a bridge uses of a scan."""
 
     @property
     def fields(self) -> Sequence[Field]: ...  # noqa: D102
@@ -88,7 +89,7 @@ def flat_attributes(scan: ScanLike) -> dict[str, Any]:
 
 
 def is_even(scan: ScanLike, times: npt.NDArray[np.float64]) -> bool:
-    """Whether frames follow each other at the scan's rate: those of a slow stack's slice do not, nor do repeats."""
+    """Whether frames are evenly spaced at the scan's rate: a slow stack's and those of repeats are not."""
     if not (math.isfinite(scan.fps) and scan.fps > 0):
         return False
     intervals = np.diff(times)
@@ -97,7 +98,7 @@ def is_even(scan: ScanLike, times: npt.NDArray[np.float64]) -> bool:
 
 
 def image_name(scan: ScanLike, i: int) -> str:
-    """What OME calls a field."""
+    """Name of a field's image in OME."""
     return f"{scan.fields[i].name or 'field'} {i}"
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class FieldArray:
-    """One field as an array that is read when it is sliced, of shape (y, x, channels, frames).
+    """One field as an array that is read when sliced, of shape (y, x, channels, frames).
 
     It pickles as its scan does, in kilobytes, so workers open the files themselves.
     """
@@ -37,13 +37,15 @@ def to_dask(scan: ScanLike, field: int | None = None, frames: int | None = None)
     """Make a dask array; see `Scan.to_dask`."""
     array = needed("dask.array", "dask")
     if field is not None:
-        shown = range(scan.num_fields)[field]
-        one = FieldArray(scan, shown)
-        height, width, channels, _ = one.shape
+        number = range(scan.num_fields)[field]
+        lazy_field = FieldArray(scan, number)
+        height, width, channels, _ = lazy_field.shape
         step = frames or frames_at_a_time(height * width * channels * scan.dtype.itemsize)
         chunks = (height, width, channels, max(1, min(step, scan.num_frames)))
-        return array.from_array(one, chunks, name=f"scanreader-{scan.token}-{shown}", asarray=False, fancy=False)
+        return array.from_array(
+            lazy_field, chunks, name=f"scanreader-{scan.token}-{number}", asarray=False, fancy=False
+        )
     sizes = {(shape.height, shape.width) for shape in scan.fields}
     if len(sizes) > 1:
-        raise FieldDimensionMismatch(f"fields differ in size ({sorted(sizes)}): name one, as in scan.to_dask(0)")
+        raise FieldDimensionMismatch(f"fields differ in size ({sorted(sizes)}): name one, e.g. scan.to_dask(0)")
     return array.stack([to_dask(scan, i, frames) for i in range(scan.num_fields)])

@@ -1,4 +1,4 @@
-"""Scans as napari's image layers, and the plug-in that opens them there; napari itself is not needed."""
+"""Scans as napari's image layers; napari itself is not needed."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     from scanreader.recording.fields import Field
 
     LayerData = tuple[Any, dict[str, Any], str]
-    """An array, what `napari.layers.Image` is to be told of it, and ``"image"``."""
+    """An array, the options of `napari.layers.Image`, and ``"image"``."""
 
-COLOURS = ("green", "magenta", "cyan", "yellow")  # of channels that are shown on top of each other
-LOOKS = 8  # frames of a channel that its contrast is taken from
-DARK, BRIGHT = 1.0, 99.8  # percent of their pixels that are darker than black, and than white
-UNEVEN = 0.01  # of a step: depths that are even to this have one scale
+COLOURS = ("green", "magenta", "cyan", "yellow")  # of channels shown on top of each other
+CONTRAST_FRAMES = 8  # frames of a channel that decide its contrast
+DARK, BRIGHT = 1.0, 99.8  # percent of their pixels that are below black, and below white
+UNEVEN = 0.01  # relative difference between steps of depth that still count as even
 
 
 class Movie:
-    """One channel of a field as napari slices it, read when it is sliced: of shape (frames, y, x).
+    """One channel of a field as an array for napari, of shape (frames, y, x), read when sliced.
 
-    Of fields that lie above each other, (frames, z, y, x). A key has integers, slices and ``...``.
+    Of fields above each other, (frames, z, y, x). A key has integers, slices and ``...``.
 
     Parameters
     ----------
@@ -51,17 +51,17 @@ class Movie:
         self.ndim, self.size, self.dtype = len(self.shape), math.prod(self.shape), scan.dtype
 
     def __getitem__(self, key: Any) -> npt.NDArray[Any]:
-        missing = len(AXES) - self.ndim  # in front of the key, so that "..." and what is left out fall on this array's
+        missing = len(AXES) - self.ndim  # before the key, so that "..." and omitted entries refer to this array's axes
         entries = (0,) * missing + (key if isinstance(key, tuple) else (key,))
         frames, *z, rows, columns = split_key(entries)[missing:]
-        which = self.fields[tuple(z)]
-        part = self.scan[which if which.size else self.fields.flat[:1], rows, columns, self.channel, frames]
-        part = part if which.size else part[:0]
+        stack = self.fields[tuple(z)]
+        part = self.scan[stack if stack.size else self.fields.flat[:1], rows, columns, self.channel, frames]
+        part = part if stack.size else part[:0]
         return part if isinstance(frames, int) else np.moveaxis(part, -1, 0)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
         if copy is False:
-            raise ValueError("a recording becomes an array by reading it, which cannot be done without a copy")
+            raise ValueError("a recording is read into an array, which is a copy: copy=False is not possible")
         return np.asarray(self[...], dtype)
 
 
@@ -69,10 +69,10 @@ class Movie:
 
 
 class Depths(NamedTuple):
-    """Where slices lie along napari's z."""
+    """Positions of slices along napari's z."""
 
     places: dict[int, int]
-    """Of each slice, counted from the smallest depth."""
+    """Place of each slice, counted from the smallest depth."""
     step: float
     first: float
     unit: str
@@ -86,15 +86,15 @@ def to_napari_layers(scan: ScanLike) -> list[LayerData]:
     planar = len(depths.places) == 1
     layers: list[LayerData] = []
     for channel, channel_name in enumerate(scan.channel_names):
-        shown = {
+        channel_options = {
             "contrast_limits": _contrast(scan, channel),
             "colormap": COLOURS[channel % len(COLOURS)] if scan.num_channels > 1 else "gray",
             "blending": "additive" if scan.num_channels > 1 else "translucent",
         }
         for name, stack in zip(names, stacks, strict=True):
-            facts = {
+            options = {
                 "name": f"{name}, {channel_name}",
-                **shown,
+                **channel_options,
                 **_place(scan, stack[0], depths, planar=planar),
                 "rgb": False,
                 "multiscale": False,
@@ -105,30 +105,30 @@ def to_napari_layers(scan: ScanLike) -> list[LayerData]:
                     "channel": channel,
                 },
             }
-            layers.append((Movie(scan, stack[0] if planar else stack, channel), facts, "image"))
+            layers.append((Movie(scan, stack[0] if planar else stack, channel), options, "image"))
     return layers
 
 
 def _depths(scan: ScanLike) -> Depths:
-    """Place slices along z: in um where their depths are even, else they are counted."""
-    known = {field.slice_id: field.depth for field in scan.fields}
-    order = sorted(known, key=lambda slice_id: known[slice_id])
+    """Place slices along z: in µm if their depths are even, else by their number."""
+    depths = {field.slice_id: field.depth for field in scan.fields}
+    order = sorted(depths, key=lambda slice_id: depths[slice_id])
     places = {slice_id: place for place, slice_id in enumerate(order)}
-    steps = np.diff([known[slice_id] for slice_id in order])
+    steps = np.diff([depths[slice_id] for slice_id in order])
     if steps.size and steps.min() > 0 and np.allclose(steps, steps.mean(), rtol=UNEVEN, atol=0):
-        return Depths(places, float(steps.mean()), known[order[0]], "um")
+        return Depths(places, float(steps.mean()), depths[order[0]], "um")
     return Depths(places, 1.0, 0.0, "pixel")
 
 
 def _stacks(scan: ScanLike, depths: Depths) -> list[list[int]]:
-    """Fields that make up a layer: those of a ROI that are alike, at depths that follow each other."""
-    alike: dict[str, list[int]] = {}
+    """Fields of each layer: those of one ROI with equal size and place, at consecutive depths."""
+    groups: dict[str, list[int]] = {}
     for i, field in enumerate(scan.fields):
         size = (field.height, field.width, field.height_in_degrees, field.width_in_degrees)
         key = str((field.roi_ids, size, field.y, field.x, field.rotation))  # a text, since NaN is not NaN
-        alike.setdefault(key, []).append(i)
+        groups.setdefault(key, []).append(i)
     stacks = []
-    for fields in alike.values():
+    for fields in groups.values():
         placed = sorted((depths.places[scan.fields[i].slice_id], i) for i in fields)
         runs = itertools.groupby(enumerate(placed), key=lambda pair: pair[1][0] - pair[0])
         stacks += [[i for _, (_, i) in run] for _, run in runs]
@@ -136,7 +136,7 @@ def _stacks(scan: ScanLike, depths: Depths) -> list[list[int]]:
 
 
 def _names(scan: ScanLike, stacks: Sequence[Sequence[int]]) -> list[str]:
-    """Name each stack by its ROI, or else the file; with its depth where that is needed to tell it from others."""
+    """Name each stack by its ROI, else by the file; with its depth where names would be equal."""
     firsts = [scan.fields[stack[0]] for stack in stacks]
     names = [field.name or Path(scan.filenames[0]).stem for field in firsts]
     return [
@@ -146,12 +146,12 @@ def _names(scan: ScanLike, stacks: Sequence[Sequence[int]]) -> list[str]:
 
 
 def _place(scan: ScanLike, i: int, depths: Depths, *, planar: bool) -> dict[str, Any]:
-    """Where the first field of a layer lies and when its frames come, as napari has it."""
+    """Place, scale and frame period of a layer's first field, as options of napari."""
     field = scan.fields[i]
     unit, affine = _affine(field)
-    timed = math.isfinite(scan.fps) and scan.fps > 0
+    has_rate = math.isfinite(scan.fps) and scan.fps > 0
     axes = [
-        ("t", "s" if timed else "pixel", 1 / scan.fps if timed else 1.0, 0.0),
+        ("t", "s" if has_rate else "pixel", 1 / scan.fps if has_rate else 1.0, 0.0),
         ("z", depths.unit, depths.step, depths.first + depths.places[field.slice_id] * depths.step),
         ("y", unit, float(np.linalg.norm(affine[:2, 1])), float(affine[1, 2])),
         ("x", unit, float(np.linalg.norm(affine[:2, 0])), float(affine[0, 2])),
@@ -164,7 +164,7 @@ def _place(scan: ScanLike, i: int, depths: Depths, *, planar: bool) -> dict[str,
 
 
 def _affine(field: Field) -> tuple[str, npt.NDArray[np.float64]]:
-    """From a pixel to the sample: in um, else in degrees, else in pixels, whatever the header says."""
+    """Affine from pixels to the sample, and its unit: µm, else degrees, else pixels, as the header allows."""
     if math.isfinite(field.height_in_microns):
         return "um", field.affine
     if math.isfinite(field.height_in_degrees):
@@ -173,8 +173,8 @@ def _affine(field: Field) -> tuple[str, npt.NDArray[np.float64]]:
 
 
 def _contrast(scan: ScanLike, channel: int) -> tuple[float, float]:
-    """Black and white for all fields of a channel, from a few frames of them."""
-    fields, frames = (np.linspace(0, n - 1, LOOKS).astype(int) for n in (scan.num_fields, scan.num_frames))
+    """Contrast limits of a channel, from a few frames of its fields."""
+    fields, frames = (np.linspace(0, n - 1, CONTRAST_FRAMES).astype(int) for n in (scan.num_fields, scan.num_frames))
     values: list[npt.NDArray[Any]] = []
     for field, frame in dict.fromkeys(zip(fields.tolist(), frames.tolist(), strict=True)):
         try:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scanreader.bridges.targets import written
+from scanreader.bridges.targets import atomic_path
 from scanreader.chunks import frames_at_a_time
 from scanreader.errors import FieldDimensionMismatch
 
@@ -18,27 +18,27 @@ if TYPE_CHECKING:
     from scanreader.bridges.targets import Progress
 
 
-MOST = 64 << 20  # bytes that are held
+MOST = 64 << 20  # bytes that are held at a time
 
 
 def to_npy(
     scan: ScanLike, path: str | os.PathLike[str], *, overwrite: bool = False, progress: Progress | None = None
 ) -> None:
-    """Write the array of a scan whose fields are of one size, some rows at a time.
+    """Write the array of a scan whose fields have one size, a few rows at a time.
 
     Raises
     ------
     FieldDimensionMismatch
         If fields differ in size.
     TargetExistsError
-        If there is something of that name.
+        If the target exists.
     """
     sizes = {(field.height, field.width) for field in scan.fields}
     if len(sizes) > 1:
         raise FieldDimensionMismatch(f"fields differ in size ({sorted(sizes)}): write them one by one (--per-field)")
     shape = (scan.num_fields, *sizes.pop(), scan.num_channels, scan.num_frames)
     header = {"descr": np.lib.format.dtype_to_descr(scan.dtype), "fortran_order": False, "shape": shape}
-    with written(path, overwrite=overwrite) as partial, partial.open("wb") as file:
+    with atomic_path(path, overwrite=overwrite) as partial, partial.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
         for field, rows, columns in _blocks(shape, scan.dtype.itemsize):
             part = np.ascontiguousarray(scan[field, rows, columns])
@@ -48,7 +48,7 @@ def to_npy(
 
 
 def _blocks(shape: tuple[int, ...], itemsize: int) -> Iterator[tuple[int, slice, slice]]:
-    """Parts of a field, of all frames, in the order in which numpy's files have them, of about 64 MiB."""
+    """Parts of fields with all frames, of about 64 MiB, in the order of numpy's files."""
     fields, height, width, channels, frames = shape
     pixel = channels * frames * itemsize
     rows = frames_at_a_time(width * pixel)

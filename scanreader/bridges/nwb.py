@@ -14,13 +14,12 @@ from pynwb import NWBHDF5IO, NWBFile
 from pynwb.device import Device
 from pynwb.ophys import ImagingPlane, OnePhotonSeries, OpticalChannel, TwoPhotonSeries
 
-from scanreader.bridges.targets import Interruption, written
+from scanreader.bridges.targets import Interruption, atomic_path
 from scanreader.errors import HeaderError, ScanKeyError
 from scanreader.notices import notify
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
     from datetime import datetime, tzinfo
 
     import numpy.typing as npt
@@ -31,17 +30,18 @@ if TYPE_CHECKING:
 SERIES = {"TwoPhotonSeries": TwoPhotonSeries, "OnePhotonSeries": OnePhotonSeries}
 
 
-class Frames(GenericDataChunkIterator):  # type: ignore[misc] # hdmf does not say its type
-    """One channel of a field as NWB lays it out, (frames, columns, rows), read some at a time."""
+class Frames(GenericDataChunkIterator):  # type: ignore[misc] # hdmf does not type it
+    """One channel of a field in the order of NWB, (frames, columns, rows), read in portions."""
 
     def __init__(
-        self, scan: ScanLike, field: int, channel: int, progress: Progress | None, ask: Callable[[], None]
+        self, scan: ScanLike, field: int, channel: int, progress: Progress | None, interruption: Interruption
     ) -> None:
-        self.scan, self.field, self.channel, self.progress, self.ask = scan, field, channel, progress, ask
+        self.scan, self.field, self.channel = scan, field, channel
+        self.progress, self.interruption = progress, interruption
         super().__init__(buffer_gb=0.1)
 
     def _get_data(self, selection: tuple[slice, ...]) -> npt.NDArray[Any]:
-        self.ask()
+        self.interruption.raise_if_pressed()
         frames, columns, rows = selection
         part = self.scan[self.field, rows, columns, self.channel, frames].transpose(2, 1, 0)
         if self.progress is not None:
@@ -49,8 +49,8 @@ class Frames(GenericDataChunkIterator):  # type: ignore[misc] # hdmf does not sa
         return part
 
     def _get_maxshape(self) -> tuple[int, ...]:
-        shape = self.scan.fields[self.field]
-        return (self.scan.num_frames, shape.width, shape.height)
+        geometry = self.scan.fields[self.field]
+        return (self.scan.num_frames, geometry.width, geometry.height)
 
     def _get_dtype(self) -> np.dtype[Any]:
         return self.scan.dtype
@@ -73,62 +73,61 @@ def to_nwb(
 ) -> None:
     """Write an NWB file; see `Scan.to_nwb`."""
     if series not in SERIES:
-        raise ScanKeyError(f"series is one of {', '.join(SERIES)}, not {series!r}")
+        raise ScanKeyError(f"series must be one of {', '.join(SERIES)}, not {series!r}")
     start = _start(scan, session_start_time, timezone)
-    known = {"session_description": "Imaging recorded with ScanImage", "identifier": str(uuid.uuid4())}
-    nwb = NWBFile(**{**known, **facts, "session_start_time": start})
+    defaults = {"session_description": "Imaging recorded with ScanImage", "identifier": str(uuid.uuid4())}
+    nwb = NWBFile(**{**defaults, **facts, "session_start_time": start})
     device = Device(name="Microscope", description=f"Microscope controlled by ScanImage {scan.release}")
     nwb.add_device(device)
     interruption = Interruption()
     for i, field in enumerate(scan.fields):
         channels = [
             OpticalChannel(name=name, description="A detector channel of ScanImage", emission_lambda=emission_lambda)
-            for name in _apart(scan.channel_names)
+            for name in _unique_names(scan.channel_names)
         ]
         plane = _plane(scan, i, device, channels, indicator, location, excitation_lambda)
         nwb.add_imaging_plane(plane)
         times = _times(scan, i)
-        for channel, name in enumerate(_apart(scan.channel_names)):
-            described = f"{name} of {field.name or 'the field'} at z = {field.depth:g} um, in ScanImage's units"
+        for channel, name in enumerate(_unique_names(scan.channel_names)):
+            description = f"{name} of {field.name or 'the field'} at z = {field.depth:g} um, in ScanImage's units"
             nwb.add_acquisition(
                 SERIES[series](
                     name=f"{series}Field{i}Channel{channel}",
-                    description=described,
-                    data=H5DataIO(Frames(scan, i, channel, progress, interruption.ask), compression="gzip"),
+                    description=description,
+                    data=H5DataIO(Frames(scan, i, channel, progress, interruption), compression="gzip"),
                     imaging_plane=plane,
                     unit="n.a.",
                     dimension=[field.width, field.height],
-                    **{name: _packed(value) for name, value in times.items()},
+                    **{name: _compressed(value) for name, value in times.items()},
                 )
             )
-    # ScanImage's own words go along whole.
-    nwb.add_scratch(scan.header, name="scanimage_header", description="The header that ScanImage wrote, as it stands")
-    with written(path, overwrite=overwrite) as partial, interruption, NWBHDF5IO(str(partial), "w") as io:
+    nwb.add_scratch(scan.header, name="scanimage_header", description="The header as ScanImage wrote it")
+    with atomic_path(path, overwrite=overwrite) as partial, interruption, NWBHDF5IO(str(partial), "w") as io:
         io.write(nwb)
 
 
-def _start(scan: ScanLike, given: datetime | None, timezone: str | tzinfo | None) -> datetime:
-    """When the session began, with a time zone.
+def _start(scan: ScanLike, session_start: datetime | None, timezone: str | tzinfo | None) -> datetime:
+    """Start of the session, with a time zone.
 
     Raises
     ------
     HeaderError
-        If neither the header nor the caller says.
+        If neither the header nor the caller gives it.
     """
-    start = given or scan.start_time
+    start = session_start or scan.start_time
     if start is None:
-        raise HeaderError("the recording does not say when it began: give session_start_time=")
+        raise HeaderError("the header has no start time: give session_start_time=")
     if start.tzinfo is not None:
         return start
     if timezone is not None:
         return start.replace(tzinfo=ZoneInfo(timezone) if isinstance(timezone, str) else timezone)
     local = start.astimezone()
-    notify([f"the microscope's clock says no time zone: this machine's is taken ({local.tzname()}), or give timezone="])
+    notify([f"the recording has no time zone: this machine's ({local.tzname()}) is used; give timezone= for another"])
     return local
 
 
-def _apart(names: list[str]) -> list[str]:
-    """Names that are all different, and none empty or with a slash."""
+def _unique_names(names: list[str]) -> list[str]:
+    """Names made unique, without slashes, and never empty."""
     clean = [name.replace("/", "_") or "channel" for name in names]
     return [name if clean.count(name) == 1 else f"{name} {i}" for i, name in enumerate(clean)]
 
@@ -142,13 +141,13 @@ def _plane(
     location: str,
     excitation_lambda: float,
 ) -> ImagingPlane:
-    """A field as NWB has it: its pixels' size and its first pixel's place, in um."""
+    """Imaging plane of a field, with the size of its pixels and the place of the first, in µm."""
     field = scan.fields[i]
-    facts: dict[str, Any] = {}
+    geometry: dict[str, Any] = {}
     if math.isfinite(field.pixel_width_in_microns) and math.isfinite(field.pixel_height_in_microns):
         x, y, _ = field.affine @ [0, 0, 1]
         depth = field.depth if math.isfinite(field.depth) else 0.0
-        facts = {
+        geometry = {
             "grid_spacing": [field.pixel_width_in_microns, field.pixel_height_in_microns],
             "grid_spacing_unit": "micrometers",
             "origin_coords": [float(x), float(y), depth],
@@ -164,21 +163,21 @@ def _plane(
         imaging_rate=float(rate) if math.isfinite(rate) else None,
         indicator=indicator,
         location=location,
-        **facts,
+        **geometry,
     )
 
 
-def _packed(value: Any) -> Any:
+def _compressed(value: Any) -> Any:
     return H5DataIO(value, compression="gzip") if isinstance(value, np.ndarray) else value
 
 
 def _times(scan: ScanLike, i: int) -> dict[str, Any]:
-    """Timestamps where they are known and go on, else the rate, with a warning."""
+    """Timestamps if all are finite and rising, else the rate, with a warning."""
     times = np.array(scan.field_timestamps(i))
     if np.isfinite(times).all() and (np.diff(times) > 0).all():
         return {"timestamps": times}
-    known = math.isfinite(scan.fps) and scan.fps > 0
-    rate = f"the frame rate ({scan.fps:g} Hz)" if known else "1 Hz, which counts frames,"
-    why = "do not go on from frame to frame" if np.isfinite(times).all() else "are not all known"
-    notify([f"the times of field {i} {why}: the NWB file has {rate} instead of them"])
-    return {"rate": float(scan.fps) if known else 1.0, "starting_time": 0.0}
+    has_rate = math.isfinite(scan.fps) and scan.fps > 0
+    rate = f"the frame rate ({scan.fps:g} Hz)" if has_rate else "1 Hz, which counts frames,"
+    reason = "do not increase from frame to frame" if np.isfinite(times).all() else "are partly unknown"
+    notify([f"the timestamps of field {i} {reason}: the NWB file has {rate} instead"])
+    return {"rate": float(scan.fps) if has_rate else 1.0, "starting_time": 0.0}

@@ -10,7 +10,7 @@ import numpy as np
 import tifffile
 
 from scanreader.bridges import image_name, is_even
-from scanreader.bridges.targets import steps, written
+from scanreader.bridges.targets import atomic_path, frame_slices
 
 if TYPE_CHECKING:
     import os
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from scanreader.bridges import ScanLike
     from scanreader.bridges.targets import Progress
 
-MOST_PLANES = 100_000  # whose places and times the XML says one by one, in 200 bytes each
-CLASSIC = 2**32 - 2**25  # bytes of pixels beyond which tifffile, too, writes BigTIFF
+MOST_PLANES = 100_000  # whose places and times the XML lists one by one, in 200 bytes each
+CLASSIC = 2**32 - 2**25  # bytes of pixels beyond which tifffile also writes BigTIFF
 
 
 def to_ome_tiff(
@@ -32,7 +32,7 @@ def to_ome_tiff(
     pixels = sum(field.height * field.width for field in scan.fields)
     size = pixels * scan.num_channels * scan.num_frames * scan.dtype.itemsize
     with (
-        written(path, overwrite=overwrite) as partial,
+        atomic_path(path, overwrite=overwrite) as partial,
         tifffile.TiffWriter(partial, ome=True, bigtiff=size > CLASSIC) as file,
     ):
         for i, field in enumerate(scan.fields):
@@ -41,30 +41,30 @@ def to_ome_tiff(
                 shape=(scan.num_frames, scan.num_channels, field.height, field.width),
                 dtype=scan.dtype,
                 photometric="minisblack",
-                metadata=_facts(scan, i),
+                metadata=_metadata(scan, i),
                 contiguous=False,
             )
 
 
 def _planes(scan: ScanLike, field: int, progress: Progress | None) -> Iterator[npt.NDArray[Any]]:
-    """Every page of a field: channels of a frame, then the next frame."""
-    for frames in steps(scan, field):
+    """Every page of a field: the channels of a frame, then the next frame."""
+    for frames in frame_slices(scan, field):
         part = scan[field, :, :, :, frames].transpose(3, 2, 0, 1)
         yield from part.reshape(-1, *part.shape[2:])
         if progress is not None:
             progress(part.nbytes)
 
 
-def _facts(scan: ScanLike, i: int) -> dict[str, Any]:
-    """OME's words for a field: sizes and places in um, times in s, names."""
+def _metadata(scan: ScanLike, i: int) -> dict[str, Any]:
+    """OME metadata of a field: sizes and places in µm, times in s, names."""
     field = scan.fields[i]
-    facts: dict[str, Any] = {
+    metadata: dict[str, Any] = {
         "axes": "TCYX",
         "Name": image_name(scan, i),
         "Channel": {"Name": scan.channel_names},
     }
     if math.isfinite(field.pixel_width_in_microns) and math.isfinite(field.pixel_height_in_microns):
-        facts |= {
+        metadata |= {
             "PhysicalSizeX": field.pixel_width_in_microns,
             "PhysicalSizeXUnit": "µm",
             "PhysicalSizeY": field.pixel_height_in_microns,
@@ -72,24 +72,24 @@ def _facts(scan: ScanLike, i: int) -> dict[str, Any]:
         }
     times = scan.field_timestamps(i)
     if is_even(scan, times):
-        facts |= {"TimeIncrement": 1 / scan.fps, "TimeIncrementUnit": "s"}
+        metadata |= {"TimeIncrement": 1 / scan.fps, "TimeIncrementUnit": "s"}
     if scan.start_time is not None:
-        facts["AcquisitionDate"] = scan.start_time.isoformat()
-    known = {
+        metadata["AcquisitionDate"] = scan.start_time.isoformat()
+    position = {
         "PositionX": field.x_in_microns,
         "PositionY": field.y_in_microns,
         "PositionZ": field.depth,
     }
     planes = scan.num_frames * scan.num_channels
     plane: dict[str, Any] = {}
-    for name, value in known.items():
+    for name, value in position.items():
         if math.isfinite(value):
             plane |= {name: [value] * planes, f"{name}Unit": ["µm"] * planes}
     if np.isfinite(times).all():
         plane |= {"DeltaT": np.repeat(times, scan.num_channels).tolist(), "DeltaTUnit": ["s"] * planes}
-    if i == 0:  # of the file; tifffile's own identifier would tell this machine's address
-        facts |= {"Creator": "scanreader", "UUID": str(uuid.uuid5(uuid.NAMESPACE_OID, scan.token))}
-        facts["Description"] = scan.header
+    if i == 0:  # once for the file; tifffile's own identifier would reveal this machine's address
+        metadata |= {"Creator": "scanreader", "UUID": str(uuid.uuid5(uuid.NAMESPACE_OID, scan.token))}
+        metadata["Description"] = scan.header
     if plane and planes <= MOST_PLANES:
-        facts["Plane"] = plane
-    return facts
+        metadata["Plane"] = plane
+    return metadata

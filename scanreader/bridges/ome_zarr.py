@@ -17,8 +17,8 @@ import tifffile
 import zarr
 
 from scanreader.bridges import image_name, recording_attributes
-from scanreader.bridges.shards import LEVEL, halved, write_shard
-from scanreader.bridges.targets import put_down, resumable
+from scanreader.bridges.shards import LEVEL, halve, write_shard
+from scanreader.bridges.targets import atomic_file, resumable_folder
 from scanreader.chunks import frames_at_a_time
 from scanreader.errors import DtypeError, ScanKeyError
 from scanreader.extras import needed
@@ -35,17 +35,17 @@ if TYPE_CHECKING:
     from scanreader.bridges.targets import Partial, Progress
 
 AXES = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
-CHUNK = 1 << 20  # bytes in a chunk, about, of whole frames: what a viewer fetches at a time
-SHARD = 64 << 20  # bytes of pixels in a shard, about: what a worker holds, and what is lost when it is interrupted
+CHUNK = 1 << 20  # bytes in a chunk of whole frames, about: what a viewer fetches at a time
+SHARD = 64 << 20  # bytes of pixels in a shard, about: what a worker holds, and what an interrupt loses
 COLORS = ("00FF00", "FF0000", "0000FF", "FFFF00", "FF00FF", "00FFFF")
-SHOWN = 5  # frames that say between which values a channel is shown
+WINDOW_FRAMES = 5  # frames whose values decide the window in which a channel is shown
 
 
 class Image(NamedTuple):
-    """How a field is laid out: an array (t, c, z, y, x) for each level, cut alike along t and not elsewhere."""
+    """Layout of a field: an array (t, c, z, y, x) for each level, all in chunks of the same frames."""
 
     path: str
-    """Of its group in the store; '' is the root."""
+    """Path of its group in the store; '' is the root."""
     sizes: tuple[tuple[int, int], ...]
     """(y, x) of each level."""
     frames: int
@@ -66,7 +66,7 @@ class Image(NamedTuple):
 
 
 class Task(NamedTuple):
-    """A shard of each level of an image: what is read and written at a time."""
+    """One shard of each level of an image: the unit of reading and writing."""
 
     image: int
     shard: int
@@ -74,7 +74,7 @@ class Task(NamedTuple):
 
 @dataclass(frozen=True)
 class Writer:
-    """What it takes to write any shard. It pickles as its scan does, so workers open the files themselves."""
+    """Writes shards. It pickles as its scan does, in kilobytes, so workers open the files themselves."""
 
     scan: ScanLike
     images: tuple[Image, ...]
@@ -82,22 +82,22 @@ class Writer:
     compress: bool
 
     def __call__(self, task: Task) -> int:
-        """Write what is missing of a shard of each level, and return how many bytes of pixels were read."""
+        """Write the missing shards of a task, and return the number of bytes of pixels that were read."""
         image = self.images[task.image]
         frames = self._frames(task)
-        # t, c, y, x is the order of the file, in which they were read: nothing is copied here.
+        # The pixels were read in the order of the file, t, c, y, x: nothing is copied here.
         part = self.scan[task.image, :, :, :, frames].transpose(3, 2, 0, 1)
         block = np.ascontiguousarray(part, part.dtype.newbyteorder("<"))
         for level, path in enumerate(self._paths(task)):
-            block = halved(block) if level else block
-            if path.exists():  # it was interrupted behind it
+            block = halve(block) if level else block
+            if path.exists():  # complete already, by a call that was interrupted later
                 continue
-            with put_down(path, self.partial.unfinished) as file:
+            with atomic_file(path, self.partial.unfinished) as file:
                 write_shard(file, block, image.chunk, image.chunks, compress=self.compress)
         return part.nbytes
 
     def is_done(self, task: Task) -> bool:
-        """Whether its shards are there."""
+        """Whether all shards of a task exist."""
         return all(path.exists() for path in self._paths(task))
 
     def nbytes(self, task: Task) -> int:
@@ -129,7 +129,7 @@ def to_ome_zarr(
 ) -> None:
     """Write an OME-Zarr; see `Scan.to_ome_zarr`."""
     _refuse(scan, compression, levels, workers)
-    images = tuple(_laid_out(scan, i, levels) for i in range(scan.num_fields))
+    images = tuple(_layout_of(scan, i, levels) for i in range(scan.num_fields))
     what = {
         "scan": scan.token,
         "compression": compression,
@@ -138,43 +138,43 @@ def to_ome_zarr(
         "scanreader": __version__,
     }
     prepare = lambda folder: _prepare(scan, images, folder, compress=compression is not None)  # noqa: E731
-    with resumable(path, what, prepare, overwrite=overwrite) as partial:
+    with resumable_folder(path, what, prepare, overwrite=overwrite) as partial:
         write = Writer(scan, images, partial, compression is not None)
         tasks = [Task(i, shard) for i, image in enumerate(images) for shard in range(_shards(image))]
         done = [task for task in tasks if write.is_done(task)]
-        told = progress or (lambda _: None)
+        progress = progress or (lambda _: None)
         if done:
-            told(sum(map(write.nbytes, done)))
-        left = sorted({*tasks} - {*done})
+            progress(sum(map(write.nbytes, done)))
+        tasks_left = sorted({*tasks} - {*done})
         if client is None:
-            _on_threads(write, left, told, workers)
+            _on_threads(write, tasks_left, progress, workers)
         else:
-            _on_cluster(write, left, told, client)
+            _on_cluster(write, tasks_left, progress, client)
 
 
 def _refuse(scan: ScanLike, compression: str | None, levels: int, workers: int | None) -> None:
-    """Say what cannot be done before anything is.
+    """Refuse options and pixels that cannot be written, before anything is written.
 
     Raises
     ------
     ScanKeyError, DtypeError
     """
     if compression not in ("zstd", None):
-        raise ScanKeyError(f"compression is 'zstd' or None, not {compression!r}")
+        raise ScanKeyError(f"compression must be 'zstd' or None, not {compression!r}")
     if levels < 0:
-        raise ScanKeyError(f"levels are counted from 0, without any, not {levels}")
+        raise ScanKeyError(f"levels must be at least 0 (no pyramid), not {levels}")
     if workers is not None and workers < 1:
-        raise ScanKeyError(f"it takes 1 worker at least, not {workers}")
+        raise ScanKeyError(f"workers must be at least 1, not {workers}")
     if scan.dtype.kind not in "iuf":
-        raise DtypeError(f"an OME-Zarr of integers or floats is written, not of {scan.dtype}")
+        raise DtypeError(f"OME-Zarr holds integers or floats, not {scan.dtype}: open the recording without dtype")
 
 
-def _laid_out(scan: ScanLike, i: int, levels: int) -> Image:
+def _layout_of(scan: ScanLike, i: int, levels: int) -> Image:
     field = scan.fields[i]
     sizes = [(field.height, field.width)]
     while len(sizes) <= levels and sizes[-1] != (1, 1):
-        tall, wide = sizes[-1]
-        sizes.append(((tall + 1) // 2, (wide + 1) // 2))
+        height, width = sizes[-1]
+        sizes.append(((height + 1) // 2, (width + 1) // 2))
     frame = field.height * field.width * scan.dtype.itemsize
     chunk = min(frames_at_a_time(frame, CHUNK), max(1, scan.num_frames))
     most = frames_at_a_time(frame * chunk * scan.num_channels, SHARD)
@@ -192,44 +192,44 @@ def _shards(image: Image) -> int:
     return math.ceil(image.frames / image.shard) if math.prod(image.sizes[0]) * image.channels else 0
 
 
-# ----------------------------------------------------------------------- who writes
+# --------------------------------------------------------------- threads and clusters
 
 
-def _on_threads(write: Callable[[Task], int], tasks: Sequence[Task], told: Progress, workers: int | None) -> None:
-    """Write some shards at a time; those that were begun are ended when it is interrupted."""
-    # Two at least, since a worker also waits for the disk. Each holds a shard: four are about 300 MiB.
+def _on_threads(write: Callable[[Task], int], tasks: Sequence[Task], progress: Progress, workers: int | None) -> None:
+    """Write several shards at a time; after an interrupt, those that were begun are completed."""
+    # At least two, since a worker also waits for the disk. Each holds a shard: four are about 300 MiB.
     count = workers or max(2, min(4, os.cpu_count() or 1))
     notes: list[str] = []
     with ThreadPoolExecutor(count, "scanreader") as pool:
         try:
-            with listening(notes.append):  # in the threads, too: each task has a copy of this context
+            with listening(notes.append):  # also in the threads: each task has a copy of this context
                 futures = [pool.submit(copy_context().run, write, task) for task in tasks]
             for future in as_completed(futures):
-                told(future.result())
+                progress(future.result())
         finally:
             pool.shutdown(cancel_futures=True)
     notify(notes)
 
 
-def _on_cluster(write: Callable[[Task], int], tasks: Sequence[Task], told: Progress, client: Any) -> None:
-    """Have dask's workers write; one that lost touch ends its shard, which is the same whoever writes it."""
+def _on_cluster(write: Callable[[Task], int], tasks: Sequence[Task], progress: Progress, client: Any) -> None:
+    """Let dask's workers write; a disconnected one completes its shard, which is the same whoever writes it."""
     distributed = needed("distributed", "dask")
     futures = client.map(write, tasks, key="to-ome-zarr", pure=False)
     try:
         for future in distributed.as_completed(futures):
-            told(future.result())
+            progress(future.result())
     finally:
         client.cancel(futures)
 
 
-# ------------------------------------------------------------- what stands beside the pixels
+# ---------------------------------------------------------------------------- metadata
 
 
 def _prepare(scan: ScanLike, images: Sequence[Image], folder: Path, *, compress: bool) -> None:
-    """Write everything but the pixels."""
+    """Write all metadata, and arrays without pixels."""
     root = zarr.create_group(folder, zarr_format=3)
-    own = root.create_group("scanimage", attributes=recording_attributes(scan))
-    times = own.create_array(
+    scanimage = root.create_group("scanimage", attributes=recording_attributes(scan))
+    times = scanimage.create_array(
         "times",
         shape=(scan.num_fields, scan.num_frames),
         chunks=(1, max(1, min(scan.num_frames, 1 << 17))),
@@ -242,12 +242,12 @@ def _prepare(scan: ScanLike, images: Sequence[Image], folder: Path, *, compress:
         times[i] = stamps
         group = root.create_group(image.path) if image.path else root
         group.update_attributes(_image(scan, i, image, stamps))
-        for level, (tall, wide) in enumerate(image.sizes):
+        for level, (height, width) in enumerate(image.sizes):
             group.create_array(
                 str(level),
-                shape=(image.frames, image.channels, 1, tall, wide),
-                chunks=(image.chunk, 1, 1, max(1, tall), max(1, wide)),
-                shards=(image.shard, max(1, image.channels), 1, max(1, tall), max(1, wide)),
+                shape=(image.frames, image.channels, 1, height, width),
+                chunks=(image.chunk, 1, 1, max(1, height), max(1, width)),
+                shards=(image.shard, max(1, image.channels), 1, max(1, height), max(1, width)),
                 dtype=scan.dtype.newbyteorder("<"),
                 fill_value=0,
                 filters=None,
@@ -265,7 +265,7 @@ def _prepare(scan: ScanLike, images: Sequence[Image], folder: Path, *, compress:
 
 
 class Place(NamedTuple):
-    """Where an axis lies in the world."""
+    """Scale and origin of an axis."""
 
     scale: float
     start: float
@@ -276,7 +276,7 @@ UNKNOWN = Place(1.0, 0.0, None)
 
 
 def _places(scan: ScanLike, i: int, stamps: npt.NDArray[np.float64]) -> dict[str, Place]:
-    """Scale and first place of each axis; those of fields that are rotated as if they were turned back."""
+    """Scale and origin of each axis; of a rotated field, as if it was not rotated."""
     field = scan.fields[i]
     places = dict.fromkeys(AXES, UNKNOWN)
     if scan.fps > 0 and math.isfinite(scan.fps):
@@ -286,10 +286,10 @@ def _places(scan: ScanLike, i: int, stamps: npt.NDArray[np.float64]) -> dict[str
         depths = sorted({other.depth for other in scan.fields if math.isfinite(other.depth)})
         steps = [b - a for a, b in itertools.pairwise(depths)]
         places["z"] = Place(float(np.median(steps)) if steps else 1.0, field.depth, "micrometer")
-    tall, wide = field.pixel_height_in_microns, field.pixel_width_in_microns
-    if 0 < tall < math.inf and 0 < wide < math.inf:
-        places["y"] = Place(tall, field.y_in_microns - (field.height - 1) / 2 * tall, "micrometer")
-        places["x"] = Place(wide, field.x_in_microns - (field.width - 1) / 2 * wide, "micrometer")
+    height, width = field.pixel_height_in_microns, field.pixel_width_in_microns
+    if 0 < height < math.inf and 0 < width < math.inf:
+        places["y"] = Place(height, field.y_in_microns - (field.height - 1) / 2 * height, "micrometer")
+        places["x"] = Place(width, field.x_in_microns - (field.width - 1) / 2 * width, "micrometer")
     return places
 
 
@@ -311,17 +311,17 @@ def _image(scan: ScanLike, i: int, image: Image, stamps: npt.NDArray[np.float64]
     }
     if len(image.sizes) > 1:
         multiscale |= {"type": "mean", "metadata": {"description": "mean of 2 x 2 pixels of the level before"}}
-    own = {"field": i, "name": field.name, "slice": field.slice_id, "rotation_in_degrees": field.rotation}
+    scanimage = {"field": i, "name": field.name, "slice": field.slice_id, "rotation_in_degrees": field.rotation}
     if np.isfinite(field.affine).all():
-        own["affine"] = field.affine.tolist()
+        scanimage["affine"] = field.affine.tolist()
     return {
         "ome": {"version": "0.5", "multiscales": [multiscale], "omero": {"channels": _channels(scan, i)}},
-        "scanimage": own,
+        "scanimage": scanimage,
     }
 
 
 def _transformations(places: dict[str, Place], level: int) -> list[dict[str, Any]]:
-    """From indices of a level to s and um; an index stands for the middle of its pixel."""
+    """Transformations from indices of a level to s and µm; an index stands for the middle of its pixel."""
     scale, start = [], []
     for name, place in places.items():
         times = 2**level if name in "yx" else 1
@@ -331,13 +331,13 @@ def _transformations(places: dict[str, Place], level: int) -> list[dict[str, Any
 
 
 def _channels(scan: ScanLike, i: int) -> list[dict[str, Any]]:
-    """Names of channels, and how to show them: between the values of a few frames."""
+    """Names of channels, and the window in which to show them, from the values of a few frames."""
     every = range(scan.num_frames)
-    few = sorted({every[round(at)] for at in np.linspace(0, len(every) - 1, SHOWN)}) if every else []
-    shown = scan[i, :, :, :, few]
+    frames = sorted({every[round(at)] for at in np.linspace(0, len(every) - 1, WINDOW_FRAMES)}) if every else []
+    pixels = scan[i, :, :, :, frames]
     colors = itertools.cycle(COLORS if scan.num_channels > 1 else ("FFFFFF",))
     return [
-        {"label": name, "color": color, "active": True, "window": _window(shown[:, :, channel])}
+        {"label": name, "color": color, "active": True, "window": _window(pixels[:, :, channel])}
         for channel, (name, color) in enumerate(zip(scan.channel_names, colors, strict=False))
     ]
 
@@ -353,9 +353,9 @@ def _window(values: npt.NDArray[Any]) -> dict[str, float]:
 
 
 def _ome_xml(scan: ScanLike) -> bytes | None:
-    """What OME-XML says of all images, their pixels elsewhere: napari and Bio-Formats ask it which there are.
+    """OME-XML of all images, without pixels: napari and Bio-Formats find the images by it.
 
-    None where OME-XML has no word for the dtype.
+    None if OME-XML does not have the dtype.
     """
     xml = tifffile.OmeXml(Creator="scanreader", UUID=str(uuid.uuid5(uuid.NAMESPACE_OID, scan.token)))
     for i, field in enumerate(scan.fields):

@@ -1,4 +1,4 @@
-"""References to the pixels of a scan in its files, for others to read as zarr; kerchunk's format."""
+"""References to the pixels of a scan in its files, in kerchunk's format, which others read as zarr."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from scanreader.bridges import field_attributes, flat_attributes
-from scanreader.bridges.targets import written
+from scanreader.bridges.targets import atomic_path
 from scanreader.errors import FileFormatError
 from scanreader.files.urls import is_url
 
@@ -18,25 +18,27 @@ if TYPE_CHECKING:
     from scanreader.bridges import ScanLike
     from scanreader.tiff.pages import BytePlaces
 
-LINES = 1 << 16  # of references that are written at a time
+LINES = 1 << 16  # references that are written at a time
 
 
 def axis_names(scan: ScanLike, i: int) -> list[str]:
     """Names of an array's axes: equal names have equal lengths."""
-    alike = len({(field.height, field.width) for field in scan.fields}) == 1
-    return ["time", "channel", *(("y", "x") if alike else (f"y_{i}", f"x_{i}"))]
+    is_one_size = len({(field.height, field.width) for field in scan.fields}) == 1
+    return ["time", "channel", *(("y", "x") if is_one_size else (f"y_{i}", f"x_{i}"))]
 
 
 def to_references(scan: ScanLike, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
     """Write references; see `Scan.to_references`."""
     chained = next((name for name in scan.filenames if is_url(name) and "::" in name), None)
     if chained is not None:
-        raise FileFormatError(f"{chained!r} cannot be referred to: there is no plain file behind it")
+        raise FileFormatError(
+            f"{chained!r} cannot be referenced: a chained URL has no plain file; copy the file, and open the copy"
+        )
     places = [scan.byte_places(i) for i in range(scan.num_fields)]
     files = [json.dumps(name if is_url(name) else f"file://{_slashed(name)}") for name in scan.filenames]
-    with written(path, overwrite=overwrite) as partial, partial.open("w", encoding="utf-8", newline="\n") as out:
+    with atomic_path(path, overwrite=overwrite) as partial, partial.open("w", encoding="utf-8", newline="\n") as out:
         group = {".zgroup": {"zarr_format": 2}, ".zattrs": flat_attributes(scan)}
-        documents = ",\n".join(_document(name, said) for name, said in group.items())
+        documents = ",\n".join(_document(name, content) for name, content in group.items())
         out.write(f'{{"version": 1, "refs": {{\n{documents}')
         for i, place in enumerate(places):
             for text in _array(scan, i, place, files):
@@ -44,16 +46,16 @@ def to_references(scan: ScanLike, path: str | os.PathLike[str], *, overwrite: bo
         out.write("\n}}\n")
 
 
-def _document(name: str, said: dict[str, Any]) -> str:
-    """One of zarr's documents, as a text within the JSON."""
-    return f"{json.dumps(name)}: {json.dumps(json.dumps(said))}"
+def _document(name: str, content: dict[str, Any]) -> str:
+    """One of zarr's documents, as a string within the JSON."""
+    return f"{json.dumps(name)}: {json.dumps(json.dumps(content))}"
 
 
 def _array(scan: ScanLike, i: int, place: BytePlaces, files: Sequence[str]) -> Iterator[str]:
-    """A field's documents, and where each of its chunks stands."""
+    """Documents of a field, and the place of each of its chunks."""
     field = scan.fields[i]
     rows = field.height if place.whole_rows else 1
-    said = {
+    metadata = {
         "zarr_format": 2,
         "shape": [scan.num_frames, scan.num_channels, field.height, field.width],
         "chunks": [1, 1, rows, field.width],
@@ -64,14 +66,14 @@ def _array(scan: ScanLike, i: int, place: BytePlaces, files: Sequence[str]) -> I
         "order": "C",
         "dimension_separator": ".",
     }
-    yield ",\n" + _document(f"field_{i}/.zarray", said)
+    yield ",\n" + _document(f"field_{i}/.zarray", metadata)
     attributes = {"_ARRAY_DIMENSIONS": axis_names(scan, i), **field_attributes(scan, i)}
     yield ",\n" + _document(f"field_{i}/.zattrs", attributes)
     size, step = rows * field.width * place.dtype.itemsize, rows * place.row_bytes
     at_a_time = max(1, LINES // (scan.num_channels * (field.height // rows)))
     for first in range(0, scan.num_frames, at_a_time):
-        some = slice(first, first + at_a_time)
-        frames = zip(place.files[some].tolist(), place.offsets[some].tolist(), strict=True)
+        portion = slice(first, first + at_a_time)
+        frames = zip(place.files[portion].tolist(), place.offsets[portion].tolist(), strict=True)
         yield "".join(
             f',\n"field_{i}/{frame}.{channel}.{row}.0":[{files[owner]},{start + row * step},{size}]'
             for frame, (owners, starts) in enumerate(frames, first)
@@ -81,6 +83,6 @@ def _array(scan: ScanLike, i: int, place: BytePlaces, files: Sequence[str]) -> I
 
 
 def _slashed(name: str) -> str:
-    """A path as URLs have it, with ``/C:/`` on Windows; blanks stay, as fsspec expects."""
+    """A path as in a URL, with ``/C:/`` on Windows; blanks stay, as fsspec expects."""
     path = PurePath(name).as_posix()
     return path if path.startswith("/") else f"/{path}"

@@ -1,7 +1,7 @@
-"""Shards of zarr's arrays, as their bytes lie in a file.
+"""Shards of zarr's arrays as bytes of a file.
 
 Zarr's own writer copies every pixel twice more, all in one thread (see benchmarks/ome_zarr.py), and does not wait for
-the disk. The layout is that of zarr 3's codec "sharding_indexed", with the index behind the chunks: zarr reads it.
+the disk. The layout is that of zarr 3's codec "sharding_indexed", with the index after the chunks.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LEVEL = 1  # of zstd: 1.2 to 6 times as fast as its default, for 2 to 4 % more b
 
 
 def write_shard(file: BinaryIO, block: npt.NDArray[Any], chunk: int, chunks: int, *, compress: bool) -> None:
-    """Write frames as a shard whose chunks are some frames of one channel each.
+    """Write frames as a shard whose chunks hold several frames of one channel.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def write_shard(file: BinaryIO, block: npt.NDArray[Any], chunk: int, chunks: int
     chunks : int
         Chunks in the shard along time.
     compress : bool
-        Whether by zstd.
+        Whether to compress, by zstd.
     """
     zstd = numcodecs.Zstd(level=LEVEL)
     index = np.full((chunks, block.shape[1], 2), ABSENT, np.dtype("<u8"))
@@ -52,13 +52,13 @@ def write_shard(file: BinaryIO, block: npt.NDArray[Any], chunk: int, chunks: int
     file.write(numcodecs.CRC32C(location="end").encode(index))
 
 
-def halved(block: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Halve the last two axes: each pixel is the mean of 2 x 2, at odd edges of those that are there.
+def halve(block: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Halve the last two axes: each pixel is the mean of 2 x 2 pixels, or of 1 or 2 at the end of an odd axis.
 
     Means of integers are rounded, halves up.
     """
-    tall, wide = block.shape[-2:]
-    halves = np.empty((*block.shape[:-2], (tall + 1) // 2, (wide + 1) // 2), block.dtype)
+    height, width = block.shape[-2:]
+    halves = np.empty((*block.shape[:-2], (height + 1) // 2, (width + 1) // 2), block.dtype)
     step = frames_at_a_time(block[:1].nbytes, CACHED)
     for start in range(0, len(block), step):
         halves[start : start + step] = _means(block[start : start + step])
@@ -66,11 +66,11 @@ def halved(block: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _means(part: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    tall, wide = part.shape[-2:]
-    beyond = [(0, 0)] * (part.ndim - 2) + [(0, tall % 2), (0, wide % 2)]
-    even = np.pad(part, beyond, "edge") if tall % 2 or wide % 2 else part
-    whole = part.dtype.kind in "iu"
-    holds = np.float64 if not whole else np.int32 if part.dtype.itemsize <= 2 else np.int64
-    rows: Any = np.add(even[..., ::2, :], even[..., 1::2, :], dtype=holds)
+    height, width = part.shape[-2:]
+    padding = [(0, 0)] * (part.ndim - 2) + [(0, height % 2), (0, width % 2)]
+    even_part = np.pad(part, padding, "edge") if height % 2 or width % 2 else part
+    is_integer = part.dtype.kind in "iu"
+    sum_dtype = np.float64 if not is_integer else np.int32 if part.dtype.itemsize <= 2 else np.int64
+    rows: Any = np.add(even_part[..., ::2, :], even_part[..., 1::2, :], dtype=sum_dtype)
     total: Any = rows[..., ::2] + rows[..., 1::2]
-    return np.asarray((total + 2) >> 2 if whole else total / 4)
+    return np.asarray((total + 2) >> 2 if is_integer else total / 4)

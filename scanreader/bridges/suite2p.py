@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scanreader.bridges import is_even
-from scanreader.bridges.targets import local, steps, written
+from scanreader.bridges.targets import atomic_path, frame_slices, local_target
 from scanreader.errors import DtypeError, ScanIndexError
 from scanreader.notices import notify
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from scanreader.bridges import ScanLike
     from scanreader.bridges.targets import Progress
 
-MOST = 2**15 - 1  # that suite2p's 16-bit integers hold
+MOST = 2**15 - 1  # the largest of suite2p's 16-bit integers
 NAMES = ("data.bin", "data_chan2.bin")
 
 
@@ -34,44 +34,42 @@ def to_suite2p(
     progress: Progress | None = None,
 ) -> None:
     """Write the binary files; see `Scan.to_suite2p`."""
-    chosen = tuple(range(scan.num_channels))[:2] if channels is None else tuple(channels)
-    if not 1 <= len(chosen) <= 2 or any(not 0 <= channel < scan.num_channels for channel in chosen):
+    channel_numbers = tuple(range(scan.num_channels))[:2] if channels is None else tuple(channels)
+    if not 1 <= len(channel_numbers) <= 2 or any(not 0 <= channel < scan.num_channels for channel in channel_numbers):
         raise ScanIndexError(
-            f"suite2p takes one or two channels, the functional one first, of {scan.num_channels}: not {chosen}"
+            f"suite2p takes one or two channels of {scan.num_channels}, the functional one first, not {channel_numbers}"
         )
     if scan.dtype.kind not in "iu":
         raise DtypeError(f"suite2p's files hold 16-bit integers, not {scan.dtype}: open the recording without dtype")
     if not all(is_even(scan, scan.field_timestamps(i)) for i in range(scan.num_fields)):
-        notify(
-            [f"frames do not follow each other at {scan.fps:.4g} Hz, which suite2p is told (fs): see field_timestamps"]
-        )
-    target = local(folder).absolute() / "suite2p"
-    with written(target, overwrite=overwrite) as partial:
+        notify([f"frames are not evenly spaced at {scan.fps:.4g} Hz, which is suite2p's fs: see field_timestamps"])
+    target = local_target(folder).absolute() / "suite2p"
+    with atomic_path(target, overwrite=overwrite) as partial:
         for i in range(scan.num_fields):
             plane = partial / f"plane{i}"
             plane.mkdir(parents=True)
-            files = zip(chosen, NAMES, strict=False)
+            files = zip(channel_numbers, NAMES, strict=False)
             means = [_write(scan, i, channel, plane / name, progress) for channel, name in files]
-            facts = _facts(scan, i, target, means)
+            db = _db(scan, i, target, means)
             settings = {"fs": float(scan.fps)}
-            np.save(plane / "db.npy", np.array(facts, dtype=object), allow_pickle=True)
+            np.save(plane / "db.npy", np.array(db, dtype=object), allow_pickle=True)
             np.save(plane / "settings.npy", np.array(settings, dtype=object), allow_pickle=True)
-            ops = {**facts, **settings, "ops_path": str(target / f"plane{i}" / "ops.npy")}
+            ops = {**db, **settings, "ops_path": str(target / f"plane{i}" / "ops.npy")}
             np.save(plane / "ops.npy", np.array(ops, dtype=object), allow_pickle=True)
 
 
 def _write(scan: ScanLike, field: int, channel: int, path: Path, progress: Progress | None) -> npt.NDArray[np.float64]:
-    """Write frames of one channel, and return their mean.
+    """Write frames of one channel, and return the mean image.
 
     Raises
     ------
     DtypeError
-        If a value is larger than suite2p's integers hold: it would be wrapped.
+        If a value is beyond suite2p's 16-bit integers.
     """
     shape = scan.fields[field]
     total = np.zeros((shape.height, shape.width))
     with path.open("wb") as file:
-        for frames in steps(scan, field):
+        for frames in frame_slices(scan, field):
             part = scan[field, :, :, channel, frames].transpose(2, 0, 1)
             if not np.can_cast(part.dtype, np.int16) and (part.max() > MOST or part.min() < -MOST - 1):
                 raise DtypeError(
@@ -85,12 +83,12 @@ def _write(scan: ScanLike, field: int, channel: int, path: Path, progress: Progr
     return total / max(1, scan.num_frames)
 
 
-def _facts(scan: ScanLike, i: int, target: Path, means: list[npt.NDArray[np.float64]]) -> dict[str, Any]:
-    """What suite2p puts down of a plane, in its own words."""
-    field, place = scan.fields[i], target / f"plane{i}"
+def _db(scan: ScanLike, i: int, target: Path, means: list[npt.NDArray[np.float64]]) -> dict[str, Any]:
+    """What suite2p stores about a plane, under its own names."""
+    field, folder = scan.fields[i], target / f"plane{i}"
     slices = [other.slice_id for other in scan.fields]
     files = [str(name) for name in scan.filenames]
-    facts: dict[str, Any] = {
+    db: dict[str, Any] = {
         "Ly": field.height,
         "Lx": field.width,
         "nframes": scan.num_frames,
@@ -111,23 +109,23 @@ def _facts(scan: ScanLike, i: int, target: Path, means: list[npt.NDArray[np.floa
         "keep_movie_raw": False,
         "save_path0": str(target.parent),
         "save_folder": "suite2p",
-        "save_path": str(place),
-        "fast_disk": str(place),
-        "db_path": str(place / "db.npy"),
-        "settings_path": str(place / "settings.npy"),
-        "reg_file": str(place / NAMES[0]),
+        "save_path": str(folder),
+        "fast_disk": str(folder),
+        "db_path": str(folder / "db.npy"),
+        "settings_path": str(folder / "settings.npy"),
+        "reg_file": str(folder / NAMES[0]),
         "z": field.depth,
     }
     if len(means) > 1:
-        facts |= {"meanImg_chan2": means[1].astype(np.float32), "reg_file_chan2": str(place / NAMES[1])}
+        db |= {"meanImg_chan2": means[1].astype(np.float32), "reg_file_chan2": str(folder / NAMES[1])}
     corner = _corner(scan, i)
-    if facts["nrois"] > 1 and corner is not None:
-        facts |= {"dy": corner[0], "dx": corner[1]}
-    return facts
+    if db["nrois"] > 1 and corner is not None:
+        db |= {"dy": corner[0], "dx": corner[1]}
+    return db
 
 
 def _corner(scan: ScanLike, i: int) -> tuple[int, int] | None:
-    """Where a field begins beside the others, in its own pixels; None if the header does not say."""
+    """Offset (y, x) of a field from the first of all, in its own pixels; None if positions are unknown."""
     tops = [field.y - field.height_in_degrees / 2 for field in scan.fields]
     lefts = [field.x - field.width_in_degrees / 2 for field in scan.fields]
     if not all(map(math.isfinite, [*tops, *lefts])):

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and frames on their way there."""
+"""Output files that appear only once complete, and frames in portions that fit into memory."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
     from scanreader.bridges import ScanLike
 
     Progress = Callable[[int], object]
-    """Is told how many more bytes were written."""
+    """Called with the number of bytes that were written since the last call."""
 
 
 class Interruption:
-    """Ctrl-C while something is written: it is put down, and raised where `ask` is called, or at the end.
+    """Ctrl-C while a file is written: remembered, and raised by `raise_if_pressed` or at the end.
 
-    Callbacks of libraries that write files may swallow Python's own. Only the main thread hears of Ctrl-C.
+    Libraries that write files may swallow a KeyboardInterrupt in a callback. Only the main thread receives Ctrl-C.
     """
 
     def __init__(self) -> None:
         self._pressed = False
         self._before: Any = None
 
-    def ask(self) -> None:
+    def raise_if_pressed(self) -> None:
         """Raise KeyboardInterrupt after Ctrl-C."""
         if self._pressed:
             raise KeyboardInterrupt
@@ -56,21 +56,21 @@ class Interruption:
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
         if kind is None:
-            self.ask()
+            self.raise_if_pressed()
 
 
 @contextlib.contextmanager
-def written(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Path]:
-    """Give a name beside the target to write to; it takes the target's place when all is written, else it is removed.
+def atomic_path(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Path]:
+    """Give a temporary path beside the target, which replaces the target once complete and is removed on failure.
 
     Raises
     ------
     TargetExistsError
-        If the target is there and is not to be overwritten.
+        If the target exists and `overwrite` is False.
     """
-    target = local(path)
+    target = local_target(path)
     _refuse_existing(target, overwrite=overwrite)
-    made = not target.parent.exists()
+    created_parent = not target.parent.exists()
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".partial-{os.getpid()}-{target.name}")
     try:
@@ -83,13 +83,13 @@ def written(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Path]:
             shutil.rmtree(partial)
         else:
             partial.unlink(missing_ok=True)
-        if made:
-            with contextlib.suppress(OSError):  # it has the target in it
+        if created_parent:
+            with contextlib.suppress(OSError):  # it is not empty: it holds the target
                 target.parent.rmdir()
 
 
-def local(path: str | os.PathLike[str]) -> Path:
-    """A target on this machine.
+def local_target(path: str | os.PathLike[str]) -> Path:
+    """Give the path of a target on this machine.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def local(path: str | os.PathLike[str]) -> Path:
     """
     if is_url(os.fspath(path)):
         raise PathnameError(
-            f"{os.fspath(path)!r} is a URL, and targets are on this machine: write it here, then copy it"
+            f"{os.fspath(path)!r} is a URL, but targets must be on this machine: write the target here, then copy it"
         )
     return Path(path)
 
@@ -108,52 +108,52 @@ def _refuse_existing(target: Path, *, overwrite: bool) -> None:
         raise TargetExistsError(f"{str(target)!r} exists: give overwrite=True (--overwrite) to replace it")
 
 
-# ------------------------------------------------------------- what can be gone on with
+# ------------------------------------------------------------------- resumable folders
 
 RECORD, LOCK, UNFINISHED = "record.json", "lock", "unfinished"
-DATA, REPLACED = "data-", "replaced-"  # what names begin with
+DATA, REPLACED = "data-", "replaced-"  # prefixes of names
 
 
 class Partial(NamedTuple):
-    """A folder on its way: it stands in ``TARGET.partial`` until it is whole."""
+    """An incomplete folder: it stands in ``TARGET.partial`` until it is complete."""
 
     data: Path
     """What becomes the target."""
     unfinished: Path
-    """Where files are that are not whole yet; on the same file system."""
+    """Where incomplete files are; on the same file system."""
 
 
 @contextlib.contextmanager
-def resumable(
+def resumable_folder(
     path: str | os.PathLike[str], what: dict[str, Any], prepare: Callable[[Path], object], *, overwrite: bool
 ) -> Iterator[Partial]:
-    """Give a folder beside the target to write to; it takes the target's place when all is written, else it stays.
+    """Give a folder beside the target, which replaces the target once complete and stays on failure.
 
-    The next call for the same target goes on in it: a file is there if it is whole (see `put_down`).
+    The next call for the same target continues in it: files that exist are complete (see `atomic_file`).
 
     Parameters
     ----------
     path : path
         The target, a folder.
     what : dict
-        What is being written, in JSON's types; only a call that says the same goes on.
+        What is being written, in JSON's types; only a call with the same `what` continues.
     prepare : callable
-        Is given the folder by the call that begins: writes what must be there before all else.
+        Called with the folder when it is new: writes what must exist before all else.
     overwrite : bool
-        Whether the target, or a part of something else that is on its way there, may be replaced.
+        Whether the target, or an unfinished one of another recording or with other options, may be replaced.
 
     Raises
     ------
     TargetExistsError
-        If the target is there, another call is writing it, or a part of something else is on its way there.
+        If the target exists, another call is writing it, or ``TARGET.partial`` belongs to something else.
     """
-    target = local(path).absolute()
+    target = local_target(path).absolute()
     _refuse_existing(target, overwrite=overwrite)
     place = target.with_name(f"{target.name}.partial")
     place.mkdir(parents=True, exist_ok=True)
     with _locked(place, target):
         _refuse_existing(target, overwrite=overwrite)  # another call may have finished it meanwhile
-        data = _begun(place, what, overwrite=overwrite) or _begin(place, what, prepare)
+        data = _earlier_data(place, what, overwrite=overwrite) or _start_anew(place, what, prepare)
         yield Partial(data, place / UNFINISHED)
         if os.path.lexists(target):
             target.rename(place / f"{REPLACED}{uuid.uuid4().hex}")
@@ -163,80 +163,80 @@ def resumable(
 
 @contextlib.contextmanager
 def _locked(place: Path, target: Path) -> Iterator[None]:
-    """Hold a lock that the system takes back when this process ends, however it does.
+    """Hold a lock that the system releases when this process ends, however it ends.
 
-    If no record is left, there is nothing to go on with, and the folder goes.
+    The folder is removed unless it has a record, without which nothing can be continued.
     """
     filelock = needed("filelock", "zarr")
     lock = filelock.FileLock(place / LOCK, timeout=0)
     try:
         lock.acquire()
     except filelock.Timeout:
-        raise TargetExistsError(f"{str(target)!r} is being written by another call; wait for its end") from None
+        raise TargetExistsError(f"{str(target)!r} is being written by another call: wait until that ends") from None
     try:
         yield
     finally:
-        over = not (place / RECORD).exists()
-        if over:
+        is_finished = not (place / RECORD).exists()
+        if is_finished:
             _clear(place)
-        if over and os.name != "nt":  # while it is held: who waits for it sees that it is gone
+        if is_finished and os.name != "nt":  # while it is held, so that a call that waits for it sees that it is gone
             (place / LOCK).unlink()
         lock.release()
         with contextlib.suppress(OSError):  # another call may have begun there
-            if over and os.name == "nt":
+            if is_finished and os.name == "nt":
                 (place / LOCK).unlink()
-            if over:
+            if is_finished:
                 place.rmdir()
 
 
-def _begun(place: Path, what: dict[str, Any], *, overwrite: bool) -> Path | None:
-    """Find what an earlier call began; None if there is nothing, or something else that may be replaced."""
+def _earlier_data(place: Path, what: dict[str, Any], *, overwrite: bool) -> Path | None:
+    """Find the data of an earlier call; None if there is none, or it is of something else and may be replaced."""
     try:
         record = json.loads((place / RECORD).read_text("utf-8"))
-        begun, data = record["what"], place / record["data"]
+        earlier_what, data = record["what"], place / record["data"]
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
     now = json.loads(json.dumps(what))
-    if begun == now:
+    if earlier_what == now:
         return data if data.is_dir() else None
     if not overwrite:
-        differ = sorted(key for key in {*begun, *now} if begun.get(key) != now.get(key))
+        differ = sorted(key for key in {*earlier_what, *now} if earlier_what.get(key) != now.get(key))
         raise TargetExistsError(
-            f"{str(place)!r} is a part of something else ({', '.join(differ)} differ): go on with what it was begun "
-            "with, or give overwrite=True to begin anew"
+            f"{str(place)!r} belongs to another call ({', '.join(differ)} differ): repeat that call to complete it, or "
+            "give overwrite=True to start anew"
         )
     return None
 
 
-def _begin(place: Path, what: dict[str, Any], prepare: Callable[[Path], object]) -> Path:
+def _start_anew(place: Path, what: dict[str, Any], prepare: Callable[[Path], object]) -> Path:
     _clear(place)
-    # A name of its own: what a worker that lost touch still writes for an earlier call ends up in no target.
+    # A unique name, so that what a disconnected worker still writes for an earlier call ends up in no target.
     data = place / f"{DATA}{uuid.uuid4().hex}"
     (place / UNFINISHED).mkdir(exist_ok=True)
     prepare(data)
-    for one in data.rglob("*"):
-        if one.is_file():
-            with one.open("r+b") as file:
+    for entry in data.rglob("*"):
+        if entry.is_file():
+            with entry.open("r+b") as file:
                 os.fsync(file.fileno())
-    with put_down(place / RECORD, place / UNFINISHED) as file:
+    with atomic_file(place / RECORD, place / UNFINISHED) as file:
         file.write(json.dumps({"what": what, "data": data.name}).encode())
     return data
 
 
 def _clear(place: Path) -> None:
-    """Remove what was written here, but for the lock: the record first, without which the rest is nothing."""
+    """Remove all but the lock: the record first, without which the rest has no meaning."""
     (place / RECORD).unlink(missing_ok=True)
-    for one in place.iterdir():
-        if one.name == UNFINISHED or one.name.startswith((DATA, REPLACED)):
-            if one.is_dir() and not one.is_symlink():
-                shutil.rmtree(one, ignore_errors=True)  # a worker that lost touch may write there still
+    for entry in place.iterdir():
+        if entry.name == UNFINISHED or entry.name.startswith((DATA, REPLACED)):
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry, ignore_errors=True)  # a disconnected worker may still write there
             else:
-                one.unlink()
+                entry.unlink()
 
 
 @contextlib.contextmanager
-def put_down(path: Path, unfinished: Path) -> Iterator[BinaryIO]:
-    """Give a file to write to; it has its name once it is whole and on the disk, or never."""
+def atomic_file(path: Path, unfinished: Path) -> Iterator[BinaryIO]:
+    """Give a file to write to, which appears at its path only once complete and on the disk."""
     partial = unfinished / uuid.uuid4().hex
     try:
         with partial.open("wb") as file:
@@ -252,8 +252,8 @@ def put_down(path: Path, unfinished: Path) -> Iterator[BinaryIO]:
 # ------------------------------------------------------------------------------- frames
 
 
-def steps(scan: ScanLike, field: int) -> Iterator[slice]:
-    """Frames of a field, as many at a time as take about 64 MiB."""
+def frame_slices(scan: ScanLike, field: int) -> Iterator[slice]:
+    """Slices of a field's frames, each of about 64 MiB."""
     shape = scan.fields[field]
     step = frames_at_a_time(shape.height * shape.width * scan.num_channels * scan.dtype.itemsize)
     for start in range(0, scan.num_frames, step):

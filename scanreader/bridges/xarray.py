@@ -1,4 +1,4 @@
-"""Scans as xarray datasets, and the backend that opens them."""
+"""Scans as lazy xarray datasets."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from scanreader.recording.fields import Field
 
 
-class Lazy(BackendArray):  # type: ignore[misc] # xarray does not say its type
-    """An array that is read when xarray asks for it, every axis by itself."""
+class Lazy(BackendArray):  # type: ignore[misc] # xarray does not type it
+    """An array that xarray reads on demand, with an index for each axis."""
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
         return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
@@ -32,28 +32,28 @@ class Lazy(BackendArray):  # type: ignore[misc] # xarray does not say its type
 
 
 class FieldBackend(Lazy):
-    """Fields of one size as xarray asks for them: every axis by itself, which is how a scan is indexed.
+    """Fields of one size as xarray reads them: with an index for each axis, as a scan is indexed.
 
     Of one field, (y, x, channel, time); of several, (field, y, x, channel, time).
     """
 
-    def __init__(self, scan: ScanLike, fields: Sequence[int], *, one: bool) -> None:
-        self.scan, self.fields, self.one = scan, list(fields), one
+    def __init__(self, scan: ScanLike, fields: Sequence[int], *, is_single: bool) -> None:
+        self.scan, self.fields, self.is_single = scan, list(fields), is_single
         shape = scan.fields[self.fields[0]]
         sizes = (shape.height, shape.width, scan.num_channels, scan.num_frames)
-        self.shape = sizes if one else (len(self.fields), *sizes)
+        self.shape = sizes if is_single else (len(self.fields), *sizes)
         self.dtype = scan.dtype
 
     def _read(self, key: tuple[Any, ...]) -> npt.NDArray[Any]:
-        if self.one:
+        if self.is_single:
             return self.scan[(self.fields[0], *key)]
-        picked = np.arange(len(self.fields))[key[0]]
-        chosen = np.asarray(self.fields)[picked]
-        return self.scan[(int(chosen) if chosen.ndim == 0 else chosen, *key[1:])]
+        places = np.arange(len(self.fields))[key[0]]
+        numbers = np.asarray(self.fields)[places]
+        return self.scan[(int(numbers) if numbers.ndim == 0 else numbers, *key[1:])]
 
 
 class TimesBackend(Lazy):
-    """When each field was scanned in each frame, of shape (field, time): read when it is asked for."""
+    """When each field was scanned in each frame, of shape (field, time), read on demand."""
 
     def __init__(self, scan: ScanLike) -> None:
         self.scan = scan
@@ -73,7 +73,7 @@ def to_xarray(scan: ScanLike) -> xr.Dataset:
     names = {"channel": ("channel", scan.channel_names)}
     if len(sizes) == 1:
         fields = range(scan.num_fields)
-        data: dict[str, Any] = {"data": _lazy(scan, fields, ("field", "y", "x", "channel", "time"), one=False)}
+        data: dict[str, Any] = {"data": _lazy(scan, fields, ("field", "y", "x", "channel", "time"), is_single=False)}
         places = [_places(field) for field in scan.fields]
         coordinates: dict[str, Any] = {
             "field": ("field", list(fields)),
@@ -91,26 +91,26 @@ def to_xarray(scan: ScanLike) -> xr.Dataset:
     data, coordinates = {}, {}
     for i, field in enumerate(scan.fields):
         ys, xs, unit = _places(field)
-        dims, values, _, encoding = _lazy(scan, [i], (f"y_{i}", f"x_{i}", "channel", f"time_{i}"), one=True)
-        said = {"name": field.name, "z": field.depth, "slice": field.slice_id, "rotation": field.rotation}
-        data[f"field_{i}"] = (dims, values, said, encoding)
+        dims, values, _, encoding = _lazy(scan, [i], (f"y_{i}", f"x_{i}", "channel", f"time_{i}"), is_single=True)
+        attributes = {"name": field.name, "z": field.depth, "slice": field.slice_id, "rotation": field.rotation}
+        data[f"field_{i}"] = (dims, values, attributes, encoding)
         coordinates[f"y_{i}"] = (f"y_{i}", ys, {"units": unit})
         coordinates[f"x_{i}"] = (f"x_{i}", xs, {"units": unit})
         coordinates[f"time_{i}"] = (f"time_{i}", scan.field_timestamps(i), _seconds(scan))
     return xr.Dataset(data, {**names, **coordinates}, flat_attributes(scan))
 
 
-def _lazy(scan: ScanLike, fields: Sequence[int], dims: tuple[str, ...], *, one: bool) -> tuple[Any, ...]:
-    """Make what xarray makes a variable of: dimensions, values, attributes, encoding."""
-    backend = FieldBackend(scan, fields, one=one)
+def _lazy(scan: ScanLike, fields: Sequence[int], dims: tuple[str, ...], *, is_single: bool) -> tuple[Any, ...]:
+    """Make a variable for xarray: dimensions, values, attributes, encoding."""
+    backend = FieldBackend(scan, fields, is_single=is_single)
     sizes = backend.shape[-4:]
     step = min(frames_at_a_time(math.prod(sizes[:3]) * scan.dtype.itemsize), max(1, sizes[3]))
-    chunks = dict(zip(dims, (*(() if one else (1,)), *sizes[:3], step), strict=True))
+    chunks = dict(zip(dims, (*(() if is_single else (1,)), *sizes[:3], step), strict=True))
     return dims, indexing.LazilyIndexedArray(backend), {}, {"preferred_chunks": chunks}
 
 
 def _places(field: Field) -> tuple[npt.NDArray[Any], npt.NDArray[Any], str]:
-    """Where rows and columns lie: in um, or in pixels where the header does not say; along the field's own lines."""
+    """Positions of rows and columns along the field's own lines: in µm, or in pixels if the header has no µm."""
     height, width = field.pixel_height_in_microns, field.pixel_width_in_microns
     if not (math.isfinite(height) and math.isfinite(width)):
         return np.arange(field.height, dtype=float), np.arange(field.width, dtype=float), "pixel"

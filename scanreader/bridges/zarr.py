@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 DOCUMENT = "zarr.json"
 
 
-class ScanStore(Store):  # type: ignore[misc] # zarr is not looked at
-    """A scan as a store of zarr 3, to be read only: an array of (time, channel, y, x) for each field.
+class ScanStore(Store):  # type: ignore[misc] # zarr is not type-checked
+    """A scan as a read-only store of zarr 3: an array of (time, channel, y, x) for each field.
 
-    A chunk is one page's part of a field; its bytes are read from the recording, and checked, when it is asked for.
+    A chunk is one page's part of a field; its bytes are read from the recording, and checked, on demand.
     """
 
     supports_writes = False
@@ -48,19 +48,19 @@ class ScanStore(Store):  # type: ignore[misc] # zarr is not looked at
         return f"<ScanStore of {self.scan!r}>"
 
     def with_read_only(self, read_only: bool = False) -> ScanStore:
-        """Itself; it cannot be written to.
+        """Give the store again; a writable one is not possible.
 
         Raises
         ------
         NotImplementedError
-            If that is asked for.
+            If `read_only` is False.
         """
         if not read_only:
-            raise NotImplementedError("a recording is not written to")
+            raise NotImplementedError("a recording cannot be written to: with_read_only takes True")
         return ScanStore(self.scan)
 
     async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
-        """Bytes of a key, or of a part of it; None if there is none."""
+        """Bytes of a key, or a part of them; None if there is no such key."""
         data = await asyncio.to_thread(self._bytes, key)
         return None if data is None else prototype.buffer.from_bytes(_part(data, byte_range))
 
@@ -87,24 +87,24 @@ class ScanStore(Store):  # type: ignore[misc] # zarr is not looked at
 
     def _chunk(self, key: str) -> tuple[int, int, int] | None:
         """Field, frame and channel of a chunk's key; None if there is no such chunk."""
-        said = re.fullmatch(r"(\w+)/c/(\d+)/(\d+)/0/0", key)
-        i = self._number(said[1]) if said else None
-        if said is None or i is None:
+        match = re.fullmatch(r"(\w+)/c/(\d+)/(\d+)/0/0", key)
+        i = self._number(match[1]) if match else None
+        if match is None or i is None:
             return None
-        frame, channel = int(said[2]), int(said[3])
-        there = frame < self.scan.num_frames and channel < self.scan.num_channels
-        return (i, frame, channel) if there else None
+        frame, channel = int(match[2]), int(match[3])
+        exists = frame < self.scan.num_frames and channel < self.scan.num_channels
+        return (i, frame, channel) if exists else None
 
     def _number(self, name: str) -> int | None:
-        said = re.fullmatch(r"field_(0|[1-9]\d*)", name)
-        return int(said[1]) if said and int(said[1]) < self.scan.num_fields else None
+        match = re.fullmatch(r"field_(0|[1-9]\d*)", name)
+        return int(match[1]) if match and int(match[1]) < self.scan.num_fields else None
 
     async def exists(self, key: str) -> bool:
         """Whether there is such a key."""
         return self._bytes(key) is not None if key.endswith(DOCUMENT) else self._chunk(key) is not None
 
     def _keys(self, prefix: str = "") -> Iterator[str]:
-        """Keys that begin with something; of many, only those of the field that it names."""
+        """Keys with a prefix; where the prefix names a field, only keys of that are generated."""
         yield from (key for key in [DOCUMENT] if key.startswith(prefix))
         for i in range(self.scan.num_fields):
             name = f"field_{i}/"
@@ -123,7 +123,7 @@ class ScanStore(Store):  # type: ignore[misc] # zarr is not looked at
             yield key
 
     async def list_prefix(self, prefix: str) -> AsyncIterator[str]:
-        """All keys that begin with something."""
+        """All keys with a prefix."""
         for key in self._keys(prefix):
             yield key
 
@@ -141,26 +141,26 @@ class ScanStore(Store):  # type: ignore[misc] # zarr is not looked at
             yield name
 
     async def set(self, key: str, value: Buffer) -> None:
-        """Refuse: a recording is not written to."""
+        """Refuse: a recording cannot be written to."""
         del key, value
         self._check_writable()
 
     async def delete(self, key: str) -> None:
-        """Refuse: a recording is not written to."""
+        """Refuse: a recording cannot be written to."""
         del key
         self._check_writable()
 
 
-def _part(data: bytes, asked: ByteRequest | None) -> bytes:
-    if isinstance(asked, RangeByteRequest):
-        return data[asked.start : asked.end]
-    if isinstance(asked, OffsetByteRequest):
-        return data[asked.offset :]
-    return data[-asked.suffix :] if isinstance(asked, SuffixByteRequest) else data
+def _part(data: bytes, byte_range: ByteRequest | None) -> bytes:
+    if isinstance(byte_range, RangeByteRequest):
+        return data[byte_range.start : byte_range.end]
+    if isinstance(byte_range, OffsetByteRequest):
+        return data[byte_range.offset :]
+    return data[-byte_range.suffix :] if isinstance(byte_range, SuffixByteRequest) else data
 
 
 def _array(scan: ScanLike, i: int) -> dict[str, Any]:
-    """A field's document."""
+    """Zarr document of a field."""
     field = scan.fields[i]
     return {
         "zarr_format": 3,

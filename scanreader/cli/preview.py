@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scanreader.bridges.targets import written
+from scanreader.bridges.targets import atomic_path
 from scanreader.cli.sources import CHANNELS, Join, Sources, channel_indices, open_scan
 from scanreader.errors import ScanKeyError
 from scanreader.extras import needed
@@ -47,7 +47,7 @@ def preview(
     kind = _format(output)
     # A recording with damaged pages can be drawn too.
     with (
-        written(output, overwrite=overwrite) as partial,
+        atomic_path(output, overwrite=overwrite) as partial,
         open_scan(source, join=join, dtype="float64", on_damage="fill") as scan,
     ):
         figure: Figure = (

@@ -1,1 +1,1 @@
-"""What other programs find by their entry points: they open recordings with `read_scan`."""
+"""Plug-ins for napari and xarray, found by their entry points; they open recordings with `read_scan`."""

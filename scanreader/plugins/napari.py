@@ -1,4 +1,4 @@
-"""The plug-in by which napari opens recordings, and its sample; napari itself is not needed."""
+"""The napari plug-in, which opens recordings, and its sample; napari itself is not needed."""
 
 from __future__ import annotations
 
@@ -32,26 +32,25 @@ if TYPE_CHECKING:
 
 
 def get_reader(path: str | list[str]) -> Callable[[str | list[str]], list[Any]] | None:
-    """Tell napari what reads a file, a folder or a list of files; None if ScanImage wrote none of it."""
-    return read_layers if any(map(_is_scanimage, _listed(path))) else None
+    """Give napari the reader of a file, a folder or a list of files; None if ScanImage wrote none of them."""
+    return read_layers if any(map(_is_scanimage, _as_list(path))) else None
 
 
 def read_layers(path: str | list[str]) -> list[Any]:
     """Open a recording as layers.
 
-    Files that are dropped together come one by one, and the first brings the others: of a recording that the
-    viewer shows by then, there is nothing to add.
+    napari passes files that are dropped together one by one, and the first of them opens the whole recording: for
+    the others, which the viewer shows by then, nothing is added.
     """
     viewer = _current_viewer()
-    shown = [_shown(viewer, name) for name in _listed(path)]
+    shown = [_scan_in_viewer(viewer, name) for name in _as_list(path)]
     if all(shown):
-        said = f"{Path(shown[0].filenames[0]).name}: the recording is shown already, all its files together"
-        notify([said])
-        return [(None,)]  # npe2's word for: read, and nothing to show
-    return _opened(read_scan(path, on_damage="fill"))
+        notify([f"{Path(shown[0].filenames[0]).name}: the viewer already shows this recording with all its files"])
+        return [(None,)]  # tells npe2: read, but no layer to add
+    return _layers_of(read_scan(path, on_damage="fill"))
 
 
-def _listed(path: str | Iterable[str]) -> list[str]:
+def _as_list(path: str | Iterable[str]) -> list[str]:
     return [path] if isinstance(path, (str, os.PathLike)) else list(path)
 
 
@@ -68,8 +67,8 @@ def _current_viewer() -> Any:
     return napari.current_viewer() if napari else None
 
 
-def _shown(viewer: Any, name: str) -> Any:
-    """Find the recording that a file is of, and still as it was, among those that a viewer shows; None if it is not."""
+def _scan_in_viewer(viewer: Any, name: str) -> Any:
+    """Find the scan that a viewer shows and that holds a file, unchanged since; None if there is none."""
     if viewer is None or not Path(name).is_file():
         return None
     scans: list[Any] = [layer.data.scan for layer in viewer.layers if isinstance(layer.data, Movie)]
@@ -77,18 +76,18 @@ def _shown(viewer: Any, name: str) -> Any:
     return next((scan for scan in scans if index in scan.opened.pages.files), None)
 
 
-def _opened(scan: ScanLike) -> list[Any]:
-    """Layers of a scan; a viewer that is empty turns to all of them when they are there, not to the first alone."""
+def _layers_of(scan: ScanLike) -> list[Any]:
+    """Layers of a scan; an empty viewer is reset once all of them are added, not after the first."""
     layers: list[Any] = list(to_napari_layers(scan))
     viewer = _current_viewer()
 
-    def turn(_: Any) -> None:
+    def reset_view(_: Any) -> None:
         if len(viewer.layers) == len(layers):
-            viewer.layers.events.inserted.disconnect(turn)
+            viewer.layers.events.inserted.disconnect(reset_view)
             viewer.reset_view()
 
     if viewer is not None and not viewer.layers:
-        viewer.layers.events.inserted.connect(turn, position="last")
+        viewer.layers.events.inserted.connect(reset_view, position="last")
     return layers
 
 
@@ -96,7 +95,7 @@ def _opened(scan: ScanLike) -> list[Any]:
 
 
 def _cells(frame: Logged, channel: int) -> Image:
-    """Pixels of a page of cells that light up: round, others in each slice and channel, with noise."""
+    """Pixels of a page with noise and round cells that light up, other cells in each slice and channel."""
     rows, columns = DEMO.page_shape
     cells = np.random.default_rng([frame.slice + 1, channel])
     y, x, phase, period = cells.uniform((0, 0, 0, 9), (rows, columns, 2 * np.pi, 60), (60, 4)).T
@@ -110,7 +109,7 @@ def _cells(frame: Logged, channel: int) -> Image:
 
 @cache
 def _sample_folder() -> Path:
-    """Where the sample is, until this process ends."""
+    """Folder of the sample, which is removed when this process ends."""
     folder = Path(tempfile.mkdtemp(prefix="scanreader-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     replace(DEMO, volumes=25, pixels=_cells).write(folder)
@@ -119,4 +118,4 @@ def _sample_folder() -> Path:
 
 def sample() -> list[Any]:
     """Three ROIs at three depths, in two channels."""
-    return _opened(read_scan(_sample_folder()))
+    return _layers_of(read_scan(_sample_folder()))

@@ -1,4 +1,4 @@
-"""The backend by which xarray opens recordings."""
+"""The backend with which xarray opens recordings."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ class ScanReaderBackend(BackendEntrypoint):  # type: ignore[misc] # where xarray
         join_contiguous: bool = False,
         siblings: bool = True,
     ) -> xr.Dataset:
-        """Open a recording as `Scan.to_xarray` gives it; nothing is read before it is asked for."""
+        """Open a recording as `Scan.to_xarray` does; pixels are read on demand."""
         scan = read_scan(filename_or_obj, dtype, join_contiguous, siblings=siblings)
         dataset = to_xarray(scan)
-        dropped = [drop_variables] if isinstance(drop_variables, str) else drop_variables or []
-        dataset = dataset.drop_vars([name for name in dropped if name in dataset.variables])
+        names_to_drop = [drop_variables] if isinstance(drop_variables, str) else drop_variables or []
+        dataset = dataset.drop_vars([name for name in names_to_drop if name in dataset.variables])
         dataset.set_close(scan.close)
         return dataset
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
-        """Whether it is a TIFF that ScanImage wrote."""
+        """Whether a file is a TIFF that ScanImage wrote."""
         if not isinstance(filename_or_obj, (str, os.PathLike)):
             return False
         name = os.fspath(filename_or_obj)

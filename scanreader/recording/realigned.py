@@ -1,4 +1,4 @@
-"""Pixels of lines that were scanned backwards, moved along the line as they are read."""
+"""Pixels with the bidirectional phase offset corrected: backward lines are moved along the line when read."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float64]
 
-CACHED = 4 << 20  # bytes of pixels that are moved at once
+CACHED = 4 << 20  # bytes of pixels that are moved at a time
 
 
 # ------------------------------------------------------------------------ directions
@@ -40,21 +40,22 @@ def backward_rows(field: Field, piece: Piece, rows: IndexArray) -> npt.NDArray[n
 
 
 def refuse_one_direction(field: Field) -> None:
-    """See that a field's lines were scanned in both directions.
+    """Check that a field's lines were scanned in both directions.
 
     Raises
     ------
     HeaderError
-        If they were scanned in one, or several were averaged into a row.
+        If they were scanned in one direction, or several were averaged into a row.
     """
     if not field.timing.bidirectional:
         raise HeaderError(
-            "lines were scanned in one direction by the header (hScan2D.bidirectional): there is no offset between two"
+            "lines were scanned in one direction by the header (hScan2D.bidirectional), so there is no bidirectional "
+            "phase offset"
         )
     if field.timing.lines_per_row > 1:
         raise HeaderError(
-            f"{field.timing.lines_per_row} lines were averaged into each row: no row is of one direction, and an "
-            "offset between two cannot be taken out"
+            f"{field.timing.lines_per_row} lines were averaged into each row, so no row has one direction: the "
+            "bidirectional phase offset cannot be corrected"
         )
 
 
@@ -62,7 +63,7 @@ def refuse_one_direction(field: Field) -> None:
 
 
 def realigning(offsets: npt.ArrayLike, fill_value: float) -> View:
-    """View whose backward lines are moved back by offsets; see `phase.realigned`.
+    """View with the bidirectional phase offset corrected; see `phase.realigned`.
 
     Raises
     ------
@@ -72,7 +73,7 @@ def realigning(offsets: npt.ArrayLike, fill_value: float) -> View:
     try:
         numbers = nested(np.array(offsets, np.float64))
     except (TypeError, ValueError):
-        raise ScanKeyError(f"offsets are numbers of pixels, not {offsets!r}") from None
+        raise ScanKeyError(f"offsets must be numbers of pixels, not {offsets!r}") from None
     return partial(realign, offsets=numbers, fill_value=fill_value)
 
 
@@ -84,12 +85,12 @@ def realign(opened: Opened, offsets: Any, fill_value: float) -> Opened:
     HeaderError
         If lines were scanned in one direction, or several were averaged into a row.
     ScanKeyError
-        If the offsets do not fit the fields and channels, or pixels are changed already.
+        If the offsets do not fit the fields and channels, or the pixels are changed already.
     DtypeError
-        If the pixels cannot be `fill_value`.
+        If the dtype cannot hold `fill_value`.
     """
     if opened.pixels.change:
-        raise ScanKeyError("this scan was realigned before: realign the scan that it was made of, by both offsets")
+        raise ScanKeyError("this scan was realigned before: realign the original scan, by the sum of both offsets")
     for field in opened.fields:
         refuse_one_direction(field)
     by_field = checked_offsets(opened, offsets)
@@ -98,39 +99,40 @@ def realign(opened: Opened, offsets: Any, fill_value: float) -> Opened:
     table = np.full(shape, np.nan)
     for i, (field, row) in enumerate(zip(opened.fields, by_field, strict=True)):
         for channel, offset in zip(opened.channels, row.tolist(), strict=True):
-            before = table[field.slice_id, field.roi_ids, channel.place]
-            if (before[np.isfinite(before)] != offset).any():
+            earlier_offsets = table[field.slice_id, field.roi_ids, channel.place]
+            if (earlier_offsets[np.isfinite(earlier_offsets)] != offset).any():
                 raise ScanKeyError(
-                    f"field {i} shows pixels that another field shows, too: their offsets must be equal, not "
-                    f"{before[np.isfinite(before)][0]:g} and {offset:g}"
+                    f"field {i} shows pixels that another field shows too, so their offsets must be equal, not "
+                    f"{earlier_offsets[np.isfinite(earlier_offsets)][0]:g} and {offset:g}"
                 )
             table[field.slice_id, field.roi_ids, channel.place] = offset
     return replace(opened, pixels=RealignedPixels(nested(np.nan_to_num(table)), fill_value))
 
 
 def checked_offsets(opened: Opened, offsets: npt.ArrayLike) -> FloatArray:
-    """Give offsets as one for each field and channel of a scan."""
+    """Give one offset for each field and channel, of shape (fields, channels), in pixels."""
     shape = (len(opened.fields), len(opened.channels))
-    given = np.array(offsets, np.float64)
-    if given.shape not in ((), shape):
+    numbers = np.array(offsets, np.float64)
+    if numbers.shape not in ((), shape):
         raise ScanKeyError(
-            f"offsets are one number, or an array of shape {shape} (fields, channels), not of shape {given.shape}"
+            f"offsets must be one number or an array of shape {shape} (fields, channels), not {numbers.shape}"
         )
-    checked = np.broadcast_to(given, shape).copy()
-    if not np.isfinite(checked).all():
-        field, channel = np.argwhere(~np.isfinite(checked))[0].tolist()
+    result = np.broadcast_to(numbers, shape).copy()
+    if not np.isfinite(result).all():
+        field, channel = np.argwhere(~np.isfinite(result))[0].tolist()
         raise ScanKeyError(
-            f"the offset of field {field}, channel {channel} is {checked[field, channel]}: give 0 to leave it as it is"
+            f"the offset of field {field}, channel {channel} is {result[field, channel]}: give 0 for no correction"
         )
-    for field, row in zip(opened.fields, checked, strict=True):
+    for field, row in zip(opened.fields, result, strict=True):
         narrowest = min(piece.width for piece in field.pieces)
-        if np.abs(row).max(initial=0) >= narrowest:
-            raise ScanKeyError(f"an offset of {np.abs(row).max():g} pixels in a field that is {narrowest} wide")
-    return checked
+        largest = np.abs(row).max(initial=0)
+        if largest >= narrowest:
+            raise ScanKeyError(f"offsets must be below the width of a field, {narrowest} pixels, not {largest:g}")
+    return result
 
 
 def nested(values: FloatArray) -> Any:
-    """Turn an array into tuples of tuples, which nobody can change."""
+    """Turn an array into immutable tuples of tuples."""
     return values.item() if values.ndim == 0 else tuple(map(nested, values))
 
 
@@ -139,10 +141,10 @@ def nested(values: FloatArray) -> Any:
 
 @dataclass(frozen=True)
 class RealignedPixels:
-    """Pixels whose backward lines are moved back by an offset."""
+    """Pixel reader that moves backward lines back by the bidirectional phase offset."""
 
     offsets: tuple[tuple[tuple[float, ...], ...], ...]
-    """In pixels, of shape (slices, ROIs, channels in the files)."""
+    """Of shape (slices, ROIs, channels in the files), in pixels."""
     fill: float
 
     change = "moved when they are read"
@@ -156,74 +158,77 @@ class RealignedPixels:
             part = overlap(piece, as_array(rows.indices), as_array(columns.indices))
             if part is None:
                 continue
-            moved = _Moved.of(field, piece, part.from_y, part.from_x)
+            selection = _Selection.of(field, piece, part.from_y, part.from_x)
             offsets = np.broadcast_to(
                 np.array(self.offsets[field.slice_id][piece.roi])[channels], numbers.shape
             ).ravel()
             for offset in np.unique(offsets).tolist():
                 to_page = np.flatnonzero(offsets == offset)
-                for some in _parts(to_page, len(part.to_y) * len(part.to_x) * out.itemsize):
-                    moved_pixels = self._read_moved(pages, flat[some], moved, offset, out.dtype, notes)
-                    pixels[box(some, part.to_y, part.to_x)] = moved_pixels
+                for portion in _portions(to_page, len(part.to_y) * len(part.to_x) * out.itemsize):
+                    moved_pixels = self._read_moved(pages, flat[portion], selection, offset, out.dtype, notes)
+                    pixels[box(portion, part.to_y, part.to_x)] = moved_pixels
 
     def _read_moved(
         self,
         pages: Pages,
         numbers: IndexArray,
-        moved: _Moved,
+        selection: _Selection,
         offset: float,
         dtype: np.dtype[Any],
         notes: list[str],
     ) -> npt.NDArray[Any]:
-        """Read rows and columns of a piece, backward rows from `offset` further right."""
-        whole = math.floor(offset)
-        part = offset - whole
-        first, last = moved.columns + whole, moved.columns + whole + (part > 0)
-        inside = (first >= moved.left) & (last < moved.right)
-        back, ahead = np.flatnonzero(moved.backward), np.flatnonzero(~moved.backward)
-        wanted = [moved.columns] if len(ahead) else []
-        needed = np.unique(np.concatenate([*wanted, *([first[inside], last[inside]] if len(back) else [])]))
-        raw = np.empty((len(numbers), len(moved.rows), len(needed)), dtype)
-        pages.read(numbers, as_range(moved.rows + moved.page_y), as_range(needed + moved.page_x), raw, notes)
-        out = np.full((len(numbers), len(moved.rows), len(moved.columns)), self.fill, dtype)
-        every, all_columns = np.arange(len(numbers)), np.arange(len(moved.columns))
-        for rows, to_x, from_x in ((ahead, all_columns, moved.columns), (back, np.flatnonzero(inside), first[inside])):
+        """Read rows and columns of a piece, backward rows from `offset` columns further right."""
+        shift = math.floor(offset)
+        fraction = offset - shift
+        first, last = selection.columns + shift, selection.columns + shift + (fraction > 0)
+        inside = (first >= selection.left) & (last < selection.right)
+        backward, forward = np.flatnonzero(selection.backward), np.flatnonzero(~selection.backward)
+        unmoved = [selection.columns] if len(forward) else []
+        source_x = np.unique(np.concatenate([*unmoved, *([first[inside], last[inside]] if len(backward) else [])]))
+        raw = np.empty((len(numbers), len(selection.rows), len(source_x)), dtype)
+        page_rows, page_columns = selection.rows + selection.page_y, source_x + selection.page_x
+        pages.read(numbers, as_range(page_rows), as_range(page_columns), raw, notes)
+        out = np.full((len(numbers), len(selection.rows), len(selection.columns)), self.fill, dtype)
+        all_pages, all_columns = np.arange(len(numbers)), np.arange(len(selection.columns))
+        moves = ((forward, all_columns, selection.columns), (backward, np.flatnonzero(inside), first[inside]))
+        for rows, to_x, from_x in moves:
             if not len(rows) or not len(to_x):
                 continue
-            pixels = _taken(raw, rows, np.searchsorted(needed, from_x))
-            if part and rows is back:
-                pixels = pixels * (1 - part) + _taken(raw, rows, np.searchsorted(needed, last[inside])) * part
+            pixels = _select(raw, rows, np.searchsorted(source_x, from_x))
+            if fraction and rows is backward:
+                neighbours = _select(raw, rows, np.searchsorted(source_x, last[inside]))
+                pixels = pixels * (1 - fraction) + neighbours * fraction
                 pixels = pixels if dtype.kind in "fc" else np.rint(pixels)
-            out[box(every, rows, to_x)] = pixels
+            out[box(all_pages, rows, to_x)] = pixels
         return out
 
 
-class _Moved(NamedTuple):
-    """Rows and columns of a piece that are asked for, and what its line has."""
+class _Selection(NamedTuple):
+    """Requested rows and columns of a piece, and its scanned columns."""
 
     rows: IndexArray
     columns: IndexArray
     backward: npt.NDArray[np.bool_]
-    """Which of the rows are."""
+    """Whether each row was scanned backwards."""
     page_y: int
     page_x: int
     left: int
-    """The first column that was scanned: below 0 if the ROI was trimmed."""
+    """First scanned column: below 0 if the ROI was trimmed."""
     right: int
-    """The first column behind those that were."""
+    """First column after the scanned ones."""
 
     @classmethod
-    def of(cls, field: Field, piece: Piece, rows: IndexArray, columns: IndexArray) -> _Moved:
+    def of(cls, field: Field, piece: Piece, rows: IndexArray, columns: IndexArray) -> _Selection:
         left, right = -piece.trim.left, piece.width + piece.trim.right
         return cls(rows, columns, backward_rows(field, piece, rows), piece.page_y, piece.page_x, left, right)
 
 
-def _parts(places: IndexArray, size: int) -> Iterator[IndexArray]:
-    """Places of pages, as many at a time as stay in the processor's cache."""
+def _portions(places: IndexArray, size: int) -> Iterator[IndexArray]:
+    """Places of pages in portions that stay in the processor's cache."""
     step = frames_at_a_time(size, CACHED)
     return (places[start : start + step] for start in range(0, len(places), step))
 
 
-def _taken(pixels: npt.NDArray[Any], rows: IndexArray, columns: IndexArray) -> npt.NDArray[Any]:
-    """Rows and columns of pages."""
+def _select(pixels: npt.NDArray[Any], rows: IndexArray, columns: IndexArray) -> npt.NDArray[Any]:
+    """Select rows and columns of pages."""
     return pixels[:, as_slice(rows)][:, :, as_slice(columns)]

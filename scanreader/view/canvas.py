@@ -1,4 +1,4 @@
-"""The fields of a slice in one picture, as they lie in the sample."""
+"""The fields of a slice in one image, as they lie in the sample."""
 
 from __future__ import annotations
 
@@ -18,23 +18,22 @@ if TYPE_CHECKING:
     from scanreader.recording.base import BaseScan
     from scanreader.recording.fields import Field
 
-MOST_PIXELS = 1 << 28  # of a canvas: 1 GiB; more is a pixel size in the wrong unit
+MOST_PIXELS = 1 << 28  # of a canvas: 1 GiB; more means a pixel size in the wrong unit
 
 
 @dataclass(frozen=True)
 class Canvas:
-    """A picture of a slice, placed in the sample.
+    """An image of a slice, placed in the sample.
 
     Attributes
     ----------
     image : float array of shape (y, x)
     top, left : float
-        Where its upper left corner lies, in `unit`.
+        Position of its upper left corner, in `unit`.
     pixel_size : float
-        In `unit`.
+        Size of a pixel, in `unit`.
     unit : str
-        ``"um"``; ``"degrees"`` if the header does not say how many µm a degree is, and ``"pixels"`` if it does
-        not say where the field lies at all.
+        ``"um"``; ``"degrees"`` if the header has no µm per degree, and ``"pixels"`` if it has no field positions.
     """
 
     image: npt.NDArray[np.floating[Any]]
@@ -45,7 +44,7 @@ class Canvas:
 
     @property
     def extent(self) -> tuple[float, float, float, float]:
-        """Left, right, bottom and top edge, as matplotlib's ``imshow(image, extent=…)`` takes them."""
+        """Left, right, bottom and top edge, as in matplotlib's ``imshow(image, extent=…)``."""
         height, width = self.image.shape
         return (
             self.left,
@@ -55,10 +54,12 @@ class Canvas:
         )
 
 
-def picture(scan: BaseScan, field: int, channel: int, frames: Any, how: str = "mean") -> npt.NDArray[np.floating[Any]]:
-    """Reduce frames of one field and channel to a picture of shape (y, x), reading some at a time.
+def reduced_image(
+    scan: BaseScan, field: int, channel: int, frames: Any, how: str = "mean"
+) -> npt.NDArray[np.floating[Any]]:
+    """Reduce frames of one field and channel to an image of shape (y, x), reading them in portions.
 
-    Pixels that are NaN, of pages that were filled, do not count; where all of a pixel's are, it is NaN.
+    NaN, of filled pages, is ignored; a pixel that is NaN in all frames stays NaN.
 
     Parameters
     ----------
@@ -66,35 +67,35 @@ def picture(scan: BaseScan, field: int, channel: int, frames: Any, how: str = "m
     how : {"mean", "max"}
     """
     if how not in ("mean", "max"):
-        raise ScanIndexError(f"frames become a picture by their 'mean' or 'max', not {how!r}")
-    chosen = as_array(pick(split_key((*[slice(None)] * 4, frames))[4], scan.num_frames, AXES[4]).indices)
-    if not chosen.size:
-        raise ScanIndexError(f"no frame is picked of {scan.num_frames}")
+        raise ScanIndexError(f"how must be 'mean' or 'max', not {how!r}")
+    frame_numbers = as_array(pick(split_key((*[slice(None)] * 4, frames))[4], scan.num_frames, AXES[4]).indices)
+    if not frame_numbers.size:
+        raise ScanIndexError(f"no frame is selected of {scan.num_frames}: give other frames")
     shape = scan.fields[field]
     step = frames_at_a_time(shape.height * shape.width * scan.dtype.itemsize)
     total = np.full((shape.height, shape.width), 0.0 if how == "mean" else -np.inf)
     counts = np.zeros(total.shape, np.int64)
-    for start in range(0, len(chosen), step):
-        part = scan[field, :, :, channel, chosen[start : start + step]]
-        known = ~np.isnan(part) if part.dtype.kind == "f" else np.True_
-        counts += known.sum(axis=-1) if known.ndim else part.shape[-1]
+    for start in range(0, len(frame_numbers), step):
+        part = scan[field, :, :, channel, frame_numbers[start : start + step]]
+        is_valid = ~np.isnan(part) if part.dtype.kind == "f" else np.True_
+        counts += is_valid.sum(axis=-1) if is_valid.ndim else part.shape[-1]
         if how == "mean":
-            total += part.sum(axis=-1, dtype=np.float64, where=known)
+            total += part.sum(axis=-1, dtype=np.float64, where=is_valid)
         else:
-            np.maximum(total, part.max(axis=-1, where=known, initial=_least(part.dtype)), out=total)
-    seen = np.where(counts > 0, total, np.nan)
-    return np.asarray(seen / np.maximum(counts, 1) if how == "mean" else seen, np.float32)
+            np.maximum(total, part.max(axis=-1, where=is_valid, initial=_smallest(part.dtype)), out=total)
+    values = np.where(counts > 0, total, np.nan)
+    return np.asarray(values / np.maximum(counts, 1) if how == "mean" else values, np.float32)
 
 
-def _least(dtype: np.dtype[Any]) -> float:
-    """The least value of a dtype."""
+def _smallest(dtype: np.dtype[Any]) -> float:
+    """Smallest value of a dtype."""
     return int(np.iinfo(dtype).min) if dtype.kind in "iu" else -math.inf
 
 
-def shrunk(image: npt.NDArray[np.floating[Any]], height: int, width: int) -> npt.NDArray[np.float32]:
-    """Means of so many blocks of about equal size, in rows and columns; NaN do not count. Never larger than it was."""
-    known = np.isfinite(image)
-    total, counts = np.where(known, image, 0).astype(np.float64), known.astype(np.int64)
+def block_means(image: npt.NDArray[np.floating[Any]], height: int, width: int) -> npt.NDArray[np.float32]:
+    """Reduce an image to at most `height` x `width` means of blocks of about equal size; NaN are ignored."""
+    is_valid = np.isfinite(image)
+    total, counts = np.where(is_valid, image, 0).astype(np.float64), is_valid.astype(np.int64)
     for axis, size in enumerate((height, width)):
         if size < image.shape[axis]:
             starts = np.arange(max(1, size)) * image.shape[axis] // max(1, size)
@@ -106,25 +107,25 @@ def canvas(
     scan: BaseScan, slice_id: int, channel: int, frames: Any, how: str, *, pixel_size: float | None, fill: float
 ) -> Canvas:
     """Place the fields of a slice; see `Scan.canvas`."""
-    place = from_start(slice_id, scan.num_scanning_depths, "slice")
+    slice_place = from_start(slice_id, scan.num_scanning_depths, "slice")
     channel = from_start(channel, scan.num_channels, "channel")
-    here = [i for i, field in enumerate(scan.fields) if field.slice_id == place]
-    if not here:
-        raise LayoutError(f"no field lies in slice {slice_id}", raw_helps=False)
-    if any(math.isnan(scan.fields[i].height_in_degrees) for i in here):
-        if len(here) > 1:
-            raise LayoutError("the header does not say where the fields lie", raw_helps=False)
-        return Canvas(picture(scan, here[0], channel, frames, how), 0.0, 0.0, 1.0, "pixels")
+    field_numbers = [i for i, field in enumerate(scan.fields) if field.slice_id == slice_place]
+    if not field_numbers:
+        raise LayoutError(f"slice {slice_id} has no field", raw_helps=False)
+    if any(math.isnan(scan.fields[i].height_in_degrees) for i in field_numbers):
+        if len(field_numbers) > 1:
+            raise LayoutError("the header has no field positions, so the fields cannot be placed", raw_helps=False)
+        return Canvas(reduced_image(scan, field_numbers[0], channel, frames, how), 0.0, 0.0, 1.0, "pixels")
     unit, scale = "um", scan.microns_per_degree
     if math.isnan(scale):
         unit, scale = "degrees", 1.0
-        notify(["the header does not say how many um a degree is (objectiveResolution): the canvas is in degrees"])
-    fields = [scan.fields[i] for i in here]
+        notify(["the header has no um per degree (objectiveResolution): the canvas is in degrees"])
+    fields = [scan.fields[i] for i in field_numbers]
     corners = np.concatenate([field.corners for field in fields]) * scale
     sizes = [(f.height_in_degrees / f.height, f.width_in_degrees / f.width) for f in fields]
     pixel = min(min(size) for size in sizes) * scale if pixel_size is None else pixel_size
     if not 0 < pixel < math.inf:
-        raise ScanIndexError(f"a pixel has a size above 0, not {pixel}")
+        raise ScanIndexError(f"pixel_size must be above 0, not {pixel}")
     (left, top), (right, bottom) = corners.min(axis=0), corners.max(axis=0)
     if max(bottom - top, right - left) > pixel * MOST_PIXELS:
         raise ScanIndexError(f"a canvas of pixels of {pixel:g} {unit} is too large: give a larger pixel_size")
@@ -134,8 +135,8 @@ def canvas(
             f"a canvas of {shape[0]} x {shape[1]} pixels is too large: give a larger pixel_size than {pixel:g} {unit}"
         )
     image = np.full(shape, fill, np.float32)
-    for i, field in zip(here, fields, strict=True):
-        paste(image, picture(scan, i, channel, frames, how), field, (left / scale, top / scale), pixel / scale)
+    for i, field in zip(field_numbers, fields, strict=True):
+        paste(image, reduced_image(scan, i, channel, frames, how), field, (left / scale, top / scale), pixel / scale)
     return Canvas(image, float(top), float(left), float(pixel), unit)
 
 
@@ -146,14 +147,14 @@ def paste(
     origin: tuple[float, float],
     pixel: float,
 ) -> None:
-    """Give each pixel of the canvas that lies in the field the nearest of a picture of it; all in degrees."""
+    """Paste an image of a field into a canvas: each pixel is the nearest of the image. All in degrees."""
     (x0, y0), (x1, y1) = (field.corners.min(axis=0) - origin) / pixel, (field.corners.max(axis=0) - origin) / pixel
     rows = np.arange(max(0, math.floor(y0)), min(image.shape[0], math.ceil(y1)))
     columns = np.arange(max(0, math.floor(x0)), min(image.shape[1], math.ceil(x1)))
     x = (columns + 0.5) * pixel + origin[0] - field.x
     y = (rows[:, None] + 0.5) * pixel + origin[1] - field.y
     angle = math.radians(field.rotation)
-    along = x * math.cos(angle) + y * math.sin(angle)  # turned back into the field's own lines
+    along = x * math.cos(angle) + y * math.sin(angle)  # rotated back into the field's own axes
     down = y * math.cos(angle) - x * math.sin(angle)
     column = np.floor((along / field.width_in_degrees + 0.5) * part.shape[1] + 1e-6).astype(np.int64)
     row = np.floor((down / field.height_in_degrees + 0.5) * part.shape[0] + 1e-6).astype(np.int64)

@@ -1,4 +1,4 @@
-"""What pictures are made of: a figure with its title, text, axes, units and scale bars, placed in inches."""
+"""Parts of figures, placed in inches: title, caption, text, axes, units and scale bars."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ INK, GREY, NOTHING = "#222222", "#777777", "#e9e9e9"
 
 
 class Picture(Figure):
-    """A figure that notebooks show by itself: they show matplotlib's own only where they were told to."""
+    """A figure that notebooks show without setup, unlike matplotlib's own."""
 
     def _repr_png_(self) -> bytes:
         file = io.BytesIO()
@@ -41,31 +41,31 @@ class Picture(Figure):
 
 
 class Unit(NamedTuple):
-    """What lengths are given in."""
+    """Unit of lengths."""
 
     name: str
     per_degree: float
-    """NaN where the fields lie nowhere."""
+    """NaN if the fields have no positions."""
     note: str
-    """Why it is not µm; '' if it is."""
+    """Why it is not µm, for the caption; '' if it is."""
 
 
 def unit_of(scan: BaseScan) -> Unit:
-    """What the lengths of a recording can be given in: µm, else degrees, else pixels."""
+    """Unit of a recording's lengths: µm, else degrees, else pixels."""
     sizes = [size for field in scan.fields for size in (field.height_in_degrees, field.width_in_degrees)]
     if not all(0 < size < math.inf for size in sizes):
-        return Unit("pixels", math.nan, "scale in pixels: the header does not say where the fields lie")
+        return Unit("pixels", math.nan, "scale in pixels: the header has no field positions")
     if not 0 < scan.microns_per_degree < math.inf:
         return Unit("degrees", 1.0, "scale in degrees: the header has no objectiveResolution")
     return Unit("µm", scan.microns_per_degree, "")
 
 
-def depth_of(z: float) -> str:
-    """What is said of a depth; '' if it is not known."""
+def depth_text(z: float) -> str:
+    """Label of a depth; '' if it is unknown."""
     return f"z {round(z, 1):g} µm".translate(MINUS) if math.isfinite(z) else ""
 
 
-def named(scan: BaseScan, i: int) -> str:
+def field_label(scan: BaseScan, i: int) -> str:
     """Name of a field on one line; '' if it has none."""
     return " ".join(scan.fields[i].name.split())
 
@@ -73,14 +73,14 @@ def named(scan: BaseScan, i: int) -> str:
 # ------------------------------------------------------------------------ the figure
 
 
-def headed(scan: BaseScan, facts: Sequence[str], width: float, height: float) -> tuple[Picture, float]:
-    """A figure with the recording's name, a caption of facts, and room below for so many inches.
+def new_figure(scan: BaseScan, facts: Sequence[str], width: float, height: float) -> tuple[Picture, float]:
+    """A figure with the recording's name, a caption of facts, and room of `width` x `height` inches below.
 
     Returns
     -------
     figure : Picture
     top : float
-        Where that room begins; its left is at `MARGIN`.
+        Top of that room, in inches; its left is at `MARGIN`.
     """
     across = max(width, LEAST_WIDTH)
     lines = _wrapped([f"ScanImage {scan.release}" if scan.release else "", *facts], across)
@@ -89,55 +89,55 @@ def headed(scan: BaseScan, facts: Sequence[str], width: float, height: float) ->
     figure.set_layout_engine("none")
     more = len(scan.filenames) - 1
     name = _shortened(Path(scan.filenames[0]).name, f" and {more} more" if more else "", across)
-    write(figure, MARGIN, MARGIN, name, size=NAME, weight="bold")
+    write_text(figure, MARGIN, MARGIN, name, size=NAME, weight="bold")
     for n, line in enumerate(lines):
-        write(figure, MARGIN, MARGIN + TITLE + LINE * n, line, size=FACTS, color=GREY)
+        write_text(figure, MARGIN, MARGIN + TITLE + LINE * n, line, size=FACTS, color=GREY)
     return figure, top
 
 
 def _shortened(name: str, rest: str, across: float) -> str:
-    """A name of which the middle is left out, if it is too long."""
-    kept = name
-    while wide(kept + rest, NAME, "bold") > across and len(name) > 8:
+    """A name without its middle, if it is too long."""
+    shortened = name
+    while text_width(shortened + rest, NAME, "bold") > across and len(name) > 8:
         name = name[: len(name) // 2 - 1] + name[len(name) // 2 + 1 :]
-        kept = f"{name[: len(name) // 2]}…{name[len(name) // 2 :]}"
-    return kept + rest
+        shortened = f"{name[: len(name) // 2]}…{name[len(name) // 2 :]}"
+    return shortened + rest
 
 
 def _wrapped(facts: Sequence[str], across: float) -> list[str]:
     lines: list[str] = []
     for fact in filter(None, facts):
         longer = f"{lines[-1]} · {fact}" if lines else fact
-        if lines and wide(longer, FACTS) > across:
+        if lines and text_width(longer, FACTS) > across:
             lines.append(fact)
         else:
             lines[-1:] = [longer]
     return lines
 
 
-# ------------------------------------------------------------------------ what is in it
+# ------------------------------------------------------------------------------- parts
 
 
 def axes_at(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
-    """Axes at a place that is given in inches from the upper left corner."""
+    """Axes at a place in inches from the upper left corner."""
     across, down = figure.get_size_inches()
     return figure.add_axes((left / across, 1 - (top + height) / down, width / across, height / down))
 
 
-def write(figure: Figure, left: float, top: float, text: str, **style: Any) -> Text:
-    """Text at a place that is given in inches from the upper left corner; nothing in it is a formula."""
+def write_text(figure: Figure, left: float, top: float, text: str, **style: Any) -> Text:
+    """Text at a place in inches from the upper left corner, never read as a formula."""
     across, down = figure.get_size_inches()
     style = {"color": INK, "va": "top", "ha": "left", **style}
     return figure.text(left / across, 1 - top / down, text, parse_math=False, usetex=False, **style)
 
 
-def note(axes: Axes, x: float, y: float, text: str, **style: Any) -> Text:
-    """Text at a place in axes, in their unit; nothing in it is a formula."""
+def annotate(axes: Axes, x: float, y: float, text: str, **style: Any) -> Text:
+    """Text at a place in axes, in their unit, never read as a formula."""
     style = {"size": LABEL, "color": INK, "ha": "center", "va": "center", "usetex": False, "parse_math": False, **style}
     return axes.text(float(x), float(y), text, **style)
 
 
-def wide(text: str, size: float, weight: str = "normal") -> float:
+def text_width(text: str, size: float, weight: str = "normal") -> float:
     """Width of a text, in inches."""
     width, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(size=size, weight=weight), False)
     return float(width) / 72
@@ -146,7 +146,7 @@ def wide(text: str, size: float, weight: str = "normal") -> float:
 def scale_bar(figure: Figure, axes: Axes, unit: Unit) -> None:
     """A scale bar below the lower left corner of axes, and its length."""
     left, right = axes.get_xlim()
-    length, said = scale_of(right - left, unit)
+    length, text = scale_of(right - left, unit)
     below = ScaledTranslation(0, -0.1, figure.dpi_scale_trans)
     place = blended_transform_factory(axes.transData, axes.transAxes + below)
     bar = Line2D([left, left + length], [0, 0], color=INK, linewidth=2, solid_capstyle="butt", transform=place)
@@ -160,23 +160,23 @@ def scale_bar(figure: Figure, axes: Axes, unit: Unit) -> None:
         "transform": beside,
         "clip_on": False,
     }
-    note(axes, left + length, 0, said, gid="scale", **style)
+    annotate(axes, left + length, 0, text, gid="scale", **style)
 
 
 def scale_of(width: float, unit: Unit) -> tuple[float, str]:
-    """Length of the scale bar of a picture that is so wide, and what is said of it."""
+    """Length of the scale bar of an image of that width, and its label."""
     length = round_length(width / 3)
     return length, f"{length:g} {unit.name}"
 
 
 def round_length(most: float) -> float:
-    """The largest of 1, 2, 5, 10, 20, 50, … that is not above a length."""
+    """The largest of 1, 2, 5, 10, 20, 50, … that is at most a length."""
     power = 10.0 ** math.floor(math.log10(most))
     return float(max(step * power for step in (1, 2, 5) if step * power <= most * (1 + 1e-9)))
 
 
-def numbers(values: Sequence[int]) -> str:
-    """Numbers in rising order, those that follow each other as a range: 0 to 3, 5."""
+def number_ranges(values: Sequence[int]) -> str:
+    """Sorted numbers as text, consecutive ones as a range: 0 to 3, 5."""
     runs: list[list[int]] = []
     for value in values:
         if runs and value == runs[-1][-1] + 1:

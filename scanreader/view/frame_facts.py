@@ -1,4 +1,4 @@
-"""What ScanImage wrote beside the frames of a recording says of it: how they follow each other, and the events."""
+"""Frame intervals and events of the report, from what ScanImage wrote beside the frames."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from scanreader.view.charts import (
     Chart,
     Line,
     Range,
-    Rows,
+    Table,
     Tick,
     area,
-    clock,
-    extremes,
+    bin_extremes,
     hues,
-    marks,
     path,
+    strokes,
     ticks,
+    time_unit,
 )
 from scanreader.view.words import counted, span
 
@@ -37,26 +37,26 @@ if TYPE_CHECKING:
     from scanreader.scanimage.descriptions import Event
 
     Numbers = npt.NDArray[np.float64]
-    Table = npt.NDArray[np.void]
+    FrameTable = npt.NDArray[np.void]
 
-STRETCHES, FRAMES_EACH = 40, 1000  # of larger recordings
+STRETCHES, FRAMES_EACH = 40, 1000  # that are read of larger recordings
 BINS = 400
 
 
 class Logged(NamedTuple):
-    """Frames that ScanImage logged, or some stretches of them."""
+    """Frame table of a recording, or of stretches of it."""
 
-    table: Table
+    table: FrameTable
     """As `Scan.frame_table`."""
     follows: npt.NDArray[np.bool_]
-    """Whether each row, but the first, is of the frame after that of the row before, by its place in the files."""
+    """Whether each row but the first directly follows the row before in the files."""
     note: str
-    """Which frames these are; '' if all."""
+    """Which frames these are, in a sentence; '' if all."""
 
 
-def logged_frames(scan: BaseScan, *, whole: bool) -> Logged:
-    """Read the frame table; of a large recording, evenly spaced stretches of it."""
-    if whole:
+def logged_frames(scan: BaseScan, *, all_pages: bool) -> Logged:
+    """Read the frame table, or evenly spaced stretches of it."""
+    if all_pages:
         table = scan.frame_table
         return Logged(table, np.ones(max(0, len(table) - 1), np.bool_), "")
     counts, pages = scan.layout.counts, scan.opened.pages
@@ -76,9 +76,9 @@ def logged_frames(scan: BaseScan, *, whole: bool) -> Logged:
     return Logged(table, np.diff(rows) == 1, note)
 
 
-def intervals(scan: BaseScan, logged: Logged) -> tuple[dict[str, str], Chart | None, Rows]:
-    """How frames follow each other in time: numbers, a chart, and the intervals that stand out."""
-    table, head = logged.table, ["time (s)", "file", "frame number", "interval (ms)", "of the median"]
+def intervals(scan: BaseScan, logged: Logged) -> tuple[dict[str, str], Chart | None, Table]:
+    """Intervals between frames: facts, a chart, and a table of outliers."""
+    table, columns = logged.table, ["time (s)", "file", "frame number", "interval (ms)", "of the median"]
     number, stamp, a = table["frame_number"], table["timestamp"], scan.stack.averaging
     step = np.diff(stamp)
     follows = logged.follows & np.isfinite(step)
@@ -88,18 +88,18 @@ def intervals(scan: BaseScan, logged: Logged) -> tuple[dict[str, str], Chart | N
         follows &= (np.diff(table["slice"]) == 0) & (table["slice"][1:] >= 0) & (np.diff(table["repeat"]) == 1)
     rows = np.flatnonzero(follows)
     if not rows.size:
-        return {}, None, Rows(head, [])
-    inside = step[rows]
-    median = float(np.median(inside))
-    odd = rows[(inside > GAP * median) | (inside <= 0)]
-    known = {
+        return {}, None, Table(columns, [])
+    durations = step[rows]
+    median = float(np.median(durations))
+    outliers = rows[(durations > GAP * median) | (durations <= 0)]
+    facts = {
         "Median": f"{_ms(median)} ({1 / median:.6g} Hz)" if median > 0 else _ms(median),
-        "Shortest and longest": f"{_ms(float(inside.min()))} and {_ms(float(inside.max()))}",
-        "Spread": f"{_spread(inside[inside <= GAP * median])} (standard deviation, without outliers)",
-        "Outliers": f"{len(odd):,} of {len(inside):,} intervals: longer than {GAP:g} medians, or not above 0",
+        "Shortest and longest": f"{_ms(float(durations.min()))} and {_ms(float(durations.max()))}",
+        "Spread": f"{_standard_deviation(durations[durations <= GAP * median])} (standard deviation, without outliers)",
+        "Outliers": f"{len(outliers):,} of {len(durations):,} intervals: longer than {GAP:g} medians, or not above 0",
     }
-    worst = np.sort(odd[np.argsort(-np.abs(step[odd] - median), kind="stable")][:20])
-    shown = [
+    worst = np.sort(outliers[np.argsort(-np.abs(step[outliers] - median), kind="stable")][:20])
+    cells = [
         [
             f"{stamp[i + 1]:.6f}",
             file_name(scan.filenames[table["file"][i + 1]]),
@@ -109,72 +109,78 @@ def intervals(scan: BaseScan, logged: Logged) -> tuple[dict[str, str], Chart | N
         ]
         for i in worst.tolist()
     ]
-    more = f"The {len(worst)} that are furthest off, of {len(odd):,}." if len(odd) > len(worst) else ""
-    return known, _interval_chart(stamp[1:][rows], inside, median), Rows(head, shown, more)
+    more = f"The {len(worst)} furthest from the median, of {len(outliers):,}." if len(outliers) > len(worst) else ""
+    return facts, _interval_chart(stamp[1:][rows], durations, median), Table(columns, cells, more)
 
 
 def _interval_chart(times: Numbers, intervals: Numbers, median: float) -> Chart | None:
-    """Intervals over time: the least and the largest of each column; outliers as strokes across."""
+    """Chart of intervals over time: smallest and largest of each column, and outliers as vertical strokes."""
     if len(intervals) < 2 or median <= 0:
         return None
-    odd = (intervals > GAP * median) | (intervals <= 0)
-    unit, seconds = clock(float(times.max()))
+    is_outlier = (intervals > GAP * median) | (intervals <= 0)
+    unit, seconds = time_unit(float(times.max()))
     across = Range.of(times / seconds)
-    usual = np.percentile(intervals[~odd], (0.1, 99.9)) if (~odd).any() else np.array([median, median])
+    usual = np.percentile(intervals[~is_outlier], (0.1, 99.9)) if (~is_outlier).any() else np.array([median, median])
     up = Range.of(np.append(usual, median) * 1000, 0.3, least=0.005 * median * 1000)
-    x, low, high = extremes(times[~odd] / seconds, 1000 * intervals[~odd], across, min(BINS, len(intervals)))
+    num_bins = min(BINS, len(intervals))
+    x, low, high = bin_extremes(times[~is_outlier] / seconds, 1000 * intervals[~is_outlier], across, num_bins)
     bottom, top = (np.clip(up.part(values), 0, 1) for values in (low, high))
     blue, red = hues(1)[0], 0.0
-    drawn = [
-        Line(area(x, bottom, np.maximum(top, bottom + 0.006)), blue, "least to largest", "area"),
+    lines = [
+        Line(area(x, bottom, np.maximum(top, bottom + 0.006)), blue, "smallest to largest", "area"),
         Line(path(x, (bottom + top) / 2), blue, "middle"),
     ]
-    if odd.any():
-        drawn.append(Line(marks(across.part(times[odd] / seconds), 0.0, 1.0), red, "outliers", "marks"))
-    legend = [drawn[2]] if odd.any() else []
+    if is_outlier.any():
+        lines.append(Line(strokes(across.part(times[is_outlier] / seconds), 0.0, 1.0), red, "outliers", "marks"))
+    legend = [lines[2]] if is_outlier.any() else []
     y = ticks(up, 5, from_top=True)
-    return Chart("", f"time ({unit})", "interval (ms)", ticks(across, 8), y, drawn, legend, 10)
+    return Chart("", f"time ({unit})", "interval (ms)", ticks(across, 8), y, lines, legend, 10)
 
 
 def _ms(seconds: float) -> str:
     return f"{1000 * seconds:.6g} ms".translate(MINUS)
 
 
-def _spread(intervals: Numbers) -> str:
+def _standard_deviation(intervals: Numbers) -> str:
     spread = float(np.std(intervals)) if intervals.size else math.nan
     return "below 0.001 ms" if spread < 1e-6 else f"{1000 * spread:.3g} ms"
 
 
-def events(logged: Logged, found: Sequence[Event], cut: int = 0) -> tuple[Chart | None, Rows]:
-    """What came in while frames were scanned: a row of strokes for each source, and how many there are."""
+def events(logged: Logged, recorded: Sequence[Event], cut: int = 0) -> tuple[Chart | None, Table]:
+    """Events: a chart with a row of strokes for each source, and a table."""
     times: dict[str, list[float]] = {}
-    for event in found:
+    for event in recorded:
         times.setdefault(event.source, []).append(event.time)
     for column, name in (("acquisition_trigger", "acquisition trigger"), ("next_file_marker", "next file marker")):
-        known = np.unique(logged.table[column][np.isfinite(logged.table[column])])
-        if known.size:
-            times[name] = known.tolist()
-    head = ["source", "events", "first (s)", "last (s)", "median interval"]
+        stamps_of_trigger = np.unique(logged.table[column][np.isfinite(logged.table[column])])
+        if stamps_of_trigger.size:
+            times[name] = stamps_of_trigger.tolist()
+    columns = ["source", "events", "first (s)", "last (s)", "median interval"]
     rows = []
-    for name, every in sorted(times.items()):
-        between = np.diff(np.sort(every))
-        usual = span(float(np.median(between))) if between.size else UNKNOWN
+    for name, source_times in sorted(times.items()):
+        intervals = np.diff(np.sort(source_times))
+        interval = span(float(np.median(intervals))) if intervals.size else UNKNOWN
         rows.append(
-            [name, f"{len(every):,}", *(f"{at:.6f}".translate(MINUS) for at in (min(every), max(every))), usual]
+            [
+                name,
+                f"{len(source_times):,}",
+                *(f"{time:.6f}".translate(MINUS) for time in (min(source_times), max(source_times))),
+                interval,
+            ]
         )
     if not times:
-        return None, Rows(head, [])
+        return None, Table(columns, [])
     stamps = logged.table["timestamp"]
     every_time = np.concatenate([stamps[np.isfinite(stamps)], *map(np.array, times.values())])
-    unit, seconds = clock(float(every_time.max()))
+    unit, seconds = time_unit(float(every_time.max()))
     across = Range.of(every_time / seconds, 0.005)
     names, high = sorted(times), 1 / len(times)
     places = [across.part(np.array(times[name]) / seconds) for name in names]
-    drawn = [
-        Line(marks(at, 1 - (n + 0.85) * high, 1 - (n + 0.15) * high), hue, name, "marks")
-        for n, (at, name, hue) in enumerate(zip(places, names, hues(len(names)), strict=True))
+    lines = [
+        Line(strokes(positions, 1 - (n + 0.85) * high, 1 - (n + 0.15) * high), hue, name, "marks")
+        for n, (positions, name, hue) in enumerate(zip(places, names, hues(len(names)), strict=True))
     ]
     y = [Tick(round(100 * (n + 0.5) * high, 2), name) for n, name in enumerate(names)]
-    chart = Chart("", f"time ({unit})", "", ticks(across, 8), y, drawn, [], 2 + 2 * len(names))
-    lost = f"ScanImage cut the descriptions of {counted(cut, 'frame')} short: some of their events are missing."
-    return chart, Rows(head, rows, lost if cut else "")
+    chart = Chart("", f"time ({unit})", "", ticks(across, 8), y, lines, [], 2 + 2 * len(names))
+    missing = f"ScanImage cut the descriptions of {counted(cut, 'frame')}: some of their events are missing."
+    return chart, Table(columns, rows, missing if cut else "")

@@ -1,4 +1,4 @@
-"""A recording in a few words: facts for people, and the small tables that notebooks show."""
+"""Facts of a recording as text, and the table that notebooks show."""
 
 from __future__ import annotations
 

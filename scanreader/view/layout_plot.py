@@ -1,4 +1,4 @@
-"""Maps of a recording: where its fields lie in the sample, and where in a page."""
+"""Maps of the fields in the sample and in the page."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from scanreader.view.drawing import (
     NOTHING,
     Picture,
     Unit,
+    annotate,
     axes_at,
-    depth_of,
-    headed,
-    named,
-    note,
-    numbers,
+    depth_text,
+    field_label,
+    new_figure,
+    number_ranges,
+    text_width,
     unit_of,
-    wide,
-    write,
+    write_text,
 )
 from scanreader.view.words import counted
 
@@ -53,7 +53,7 @@ FILL = "#e6ecf5"
 
 
 class Shape(NamedTuple):
-    """Fields that lie at the same place, in several slices."""
+    """Fields at the same place in several slices."""
 
     fields: list[int]
     corners: Points
@@ -63,7 +63,7 @@ def plot_layout(scan: BaseScan) -> Picture:
     """Draw the maps; see `Scan.plot_layout`."""
     unit = unit_of(scan)
     shapes = _shapes([_corners(field, unit) for field in scan.fields])
-    columns = _columns(scan)
+    columns = _page_kinds(scan)
     shown = columns[:MOST_COLUMNS]
     colors = _colors(scan.num_scanning_depths)
     box = _bounds(shapes)
@@ -76,24 +76,24 @@ def plot_layout(scan: BaseScan) -> Picture:
     head = keys[-1].top + KEY + 0.1 if keys else 0.0
     facts = [
         counted(scan.num_fields, "field"),
-        depth_of(scan.fields[0].depth) if scan.num_scanning_depths == 1 else f"{scan.num_scanning_depths} slices",
+        depth_text(scan.fields[0].depth) if scan.num_scanning_depths == 1 else f"{scan.num_scanning_depths} slices",
         counted(scan.num_channels, "channel"),
         f"{len(shown)} of {len(columns)} kinds of pages shown" if len(shown) < len(columns) else "",
-        "grey: of no field" if any(_empty(scan, slices[0]) for slices in shown) else "",
+        "grey: in no field" if any(_empty(scan, slices[0]) for slices in shown) else "",
         unit.note,
     ]
-    figure, top = headed(scan, facts, width, head + TITLE + tall + 0.45)
+    figure, top = new_figure(scan, facts, width, head + TITLE + tall + 0.45)
     for key in keys:
         _draw_key(figure, key._replace(left=MARGIN + key.left, top=top + key.top))
     top += head
-    write(figure, MARGIN, top, "In the sample", size=HEAD, weight="bold")
-    write(figure, MARGIN + right, top, "In the page", size=HEAD, weight="bold")
+    write_text(figure, MARGIN, top, "In the sample", size=HEAD, weight="bold")
+    write_text(figure, MARGIN + right, top, "In the page", size=HEAD, weight="bold")
     top += TITLE
     _draw_map(axes_at(figure, MARGIN + TICKS, top, across, down), scan, shapes, box, unit, colors, per_inch)
     for n, slices in enumerate(shown):
         left = MARGIN + right + TICKS + n * (COLUMN + BETWEEN)
-        said = next((text for text in _said(scan, slices) if wide(text, LABEL) <= COLUMN), "")
-        write(figure, left, top + 0.11, said, size=LABEL, va="baseline")
+        label = next((text for text in _slice_labels(scan, slices) if text_width(text, LABEL) <= COLUMN), "")
+        write_text(figure, left, top + 0.11, label, size=LABEL, va="baseline")
         axes = axes_at(figure, left, top + ABOVE, COLUMN, tall - ABOVE)
         _draw_page(axes, scan, slices, colors, tall - ABOVE, first=n == 0)
     return figure
@@ -110,16 +110,16 @@ def _corners(field: Field, unit: Unit) -> Points:
 
 
 def _shapes(corners: Sequence[Points]) -> list[Shape]:
-    """Fields of the same corners, together."""
+    """Group fields with equal corners."""
     slack = 1e-4 * np.ptp(np.concatenate(corners), axis=0).max()
-    found: dict[bytes, list[int]] = {}
+    groups: dict[bytes, list[int]] = {}
     for i, points in enumerate(corners):
-        found.setdefault(np.round(points / slack).astype(np.int64).tobytes(), []).append(i)
-    return [Shape(same, corners[same[0]]) for same in found.values()]
+        groups.setdefault(np.round(points / slack).astype(np.int64).tobytes(), []).append(i)
+    return [Shape(fields, corners[fields[0]]) for fields in groups.values()]
 
 
 def _bounds(shapes: Sequence[Shape]) -> Points:
-    """What the map shows: all fields, and a little around them."""
+    """Bounds of the map: all fields, with a margin."""
     points = np.concatenate([shape.corners for shape in shapes])
     low, high = points.min(axis=0), points.max(axis=0)
     around = 0.04 * (high - low).max()
@@ -127,7 +127,7 @@ def _bounds(shapes: Sequence[Shape]) -> Points:
 
 
 def _within(corners: Points, left: float, top: float, right: float, bottom: float) -> Points:
-    """Corners of a part of a field, whose edges are given as parts of its width and height."""
+    """Corners of a part of a field, given by its edges as parts of width and height."""
     across, down = corners[1] - corners[0], corners[3] - corners[0]
     parts = [(left, top), (right, top), (right, bottom), (left, bottom)]
     return np.array([corners[0] + u * across + v * down for u, v in parts])
@@ -142,9 +142,9 @@ def _draw_map(
     colors: Sequence[Color],
     per_inch: float,
 ) -> None:
-    """Fields where they lie, each with the colours of its slices along its first row."""
+    """Draw the fields, each with the colours of its slices along its first row."""
     axes.set(xlim=box[:, 0], ylim=box[::-1, 1])
-    _plain(axes, f"x ({unit.name})", f"y ({unit.name})")
+    _style_axes(axes, f"x ({unit.name})", f"y ({unit.name})")
     across, down = ((box[1] - box[0]) / per_inch).tolist()
     axes.xaxis.set_major_locator(MaxNLocator(max(1, round(across / 0.8)), steps=[1, 2, 5, 10]))
     axes.yaxis.set_major_locator(MaxNLocator(max(1, round(down / 0.5)), steps=[1, 2, 5, 10]))
@@ -152,8 +152,8 @@ def _draw_map(
         _outline(axes, shape.corners, facecolor=(FILL, 0.6), gid="-".join(map(str, ["fields", *shape.fields])))
         if len(colors) > 1:
             thick = min(0.25, STRIP * per_inch / float(np.linalg.norm(shape.corners[3] - shape.corners[0])))
-            here = [colors[scan.fields[i].slice_id] for i in shape.fields]
-            _strip(axes, _within(shape.corners, 0, 0, 1, thick), here)
+            strip_colors = [colors[scan.fields[i].slice_id] for i in shape.fields]
+            _strip(axes, _within(shape.corners, 0, 0, 1, thick), strip_colors)
         field = scan.fields[shape.fields[0]]
         for p in field.pieces if field.has_contiguous_subfields else ():
             left, right = p.output_x / field.width, (p.output_x + p.width) / field.width
@@ -164,58 +164,63 @@ def _draw_map(
     around = [np.array([shape.corners.min(axis=0), shape.corners.max(axis=0)]) for shape in shapes]
     for shape, mine in zip(shapes[:MOST_NAMES], around, strict=False):
         others = [other for other in around if other is not mine]
-        text, at = _room(_names(scan, shape), mine, box, others, taken, per_inch)
+        text, at = _place_label(_labels(scan, shape), mine, box, others, taken, per_inch)
         if text:
-            note(axes, at[0], at[1], text, gid=f"name-{shape.fields[0]}")
+            annotate(axes, at[0], at[1], text, gid=f"name-{shape.fields[0]}")
 
 
-def _names(scan: BaseScan, shape: Shape) -> list[str]:
-    """What is said of fields at one place: their name and numbers, then less."""
-    name = named(scan, shape.fields[0])
-    number = numbers(shape.fields)
-    told = [f"{'fields' if len(shape.fields) > 1 else 'field'} {number}", number]
+def _labels(scan: BaseScan, shape: Shape) -> list[str]:
+    """Labels of fields at one place, the longest first."""
+    name = field_label(scan, shape.fields[0])
+    number = number_ranges(shape.fields)
+    number_labels = [f"{'fields' if len(shape.fields) > 1 else 'field'} {number}", number]
     if not name:
-        return [*told, f"{shape.fields[0]}"]
+        return [*number_labels, f"{shape.fields[0]}"]
     names = [name, *(f"{name[:n].rstrip()}…" for n in (16, 8) if n < len(name) - 1)]
-    return [*(f"{n}\n{line}" for n in names for line in told), *names, f"{shape.fields[0]}"]
+    return [*(f"{n}\n{line}" for n in names for line in number_labels), *names, f"{shape.fields[0]}"]
 
 
-def _room(
-    said: Sequence[str], mine: Points, box: Points, others: Sequence[Points], taken: list[Points], per_inch: float
+def _place_label(
+    texts: Sequence[str],
+    field_box: Points,
+    box: Points,
+    others: Sequence[Points],
+    taken: list[Points],
+    per_inch: float,
 ) -> tuple[str, Points]:
-    """Find the longest text that has room in a field, or else beside it; '' if none has."""
-    middle, size = mine.mean(axis=0), mine[1] - mine[0]
-    halves = [_half(text) * per_inch for text in said]
-    inside = [(text, middle, half) for text, half in zip(said, halves, strict=True) if (2 * half <= size).all()]
+    """Choose the longest label that fits into a field, or else beside it, and its place; '' if none fits."""
+    middle, size = field_box.mean(axis=0), field_box[1] - field_box[0]
+    halves = [_half_size(text) * per_inch for text in texts]
+    inside = [(text, middle, half) for text, half in zip(texts, halves, strict=True) if (2 * half <= size).all()]
     beside = [
         (text, middle + (half + size / 2) * way, half)
-        for text, half in zip(said, halves, strict=True)
+        for text, half in zip(texts, halves, strict=True)
         for way in np.array([[1, 0], [0, 1], [0, -1], [-1, 0]])
     ]
     for text, at, half in (*inside, *beside):
-        here = np.array([at - half, at + half])
-        on_map = (here[0] >= box[0]).all() and (here[1] <= box[1]).all()
-        if on_map and not _hits(here, taken) and (at is middle or not _hits(here, others)):
-            taken.append(here)
+        text_box = np.array([at - half, at + half])
+        on_map = (text_box[0] >= box[0]).all() and (text_box[1] <= box[1]).all()
+        if on_map and not _overlaps(text_box, taken) and (at is middle or not _overlaps(text_box, others)):
+            taken.append(text_box)
             return text, at
     return "", middle
 
 
-def _half(text: str) -> Points:
+def _half_size(text: str) -> Points:
     """Half the width and height of a text, in inches."""
     lines = text.split("\n")
-    return np.array([max(wide(line, LABEL) for line in lines) + 0.06, 0.135 * len(lines) + 0.06]) / 2
+    return np.array([max(text_width(line, LABEL) for line in lines) + 0.06, 0.135 * len(lines) + 0.06]) / 2
 
 
-def _hits(box: Points, others: Iterable[Points]) -> bool:
+def _overlaps(box: Points, others: Iterable[Points]) -> bool:
     return any((box[0] < other[1]).all() and (other[0] < box[1]).all() for other in others)
 
 
 # -------------------------------------------------------------------------- the page
 
 
-def _columns(scan: BaseScan) -> list[list[int]]:
-    """Slices whose fields stand at the same rows of the page, together."""
+def _page_kinds(scan: BaseScan) -> list[list[int]]:
+    """Group slices whose fields have the same rows of the page."""
     kinds: dict[Any, list[int]] = {}
     for s in sorted(set(scan.field_slices)):
         fields = [field for field in scan.fields if field.slice_id == s]
@@ -224,30 +229,30 @@ def _columns(scan: BaseScan) -> list[list[int]]:
 
 
 def _empty(scan: BaseScan, slice_id: int) -> bool:
-    """Whether there are pixels in a slice's pages that belong to no field."""
+    """Whether pages of a slice have pixels that belong to no field."""
     form = scan.opened.pages.form
     return sum(f.height * f.width for f in scan.fields if f.slice_id == slice_id) < form.height * form.width
 
 
-def _said(scan: BaseScan, slices: Sequence[int]) -> list[str]:
-    """What is said of slices, the longest first."""
+def _slice_labels(scan: BaseScan, slices: Sequence[int]) -> list[str]:
+    """Labels of slices, the longest first."""
     depths = [scan.scanning_depths[s] for s in slices]
-    count = f"{'slices' if len(slices) > 1 else 'slice'} {numbers(slices)}"
+    count = f"{'slices' if len(slices) > 1 else 'slice'} {number_ranges(slices)}"
     if scan.num_scanning_depths == 1:
         return [""]
     if all(map(math.isfinite, depths)):
-        said = f"z {', '.join(f'{round(z, 1):g}' for z in depths)} µm".translate(MINUS)
-        return [said, count, f"{len(slices)} slices"]
+        label = f"z {', '.join(f'{round(z, 1):g}' for z in depths)} µm".translate(MINUS)
+        return [label, count, f"{len(slices)} slices"]
     return [count, f"{len(slices)} slices"]
 
 
 def _draw_page(
     axes: Axes, scan: BaseScan, slices: Sequence[int], colors: Sequence[Color], tall: float, *, first: bool
 ) -> None:
-    """Where the fields of slices stand in their pages; what is grey is scanned while flying between them."""
+    """Draw the fields of slices in their page; grey lines are scanned while flying between fields."""
     form = scan.opened.pages.form
     axes.set(xlim=(0, form.width), ylim=(form.height, 0), facecolor=NOTHING)
-    _plain(axes, "column", "row" if first else "")
+    _style_axes(axes, "column", "row" if first else "")
     if len(colors) > 1:
         above = _rectangle(0, -STRIP * form.height / tall, form.width, 0)
         _strip(axes, above, [colors[s] for s in slices])
@@ -260,16 +265,16 @@ def _draw_page(
             name = " ".join(scan.rois[p.roi].name.split()) if scan.is_multiROI else ""
             rows = f"rows {p.page_y} to {p.page_y + p.height - 1}"
             room = np.array([COLUMN * p.width / form.width, tall * p.height / form.height])
-            said = (f"{name}\n{rows}" if name else rows, name or rows, f"{i}")
-            text = next((text for text in said if (2 * _half(text) - 0.02 <= room).all()), "")
+            labels = (f"{name}\n{rows}" if name else rows, name or rows, f"{i}")
+            text = next((text for text in labels if (2 * _half_size(text) - 0.02 <= room).all()), "")
             middle = corners.mean(axis=0)
-            note(axes, middle[0], middle[1], text, gid=f"rows-{i}")
+            annotate(axes, middle[0], middle[1], text, gid=f"rows-{i}")
     axes.set_xticks([0, form.width])
-    axes.set_yticks(_apart(sorted(starts), 0.15 * form.height / tall))
+    axes.set_yticks(_spaced(sorted(starts), 0.15 * form.height / tall))
 
 
-def _apart(values: Sequence[int], least: float) -> list[int]:
-    """Values without those that are too near to the one before; the last is always among them."""
+def _spaced(values: Sequence[int], least: float) -> list[int]:
+    """Omit values that are too close to the previous one; the last always stays."""
     kept = [values[0]]
     for value in values[1:-1]:
         if value - kept[-1] >= least and values[-1] - value >= least:
@@ -277,7 +282,7 @@ def _apart(values: Sequence[int], least: float) -> list[int]:
     return [*kept, values[-1]]
 
 
-# ------------------------------------------------------------------------ what is drawn
+# ------------------------------------------------------------------------------- parts
 
 
 def _colors(count: int) -> list[Color]:
@@ -295,13 +300,13 @@ def _outline(axes: Axes, corners: Points, **style: Any) -> None:
 
 
 def _strip(axes: Axes, corners: Points, colors: Sequence[Color]) -> None:
-    """The colours of slices, side by side."""
+    """Draw the colours of slices side by side."""
     for n, color in enumerate(colors):
         part = _within(corners, n / len(colors), 0, (n + 1) / len(colors), 1)
         axes.add_patch(Polygon(part, closed=True, facecolor=color, edgecolor="none", linewidth=0)).set_clip_on(False)
 
 
-def _plain(axes: Axes, x: str, y: str) -> None:
+def _style_axes(axes: Axes, x: str, y: str) -> None:
     """Axes with thin grey edges and small numbers."""
     axes.set_xlabel(x, size=LABEL, color=INK)
     axes.set_ylabel(y, size=LABEL, color=INK)
@@ -312,7 +317,7 @@ def _plain(axes: Axes, x: str, y: str) -> None:
 
 
 class Key(NamedTuple):
-    """What colour a slice has, and where that stands, in inches."""
+    """Legend entry of a slice, and its place in inches."""
 
     left: float
     top: float
@@ -321,14 +326,14 @@ class Key(NamedTuple):
 
 
 def _keys(scan: BaseScan, colors: Sequence[Color], width: float) -> list[Key]:
-    """Colours of all slices, or of some of many; none where there is one."""
+    """Legend of the slices, or of a few of many; empty if there is only one."""
     count = scan.num_scanning_depths
-    every = range(count) if count <= MOST_KEYS else np.linspace(0, count - 1, 7).round().astype(int).tolist()
+    slices = range(count) if count <= MOST_KEYS else np.linspace(0, count - 1, 7).round().astype(int).tolist()
     keys: list[Key] = []
     left, top = 0.0, 0.0
-    for s in every if count > 1 else ():
-        text = depth_of(scan.scanning_depths[s]) or f"slice {s}"
-        taken = 0.17 + wide(text, LABEL) + 0.22
+    for s in slices if count > 1 else ():
+        text = depth_text(scan.scanning_depths[s]) or f"slice {s}"
+        taken = 0.17 + text_width(text, LABEL) + 0.22
         if left and left + taken > width:
             left, top = 0.0, top + KEY
         keys.append(Key(left, top, text, colors[s]))
@@ -340,4 +345,4 @@ def _draw_key(figure: Figure, key: Key) -> None:
     across, down = figure.get_size_inches()
     corner = (key.left / across, 1 - (key.top + 0.12) / down)
     figure.add_artist(Rectangle(corner, 0.12 / across, 0.12 / down, facecolor=key.color, edgecolor="none"))
-    write(figure, key.left + 0.17, key.top + 0.055, key.text, size=LABEL, va="center_baseline")
+    write_text(figure, key.left + 0.17, key.top + 0.055, key.text, size=LABEL, va="center_baseline")

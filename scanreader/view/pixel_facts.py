@@ -1,4 +1,4 @@
-"""What the pixels of a recording say of it: brightness over time, values, saturation, the offset of lines."""
+"""Pixel statistics of the report: brightness, values, saturation, bidirectional phase offset."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from scanreader.errors import HeaderError
 from scanreader.phase import estimate_line_offset
 from scanreader.recording.frames import times_at
 from scanreader.tables import MINUS
-from scanreader.view.charts import UNKNOWN, Chart, Line, Range, Rows, Tick, clock, hues, lines_chart, path, ticks
-from scanreader.view.drawing import depth_of, named
+from scanreader.view.charts import UNKNOWN, Chart, Line, Range, Table, Tick, hues, lines_chart, path, ticks, time_unit
+from scanreader.view.drawing import depth_text, field_label
 from scanreader.view.plots import evenly
 from scanreader.view.words import counted
 
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
     Progress = Callable[[str, float], object]
     Numbers = npt.NDArray[np.float64]
 
-MOST_FRAMES = 500  # of a field and channel whose pixels are read: more than a chart has columns to show
-MOST_BYTES = 1 << 29  # of pixels that are read for charts, and again for offsets, unless a frame of each has more
-AT_A_TIME = 8 << 20  # bytes of pixels as they are recorded: with what is made of them, 100 MB
-MOST_COMPARED = 600_000  # pixels of pictures whose lines are compared: about 12 s
+MOST_FRAMES = 500  # of a field and channel that are read: more than a chart has columns
+MOST_BYTES = 1 << 29  # of pixels that are read for charts, and again for phase offsets; at least one frame of each
+AT_A_TIME = 8 << 20  # bytes of recorded pixels that are held; with temporary arrays 100 MB
+MOST_COMPARED = 600_000  # pixels of mean images for the phase offset: about 12 s
 MOST_LINES, MOST_ROWS, MOST_OFFSETS = 60, 400, 24
 BINS = 400
 
 
-class Seen(NamedTuple):
-    """What was seen of the pixels of some frames."""
+class Statistics(NamedTuple):
+    """Pixel statistics of some frames."""
 
     frames: npt.NDArray[np.int64]
     means: Numbers
@@ -43,52 +43,52 @@ class Seen(NamedTuple):
     stats: Numbers
     """Of shape (fields, channels, 6): `STATS`."""
     histograms: npt.NDArray[np.int64] | None
-    """How often each value was seen, of shape (channels, values); None where values are too many."""
+    """Counts of each value, of shape (channels, values); None if there are too many values."""
     lowest: int
-    """The first of those values."""
+    """The first of these values."""
 
 
 STATS = ("least", "percentile 1", "median", "percentile 99.9", "largest", "part at the largest")
-"""What is told of the values of a field and channel."""
+"""Statistics of the values of a field and channel."""
 
 
-def look(scan: BaseScan, progress: Progress) -> Seen:
-    """Read evenly spaced frames, some at a time."""
+def read_statistics(scan: BaseScan, progress: Progress) -> Statistics:
+    """Read evenly spaced frames, in portions."""
     pixels = scan.opened.pages.dtype
-    one = sum(f.height * f.width for f in scan.fields) * scan.num_channels * pixels.itemsize
-    frames = evenly(np.arange(scan.num_frames), min(MOST_FRAMES, max(1, MOST_BYTES // max(1, one))))
+    frame_bytes = sum(f.height * f.width for f in scan.fields) * scan.num_channels * pixels.itemsize
+    frames = evenly(np.arange(scan.num_frames), min(MOST_FRAMES, max(1, MOST_BYTES // max(1, frame_bytes))))
     means = np.full((scan.num_fields, scan.num_channels, len(frames)), np.nan)
     stats = np.full((*means.shape[:2], len(STATS)), np.nan)
-    counted_values = pixels.kind in "iu" and pixels.itemsize <= 2
-    lowest = int(np.iinfo(pixels).min) if counted_values else 0
-    histograms = np.zeros((scan.num_channels, 1 << 8 * pixels.itemsize), np.int64) if counted_values else None
+    has_histograms = pixels.kind in "iu" and pixels.itemsize <= 2
+    lowest = int(np.iinfo(pixels).min) if has_histograms else 0
+    histograms = np.zeros((scan.num_channels, 1 << 8 * pixels.itemsize), np.int64) if has_histograms else None
     for i, field in enumerate(scan.fields):
         step = frames_at_a_time(field.height * field.width * pixels.itemsize, AT_A_TIME)
         progress("reading pixels", 0.35 + 0.3 * i / scan.num_fields)
         for c in range(scan.num_channels):
-            here = np.zeros(histograms.shape[1], np.int64) if histograms is not None else None
+            histogram = np.zeros(histograms.shape[1], np.int64) if histograms is not None else None
             for start in range(0, len(frames), step):
                 part = scan[i, :, :, c, frames[start : start + step]]
                 means[i, c, start : start + step] = part.mean(axis=(0, 1), dtype=np.float64)
                 values = part[np.isfinite(part)]
-                if here is not None:
-                    here += np.bincount(values.astype(np.int32) - lowest, minlength=len(here))
+                if histogram is not None:
+                    histogram += np.bincount(values.astype(np.int32) - lowest, minlength=len(histogram))
                 elif values.size:
                     stats[i, c, 0] = np.fmin(stats[i, c, 0], values.min())
                     stats[i, c, 4] = np.fmax(stats[i, c, 4], values.max())
-            if here is not None and histograms is not None and here.any():
-                stats[i, c] = _stats(here, lowest)
-                histograms[c] += here
-    return Seen(frames, means, stats, histograms, lowest)
+            if histogram is not None and histograms is not None and histogram.any():
+                stats[i, c] = _stats(histogram, lowest)
+                histograms[c] += histogram
+    return Statistics(frames, means, stats, histograms, lowest)
 
 
 def _stats(histogram: npt.NDArray[np.int64], lowest: int) -> list[float]:
     """`STATS` of a histogram that is not empty."""
-    there = np.flatnonzero(histogram)
-    below = np.cumsum(histogram)
-    middle = [int(np.searchsorted(below, part * below[-1])) for part in (0.01, 0.5, 0.999)]
-    places = [int(there[0]), *middle, int(there[-1])]
-    return [*(float(place + lowest) for place in places), float(histogram[there[-1]] / below[-1])]
+    indices = np.flatnonzero(histogram)
+    cumulative = np.cumsum(histogram)
+    ranks = [int(np.searchsorted(cumulative, part * cumulative[-1])) for part in (0.01, 0.5, 0.999)]
+    places = [int(indices[0]), *ranks, int(indices[-1])]
+    return [*(float(place + lowest) for place in places), float(histogram[indices[-1]] / cumulative[-1])]
 
 
 def sampled(scan: BaseScan, frames: npt.NDArray[np.int64]) -> str:
@@ -99,65 +99,66 @@ def sampled(scan: BaseScan, frames: npt.NDArray[np.int64]) -> str:
 
 
 def _labels(scan: BaseScan) -> list[str]:
-    """What each field is called, in a legend or a row."""
-    several, deep = scan.num_fields > 1, scan.num_scanning_depths > 1
+    """Label of each field, for legends and rows."""
+    has_fields, has_depths = scan.num_fields > 1, scan.num_scanning_depths > 1
     labels = []
     for i, field in enumerate(scan.fields):
-        parts = [f"{i}" if several else "", named(scan, i), depth_of(field.depth) if deep else ""]
+        parts = [f"{i}" if has_fields else "", field_label(scan, i), depth_text(field.depth) if has_depths else ""]
         labels.append(" · ".join(filter(None, parts)) or "0")
     return labels
 
 
-def activity(scan: BaseScan, seen: Seen) -> list[Chart]:
+def activity(scan: BaseScan, statistics: Statistics) -> list[Chart]:
     """Brightness over time, a chart for each channel."""
     fields = evenly(np.arange(scan.num_fields), MOST_LINES).tolist()
-    times, label = _times(scan, seen.frames, fields)
+    times, label = _times(scan, statistics.frames, fields)
     labels = _labels(scan)
     more = f" ({len(fields)} of {scan.num_fields} fields)" if len(fields) < scan.num_fields else ""
     return [
         lines_chart(
             f"{name}{more}" if scan.num_channels > 1 or more else "",
             times,
-            [seen.means[i, c] for i in fields],
+            [statistics.means[i, c] for i in fields],
             [labels[i] for i in fields],
             label,
             "mean pixel value",
         )
         for c, name in enumerate(scan.channel_names)
-        if np.isfinite(seen.means[:, c]).any()
+        if np.isfinite(statistics.means[:, c]).any()
     ]
 
 
 def _times(scan: BaseScan, frames: npt.NDArray[np.int64], fields: Sequence[int]) -> tuple[list[Numbers], str]:
-    """When each field was seen in some frames, and in which unit; the frames' numbers where no times are known."""
+    """Times of some frames of each field, and the label of their axis; frame numbers if times are unknown."""
     slices = sorted({scan.fields[i].slice_id for i in fields})
     of_slice = {s: times_at(scan.opened, s, frames) for s in slices}
-    every = np.concatenate(list(of_slice.values()))
-    if not np.isfinite(every).any() and math.isfinite(scan.fps) and scan.fps > 0 and scan.stack.mode == "planar":
+    all_times = np.concatenate(list(of_slice.values()))
+    if not np.isfinite(all_times).any() and math.isfinite(scan.fps) and scan.fps > 0 and scan.stack.mode == "planar":
         of_slice = dict.fromkeys(slices, frames / scan.fps)
-        every = frames / scan.fps
-    rising = all((np.diff(stamps[np.isfinite(stamps)]) > 0).all() for stamps in of_slice.values())
-    if not np.isfinite(every).any() or not rising:
+        all_times = frames / scan.fps
+    are_rising = all((np.diff(stamps[np.isfinite(stamps)]) > 0).all() for stamps in of_slice.values())
+    if not np.isfinite(all_times).any() or not are_rising:
         return [frames.astype(np.float64) for _ in fields], "frame"
-    unit, seconds = clock(float(np.nanmax(every)))
+    unit, seconds = time_unit(float(np.nanmax(all_times)))
     return [of_slice[scan.fields[i].slice_id] / seconds for i in fields], f"time ({unit})"
 
 
-def quality(scan: BaseScan, seen: Seen, offsets: Numbers | None) -> Rows:
+def quality(scan: BaseScan, statistics: Statistics, offsets: Numbers | None) -> Table:
     """A row for each field and channel."""
-    head = ["field", "channel", "mean", *STATS[1:4], *STATS[::4], "at the largest"]
+    columns = ["field", "channel", "mean", *STATS[1:4], *STATS[::4], "at the largest"]
     if offsets is not None:
-        head.append("line offset")
+        columns.append("phase offset")
     rows = []
     for i, label in enumerate(_labels(scan)):
         for c, name in enumerate(scan.channel_names):
-            least, low, median, high, largest, at = seen.stats[i, c].tolist()
-            known = seen.means[i, c][np.isfinite(seen.means[i, c])]
-            mean = float(known.mean()) if known.size else math.nan
-            row = [label, name, _value(mean, 1), *(_value(v) for v in (low, median, high, least, largest)), _share(at)]
+            least, low, median, high, largest, share = statistics.stats[i, c].tolist()
+            finite_means = statistics.means[i, c][np.isfinite(statistics.means[i, c])]
+            mean = float(finite_means.mean()) if finite_means.size else math.nan
+            values = [_value(mean, 1), *map(_value, (low, median, high, least, largest))]
+            row = [label, name, *values, _share(share)]
             rows.append(row if offsets is None else [*row, _offset(*offsets[i, c].tolist())])
     more = f"{len(rows) - MOST_ROWS} more rows are not shown." if len(rows) > MOST_ROWS else ""
-    return Rows(head, rows[:MOST_ROWS], more)
+    return Table(columns, rows[:MOST_ROWS], more)
 
 
 def _value(value: float, decimals: int = 0) -> str:
@@ -170,52 +171,52 @@ def _share(part: float) -> str:
 
 def _offset(offset: float, uncertainty: float) -> str:
     if not math.isfinite(offset):
-        return "not told"
+        return "unknown"
     return f"{offset:+.2f} ± {uncertainty:.1g} pixels".translate(MINUS)
 
 
-def quality_notes(scan: BaseScan, seen: Seen) -> list[str]:
-    """What the numbers say, in sentences."""
-    notes = [f"In counts of the digitizer, as recorded. {sampled(scan, seen.frames)}"]
-    if seen.histograms is None:
+def quality_notes(scan: BaseScan, statistics: Statistics) -> list[str]:
+    """Notes about the table, in sentences."""
+    notes = [f"In counts of the digitizer, as recorded. {sampled(scan, statistics.frames)}"]
+    if statistics.histograms is None:
         return notes
-    for name, histogram in zip(scan.channel_names, seen.histograms, strict=True):
-        there = np.flatnonzero(histogram)
-        if not there.size:
+    for name, histogram in zip(scan.channel_names, statistics.histograms, strict=True):
+        indices = np.flatnonzero(histogram)
+        if not indices.size:
             continue
-        top = int(there[-1])
-        part = histogram[top] / histogram.sum()
-        below = histogram[max(0, top - 16) : top]
-        if part > 1e-5 and len(below) and histogram[top] > 4 * max(1.0, float(below.max())):
-            at = f"{top + seen.lowest:,}".translate(MINUS)
+        largest = int(indices[-1])
+        part = histogram[largest] / histogram.sum()
+        below = histogram[max(0, largest - 16) : largest]
+        if part > 1e-5 and len(below) and histogram[largest] > 4 * max(1.0, float(below.max())):
+            at = f"{largest + statistics.lowest:,}".translate(MINUS)
             notes.append(
                 f"{name} looks clipped: {_share(float(part))} of its pixels have its largest value, {at}, and far "
                 "fewer have those just below."
             )
-        if top + seen.lowest == np.iinfo(scan.opened.pages.dtype).max:
+        if largest + statistics.lowest == np.iinfo(scan.opened.pages.dtype).max:
             notes.append(f"{name} reaches the largest value that {scan.opened.pages.dtype} holds.")
     if scan.stack.averaging > 1:
-        notes.append(f"Each frame is the mean of {scan.stack.averaging}: what was clipped is hard to see in it.")
+        notes.append(f"Each frame is the mean of {scan.stack.averaging} raw frames, which hides clipped values.")
     return notes
 
 
-def histograms(scan: BaseScan, seen: Seen) -> list[Chart]:
-    """How often each value was seen: the channels in one chart, on a logarithmic scale."""
-    if seen.histograms is None or not seen.histograms.any():
+def histograms(scan: BaseScan, statistics: Statistics) -> list[Chart]:
+    """Histograms of all channels in one chart, on a logarithmic scale."""
+    if statistics.histograms is None or not statistics.histograms.any():
         return []
-    there = np.flatnonzero(seen.histograms.any(axis=0))
-    first, last = int(there[0]), int(there[-1]) + 1
+    indices = np.flatnonzero(statistics.histograms.any(axis=0))
+    first, last = int(indices[0]), int(indices[-1]) + 1
     width = max(1, math.ceil((last - first) / BINS))
     starts = np.arange(first, last, width)
-    across = Range(float(first + seen.lowest), float(last + seen.lowest))
-    counts = np.add.reduceat(seen.histograms[:, first:last], starts - first, axis=1).astype(np.float64)
+    across = Range(float(first + statistics.lowest), float(last + statistics.lowest))
+    counts = np.add.reduceat(statistics.histograms[:, first:last], starts - first, axis=1).astype(np.float64)
     with np.errstate(divide="ignore"):
-        shares = np.log10(counts / np.maximum(1, seen.histograms.sum(axis=1, keepdims=True)))
+        shares = np.log10(counts / np.maximum(1, statistics.histograms.sum(axis=1, keepdims=True)))
     bottom = math.floor(float(shares[np.isfinite(shares)].min()))
     up = Range(bottom, max(bottom + 1.0, math.ceil(float(shares.max()))))
     shares[~np.isfinite(shares)] = bottom
-    edges = across.part(np.repeat(np.append(starts, last), 2)[1:-1] + seen.lowest)
-    drawn = [
+    edges = across.part(np.repeat(np.append(starts, last), 2)[1:-1] + statistics.lowest)
+    lines = [
         Line(path(edges, up.part(np.repeat(share, 2))), hue, name)
         for share, name, hue in zip(shares, scan.channel_names, hues(scan.num_channels), strict=True)
     ]
@@ -223,28 +224,28 @@ def histograms(scan: BaseScan, seen: Seen) -> list[Chart]:
     y = [Tick(round(100 - 100 * float(up.part(p)), 2), f"{100 * 10.0**p:.{max(0, -p - 2)}f} %") for p in powers]
     y = y[:: math.ceil(len(y) / 5)]
     values = "pixel value" + (f" (in steps of {width})" if width > 1 else "")
-    legend = drawn if len(drawn) > 1 else []
-    return [Chart("How often each value is seen", values, "part of the pixels", ticks(across, 8), y, drawn, legend)]
+    legend = lines if len(lines) > 1 else []
+    return [Chart("How often each value occurs", values, "part of the pixels", ticks(across, 8), y, lines, legend)]
 
 
 def line_offsets(scan: BaseScan) -> tuple[Numbers | None, list[str]]:
-    """Offset and uncertainty, in pixels, of shape (fields, channels, 2), and what is to be said of them."""
+    """Phase offsets and uncertainties, of shape (fields, channels, 2), in pixels, and notes about them."""
     largest = max(field.height * field.width for field in scan.fields)
     most = min(MOST_OFFSETS, MOST_COMPARED // largest) // scan.num_channels
     fields = evenly(np.arange(scan.num_fields), max(1, most))
-    some = scan.select(fields=fields.tolist())
-    one = sum(f.height * f.width for f in some.fields) * scan.num_channels * scan.dtype.itemsize
-    frames = max(1, min(64, MOST_BYTES // max(1, one)))
+    subset = scan.select(fields=fields.tolist())
+    frame_bytes = sum(f.height * f.width for f in subset.fields) * scan.num_channels * scan.dtype.itemsize
+    frames = max(1, min(64, MOST_BYTES // max(1, frame_bytes)))
     try:
-        found = estimate_line_offset(some, frames=frames)
+        estimates = estimate_line_offset(subset, frames=frames)
     except HeaderError as error:
-        return None, [f"No offset between scan directions: {error}."]
+        return None, [f"No bidirectional phase offset: {error}."]
     offsets = np.full((scan.num_fields, scan.num_channels, 2), np.nan)
-    offsets[fields] = np.stack([found.offset, found.uncertainty], axis=-1)
-    many = f"{len(fields)} of {scan.num_fields} fields and " if len(fields) < scan.num_fields else ""
-    said = (
-        "Line offset: how far lines that were scanned backwards are displaced along the line against those scanned "
-        f"forwards, with its standard error, from {many}{min(frames, scan.num_frames)} frames. It is shown only: the "
-        "pixels that are read are as recorded. scanreader.phase.realigned takes it out."
+    offsets[fields] = np.stack([estimates.offset, estimates.uncertainty], axis=-1)
+    fields_used = f"{len(fields)} of {scan.num_fields} fields and " if len(fields) < scan.num_fields else ""
+    note = (
+        "Phase offset: the bidirectional phase offset, by which lines that were scanned backwards are shifted along "
+        f"the line, with its standard error, from {fields_used}{min(frames, scan.num_frames)} frames. It is shown "
+        "only: the pixels are as recorded. scanreader.phase.realigned corrects it."
     )
-    return offsets, [said]
+    return offsets, [note]

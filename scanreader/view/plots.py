@@ -1,4 +1,4 @@
-"""Pictures of a recording: each field and channel as the mean of some frames, and how the fields lie."""
+"""Mean images of each field and channel, and of fields as they lie in the sample."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from matplotlib.patheffects import withStroke
 from scanreader.errors import ScanIndexError
 from scanreader.keys import AXES, as_array, integer, pick, split_key
 from scanreader.tables import MINUS
-from scanreader.view.canvas import paste, picture, shrunk
+from scanreader.view.canvas import block_means, paste, reduced_image
 from scanreader.view.drawing import (
     DPI,
     GREY,
@@ -24,16 +24,16 @@ from scanreader.view.drawing import (
     NOTHING,
     SCALE,
     Unit,
+    annotate,
     axes_at,
-    depth_of,
-    headed,
-    named,
-    note,
+    depth_text,
+    field_label,
+    new_figure,
     scale_bar,
     scale_of,
+    text_width,
     unit_of,
-    wide,
-    write,
+    write_text,
 )
 from scanreader.view.sheet import HEADING, Item, Sheet, arrange
 
@@ -51,83 +51,83 @@ if TYPE_CHECKING:
     Image = npt.NDArray[np.floating[Any]]
     Points = npt.NDArray[np.float64]
 
-MOST_FRAMES = 60  # a mean of so many is smooth: more say no more to the eye
-MOST_PIXELS = 1 << 29  # that are read, unless more frames are asked for: 1 GiB of 16-bit integers
-MOST_FIELDS, MOST_PANELS = 100, 240  # that are shown, unless more are named
+MOST_FRAMES = 60  # the mean of so many is smooth to the eye
+MOST_PIXELS = 1 << 29  # that are read by default: 1 GiB of 16-bit integers
+MOST_FIELDS, MOST_PANELS = 100, 240  # that are shown by default
 TOO_MANY = 1000
-FINENESS = 2 * DPI  # values an inch that pictures have at most: enough for a slide that is zoomed into
-COARSE = 25  # values an inch below which each is shown as the square that it is
+FINENESS = 2 * DPI  # most values an inch of an image: enough for a slide that is zoomed into
+SHARP_BELOW = 25  # values an inch below which each is drawn as a square
 VALUES, INSIDE = 6.5, 7.0  # points
 EDGE = "#ffb000"
 
 
-# ---------------------------------------------------------------------- what is shown
+# -------------------------------------------------------------------------- selection
 
 
-class Chosen(NamedTuple):
-    """What is shown."""
+class Selection(NamedTuple):
+    """Fields, channels and frames that are shown."""
 
     fields: list[int]
     channels: list[int]
     frames: npt.NDArray[np.int64]
-    left_out: str
-    """What is not shown; '' if all is."""
+    omitted: str
+    """What is omitted, for the caption; '' if nothing."""
 
 
-def choose(scan: BaseScan, fields: Any, channels: Any, frames: Any, max_frames: int | None) -> Chosen:
-    """Find what is shown; see `Scan.plot`.
+def select(scan: BaseScan, fields: Any, channels: Any, frames: Any, max_frames: int | None) -> Selection:
+    """Select what is shown; see `Scan.plot`.
 
     Raises
     ------
     ScanIndexError
-        If nothing is picked, or more than a picture holds.
+        If nothing is selected, or more than one figure can show.
     """
-    whole = slice(None)
-    entries = split_key((whole if fields is None else fields, whole, whole, channels, frames))
+    everything = slice(None)
+    entries = split_key((everything if fields is None else fields, everything, everything, channels, frames))
     sizes = {0: scan.num_fields, 3: scan.num_channels, 4: scan.num_frames}
-    picked = {n: as_array(pick(entries[n], size, AXES[n]).indices) for n, size in sizes.items()}
+    indices = {n: as_array(pick(entries[n], size, AXES[n]).indices) for n, size in sizes.items()}
     for n, size in sizes.items():
-        if not picked[n].size:
-            raise ScanIndexError(f"no {AXES[n]} is picked of {size}")
-    count = len(picked[3])
-    some, left_out = _some_slices(scan, count) if fields is None else (picked[0].tolist(), "")
-    if len(some) * count > TOO_MANY:
-        raise ScanIndexError(f"{len(some)} fields of {count} channels are too many for one picture: name fewer")
-    pixels = sum(scan.fields[i].height * scan.fields[i].width for i in some) * count
+        if not indices[n].size:
+            raise ScanIndexError(f"no {AXES[n]} is selected of {size}")
+    count = len(indices[3])
+    shown_fields, omitted = _spaced_slices(scan, count) if fields is None else (indices[0].tolist(), "")
+    if len(shown_fields) * count > TOO_MANY:
+        raise ScanIndexError(f"{len(shown_fields)} fields of {count} channels are too many for one figure: give fewer")
+    pixels = sum(scan.fields[i].height * scan.fields[i].width for i in shown_fields) * count
     most = min(MOST_FRAMES, max(1, MOST_PIXELS // pixels))
     if max_frames is not None and (most := integer(max_frames, "max_frames")) < 1:
-        raise ScanIndexError(f"max_frames is at least 1, not {most}")
-    return Chosen(some, picked[3].tolist(), evenly(picked[4], most), left_out)
+        raise ScanIndexError(f"max_frames must be at least 1, not {most}")
+    return Selection(shown_fields, indices[3].tolist(), evenly(indices[4], most), omitted)
 
 
 def evenly(indices: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64]:
-    """Some of many, evenly spaced; each from the middle of its share."""
+    """At most `most` indices, evenly spaced, each from the middle of its share."""
     if len(indices) <= most:
         return indices
     return indices[((np.arange(most) + 0.5) * len(indices) / most).astype(np.int64)]
 
 
-def _some_slices(scan: BaseScan, channels: int) -> tuple[list[int], str]:
-    """Fields of evenly spaced slices, where those of all slices would be too many."""
+def _spaced_slices(scan: BaseScan, channels: int) -> tuple[list[int], str]:
+    """Fields of all slices, or of evenly spaced ones if they would be too many, and a note for the caption."""
     slices = sorted(set(scan.field_slices))
     fullest = max(scan.field_slices.count(s) for s in slices)
     most = max(1, min(MOST_FIELDS, MOST_PANELS // channels) // fullest)
-    some = evenly(np.array(slices), most).tolist()
-    left_out = f"{len(some)} of {len(slices)} slices shown" if len(some) < len(slices) else ""
-    return [i for i, s in enumerate(scan.field_slices) if s in some], left_out
+    slices_shown = evenly(np.array(slices), most).tolist()
+    omitted = f"{len(slices_shown)} of {len(slices)} slices shown" if len(slices_shown) < len(slices) else ""
+    return [i for i, s in enumerate(scan.field_slices) if s in slices_shown], omitted
 
 
-def _checked(percentiles: Any) -> tuple[float, float]:
+def _checked_percentiles(percentiles: Any) -> tuple[float, float]:
     try:
         low, high = (float(p) for p in percentiles)
     except (TypeError, ValueError):
         low, high = math.nan, math.nan
     if not 0 <= low < high <= 100:
-        raise ScanIndexError(f"percentiles are two numbers from 0 to 100, the lower first, not {percentiles!r}")
+        raise ScanIndexError(f"percentiles must be two numbers from 0 to 100, the lower first, not {percentiles!r}")
     return low, high
 
 
-# ---------------------------------------------------------------------------- the picture
+# ----------------------------------------------------------------------------- figure
 
 
 def plot(
@@ -139,47 +139,47 @@ def plot(
     percentiles: tuple[float, float] = (1, 99.5),
 ) -> Picture:
     """Draw the fields; see `Scan.plot`."""
-    contrast = _checked(percentiles)
-    chosen, unit = choose(scan, fields, channels, frames, max_frames), unit_of(scan)
-    slices = _slices_to_place(scan, chosen.fields, unit)
-    alone = len(chosen.fields) == 1 and not slices  # one picture a channel, whose label is the channel's name
-    headings = len(chosen.channels) > 1 and not alone
-    sheet = _arranged(scan, chosen, unit, slices, headings=headings)
+    contrast = _checked_percentiles(percentiles)
+    selection, unit = select(scan, fields, channels, frames, max_frames), unit_of(scan)
+    slices = _slices_to_place(scan, selection.fields, unit)
+    is_single = len(selection.fields) == 1 and not slices  # one image a channel, labelled by the channel
+    headings = len(selection.channels) > 1 and not is_single
+    sheet = _arranged(scan, selection, unit, slices, headings=headings)
     facts = [
-        "" if alone or headings else scan.channel_names[chosen.channels[0]],
-        depth_of(scan.fields[0].depth) if scan.num_scanning_depths == 1 else "",
-        _averaged(scan, chosen.frames),
+        "" if is_single or headings else scan.channel_names[selection.channels[0]],
+        depth_text(scan.fields[0].depth) if scan.num_scanning_depths == 1 else "",
+        _frames_text(scan, selection.frames),
         f"{scan.fps:.4g} frames/s" if math.isfinite(scan.fps) else "",
-        f"black to white: percentiles {contrast[0]:g} to {contrast[1]:g} of each picture",
-        chosen.left_out,
+        f"black to white: percentiles {contrast[0]:g} to {contrast[1]:g} of each image",
+        selection.omitted,
         unit.note,
     ]
-    figure, top = headed(scan, facts, sheet.width, sheet.height)
-    for channel, (right, down) in zip(chosen.channels, sheet.corners, strict=True):
+    figure, top = new_figure(scan, facts, sheet.width, sheet.height)
+    for channel, (right, down) in zip(selection.channels, sheet.corners, strict=True):
         name = scan.channel_names[channel]
         if headings:
-            write(figure, MARGIN + right, top + down, name, size=HEAD, weight="bold")
+            write_text(figure, MARGIN + right, top + down, name, size=HEAD, weight="bold")
         corner = (MARGIN + right, top + down + (HEADING if headings else 0.0))
         overviews = [place.moved(*corner) for place in sheet.overviews.places]
-        grid = _grid(scan, chosen.fields, overviews[0]) if overviews else None
-        small: dict[int, Image] = {}
-        for i, place in zip(chosen.fields, sheet.items.places, strict=True):
-            mean = picture(scan, i, channel, chosen.frames)
+        grid = _grid(scan, selection.fields, overviews[0]) if overviews else None
+        small_images: dict[int, Image] = {}
+        for i, place in zip(selection.fields, sheet.items.places, strict=True):
+            mean = reduced_image(scan, i, channel, selection.frames)
             axes = _panel(figure, place.moved(*corner), mean, _extent(scan.fields[i], unit), unit, contrast)
             axes.set_gid(f"field-{i}-channel-{channel}")
-            _headline(figure, place.moved(*corner), [name, ""] if alone else _labels(scan, i), _values(axes))
+            _headline(figure, place.moved(*corner), [name, ""] if is_single else _labels(scan, i), _values(axes))
             if grid is not None:
-                small[i] = grid.reduced(scan.fields[i], mean)
+                small_images[i] = grid.reduced(scan.fields[i], mean)
         for s, place in zip(slices, overviews, strict=True):
             assert grid is not None
-            here = {i: image for i, image in small.items() if scan.fields[i].slice_id == s}
-            axes = _draw_canvas(figure, scan, place, here, grid, unit, contrast)
+            images = {i: image for i, image in small_images.items() if scan.fields[i].slice_id == s}
+            axes = _draw_canvas(figure, scan, place, images, grid, unit, contrast)
             axes.set_gid(f"slice-{s}-channel-{channel}")
-            _headline(figure, place, [depth_of(scan.scanning_depths[s]) or "as they lie", ""])
+            _headline(figure, place, [depth_text(scan.scanning_depths[s]) or "as they lie", ""])
     return figure
 
 
-def _averaged(scan: BaseScan, frames: npt.NDArray[np.int64]) -> str:
+def _frames_text(scan: BaseScan, frames: npt.NDArray[np.int64]) -> str:
     if scan.num_frames == 1:
         return "1 frame"
     if len(frames) == 1:
@@ -189,20 +189,20 @@ def _averaged(scan: BaseScan, frames: npt.NDArray[np.int64]) -> str:
     return f"mean of {len(frames)} of {scan.num_frames:,} frames ({frames[0]:,} to {frames[-1]:,})"
 
 
-def _arranged(scan: BaseScan, chosen: Chosen, unit: Unit, slices: Sequence[int], *, headings: bool) -> Sheet:
-    """Places for all pictures."""
-    fields = [scan.fields[i] for i in chosen.fields]
+def _arranged(scan: BaseScan, selection: Selection, unit: Unit, slices: Sequence[int], *, headings: bool) -> Sheet:
+    """Arrange all images on a sheet."""
+    fields = [scan.fields[i] for i in selection.fields]
     sizes = [_extent(field, unit) for field in fields]
-    above = [wide(_labels(scan, i)[0], LABEL) + 0.05 for i in chosen.fields]
-    below = [0.25 + wide(scale_of(width, unit)[1], SCALE) for _, width in sizes]
-    items = [Item(*size, max(said)) for size, *said in zip(sizes, above, below, strict=True)]
+    above = [text_width(_labels(scan, i)[0], LABEL) + 0.05 for i in selection.fields]
+    below = [0.25 + text_width(scale_of(width, unit)[1], SCALE) for _, width in sizes]
+    items = [Item(*size, max(label_widths)) for size, *label_widths in zip(sizes, above, below, strict=True)]
     if not slices:
-        return arrange(items, [], len(chosen.channels), headings=headings)
-    (left, top), (right, bottom) = _box(scan, chosen.fields)
+        return arrange(items, [], len(selection.channels), headings=headings)
+    (left, top), (right, bottom) = _box(scan, selection.fields)
     covered = sum(field.height_in_degrees * field.width_in_degrees for field in fields)
     filled = min(1.0, covered / (len(slices) * (bottom - top) * (right - left)))
     overviews = [Item(bottom - top, right - left)] * len(slices)
-    return arrange(items, overviews, len(chosen.channels), headings=headings, filled=filled)
+    return arrange(items, overviews, len(selection.channels), headings=headings, filled=filled)
 
 
 def _extent(field: Field, unit: Unit) -> tuple[float, float]:
@@ -221,21 +221,21 @@ def _panel(
     contrast: tuple[float, float],
     corner: tuple[float, float] = (0.0, 0.0),
 ) -> Axes:
-    """An image in its place, in the unit of its size; no finer than it is seen."""
+    """Draw an image in its place, reduced to the resolution of the figure; axes are in the unit of `size`."""
     axes = axes_at(figure, place.left, place.top, place.width, place.height)
     axes.set_axis_off()
     (height, width), (left, top) = size, corner
-    known = image[np.isfinite(image)]
-    black, white = np.percentile(known, contrast).tolist() if known.size else (math.nan, math.nan)
+    finite_values = image[np.isfinite(image)]
+    black, white = np.percentile(finite_values, contrast).tolist() if finite_values.size else (math.nan, math.nan)
     axes.imshow(
-        shrunk(image, math.ceil(FINENESS * place.height), math.ceil(FINENESS * place.width)),
+        block_means(image, math.ceil(FINENESS * place.height), math.ceil(FINENESS * place.width)),
         cmap=mpl.colormaps["gray"].with_extremes(bad=NOTHING),
-        vmin=black if known.size else 0.0,
-        vmax=white if known.size else 1.0,
+        vmin=black if finite_values.size else 0.0,
+        vmax=white if finite_values.size else 1.0,
         extent=(left, left + width, top + height, top),
         aspect="auto",
         origin="upper",
-        interpolation="nearest" if image.shape[1] < COARSE * place.width else "hanning",
+        interpolation="nearest" if image.shape[1] < SHARP_BELOW * place.width else "hanning",
     )
     if place.bar:
         scale_bar(figure, axes, unit)
@@ -243,7 +243,7 @@ def _panel(
 
 
 def _values(axes: Axes) -> str:
-    """The values that are black and white."""
+    """Values that are shown black and white."""
     (image,) = axes.images
     values = image.get_array()
     if values is None or not np.ma.count(values):
@@ -252,57 +252,57 @@ def _values(axes: Axes) -> str:
     return " … ".join(f"{v:.3g}" if abs(v) < 1000 else f"{v:.0f}" for v in limits).translate(MINUS)
 
 
-def _headline(figure: Figure, place: Place, said: Sequence[str], values: str = "") -> None:
-    """Write above a picture: the first that fits of what is said, and its values, if they do too."""
-    fitting = next((text for text in said if wide(text, LABEL) <= place.room), "")
+def _headline(figure: Figure, place: Place, texts: Sequence[str], values: str = "") -> None:
+    """Write above an image the first of the texts that fits, and its values if there is room."""
+    fitting = next((text for text in texts if text_width(text, LABEL) <= place.room), "")
     left, line = place.left, place.top - 0.055
-    write(figure, left, line, fitting, size=LABEL, va="baseline")
-    if values and wide(fitting, LABEL) + wide(values, VALUES) + 0.12 <= place.width:
-        write(figure, left + place.width, line, values, size=VALUES, color=GREY, ha="right", va="baseline")
+    write_text(figure, left, line, fitting, size=LABEL, va="baseline")
+    if values and text_width(fitting, LABEL) + text_width(values, VALUES) + 0.12 <= place.width:
+        write_text(figure, left + place.width, line, values, size=VALUES, color=GREY, ha="right", va="baseline")
 
 
 def _labels(scan: BaseScan, i: int) -> list[str]:
-    """What is said of a field: the longest first, then shorter ones."""
+    """Labels of a field, the longest first."""
     number = f"{i}" if scan.num_fields > 1 else ""
-    name, turn = named(scan, i), scan.fields[i].rotation
-    depth = depth_of(scan.fields[i].depth) if scan.num_scanning_depths > 1 else ""
+    name, turn = field_label(scan, i), scan.fields[i].rotation
+    depth = depth_text(scan.fields[i].depth) if scan.num_scanning_depths > 1 else ""
     turned = f"turned {turn:g}°".translate(MINUS) if turn else ""
     names = [name, *(f"{name[:n].rstrip()}…" for n in (32, 24, 16, 12, 9, 6, 3) if n < len(name) - 1)]
     parts = [*((number, n, depth, turned) for n in names), (number, depth), (number,)]
     return [" · ".join(filter(None, part)) for part in parts]
 
 
-# -------------------------------------------------------------------- fields as they lie
+# ------------------------------------------------------------------- overview of a slice
 
 
 def _slices_to_place(scan: BaseScan, fields: Sequence[int], unit: Unit) -> list[int]:
-    """Slices whose fields are also shown as they lie: none, where each is one field that is not turned."""
+    """Slices that get an overview: none if each has one field without rotation."""
     shown = [scan.fields[i] for i in fields]
     slices = {field.slice_id for field in shown}
-    telling = len(slices) < len(set(fields)) or any(field.rotation for field in shown)
-    return sorted(slices) if scan.is_multiROI and unit.name != "pixels" and telling else []
+    has_layout = len(slices) < len(set(fields)) or any(field.rotation for field in shown)
+    return sorted(slices) if scan.is_multiROI and unit.name != "pixels" and has_layout else []
 
 
 def _box(scan: BaseScan, fields: Sequence[int]) -> Points:
-    """Upper left and lower right corner of what holds the fields, as (x, y) in degrees."""
+    """Upper left and lower right corner of the fields' bounding box, as (x, y), in degrees."""
     corners = np.concatenate([scan.fields[i].corners for i in fields])
     return np.array([corners.min(axis=0), corners.max(axis=0)])
 
 
 class Grid(NamedTuple):
-    """The pixels that fields are placed on."""
+    """Pixel grid on which fields are placed."""
 
     box: Points
     pixel: float
-    """In degrees, as the box is."""
+    """Size of a pixel, in degrees."""
 
     def reduced(self, field: Field, image: Image) -> Image:
-        """A picture of a field in pixels that are not finer."""
+        """Reduce an image of a field to the resolution of the grid."""
         rows, columns = field.height_in_degrees / self.pixel, field.width_in_degrees / self.pixel
-        return shrunk(image, math.ceil(rows), math.ceil(columns))
+        return block_means(image, math.ceil(rows), math.ceil(columns))
 
     def placed(self, pictures: Sequence[tuple[Field, Image]]) -> Image:
-        """Pictures of fields where these lie; NaN elsewhere."""
+        """Place images of fields; NaN elsewhere."""
         width, height = np.ceil((self.box[1] - self.box[0]) / self.pixel - 1e-6).astype(int)
         image = np.full((height, width), np.nan, np.float32)
         for field, small in pictures:
@@ -311,7 +311,7 @@ class Grid(NamedTuple):
 
 
 def _grid(scan: BaseScan, fields: Sequence[int], place: Place) -> Grid:
-    """Pixels as fine as the finest field's, or as are seen."""
+    """Grid with the pixels of the finest field, or of the figure's resolution."""
     box = _box(scan, fields)
     shown = [scan.fields[i] for i in fields]
     finest = min(min(f.height_in_degrees / f.height, f.width_in_degrees / f.width) for f in shown)
@@ -327,32 +327,32 @@ def _draw_canvas(
     unit: Unit,
     contrast: tuple[float, float],
 ) -> Axes:
-    """The fields of a slice where they lie, with their edges, numbers and names."""
+    """Draw the fields of a slice as they lie, with edges, numbers and names."""
     image = grid.placed([(scan.fields[i], small) for i, small in pictures.items()])
     (left, top), (right, bottom) = grid.box * unit.per_degree
     tall, across = (pixels * grid.pixel * unit.per_degree for pixels in image.shape)
     axes = _panel(figure, place, image, (tall, across), unit, contrast, (left, top))
-    axes.set(xlim=(left, right), ylim=(bottom, top))  # the last pixels may lie across the edge
+    axes.set(xlim=(left, right), ylim=(bottom, top))  # the last pixels may extend beyond the edge
     per_inch = (right - left) / place.width
     taken: list[Points] = []
     for i in pictures:
         corners = scan.fields[i].corners * unit.per_degree
         edge = Polygon(corners, closed=True, fill=False, edgecolor=EDGE, linewidth=0.7, gid=f"edge-{i}")
         axes.add_patch(edge).set_clip_on(False)
-        both = f"{i} {named(scan, i)}".rstrip()
+        full_label = f"{i} {field_label(scan, i)}".rstrip()
         room = float(np.linalg.norm(corners[1] - corners[0])) / per_inch
-        fits = wide(both, INSIDE) + 0.1 <= room and not scan.fields[i].rotation
-        for text in (both, f"{i}") if fits else (f"{i}",):
-            at = _free_corner(corners, np.array([wide(text, INSIDE) / 2 + 0.02, 0.07]) * per_inch, taken)
+        fits = text_width(full_label, INSIDE) + 0.1 <= room and not scan.fields[i].rotation
+        for text in (full_label, f"{i}") if fits else (f"{i}",):
+            at = _free_corner(corners, np.array([text_width(text, INSIDE) / 2 + 0.02, 0.07]) * per_inch, taken)
             if at is not None:
-                said = note(axes, at[0], at[1], text, size=INSIDE, color=EDGE, gid=f"number-{i}")
-                said.set_path_effects([withStroke(linewidth=1.6, foreground="black")])
+                label = annotate(axes, at[0], at[1], text, size=INSIDE, color=EDGE, gid=f"number-{i}")
+                label.set_path_effects([withStroke(linewidth=1.6, foreground="black")])
                 break
     return axes
 
 
 def _free_corner(corners: Points, half: Points, taken: list[Points]) -> Points | None:
-    """Where in the corners of a field a text of that half size has room beside those that are there; None if not."""
+    """Place in a corner of a field where a text of that half size is free; None if there is none."""
     turned = not np.isclose(corners[0], corners[1]).any()
     for k in (0, 1, 3, 2):
         sides = corners[[(k + 1) % 4, (k - 1) % 4]] - corners[k]

@@ -1,4 +1,4 @@
-"""A recording on one page: what it is, what it looks like, how good it is, and what that means."""
+"""The report: a recording on one HTML page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jinja2
 import numpy as np
 
-from scanreader.bridges.targets import written
+from scanreader.bridges.targets import atomic_path
 from scanreader.check import check
 from scanreader.errors import Finding
 from scanreader.files.urls import file_name, recording_name
@@ -24,7 +24,15 @@ from scanreader.view.frame_facts import events, intervals, logged_frames
 from scanreader.view.html import facts
 from scanreader.view.layout_plot import plot_layout
 from scanreader.view.meanings import MEANING
-from scanreader.view.pixel_facts import activity, histograms, line_offsets, look, quality, quality_notes, sampled
+from scanreader.view.pixel_facts import (
+    activity,
+    histograms,
+    line_offsets,
+    quality,
+    quality_notes,
+    read_statistics,
+    sampled,
+)
 from scanreader.view.plots import plot
 from scanreader.view.words import bytes_on_disk, counted, duration, folder, size, span
 
@@ -35,25 +43,25 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from scanreader.recording.base import BaseScan
-    from scanreader.view.charts import Chart, Rows
+    from scanreader.view.charts import Chart, Table
 
     Progress = Callable[[str, float], object]
 
-MOST_PAGES = 200_000  # whose descriptions are all read: a million take 8 s, and `check` as long again
+MOST_PAGES = 200_000  # up to which all descriptions are read: a million take 8 s, and as long again in `check`
 MOST_PNG = 1_800_000  # bytes of a picture: two of them, settings and charts stay below 5 MB
-MOST_TEXT = 20_000  # characters of a setting, or of a list, that are shown
+MOST_TEXT = 20_000  # characters that are shown of a setting, or of the ROIs
 
 # ------------------------------------------------------------------------- what is shown
 
 
-class Said(NamedTuple):
-    """A finding, and what it means."""
+class ExplainedFinding(NamedTuple):
+    """A finding and its meaning."""
 
     finding: Finding
     meaning: str
 
 
-class Drawn(NamedTuple):
+class Picture(NamedTuple):
     """A picture."""
 
     name: str
@@ -65,28 +73,28 @@ class Drawn(NamedTuple):
 
 @dataclass(frozen=True)
 class Facts:
-    """All that the page shows."""
+    """Content of the page."""
 
     title: str
     version: str
     facts: dict[str, str]
     files: list[str]
-    findings: list[Said]
-    whole: bool
-    """Whether every page was looked at for them."""
+    findings: list[ExplainedFinding]
+    all_pages: bool
+    """Whether every page was checked for findings."""
     checked: str
-    """The same in a sentence."""
-    pictures: list[Drawn]
+    """The same as a sentence."""
+    pictures: list[Picture]
     activity: list[Chart]
     activity_note: str
     intervals: Chart | None
     interval_facts: dict[str, str]
-    outliers: Rows
+    outliers: Table
     events: Chart | None
-    event_rows: Rows
+    event_rows: Table
     frames_note: str
-    """Which frames the intervals and events are of."""
-    quality: Rows
+    """Frames whose intervals and events are shown, in a sentence; '' if all."""
+    quality: Table
     quality_notes: list[str]
     histograms: list[Chart]
     settings: list[tuple[str, str]]
@@ -94,8 +102,8 @@ class Facts:
 
     @property
     def verdict(self) -> str:
-        """The worst of what was found: ``"sound"``, ``"warning"`` or ``"damage"``."""
-        severities = {said.finding.severity for said in self.findings}
+        """Worst severity: ``"sound"`` (notes at most), ``"warning"`` or ``"damage"``."""
+        severities = {entry.finding.severity for entry in self.findings}
         return next((word for word in ("damage", "warning") if word in severities), "sound")
 
 
@@ -103,82 +111,82 @@ def write(
     scan: BaseScan, path: str | os.PathLike[str], *, overwrite: bool = False, progress: Progress | None = None
 ) -> None:
     """Write the page; see `Scan.report`."""
-    with written(path, overwrite=overwrite) as partial:
+    with atomic_path(path, overwrite=overwrite) as partial:
         page = render(gather(scan, progress or _silent))
         partial.write_text(page, "utf-8", errors="replace", newline="\n")
 
 
 def _silent(*_: Any) -> None:
-    """Tell nobody."""
+    """Report no progress."""
 
 
-def render(known: Facts) -> str:
-    """Make a page of what is known; nothing in it can become a part of the page's own code."""
+def render(page: Facts) -> str:
+    """Render the page; texts are escaped, so nothing in them becomes code."""
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     template = resources.files("scanreader.view").joinpath("report.html.jinja").read_text("utf-8")
-    return environment.from_string(template).render(known=known)
+    return environment.from_string(template).render(page=page)
 
 
 def gather(scan: BaseScan, progress: Progress = _silent) -> Facts:
-    """Find out all that the page shows."""
-    noticed: list[str] = []
-    with listening(noticed.append):
-        sound = scan.view(views.filled)
-        progress("looking at the pages", 0.0)
-        many = len(scan.opened.pages)
-        whole = many <= MOST_PAGES
-        findings = check(scan).findings if whole else scan.findings
+    """Gather the content of the page."""
+    messages: list[str] = []
+    with listening(messages.append):
+        filled_scan = scan.view(views.filled)
+        progress("checking the pages", 0.0)
+        num_pages = len(scan.opened.pages)
+        all_pages = num_pages <= MOST_PAGES
+        findings = check(scan).findings if all_pages else scan.findings
         progress("reading times", 0.25)
-        logged = logged_frames(sound, whole=whole)
-        found, cut = read_events(sound.opened.pages, logged.table)
+        logged = logged_frames(filled_scan, all_pages=all_pages)
+        recorded_events, cut = read_events(filled_scan.opened.pages, logged.table)
         progress("reading pixels", 0.35)
-        seen = look(sound, progress)
-        progress("comparing lines", 0.65)
-        offsets, about_offsets = line_offsets(sound)
+        statistics = read_statistics(filled_scan, progress)
+        progress("estimating phase offsets", 0.65)
+        offsets, offset_notes = line_offsets(filled_scan)
         progress("drawing", 0.75)
-        pictures = _pictures(sound)
+        pictures = _pictures(filled_scan)
         progress("writing", 0.95)
-    findings = (*_unreadable(noticed, findings), *findings)
-    interval_facts, interval_chart, outliers = intervals(sound, logged)
-    event_chart, event_rows = events(logged, found, cut)
+    findings = (*_unreadable(messages, findings), *findings)
+    interval_facts, interval_chart, outliers = intervals(filled_scan, logged)
+    event_chart, event_rows = events(logged, recorded_events, cut)
     return Facts(
         title=recording_name(scan.filenames),
         version=__version__,
         facts=_facts(scan),
         files=[f"{file_name(file.path)}, {size(file.size)}" for file in scan.opened.pages.files[:1000]],
-        findings=_said(findings),
-        whole=whole,
-        checked=f"The IFD and the description of every page were looked at: {many:,}."
-        if whole
-        else f"These are from opening the recording: of {many:,} pages not every one was looked at. "
-        "“scanreader check” does that.",
+        findings=_explain(findings),
+        all_pages=all_pages,
+        checked=f"The IFD and the description of every page were checked: {num_pages:,}."
+        if all_pages
+        else f"These findings are from opening the recording, which does not check all of its {num_pages:,} pages. "
+        "“scanreader check” does.",
         pictures=pictures,
-        activity=activity(sound, seen),
-        activity_note=sampled(scan, seen.frames),
+        activity=activity(filled_scan, statistics),
+        activity_note=sampled(scan, statistics.frames),
         intervals=interval_chart,
         interval_facts=interval_facts,
         outliers=outliers,
         events=event_chart,
         event_rows=event_rows,
         frames_note=logged.note,
-        quality=quality(scan, seen, offsets),
-        quality_notes=[*quality_notes(scan, seen), *about_offsets],
-        histograms=histograms(scan, seen),
+        quality=quality(scan, statistics, offsets),
+        quality_notes=[*quality_notes(scan, statistics), *offset_notes],
+        histograms=histograms(scan, statistics),
         settings=[(name, _cut(str(value))) for name, value in scan.settings.raw.items()],
         rois=_cut(scan.roi_text or ""),
     )
 
 
-def _unreadable(noticed: Sequence[str], findings: Sequence[Finding]) -> list[Finding]:
-    """What was met while frames were read, if it is not known yet."""
-    known = any(finding.name == "damaged-page" for finding in findings)
-    return [] if known else [Finding("damaged-page", "damage", "", sentence) for sentence in noticed[:1]]
+def _unreadable(messages: Sequence[str], findings: Sequence[Finding]) -> list[Finding]:
+    """Finding about damage that reading frames met, if no finding reports it yet."""
+    is_reported = any(finding.name == "damaged-page" for finding in findings)
+    return [] if is_reported else [Finding("damaged-page", "damage", "", sentence) for sentence in messages[:1]]
 
 
-def _said(findings: Sequence[Finding]) -> list[Said]:
-    """Findings with what they mean; what is said of a place and again of the whole is said once."""
-    once = {(finding.name, finding.sentence): finding for finding in reversed(findings)}
-    return [Said(finding, MEANING.get(finding.name, "")) for finding in reversed(once.values())]
+def _explain(findings: Sequence[Finding]) -> list[ExplainedFinding]:
+    """Findings with their meaning; those that differ only in their place are listed once."""
+    unique = {(finding.name, finding.sentence): finding for finding in reversed(findings)}
+    return [ExplainedFinding(finding, MEANING.get(finding.name, "")) for finding in reversed(unique.values())]
 
 
 def _cut(text: str) -> str:
@@ -200,21 +208,21 @@ def _facts(scan: BaseScan) -> dict[str, str]:
 # ---------------------------------------------------------------------------- pictures
 
 
-def _pictures(scan: BaseScan) -> list[Drawn]:
-    """The pictures of the fields, and the map of them where there are several."""
-    drawn = [_png("Fields", plot(scan))]
+def _pictures(scan: BaseScan) -> list[Picture]:
+    """Mean images of the fields, and their layout where there are several."""
+    pictures = [_png("Fields", plot(scan))]
     if scan.num_fields > 1 or scan.is_multiROI:
-        drawn.append(_png("Where they lie", plot_layout(scan)))
-    return drawn
+        pictures.append(_png("Layout", plot_layout(scan)))
+    return pictures
 
 
-def _png(name: str, figure: Figure) -> Drawn:
-    """A figure as a PNG that is not too large: of less pixels, if it is."""
+def _png(name: str, figure: Figure) -> Picture:
+    """A figure as a PNG, with a lower resolution if it would be too large."""
     dpi = figure.dpi
     while True:
         file = io.BytesIO()
         figure.savefig(file, format="png", dpi=dpi)
         if file.tell() <= MOST_PNG or dpi < 20:
             width, height = (figure.get_size_inches() * 96).round().astype(int).tolist()
-            return Drawn(name, base64.b64encode(file.getvalue()).decode(), width, height)
+            return Picture(name, base64.b64encode(file.getvalue()).decode(), width, height)
         dpi *= 0.95 * math.sqrt(MOST_PNG / file.tell())

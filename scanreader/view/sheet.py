@@ -1,4 +1,4 @@
-"""How pictures of unequal size are put onto a sheet: arithmetic in inches, and nothing that draws."""
+"""Arrangement of images of unequal size on a sheet, in inches; nothing here draws."""
 
 from __future__ import annotations
 
@@ -8,57 +8,57 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Inches. Chosen by eye: a sheet fills a slide or a screen, and 1.1 is the least at which cells are still seen.
+# Inches, chosen by eye: a sheet fills a slide or a screen, and cells are visible from 1.1 on.
 ACROSS, DOWN = 12.5, 7.0
 LARGEST, LEAST = 5.2, 1.1
-TALLEST = 2.4  # times the side of a square picture
-GAP, APART = 0.13, 0.32  # between pictures, between sections
+TALLEST = 2.4  # times the side of a square image
+GAP, APART = 0.13, 0.32  # between images, between sections
 LABEL, BAR, HEADING = 0.19, 0.22, 0.27
 WIDEST_LABEL = 1.3
-FINE = 1.02  # how near to the largest pictures that fit
-WEIGHTS = (1.5, 2.5, 4.0, 6.5, 10.0, 16.0)  # areas of overviews beside that of other pictures
-SHARES = (1.0, 0.3, 0.4, 0.5, 0.6)  # of the width, for overviews; 1 is above the others, less is beside them
+FINE = 1.02  # tolerance of the largest size that fits
+WEIGHTS = (1.5, 2.5, 4.0, 6.5, 10.0, 16.0)  # areas of overviews relative to other images
+SHARES = (1.0, 0.3, 0.4, 0.5, 0.6)  # of the width, for overviews: 1 puts them above the other images, less beside them
 
 
 class Item(NamedTuple):
-    """Something that wants a place."""
+    """An image to place."""
 
     height: float
     width: float
-    """In whatever unit: only their ratio counts here."""
+    """In the same unit as height: only their ratio matters."""
     label: float = 0.0
-    """Width of what is written above and below it, in inches."""
+    """Width of the text above and below it, in inches."""
 
 
 class Place(NamedTuple):
-    """Where something goes, in inches from the sheet's upper left corner."""
+    """Place of an image, in inches from the sheet's upper left corner."""
 
     left: float
     top: float
     width: float
     height: float
     room: float
-    """Width that it has for a label."""
+    """Width for a label."""
     bar: bool
-    """Whether there is room for a scale bar below it."""
+    """Whether it has a scale bar below."""
 
     def moved(self, right: float, down: float) -> Place:
-        """The same place elsewhere."""
+        """The place, moved."""
         return self._replace(left=self.left + right, top=self.top + down)
 
 
 class Block(NamedTuple):
-    """Places of items, and how much room they take together."""
+    """Places of items, and the size of all."""
 
     places: list[Place]
     width: float
     height: float
     even: bool = True
-    """Whether all its rows have as many items, if these are alike."""
+    """Whether all rows have the same number of items, if these are equal."""
 
     @property
     def area(self) -> float:
-        """Of the pictures."""
+        """Total area of the images."""
         return sum(place.width * place.height for place in self.places)
 
 
@@ -73,7 +73,7 @@ class Sheet(NamedTuple):
     height: float
 
     def shows(self, filled: float) -> float:
-        """How well items and overviews, which are partly empty, are seen; a logarithm."""
+        """Score of visibility, a logarithm of areas; of overviews, which are partly empty, a part."""
         shown = math.log(self.items.area) - (0 if self.items.even else 0.4)
         if self.overviews.places:
             shown += (0.5 + 0.7 * filled) * math.log(self.overviews.area)
@@ -83,23 +83,23 @@ class Sheet(NamedTuple):
 def arrange(
     items: Sequence[Item], overviews: Sequence[Item], sections: int, *, headings: bool, filled: float = 1.0
 ) -> Sheet:
-    """Find places for items, the same in each of so many sections, as large as a slide holds.
+    """Place items, equally in each section, as large as fits on a slide.
 
-    Items keep their order, in rows of equal height. Where they are so many that they would become too small, the sheet
-    becomes longer. Overviews stand above or beside them. Of all ways that are tried, the one is taken that shows most.
+    Items keep their order, in rows of equal height. If they would become too small, the sheet becomes longer.
+    Overviews are above or beside them. Of all arrangements that are tried, the one with the best score is taken.
 
     Parameters
     ----------
     filled : float
-        How much of the overviews is not empty.
+        Part of the overviews that is not empty.
     """
-    tried = [
+    candidates = [
         _largest(items, overviews, sections, weight, share, beside=beside, head=HEADING if headings else 0.0)
         for beside in ((True, False) if sections > 1 else (False,))
         for weight in (WEIGHTS if overviews else (1.0,))
         for share in (SHARES if overviews else (1.0,))
     ]
-    return max(tried, key=lambda sheet: sheet.shows(filled))
+    return max(candidates, key=lambda sheet: sheet.shows(filled))
 
 
 def _largest(
@@ -112,32 +112,32 @@ def _largest(
     beside: bool,
     head: float,
 ) -> Sheet:
-    """Sections beside each other, or one below the other, of the largest pictures that fit."""
+    """Sections side by side, or one below the other, with the largest images that fit."""
     across = (ACROSS - APART * (sections - 1)) / sections if beside else ACROSS
 
-    def sized(scale: float) -> Sheet:
-        above, below = _parted(items, overviews, scale, across, weight, share)
-        wide, tall = max(above.width, below.width), max(above.height, below.height)
-        step = (wide + APART, 0.0) if beside else (0.0, head + tall + GAP)
+    def sheet_of(scale: float) -> Sheet:
+        above, below = _sections(items, overviews, scale, across, weight, share)
+        width, height = max(above.width, below.width), max(above.height, below.height)
+        step = (width + APART, 0.0) if beside else (0.0, head + height + GAP)
         corners = [(n * step[0], n * step[1]) for n in range(sections)]
-        return Sheet(corners, below, above, corners[-1][0] + wide, corners[-1][1] + head + tall)
+        return Sheet(corners, below, above, corners[-1][0] + width, corners[-1][1] + head + height)
 
-    if sized(LARGEST).height <= DOWN:
-        return sized(LARGEST)
-    fits, too_large = LEAST, LARGEST  # the least is taken in any case
+    if sheet_of(LARGEST).height <= DOWN:
+        return sheet_of(LARGEST)
+    fits, too_large = LEAST, LARGEST  # the least size is used in any case
     while too_large > fits * FINE:
         scale = math.sqrt(fits * too_large)
-        if sized(scale).height <= DOWN:
+        if sheet_of(scale).height <= DOWN:
             fits = scale
         else:
             too_large = scale
-    return sized(fits)
+    return sheet_of(fits)
 
 
-def _parted(
+def _sections(
     items: Sequence[Item], overviews: Sequence[Item], scale: float, across: float, weight: float, share: float
 ) -> tuple[Block, Block]:
-    """Overviews and, below or beside them, the other items; their sizes are counted from the corner of both."""
+    """Overviews and, below or beside them, the other items; sizes include the offset of the latter."""
     if not overviews:
         return Block([], 0.0, 0.0), _block(items, scale, across)
     first = _block(overviews, scale * math.sqrt(weight), share * across)
@@ -149,21 +149,21 @@ def _parted(
 
 def _block(items: Sequence[Item], scale: float, across: float) -> Block:
     """Items in rows."""
-    rows = _balanced(items, scale, across)
+    rows = _balanced_rows(items, scale, across)
     first = items[0]
-    alike = all(math.isclose(i.height, first.height) and math.isclose(i.width, first.width) for i in items)
+    are_equal = all(math.isclose(i.height, first.height) and math.isclose(i.width, first.width) for i in items)
     places: list[Place] = []
     top = 0.0
     for row in rows:
-        tall = _height(row, scale, across)
-        left, last = 0.0, row is rows[-1]
+        height = _height(row, scale, across)
+        left, is_last = 0.0, row is rows[-1]
         for item in row:
-            width, room = tall * _ratio(item), _room(item, tall, across)
-            bar = not alike or (last and not left)  # one serves all that are alike
-            places.append(Place(left, top + LABEL, width, tall, room, bar))
+            width, room = height * _ratio(item), _room_of(item, height, across)
+            bar = not are_equal or (is_last and not left)  # one serves all equal images
+            places.append(Place(left, top + LABEL, width, height, room, bar))
             left += room + GAP
-        top += LABEL + tall + (BAR if last or not alike else 0.0) + GAP / 2
-    even = not alike or len(rows[-1]) == len(rows[0])
+        top += LABEL + height + (BAR if is_last or not are_equal else 0.0) + GAP / 2
+    even = not are_equal or len(rows[-1]) == len(rows[0])
     return Block(places, max(place.left + place.room for place in places), top - GAP / 2, even)
 
 
@@ -172,24 +172,24 @@ def _ratio(item: Item) -> float:
 
 
 def _height(row: Sequence[Item], scale: float, across: float) -> float:
-    """Height of a row: more where its pictures are narrow, less where they are wide, so that areas are alike."""
+    """Height of a row: larger for narrow images and smaller for wide ones, so that areas are similar."""
     mean = sum(math.log(_ratio(item)) for item in row) / len(row)
-    tall = min(scale * math.exp(-0.4 * mean), TALLEST * scale, DOWN)
-    return min(tall, across / _ratio(row[0])) if len(row) == 1 else tall
+    height = min(scale * math.exp(-0.4 * mean), TALLEST * scale, DOWN)
+    return min(height, across / _ratio(row[0])) if len(row) == 1 else height
 
 
-def _room(item: Item, tall: float, across: float) -> float:
-    """Width that an item has, with its label."""
-    return max(tall * _ratio(item), min(item.label, WIDEST_LABEL, across))
+def _room_of(item: Item, height: float, across: float) -> float:
+    """Width of an item with its label."""
+    return max(height * _ratio(item), min(item.label, WIDEST_LABEL, across))
 
 
 def _width(row: Sequence[Item], scale: float, across: float) -> float:
-    tall = _height(row, scale, across)
-    return sum(_room(item, tall, across) for item in row) + GAP * (len(row) - 1)
+    height = _height(row, scale, across)
+    return sum(_room_of(item, height, across) for item in row) + GAP * (len(row) - 1)
 
 
-def _balanced(items: Sequence[Item], scale: float, across: float) -> list[list[Item]]:
-    """Rows of as many items as fit across; then as narrow as they can be without another row."""
+def _balanced_rows(items: Sequence[Item], scale: float, across: float) -> list[list[Item]]:
+    """Rows of as many items as fit, made as narrow as possible without another row."""
     rows = _rows(items, scale, across, across)
     while True:
         widest = max(_width(row, scale, across) for row in rows)

@@ -20,46 +20,46 @@ if TYPE_CHECKING:
     from scanreader.recording.base import BaseScan
     from scanreader.recording.fields import Field
 
-SHOWN = 6  # depths and sizes that are given one by one
+MOST_LISTED = 6  # depths and sizes that are listed one by one
 MODES = {"planar": "one plane", "fast": "fast volume", "slow": "slow stack"}
 
 
 def mode(scan: BaseScan) -> str:
-    """How planes follow each other."""
+    """Acquisition mode, with slices, repeats, flyback frames and averaging."""
     counts, averaging = scan.layout.counts, scan.stack.averaging
-    words = [MODES[scan.stack.mode]]
+    parts = [MODES[scan.stack.mode]]
     if scan.stack.mode != "planar":
-        words = [f"{words[0]} of {counted(counts.slices, 'slice')}"]
-        words += [f"{counts.repeats} frames of each"] if counts.repeats > 1 else []
-        words += [f"{counted(counts.flyback, 'flyback frame')} left out"] if counts.flyback else []
-    return ", ".join(words + ([f"each frame the mean of {averaging}"] if averaging > 1 else []))
+        parts = [f"{parts[0]} of {counted(counts.slices, 'slice')}"]
+        parts += [f"{counts.repeats} frames of each"] if counts.repeats > 1 else []
+        parts += [f"{counted(counts.flyback, 'flyback frame')} omitted"] if counts.flyback else []
+    return ", ".join(parts + ([f"each frame the mean of {averaging}"] if averaging > 1 else []))
 
 
 def scanner(scan: BaseScan) -> str:
-    """What scanned it, and how."""
+    """Scanner, direction of lines, and zoom."""
     if not scan.header:
         return ""
-    words = ["resonant" if scan.is_resonant else "galvo"]
+    parts = ["resonant" if scan.is_resonant else "galvo"]
     if scan.is_resonant and math.isfinite(scan.scanner_frequency):
-        words = [f"resonant at {scan.scanner_frequency:g} Hz"]
-    words.append(f"lines in {'both directions' if scan.is_bidirectional else 'one direction'}")
-    return ", ".join(words + ([f"zoom {scan.zoom:g}"] if math.isfinite(scan.zoom) else []))
+        parts = [f"resonant at {scan.scanner_frequency:g} Hz"]
+    parts.append(f"lines in {'both directions' if scan.is_bidirectional else 'one direction'}")
+    return ", ".join(parts + ([f"zoom {scan.zoom:g}"] if math.isfinite(scan.zoom) else []))
 
 
 def sizes(fields: Sequence[Field]) -> list[str]:
-    """Sizes of fields in pixels and µm, those that are alike once."""
+    """Sizes of fields in pixels and µm, equal ones once with their number."""
     texts = Counter(size_in_words(f.height, f.width, f.height_in_microns, f.width_in_microns) for f in fields)
-    shown = [f"{f'{many} of ' if len(texts) > 1 else ''}{text}" for text, many in texts.most_common(SHOWN)]
-    return shown + [f"{len(texts) - SHOWN} more sizes"] * (len(texts) > SHOWN)
+    shown = [f"{f'{number} of ' if len(texts) > 1 else ''}{text}" for text, number in texts.most_common(MOST_LISTED)]
+    return shown + [f"{len(texts) - MOST_LISTED} more sizes"] * (len(texts) > MOST_LISTED)
 
 
 def depths(scan: BaseScan) -> str:
-    """Depths of the slices, in µm; '' if they are not known."""
+    """Depths of the slices, in µm; '' if they are unknown."""
     zs = scan.scanning_depths
     if all(map(math.isnan, zs)):
         return ""
     texts = [f"{round(z, 2):g}".translate(MINUS) for z in zs]
-    return f"{', '.join(texts if len(texts) <= SHOWN else [*texts[:3], '…', texts[-1]])} µm"
+    return f"{', '.join(texts if len(texts) <= MOST_LISTED else [*texts[:3], '…', texts[-1]])} µm"
 
 
 def channels(scan: BaseScan) -> list[str]:
@@ -105,7 +105,7 @@ def bytes_on_disk(scan: BaseScan) -> int:
 
 
 def span(seconds: float) -> str:
-    """A time span in words."""
+    """A time span with its units."""
     if seconds < 120:
         return f"{seconds:.4g} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -113,35 +113,35 @@ def span(seconds: float) -> str:
     return (f"{hours} h " if hours else "") + f"{minutes} min {rest} s"
 
 
-def size(many: float) -> str:
-    """A number of bytes in words."""
+def size(num_bytes: float) -> str:
+    """A number of bytes with its unit."""
     for unit in ("bytes", "kB", "MB", "GB"):
-        if many < 1000:
-            return f"{many:.4g} {unit}"
-        many /= 1000
-    return f"{many:.4g} TB"
+        if num_bytes < 1000:
+            return f"{num_bytes:.4g} {unit}"
+        num_bytes /= 1000
+    return f"{num_bytes:.4g} TB"
 
 
-def counted(count: int, what: str) -> str:
-    """A number of things in words."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
+def counted(count: int, noun: str) -> str:
+    """A number with its noun, in the plural where needed."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def folder(scan: BaseScan) -> str:
-    """Where the files are."""
+    """Folder of the files."""
     return folder_name(scan.filenames[0])
 
 
 def duration(scan: BaseScan) -> float:
-    """Seconds from the start of the first frame to the end of the last, by their own times; else by the rate.
+    """Time from the start of the first frame to the end of the last by their timestamps, else by the rate, in s.
 
-    Two descriptions are read, however long the recording is.
+    Only two descriptions are read, however long the recording is.
     """
     if not scan.num_frames:
         return 0.0
     (first,) = times_at(scan.opened, 0, np.array([0])).tolist()
     (last,) = times_at(scan.opened, scan.num_scanning_depths - 1, np.array([scan.num_frames - 1])).tolist()
-    seconds = float(last - first + scan.stack.averaging * period(scan))  # an averaged frame has its last one's stamp
+    seconds = float(last - first + scan.stack.averaging * period(scan))  # averaged frames have the last timestamp
     return seconds if seconds > 0 else duration_by_rate(scan)
 
 
@@ -151,5 +151,5 @@ def duration_by_rate(scan: BaseScan) -> float:
 
 
 def period(scan: BaseScan) -> float:
-    """Seconds of a raw frame; 0 if they are not known."""
+    """Period of a raw frame, in s; 0 if it is unknown."""
     return 1 / scan.scan_frame_rate if scan.scan_frame_rate > 0 else 0.0

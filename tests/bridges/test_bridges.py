@@ -494,7 +494,7 @@ def test_nwb_says_when_times_are_not_known(tmp_path: Path) -> None:
     first, second = (Recording(stem=stem, frames_per_slice=4).write(tmp_path)[0] for stem in ("first", "second"))
     with pytest.warns(match="joined"):
         scan = read_scan([first, second])
-    with pytest.warns(match="times of field 0 do not go on from frame to frame") as said:
+    with pytest.warns(match="timestamps of field 0 do not increase from frame to frame") as said:
         scan.to_nwb(tmp_path / "out.nwb", timezone="UTC")
     assert len(said) == 1
     with pynwb.NWBHDF5IO(str(tmp_path / "out.nwb"), "r") as io:

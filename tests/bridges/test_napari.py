@@ -193,7 +193,7 @@ def test_arrays_are_copied_and_pickled_as_their_scan_is(tmp_path: Path) -> None:
         for again in (copy.deepcopy(data), pickle.loads(pickle.dumps(data))):
             np.testing.assert_array_equal(np.asarray(again), np.asarray(data))
         assert np.asarray(data, np.float32).dtype == np.float32
-        with pytest.raises(ValueError, match="without a copy"):
+        with pytest.raises(ValueError, match="copy=False is not possible"):
             data.__array__(copy=False)
         unknown = pickle.loads(pickle.dumps(scan))
         assert [len(options["metadata"]["fields"]) for _, options, _ in unknown.to_napari_layers()] == [3, 3]
@@ -222,7 +222,7 @@ def test_a_frame_is_read_when_it_is_shown(tmp_path: Path, reads: list[int]) -> N
     with read_scan(tmp_path) as scan:
         page = 256 * 256 * 2
         (data, _, _), _ = scan.to_napari_layers()
-        assert reads == [page] * 2 * bridge.LOOKS  # for the contrast of two channels
+        assert reads == [page] * 2 * bridge.CONTRAST_FRAMES  # for the contrast of two channels
         reads.clear()
         data[250:251, 1:2, :, :]
         assert reads == [page]
@@ -425,7 +425,9 @@ class TestModel:
         for data, options, _ in read(paths[2]):
             viewer.add_image(data, **options)
         for again in (paths[0], paths):
-            with pytest.warns(ScanReaderWarning, match=r"^scan_00001_00001.tif: the recording is shown already"):
+            with pytest.warns(
+                ScanReaderWarning, match=r"^scan_00001_00001.tif: the viewer already shows this recording"
+            ):
                 assert read(again) == [(None,)]
         assert len(read(str(tmp_path))) == 2  # a folder is opened as it is now
         replace(PLANAR, epoch=(2024, 1, 1, 0, 0, 0.0)).write(tmp_path)

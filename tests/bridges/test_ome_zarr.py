@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scanreader import DtypeError, MissingExtraError, Scan, ScanIndexError, TargetExistsError, read_scan
-from scanreader.bridges.targets import put_down, resumable
+from scanreader.bridges.targets import atomic_file, resumable_folder
 from scanreader.simulate import Recording, roi, scanfield
 
 zarr = pytest.importorskip("zarr")
@@ -283,7 +283,7 @@ def test_zarr_reads_any_shard(tmp_path_factory: pytest.TempPathFactory, data: st
             block = values[start : start + chunk * chunks]
             shards.write_shard(file, block, chunk, chunks, compress=compress)
     np.testing.assert_array_equal(array[:], values)
-    halves = shards.halved(values).transpose(2, 3, 1, 0)
+    halves = shards.halve(values).transpose(2, 3, 1, 0)
     np.testing.assert_array_equal(halves, means(values.transpose(2, 3, 1, 0)))
 
 
@@ -368,9 +368,9 @@ def test_it_goes_on_where_it_was_interrupted(span: Scan, tmp_path: Path, monkeyp
 
     def noted(path: Path, unfinished: Path) -> Any:
         written.append(path)
-        return put_down(path, unfinished)
+        return atomic_file(path, unfinished)
 
-    monkeypatch.setattr(ome_zarr, "put_down", noted)
+    monkeypatch.setattr(ome_zarr, "atomic_file", noted)
     told: list[int] = []
     span.to_ome_zarr(path, levels=1, progress=told.append)
     assert sum(told) == span.nbytes
@@ -546,9 +546,9 @@ def write(path: Path, what: dict[str, Any], *names: str, overwrite: bool = False
         folder.mkdir()
         (folder / "prepared").touch()
 
-    with resumable(path, what, prepare, overwrite=overwrite) as partial:
+    with resumable_folder(path, what, prepare, overwrite=overwrite) as partial:
         for name in names:
-            with put_down(partial.data / name, partial.unfinished) as file:
+            with atomic_file(partial.data / name, partial.unfinished) as file:
                 file.write(name.encode())
             if name == "stop":
                 raise KeyboardInterrupt
@@ -598,7 +598,7 @@ def test_a_record_that_cannot_be_read_is_no_beginning(tmp_path: Path) -> None:
 
 def test_a_file_is_put_down_whole_or_not_at_all(tmp_path: Path) -> None:
     def half() -> None:
-        with put_down(tmp_path / "deep" / "a", tmp_path) as file:
+        with atomic_file(tmp_path / "deep" / "a", tmp_path) as file:
             file.write(b"half")
             raise KeyboardInterrupt
 

@@ -300,7 +300,7 @@ def test_info_says_what_a_recording_is(tmp_path: Path) -> None:
     assert facts["recording"] == "demo_00001_00001.tif and 3 more"
     assert facts["folder"] == str(tmp_path)
     assert facts["release"] == "ScanImage 2023.1"
-    assert facts["mode"] == "fast volume of 3 slices, 1 flyback frame left out"
+    assert facts["mode"] == "fast volume of 3 slices, 1 flyback frame omitted"
     assert facts["fields"] == "7 of 3 ROIs at 3 depths"
     assert facts["depths"] == "0, 40, 80 µm"
     assert facts["channels"] == "Channel 1, Channel 2"

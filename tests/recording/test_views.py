@@ -352,7 +352,7 @@ def test_a_choice_of_frames_does_not_grow(tmp_path: Path) -> None:
     scan = read_scan(tmp_path)
     for chosen in (scan.select(frames=[0, 1]), scan.select(frames=slice(0, 2)).trimmed(left=1)):
         for grow in (chosen.refresh, chosen.follow):
-            with pytest.raises(LayoutError, match="a choice of frames does not grow"):
+            with pytest.raises(LayoutError, match="a selection of frames does not grow"):
                 grow()
     fields = scan.select(fields=[4, 0], channels=[1]).trimmed(top=1)
     assert np.array_equal(fields.refresh()[0], scan[4, 1:, :, [1]])

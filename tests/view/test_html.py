@@ -55,7 +55,7 @@ def test_a_scan_is_a_small_table(tmp_path: Path) -> None:
     assert shown.cells[0] == "scan_00001.tif"
     assert shown.rows["ScanImage"] == "2023.1"
     assert shown.rows["Fields"] == "5 of 4 ROIs"
-    assert shown.rows["Mode"] == "fast volume of 2 slices, 1 flyback frame left out"
+    assert shown.rows["Mode"] == "fast volume of 2 slices, 1 flyback frame omitted"
     assert shown.rows["Depth"] == "0, 60 µm"
     assert shown.rows["Frames"] == "5"
     assert shown.rows["Rate"].endswith(" Hz")
@@ -83,9 +83,9 @@ def test_facts_of_any_recording(recording: Recording, tmp_path: Path) -> None:
     recording.write(tmp_path)
     for raw in (False, True):
         scan, _ = read_warned(tmp_path, raw=raw)
-        known = facts(scan)
-        assert all(known.values())
-        assert not any(re.search(r"\bnan\b|\binf\b", words) for words in known.values())
+        texts = facts(scan)
+        assert all(texts.values())
+        assert not any(re.search(r"\bnan\b|\binf\b", text) for text in texts.values())
         Cells(scan._repr_html_())
 
 

@@ -33,8 +33,8 @@ from scanreader import Scan, ScanIndexError, ScanReaderWarning, read_scan
 from scanreader.cli.commands import app
 from scanreader.simulate import Recording, roi, scanfield
 from scanreader.tiff.pages import Pages
-from scanreader.view.canvas import shrunk
-from scanreader.view.drawing import numbers, round_length
+from scanreader.view.canvas import block_means
+from scanreader.view.drawing import number_ranges, round_length
 from scanreader.view.sheet import ACROSS, Item, Sheet, arrange
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -188,15 +188,15 @@ def test_large_fields_take_little_memory(tmp_path: Path) -> None:
 
 def test_shrinking_is_the_mean_of_blocks() -> None:
     whole = np.arange(35.0).reshape(5, 7)
-    assert np.allclose(shrunk(whole, 5, 7), whole)
-    assert np.allclose(shrunk(whole, 9, 9), whole)
-    small = shrunk(whole, 2, 3)
+    assert np.allclose(block_means(whole, 5, 7), whole)
+    assert np.allclose(block_means(whole, 9, 9), whole)
+    small = block_means(whole, 2, 3)
     assert small.shape == (2, 3)
     assert small[0, 0] == whole[:2, :2].mean()
     assert small[1, 2] == whole[2:, 4:].mean()
     whole[:2, :2] = np.nan
     whole[3, 6] = np.nan
-    small = shrunk(whole, 2, 3)
+    small = block_means(whole, 2, 3)
     assert np.isnan(small[0, 0])
     assert small[1, 2] == pytest.approx(np.nanmean(whole[2:, 4:]))
 
@@ -513,8 +513,8 @@ def test_three_slices_of_two_channels_are_two_rows() -> None:
 
 
 def test_numbers_that_follow_each_other_are_ranges() -> None:
-    assert numbers([0, 1, 2, 3, 5, 8, 9]) == "0 to 3, 5, 8, 9"
-    assert numbers([4]) == "4"
+    assert number_ranges([0, 1, 2, 3, 5, 8, 9]) == "0 to 3, 5, 8, 9"
+    assert number_ranges([4]) == "4"
 
 
 # ----------------------------------------------------------------------- where it is shown

@@ -28,7 +28,7 @@ from scanreader.recording import views
 from scanreader.simulate import Recording, roi, scanfield
 from scanreader.tiff.pages import Pages
 from scanreader.view import frame_facts, pixel_facts, report
-from scanreader.view.charts import Range, area, extremes, hues, marks, path, ticks
+from scanreader.view.charts import Range, area, bin_extremes, hues, path, strokes, ticks
 from scanreader.view.meanings import MEANING
 from scanreader.view.report import Facts, gather, render
 
@@ -56,13 +56,13 @@ class Page(HTMLParser):
         return sum(name == tag for name, _ in self.tags)
 
 
-def made(recording: Recording, folder: Path, **options: Any) -> Scan:
+def write_and_read(recording: Recording, folder: Path, **options: Any) -> Scan:
     recording.write(folder)
     return read_warned(folder, **options)[0]
 
 
-def known_of(recording: Recording, folder: Path, **options: Any) -> Facts:
-    return gather(made(recording, folder, **options))
+def content_of(recording: Recording, folder: Path, **options: Any) -> Facts:
+    return gather(write_and_read(recording, folder, **options))
 
 
 def points(drawn: str) -> list[tuple[float, float]]:
@@ -76,7 +76,7 @@ def points(drawn: str) -> list[tuple[float, float]]:
 @pytest.mark.parametrize("recording", [PLANAR, VOLUME, STACK, MESOSCOPE, Recording(release="3.8", frames_per_slice=5)])
 @pytest.mark.parametrize("raw", [False, True])
 def test_any_recording_has_a_page_of_its_own(recording: Recording, raw: bool, tmp_path: Path) -> None:
-    scan = made(recording, tmp_path / "rec", raw=raw)
+    scan = write_and_read(recording, tmp_path / "rec", raw=raw)
     target = tmp_path / "deep" / "report.html"
     scan.report(target)
     text = target.read_text("utf-8")
@@ -105,22 +105,22 @@ def test_what_the_header_says_does_not_become_code(tmp_path: Path) -> None:
         roi(scanfield((3.0, 0.0), (2.0, 2.0), (8, 16))),
     )
     nasty = Recording(rois=rois, settings={"hChannels.channelName": [NASTY], "hUser.note": NASTY}, frames_per_slice=3)
-    scan = made(nasty, tmp_path)
+    scan = write_and_read(nasty, tmp_path)
     assert scan.channel_names == [NASTY]
     page = Page(render(gather(scan)))
-    plain = Page(render(known_of(replace(nasty, settings={}, rois=(rois[1], rois[1])), tmp_path / "plain")))
+    plain = Page(render(content_of(replace(nasty, settings={}, rois=(rois[1], rois[1])), tmp_path / "plain")))
     assert page.count("script") == plain.count("script") == 1
     assert page.count("img") == plain.count("img") == 2
     assert NASTY in page.text
 
 
 def test_all_settings_are_there(tmp_path: Path) -> None:
-    scan = made(replace(MESOSCOPE, settings={"hUser.long": "x" * 50_000}), tmp_path)
-    known = gather(scan)
-    assert [name for name, _ in known.settings] == list(scan.settings.raw)
-    assert ("SI.hRoiManager.scanZoomFactor", scan.settings.raw["SI.hRoiManager.scanZoomFactor"]) in known.settings
-    assert dict(known.settings)["SI.hUser.long"].endswith("(50,002 characters in all)")
-    assert json.loads(known.rois) == json.loads(scan.roi_text or "")
+    scan = write_and_read(replace(MESOSCOPE, settings={"hUser.long": "x" * 50_000}), tmp_path)
+    content = gather(scan)
+    assert [name for name, _ in content.settings] == list(scan.settings.raw)
+    assert ("SI.hRoiManager.scanZoomFactor", scan.settings.raw["SI.hRoiManager.scanZoomFactor"]) in content.settings
+    assert dict(content.settings)["SI.hUser.long"].endswith("(50,002 characters in all)")
+    assert json.loads(content.rois) == json.loads(scan.roi_text or "")
 
 
 def test_the_template_is_in_the_package() -> None:
@@ -143,11 +143,11 @@ def test_a_missing_jinja2_is_one_sentence(tmp_path: Path) -> None:
 
 def names_of_findings() -> set[str]:
     """Every name that is given to a finding anywhere in the package."""
-    found: set[str] = set()
+    names: set[str] = set()
     for source in Path(scanreader.__file__).parent.rglob("*.py"):
         tree = ast.parse(source.read_text("utf-8"))
         for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
-            given = {
+            assigned = {
                 target.id: node.value
                 for node in ast.walk(function)
                 if isinstance(node, ast.Assign)
@@ -157,13 +157,13 @@ def names_of_findings() -> set[str]:
             for node in ast.walk(function):
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Finding":
                     first = node.args[0]
-                    value = given[first.id] if isinstance(first, ast.Name) else first
-                    found |= {
+                    value = assigned[first.id] if isinstance(first, ast.Name) else first
+                    names |= {
                         one.value
                         for one in _results(value)
                         if isinstance(one, ast.Constant) and isinstance(one.value, str)
                     }
-    return found
+    return names
 
 
 def _results(value: ast.expr) -> list[ast.expr]:
@@ -180,15 +180,15 @@ def test_every_finding_has_a_meaning() -> None:
 
 
 def test_findings_are_those_of_check(tmp_path: Path) -> None:
-    scan = made(replace(PLANAR, dropped=(5, 6)), tmp_path)
-    known = gather(scan)
-    assert tuple(said.finding for said in known.findings) == scan.check().findings
-    assert known.verdict == "warning"
-    page = Page(render(known)).text
-    for said in known.findings:
-        assert said.finding.sentence in page
-        assert MEANING[said.finding.name] in page
-    assert known_of(PLANAR, tmp_path / "sound").verdict == "sound"
+    scan = write_and_read(replace(PLANAR, dropped=(5, 6)), tmp_path)
+    content = gather(scan)
+    assert tuple(entry.finding for entry in content.findings) == scan.check().findings
+    assert content.verdict == "warning"
+    page = Page(render(content)).text
+    for entry in content.findings:
+        assert entry.finding.sentence in page
+        assert MEANING[entry.finding.name] in page
+    assert content_of(PLANAR, tmp_path / "sound").verdict == "sound"
 
 
 def test_damaged_pages_do_not_stop_it(tmp_path: Path) -> None:
@@ -197,28 +197,28 @@ def test_damaged_pages_do_not_stop_it(tmp_path: Path) -> None:
         scan[:]
     with warnings.catch_warnings():
         warnings.simplefilter("error", ScanReaderWarning)
-        known = gather(scan)
-    assert known.verdict == "damage"
-    assert len([said for said in known.findings if said.finding.name == "damaged-page"]) == 1
-    ((line,),) = [chart.lines for chart in known.activity]
+        content = gather(scan)
+    assert content.verdict == "damage"
+    assert len([entry for entry in content.findings if entry.finding.name == "damaged-page"]) == 1
+    ((line,),) = [chart.lines for chart in content.activity]
     assert len(points(line.path)) == 11
     assert line.path.count("M") == 2
     sound = scan[0, :, :, 0, [*range(5), *range(6, 12)]]
-    assert known.quality.rows[0][2] == f"{sound.mean():,.1f}"
+    assert content.quality.rows[0][2] == f"{sound.mean():,.1f}"
 
 
 def test_damage_that_is_met_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report, "MOST_PAGES", 10)  # more are not all looked at
+    monkeypatch.setattr(report, "MOST_PAGES", 10)  # of more, not all are checked
     scan, _ = read_warned(spoiled(tmp_path))
-    known = gather(scan)
-    assert not known.whole
-    assert known.verdict == "damage"
-    assert "1 page cannot be read" in known.findings[0].finding.sentence
+    content = gather(scan)
+    assert not content.all_pages
+    assert content.verdict == "damage"
+    assert "1 page cannot be read" in content.findings[0].finding.sentence
 
 
 def test_events_that_were_cut_are_said(tmp_path: Path) -> None:
     many = tuple((0.01 + 0.00001 * k, b"0123456789") for k in range(100))
-    scan = made(replace(PLANAR, packets=many), tmp_path)
+    scan = write_and_read(replace(PLANAR, packets=many), tmp_path)
     with pytest.warns(ScanReaderWarning, match="cut the descriptions"):
         assert scan.events
     assert "cut the descriptions of" in gather(scan).event_rows.more
@@ -229,25 +229,25 @@ def test_events_that_were_cut_are_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("recording", [PLANAR, VOLUME, MESOSCOPE, STACK])
 def test_values_are_those_of_the_pixels(recording: Recording, tmp_path: Path) -> None:
-    scan = made(recording, tmp_path)
-    seen = pixel_facts.look(scan.view(views.filled), lambda *_: None)
-    assert np.array_equal(seen.frames, np.arange(scan.num_frames))
+    scan = write_and_read(recording, tmp_path)
+    statistics = pixel_facts.read_statistics(scan.view(views.filled), lambda *_: None)
+    assert np.array_equal(statistics.frames, np.arange(scan.num_frames))
     for i in range(scan.num_fields):
         for c in range(scan.num_channels):
             pixels = scan[i, :, :, c]
-            assert np.allclose(seen.means[i, c], pixels.mean(axis=(0, 1)))
-            least, low, median, high, largest, part = seen.stats[i, c]
+            assert np.allclose(statistics.means[i, c], pixels.mean(axis=(0, 1)))
+            least, low, median, high, largest, part = statistics.stats[i, c]
             assert (least, largest) == (pixels.min(), pixels.max())
             assert part == pytest.approx((pixels == pixels.max()).mean())
             assert low == np.percentile(pixels, 1, method="inverted_cdf")
             assert median == np.percentile(pixels, 50, method="inverted_cdf")
             assert high == pytest.approx(np.percentile(pixels, 99.9, method="inverted_cdf"), abs=1)
-    assert seen.histograms is not None
-    assert seen.histograms.sum() == scan.size
+    assert statistics.histograms is not None
+    assert statistics.histograms.sum() == scan.size
 
 
 def test_lines_go_through_the_means(tmp_path: Path) -> None:
-    scan = made(MESOSCOPE, tmp_path)
+    scan = write_and_read(MESOSCOPE, tmp_path)
     (chart,) = gather(scan).activity
     assert [line.label.split(" · ")[1] for line in chart.lines] == [field.name for field in scan.fields]
     lows, highs = [], []
@@ -268,7 +268,7 @@ def test_a_large_recording_is_read_in_part(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(frame_facts, "STRETCHES", 4)
     monkeypatch.setattr(frame_facts, "FRAMES_EACH", 20)
     monkeypatch.setattr(pixel_facts, "MOST_BYTES", 16 * 16 * 2 * 2 * 3 * 10)
-    scan = made(replace(VOLUME, volumes=100), tmp_path)
+    scan = write_and_read(replace(VOLUME, volumes=100), tmp_path)
     counts: list[int] = []
     texts: list[int] = []
     read, descriptions = Pages.read, Pages.descriptions
@@ -284,27 +284,27 @@ def test_a_large_recording_is_read_in_part(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(Pages, "read", counting)
     monkeypatch.setattr(Pages, "descriptions", reading)
     monkeypatch.setattr(report, "_pictures", lambda _: [])
-    known = gather(scan)
+    content = gather(scan)
     assert sum(counts) <= 2 * 10 * 3 * 2  # for values, and where lines can be compared, again for these
     assert sum(texts) < 300
-    page = Page(render(known)).text
-    assert not known.whole
-    assert "of 1,000 pages not every one was looked at" in page
+    page = Page(render(content)).text
+    assert not content.all_pages
+    assert "does not check all of its 1,000 pages" in page
     assert "From 10 of 100 frames of each field and channel" in page
     assert "From 4 stretches of 20 frames, evenly spaced over 500." in page
-    assert "Nothing wrong was seen" in page
-    assert known.interval_facts["Outliers"].startswith("0 of 76 ")
+    assert "No problem found" in page
+    assert content.interval_facts["Outliers"].startswith("0 of 76 ")
 
 
 def test_stretches_are_rows_of_the_frame_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(frame_facts, "STRETCHES", 5)
     monkeypatch.setattr(frame_facts, "FRAMES_EACH", 7)
     for recording in (replace(VOLUME, volumes=30, dropped=(31,)), replace(PLANAR, frames_per_file=15), STACK):
-        scan = made(recording, tmp_path / recording.mode)
-        some = frame_facts.logged_frames(scan, whole=False)
+        scan = write_and_read(recording, tmp_path / recording.mode)
+        stretches = frame_facts.logged_frames(scan, all_pages=False)
         every = {(row["file"], row["page"]): row for row in scan.frame_table}
-        assert len(some.table) <= 35
-        for row in some.table:
+        assert len(stretches.table) <= 35
+        for row in stretches.table:
             expected = every[row["file"], row["page"]]
             for name in row.dtype.names:
                 if name != "volume":
@@ -318,47 +318,47 @@ def test_what_is_clipped_is_said(tmp_path: Path) -> None:
         return np.clip(rng.normal(1000, 300, (64, 64)), 0, 1600)
 
     bright = Recording(height=64, width=64, frames_per_slice=10, pixels=clipped)
-    notes = " ".join(known_of(bright, tmp_path / "a").quality_notes)
+    notes = " ".join(content_of(bright, tmp_path / "a").quality_notes)
     assert "Channel 1 looks clipped" in notes
     assert "1,600" in notes
     dark = replace(bright, pixels=lambda *_: rng.normal(1000, 300, (64, 64)))
-    assert "clipped" not in " ".join(known_of(dark, tmp_path / "b").quality_notes)
+    assert "clipped" not in " ".join(content_of(dark, tmp_path / "b").quality_notes)
     full = replace(bright, pixels=lambda *_: np.full((64, 64), 32767))
-    assert "reaches the largest value that int16 holds" in " ".join(known_of(full, tmp_path / "c").quality_notes)
+    assert "reaches the largest value that int16 holds" in " ".join(content_of(full, tmp_path / "c").quality_notes)
 
 
 def test_offsets_between_directions_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[Scan] = []
+    scans: list[Scan] = []
 
-    def estimated(scan: Scan, *, frames: int) -> Any:
-        asked.append(scan)
+    def fake_estimate(scan: Scan, *, frames: int) -> Any:
+        scans.append(scan)
         assert frames <= 64
-        found = [[1.25 + i, np.nan] for i in range(scan.num_fields)]
-        return type("Found", (), {"offset": np.array(found), "uncertainty": np.array(found) / 100})
+        offsets = [[1.25 + i, np.nan] for i in range(scan.num_fields)]
+        return type("Found", (), {"offset": np.array(offsets), "uncertainty": np.array(offsets) / 100})
 
-    monkeypatch.setattr(pixel_facts, "estimate_line_offset", estimated)
+    monkeypatch.setattr(pixel_facts, "estimate_line_offset", fake_estimate)
     monkeypatch.setattr(pixel_facts, "MOST_OFFSETS", 4)
-    known = known_of(VOLUME, tmp_path)
-    assert known.quality.head[-1] == "line offset"
-    assert [row[-1] for row in known.quality.rows] == [
-        "+1.25 ± 0.01 pixels", "not told", "not told", "not told", "+2.25 ± 0.02 pixels", "not told"
+    content = content_of(VOLUME, tmp_path)
+    assert content.quality.head[-1] == "phase offset"
+    assert [row[-1] for row in content.quality.rows] == [
+        "+1.25 ± 0.01 pixels", "unknown", "unknown", "unknown", "+2.25 ± 0.02 pixels", "unknown"
     ]  # fmt: skip
-    assert any("2 of 3 fields" in note and "shown only" in note for note in known.quality_notes)
+    assert any("2 of 3 fields" in note and "shown only" in note for note in content.quality_notes)
 
 
 # -------------------------------------------------------------------------------- times
 
 
 def test_intervals_that_stand_out_are_listed(tmp_path: Path) -> None:
-    scan = made(replace(PLANAR, channels=(1,)), tmp_path)
+    scan = write_and_read(replace(PLANAR, channels=(1,)), tmp_path)
     table = scan.frame_table.copy()
     period = np.median(np.diff(table["timestamp"]))
     table["timestamp"][20:] += 3 * period
-    known, chart, outliers = frame_facts.intervals(scan, frame_facts.Logged(table, np.ones(39, np.bool_), ""))
-    assert known["Outliers"].startswith("1 of 39 intervals")
-    assert known["Median"].startswith(f"{1000 * period:.6g} ms")
-    ((at, name, number, milliseconds, medians),) = outliers.rows
-    assert float(at) == pytest.approx(table["timestamp"][20], abs=1e-6)
+    interval_facts, chart, outliers = frame_facts.intervals(scan, frame_facts.Logged(table, np.ones(39, np.bool_), ""))
+    assert interval_facts["Outliers"].startswith("1 of 39 intervals")
+    assert interval_facts["Median"].startswith(f"{1000 * period:.6g} ms")
+    ((position, name, number, milliseconds, medians),) = outliers.rows
+    assert float(position) == pytest.approx(table["timestamp"][20], abs=1e-6)
     assert (name, number) == (Path(scan.filenames[0]).name, "21")
     assert float(milliseconds) == pytest.approx(4000 * period, rel=1e-4)
     assert float(medians) == pytest.approx(4, rel=1e-2)
@@ -370,20 +370,20 @@ def test_intervals_that_stand_out_are_listed(tmp_path: Path) -> None:
 
 def test_missing_frames_and_moving_stages_are_no_outliers(tmp_path: Path) -> None:
     for recording in (replace(PLANAR, dropped=(7, 8, 9)), replace(STACK, frames_per_slice=5), replace(PLANAR, loops=3)):
-        known = known_of(recording, tmp_path / f"{recording.mode}{recording.loops}")
-        assert known.outliers.rows == []
-        assert known.interval_facts["Outliers"].startswith("0 of ")
+        content = content_of(recording, tmp_path / f"{recording.mode}{recording.loops}")
+        assert content.outliers.rows == []
+        assert content.interval_facts["Outliers"].startswith("0 of ")
 
 
 def test_events_have_a_row_each(tmp_path: Path) -> None:
     triggers = tuple((k % 2, 0.02 + 0.01 * k) for k in range(10))
-    scan = made(replace(PLANAR, triggers=triggers, packets=((0.05, b"a"),)), tmp_path)
-    known = gather(scan)
-    assert known.events is not None
-    counts = {row[0]: int(row[1]) for row in known.event_rows.rows}
+    scan = write_and_read(replace(PLANAR, triggers=triggers, packets=((0.05, b"a"),)), tmp_path)
+    content = gather(scan)
+    assert content.events is not None
+    counts = {row[0]: int(row[1]) for row in content.event_rows.rows}
     for source in ("auxTrigger0", "auxTrigger1", "I2C"):
         assert counts[source] == sum(event.source == source for event in scan.events) > 0
-    assert [tick.text for tick in known.events.y] == [line.label for line in known.events.lines] == sorted(counts)
+    assert [tick.text for tick in content.events.y] == [line.label for line in content.events.lines] == sorted(counts)
 
 
 # ------------------------------------------------------------------------------- charts
@@ -396,11 +396,11 @@ def test_ticks_are_round_and_in_their_places() -> None:
         (33.3341, 33.3349, ["33.3342", "33.3344", "33.3346", "33.3348"]),
         (0, 20000, ["0", "5,000", "10,000", "15,000", "20,000"]),
     ):
-        got = ticks(Range(low, high), 5)
-        assert [tick.text for tick in got] == texts
-        for tick in got:
+        drawn = ticks(Range(low, high), 5)
+        assert [tick.text for tick in drawn] == texts
+        for tick in drawn:
             value = float(tick.text.replace(",", "").replace("\N{MINUS SIGN}", "-"))
-            assert tick.at == pytest.approx(100 * (value - low) / (high - low), abs=0.5)
+            assert tick.position == pytest.approx(100 * (value - low) / (high - low), abs=0.5)
 
 
 def test_lines_break_where_nothing_is_known() -> None:
@@ -408,7 +408,7 @@ def test_lines_break_where_nothing_is_known() -> None:
     drawn = path(x, np.array([0.0, 1.0, np.nan, 0.5, 0.5]))
     assert drawn == "M0.0 300.0h0L250.0 0.0M750.0 150.0h0L1000.0 150.0"
     assert area(np.array([0.25, 0.75]), np.array([0.0, np.nan]), np.array([1.0, np.nan])) == "M0.0 300.0H500.0V0.0H0.0Z"
-    assert marks(np.array([0.5, 0.50001, np.nan]), 0.0, 1.0) == "M500 300V0"
+    assert strokes(np.array([0.5, 0.50001, np.nan]), 0.0, 1.0) == "M500 300V0"
 
 
 def test_ranges_are_never_empty() -> None:
@@ -421,7 +421,7 @@ def test_ranges_are_never_empty() -> None:
 def test_columns_keep_the_extremes() -> None:
     rng = np.random.default_rng(1)
     x, y = np.sort(rng.uniform(0, 1, 1000)), rng.normal(size=1000)
-    middle, low, high = extremes(x, y, Range(0.0, 1.0), 10)
+    middle, low, high = bin_extremes(x, y, Range(0.0, 1.0), 10)
     for n in range(10):
         inside = y[(x >= n / 10) & (x < (n + 1) / 10)]
         assert (low[n], high[n]) == (inside.min(), inside.max())
@@ -440,7 +440,7 @@ def run(*words: object) -> tuple[int, str, str]:
 
 
 def test_the_command_writes_what_the_method_writes(tmp_path: Path) -> None:
-    scan = made(replace(PLANAR, dropped=(4,)), tmp_path / "rec")
+    scan = write_and_read(replace(PLANAR, dropped=(4,)), tmp_path / "rec")
     code, out, err = run(tmp_path / "rec", "-o", tmp_path / "a.html")
     assert (code, err) == (0, "")  # the page says what was found
     assert out == f"wrote {tmp_path / 'a.html'}\n"
@@ -456,9 +456,11 @@ def test_the_command_writes_what_the_method_writes(tmp_path: Path) -> None:
 
 
 def test_progress_goes_on_to_the_end(tmp_path: Path) -> None:
-    said: list[tuple[str, float]] = []
-    made(VOLUME, tmp_path / "rec").report(tmp_path / "a.html", progress=lambda what, part: said.append((what, part)))
-    parts = [part for _, part in said]
+    calls: list[tuple[str, float]] = []
+    write_and_read(VOLUME, tmp_path / "rec").report(
+        tmp_path / "a.html", progress=lambda what, part: calls.append((what, part))
+    )
+    parts = [part for _, part in calls]
     assert parts == sorted(parts)
     assert parts[0] == 0
     assert 0.9 < parts[-1] <= 1
@@ -483,9 +485,9 @@ def test_real_recordings_have_reports(recordings: Path, tmp_path: Path) -> None:
         "legacy_3_8_resaved.tiff",
     ):
         scan, _ = read_warned(recordings / name)
-        known = gather(scan)
-        assert (known.interval_facts != {}) == (name != "legacy_3_8_resaved.tiff")
-        assert 10_000 < len(render(known)) < 5_000_000
+        content = gather(scan)
+        assert (content.interval_facts != {}) == (name != "legacy_3_8_resaved.tiff")
+        assert 10_000 < len(render(content)) < 5_000_000
 
 
 # ---------------------------------------------------------------------------- in a browser
@@ -527,8 +529,8 @@ def sized(browser: Any, width: int, height: int, scheme: str = "light") -> None:
 
 
 def brightness(browser: Any, element: str, what: str) -> float:
-    said = browser.execute_script(f"return getComputedStyle(document.querySelector({element!r})).{what}")
-    return float(np.mean([float(part) for part in re.findall(r"[\d.]+", said)[:3]]))
+    colour = browser.execute_script(f"return getComputedStyle(document.querySelector({element!r})).{what}")
+    return float(np.mean([float(part) for part in re.findall(r"[\d.]+", colour)[:3]]))
 
 
 @pytest.mark.ecosystem
@@ -537,7 +539,7 @@ def test_a_browser_shows_it(browser: Any, tmp_path: Path) -> None:
     nasty = replace(
         MESOSCOPE, volumes=20, channels=(1, 2), settings={"hUser.note": NASTY}, triggers=((0, 0.1), (1, 0.3))
     )
-    scan = made(nasty, tmp_path / "rec")
+    scan = write_and_read(nasty, tmp_path / "rec")
     scan.report(tmp_path / "report.html")
     for width, height, scheme in ((1440, 900, "light"), (390, 844, "dark")):
         sized(browser, width, height, scheme)
@@ -572,8 +574,8 @@ def test_a_browser_shows_it(browser: Any, tmp_path: Path) -> None:
         assert shown == expected
         count = browser.find_element("id", "count").text
         assert count == (f"{len(expected)} of {every} settings" if words else f"{every} settings")
-    asked = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    urls = [one["params"]["request"]["url"] for one in asked if one["method"] == "Network.requestWillBeSent"]
+    requests = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    urls = [one["params"]["request"]["url"] for one in requests if one["method"] == "Network.requestWillBeSent"]
     assert urls
     assert [url for url in urls if not url.startswith(("file:", "data:", "chrome:", "chrome-untrusted:"))] == []
 
@@ -581,7 +583,7 @@ def test_a_browser_shows_it(browser: Any, tmp_path: Path) -> None:
 @pytest.mark.ecosystem
 @pytest.mark.filterwarnings("ignore")
 def test_a_notebooks_table_is_legible_in_light_and_dark(browser: Any, tmp_path: Path) -> None:
-    shown = made(MESOSCOPE, tmp_path / "rec")._repr_html_()
+    shown = write_and_read(MESOSCOPE, tmp_path / "rec")._repr_html_()
     for scheme, colours in (("light", "background:#fff;color:#111"), ("dark", "background:#111;color:#eee")):
         (tmp_path / "cell.html").write_text(f'<!doctype html><meta charset="utf-8"><body style="{colours}">{shown}')
         sized(browser, 800, 600, scheme)
