@@ -390,7 +390,7 @@ def test_frames_without_numbers_where_scanimage_writes_them_are_refused(tmp_path
         for place in places:
             file.seek(place)
             file.write(b" " * 400)
-    with pytest.raises(LayoutError, match="none of the first frames says its number"):
+    with pytest.raises(LayoutError, match="none of the first frames has a frame number"):
         read_scan(path)
 
 
