@@ -44,15 +44,10 @@ class Finding(NamedTuple):
 
 
 class ScanReaderError(Exception):
-    """Base of all errors that scanreader raises.
-
-    Parameters
-    ----------
-    raw_helps : bool, optional
-        Whether the message ends with the hint that ``raw=True`` reads the recording; each class has its default.
-    """
+    """Base of all errors that scanreader raises."""
 
     raw_helps = False
+    """Whether ``raw=True`` reads the recording all the same, which the message then says."""
 
     def __init__(self, *args: object, raw_helps: bool | None = None) -> None:
         super().__init__(*args)

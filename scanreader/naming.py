@@ -44,6 +44,11 @@ class File(NamedTuple):
     first_description: bytes = b""
     """The start of the first page's description."""
 
+    @property
+    def identity(self) -> tuple[Any, ...]:
+        """Equal for a file and the same file after it has grown."""
+        return self.path, self.recording_key, self.tiff.inode, self.first_description
+
     def frame_number(self, page: int) -> int | None:
         """Number of the frame that a page belongs to, None if unknown; page -1 is the last."""
         if page == 0 and self.first_description:
@@ -263,13 +268,12 @@ def _confirm_order(files: Sequence[File]) -> None:
         number = file.frame_number(0)
         if number is None:
             continue
-        if previous is not None:
-            first, other = previous
-            if number < first or (number == first and not other.ends_inside(number)):
-                raise PathnameError(
-                    f"{file.path.name} begins with frame {number}, {other.path.name} before it with frame {first}: "
-                    "their names and the numbers of their frames disagree, or one is a copy"
-                )
+        first, other = previous or (number - 1, file)
+        if number < first or (number == first and not other.ends_inside(number)):
+            raise PathnameError(
+                f"{file.path.name} begins with frame {number}, {other.path.name} before it with frame {first}: "
+                "their names and the numbers of their frames disagree, or one is a copy"
+            )
         previous = number, file
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -122,28 +122,17 @@ class Request(NamedTuple):
     fill_value: float
 
 
+@dataclass(eq=False, repr=False)
 class Reopen:
-    """Opens a recording again with the same arguments; what has not changed is not read again.
+    """Opens a recording again with the same arguments; what has not changed is not read again."""
 
-    Parameters
-    ----------
-    request : Request
-    recording_keys : tuple
-        `File.recording_key` of each recording.
-    files : list of File
-        The files as they were opened; not pickled.
-    numbers : dict
-        Frame numbers by page that were read; not pickled.
-    """
-
-    def __init__(
-        self,
-        request: Request,
-        recording_keys: tuple[Any, ...],
-        files: Sequence[File] = (),
-        numbers: Mapping[int, FrameNumbers] = MappingProxyType({}),
-    ) -> None:
-        self.request, self.recording_keys, self.files, self.numbers = request, recording_keys, files, numbers
+    request: Request
+    recording_keys: tuple[Any, ...] = ()
+    """`File.recording_key` of each recording."""
+    files: Sequence[File] = ()
+    """The files as they were opened; not pickled."""
+    numbers: Mapping[int, FrameNumbers] = field(default_factory=dict)
+    """Frame numbers by page that were read; not pickled."""
 
     def __call__(self, opened: Opened) -> Opened:
         """Open the recording as it is now."""
@@ -162,13 +151,7 @@ class Reopen:
         if len(self.files) > len(files):
             return {}
         for old, new, part, old_part in zip(self.files, files, parts, before.parts, strict=False):
-            is_same = (old.path, old.recording_key, old.tiff.inode, old.first_description) == (
-                new.path,
-                new.recording_key,
-                new.tiff.inode,
-                new.first_description,
-            )
-            if not is_same or part.first != old_part.first or new.tiff.num_pages < old.tiff.num_pages:
+            if old.identity != new.identity or part.first != old_part.first or new.tiff.num_pages < old.tiff.num_pages:
                 return {}
         # The last pages may have been incomplete; pages that could not be read may have been repaired.
         last = sum(part.pages for part in before.parts) - 2 * before.layout.counts.channels
@@ -185,7 +168,7 @@ def open_recording(request: Request, earlier: tuple[Reopen, Opened] | None = Non
         The same recording as it was opened before; what has not changed is not read again.
     """
     findings: list[Finding] = []
-    reopen, before = earlier or (Reopen(request, ()), None)
+    reopen, before = earlier or (Reopen(request), None)
     opened_before = {file.path: file for file in reopen.files}
     files = find_files(request.pathnames, findings, opened_before, reopen.recording_keys, siblings=request.siblings)
     check_forms(files)

@@ -236,10 +236,10 @@ def test_planar_file_without_its_siblings_has_its_frames(tmp_path: Path) -> None
 def test_file_inside_a_volume_without_its_siblings_keeps_planes_in_place(tmp_path: Path, recording: Recording) -> None:
     recording = replace(recording, frames_per_file=10)
     paths = recording.write(tmp_path)
-    wanted = without_files(recording, paths, [i for i in range(len(paths)) if i != 1])
+    expected_fields = without_files(recording, paths, [i for i in range(len(paths)) if i != 1])
     scan, warning = read_warned(paths[1], siblings=False)
     assert scan.num_frames >= 1
-    assert_reads(scan, wanted)
+    assert_reads(scan, expected_fields)
     assert paths[1].name in warning
     with pytest.raises(LayoutError, match=paths[1].name):
         read_scan(paths[1], siblings=False, strict=True)
@@ -292,12 +292,12 @@ def test_counters_are_numbers_not_text(tmp_path: Path) -> None:
     paths = recording.write(tmp_path)
     assert len(paths) == 11
     renamed = [path.rename(tmp_path / f"scan_1_{part}.tif") for part, path in enumerate(paths, 1)]
-    wanted = expected(recording, renamed)
+    expected_fields = expected(recording, renamed)
     shuffled = random.Random(5).sample(renamed, len(renamed))
     for named in (tmp_path, tmp_path / "scan_*.tif", renamed[9], renamed[1], shuffled, sorted(renamed)):
         scan = read_scan(named)
         assert scan.filenames == [str(path) for path in renamed]
-        assert_reads(scan, wanted)
+        assert_reads(scan, expected_fields)
 
 
 def test_acquisition_counters_are_numbers_not_text(tmp_path: Path) -> None:
@@ -371,12 +371,12 @@ def test_missing_files_take_the_volumes_that_they_touch(
     tmp_path: Path, recording: Recording, missing: tuple[int, ...]
 ) -> None:
     paths = recording.write(tmp_path)
-    wanted = without_files(recording, paths, missing)
+    expected_fields = without_files(recording, paths, missing)
     left = [path for path in paths if path.exists()]
     for named in (tmp_path, left[-1], left):
         scan, warning = read_warned(named)
         assert scan.filenames == [str(path) for path in left]
-        assert_reads(scan, wanted)
+        assert_reads(scan, expected_fields)
         assert paths[missing[-1] + 1].name in warning
     with pytest.raises(LayoutError, match=paths[missing[-1] + 1].name):
         read_scan(tmp_path, strict=True)
@@ -400,10 +400,10 @@ def test_missing_middle_file_is_named_with_its_numbers(tmp_path: Path) -> None:
 
 def test_missing_last_file_leaves_whole_volumes(tmp_path: Path) -> None:
     paths = VOLUME.write(tmp_path)
-    wanted = without_files(VOLUME, paths, [5])
+    expected_fields = without_files(VOLUME, paths, [5])
     scan, warning = read_warned(tmp_path)
     assert scan.num_frames == 6
-    assert_reads(scan, wanted)
+    assert_reads(scan, expected_fields)
     assert "2 pages" in warning
     with pytest.raises(LayoutError, match="2 pages"):
         read_scan(tmp_path, strict=True)
@@ -412,10 +412,10 @@ def test_missing_last_file_leaves_whole_volumes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("missing", [0, 1])
 def test_missing_planar_files_leave_the_other_frames(tmp_path: Path, missing: int) -> None:
     paths = PLANAR.write(tmp_path)
-    wanted = without_files(PLANAR, paths, [missing])
+    expected_fields = without_files(PLANAR, paths, [missing])
     scan, warning = read_warned(tmp_path)
     assert scan.num_frames == 7
-    assert_reads(scan, wanted)
+    assert_reads(scan, expected_fields)
     assert paths[missing + 1].name in warning
     assert ("raw frame 5", "raw frames 5 to 8")[missing] in warning
     with pytest.raises(LayoutError):
@@ -425,17 +425,17 @@ def test_missing_planar_files_leave_the_other_frames(tmp_path: Path, missing: in
 def test_a_missing_file_that_held_whole_volumes_is_missed(tmp_path: Path) -> None:
     recording = replace(VOLUME, frames_per_file=4)
     paths = recording.write(tmp_path)
-    wanted = without_files(recording, paths, [3])
+    expected_fields = without_files(recording, paths, [3])
     scan, warning = read_warned(tmp_path)
-    assert_reads(scan, wanted)
+    assert_reads(scan, expected_fields)
     assert paths[4].name in warning
 
 
 def test_missing_file_where_files_end_between_channels(tmp_path: Path) -> None:
     paths = write_cut(VOLUME, tmp_path, (17, 10, 29))
-    wanted = without_files(VOLUME, paths, [1])
+    expected_fields = without_files(VOLUME, paths, [1])
     scan, warning = read_warned(tmp_path)
-    assert_reads(scan, wanted)
+    assert_reads(scan, expected_fields)
     assert paths[2].name in warning
 
 
@@ -725,19 +725,19 @@ def test_no_volume_straddles_two_acquisitions(tmp_path: Path, mode: str) -> None
 def test_missing_last_file_of_an_acquisition_in_a_loop(tmp_path: Path) -> None:
     recording = replace(VOLUME, loops=2, volumes=3)
     paths = recording.write(tmp_path)
-    wanted = without_files(recording, paths, [2])
+    expected_fields = without_files(recording, paths, [2])
     scan, warning = read_warned(tmp_path)
     assert scan.num_frames == 5
-    assert_reads(scan, wanted)
+    assert_reads(scan, expected_fields)
     assert "pages" in warning
 
 
 def test_missing_first_file_of_an_acquisition_in_a_loop(tmp_path: Path) -> None:
     recording = replace(VOLUME, loops=2, volumes=3)
     paths = recording.write(tmp_path)
-    wanted = without_files(recording, paths, [3])
+    expected_fields = without_files(recording, paths, [3])
     scan, warning = read_warned(tmp_path)
-    assert_reads(scan, wanted)
+    assert_reads(scan, expected_fields)
     assert paths[4].name in warning
 
 
@@ -864,12 +864,12 @@ def test_more_pages_than_16_bits_count(tmp_path: Path) -> None:
     (path,) = recording.write(tmp_path)
     scan = read_scan(path)
     assert scan.shape == (1, 1, 4, 1, 66_000)
-    chosen = [0, 1, 32_768, 65_534, 65_535, 65_536, 65_999]
+    frames = [0, 1, 32_768, 65_534, 65_535, 65_536, 65_999]
     with tifffile.TiffFile(path) as tif:
         assert len(tif.pages) == 66_000
-        wanted = reference.fields(np.stack([tif.pages[i].asarray() for i in chosen]))
-    np.testing.assert_array_equal(scan[0, :, :, :, chosen], wanted[0])
-    np.testing.assert_array_equal(scan[0][..., chosen], wanted[0])
+        expected_fields = reference.fields(np.stack([tif.pages[i].asarray() for i in frames]))
+    np.testing.assert_array_equal(scan[0, :, :, :, frames], expected_fields[0])
+    np.testing.assert_array_equal(scan[0][..., frames], expected_fields[0])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="files have no holes there unless asked for: 4 GiB")
@@ -886,13 +886,13 @@ def test_a_file_beyond_4_gib(tmp_path: Path) -> None:
     assert path.stat().st_size > 1 << 32
     scan = read_scan(path)
     assert scan.num_frames == 140
-    chosen = [0, 1, 127, 128, 138, 139]
+    frames = [0, 1, 127, 128, 138, 139]
     with tifffile.TiffFile(path) as tif:
-        wanted = np.stack([tif.pages[i].asarray()[:2] for i in chosen])
-    assert (wanted[:, 0] != wanted[:, 1]).any()
-    np.testing.assert_array_equal(scan[0, :2, :, :, chosen], reference.fields(wanted)[0])
-    np.testing.assert_array_equal(scan[0, 0, :, 0, -1], wanted[-1, 0])
-    np.testing.assert_array_equal(scan[0, :2, 4000:, 0, 128], wanted[3, :, 4000:])
+        expected_fields = np.stack([tif.pages[i].asarray()[:2] for i in frames])
+    assert (expected_fields[:, 0] != expected_fields[:, 1]).any()
+    np.testing.assert_array_equal(scan[0, :2, :, :, frames], reference.fields(expected_fields)[0])
+    np.testing.assert_array_equal(scan[0, 0, :, 0, -1], expected_fields[-1, 0])
+    np.testing.assert_array_equal(scan[0, :2, 4000:, 0, 128], expected_fields[3, :, 4000:])
 
 
 def test_frames_that_averaging_left_over_are_not_missing(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import typer
 from scanreader.bridges.npy import to_npy
 from scanreader.cli.messages import INTERRUPTED, print_message
 from scanreader.cli.printing import error_console
-from scanreader.cli.sources import CHANNELS, Join, Sources, channel_indices, open_scan
+from scanreader.cli.sources import CHANNELS, Join, Overwrite, Sources, channel_indices, open_scan
 from scanreader.errors import ScanKeyError, TargetExistsError
 from scanreader.extras import needed
 
@@ -41,56 +41,32 @@ SUFFIXES = {
 def convert(
     source: Sources,
     target: Annotated[
-        Path,
-        typer.Argument(
-            metavar="TARGET",
-            help=f"The file or folder to write; its ending is the format: {FORMATS}.",
-            show_default=False,
-        ),
+        Path, typer.Argument(help=f"What to write; its ending is the format: {FORMATS}.", show_default=False)
     ],
     fields: Annotated[
         str | None,
-        typer.Option(
-            "--fields",
-            "--field",
-            metavar="0,2|0:4",
-            help="The fields to write, from 0; all by default.",
-            show_default=False,
-        ),
+        typer.Option("--fields", "--field", metavar="0,2|0:4", help="Which fields, from 0.", show_default=False),
     ] = None,
     channels: Annotated[
         list[str] | None, typer.Option("--channels", "--channel", help=CHANNELS, show_default=False)
     ] = None,
     frames: Annotated[
-        str | None,
-        typer.Option(
-            metavar="START:STOP:STEP", help="The frames to write, from 0; all by default.", show_default=False
-        ),
+        str | None, typer.Option(metavar="START:STOP:STEP", help="Which frames, from 0.", show_default=False)
     ] = None,
-    trim_x: Annotated[tuple[int, int], typer.Option(metavar="LEFT RIGHT", help="Columns to trim from each ROI.")] = (
-        0,
-        0,
-    ),
-    trim_y: Annotated[tuple[int, int], typer.Option(metavar="TOP BOTTOM", help="Rows to trim from each ROI.")] = (
-        0,
-        0,
-    ),
+    trim_x: Annotated[tuple[int, int], typer.Option(metavar="LEFT RIGHT", help="Trim columns of each ROI.")] = (0, 0),
+    trim_y: Annotated[tuple[int, int], typer.Option(metavar="TOP BOTTOM", help="Trim rows of each ROI.")] = (0, 0),
     join: Join = False,
     per_field: Annotated[bool, typer.Option("--per-field", help="Write a file for each field: NAME-field0…")] = False,
-    dtype: Annotated[
-        str | None, typer.Option(help="The dtype of the pixels, e.g. float32.", show_default=False)
-    ] = None,
+    dtype: Annotated[str | None, typer.Option(help="The pixels' dtype, e.g. float32.", show_default=False)] = None,
     timezone: Annotated[
         str | None, typer.Option(help="Time zone of the microscope, e.g. Europe/Zurich (.nwb).", show_default=False)
     ] = None,
     start: Annotated[datetime | None, typer.Option(help="Start of the session, if the header lacks it (.nwb).")] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Number of threads that write (.zarr).", show_default=False)
-    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Threads that write (.zarr).", show_default=False)] = None,
     dask: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Write with the workers of this dask scheduler (.zarr).")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write a recording in another format.
 
@@ -99,11 +75,9 @@ def convert(
     suffix = _suffix(target)
     scan = open_scan(source, join=join, dtype=dtype)
     scan = scan.trimmed(left=trim_x[0], right=trim_x[1], top=trim_y[0], bottom=trim_y[1])
-    field_indices = _parse_indices(fields)
-    selection = scan.select(
-        fields=field_indices, channels=channel_indices(scan, channels), frames=_parse_indices(frames)
-    )
-    field_numbers = np.arange(scan.num_fields)[field_indices].tolist()
+    picked_fields, picked_frames = _parse_indices(fields), _parse_indices(frames)
+    selection = scan.select(fields=picked_fields, channels=channel_indices(scan, channels), frames=picked_frames)
+    field_numbers = np.arange(scan.num_fields)[picked_fields].tolist()
     try:
         with _options(suffix, timezone, start, workers, dask) as options:
             _write(selection, target, suffix, field_numbers, per_field=per_field, overwrite=overwrite, options=options)

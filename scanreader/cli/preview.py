@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scanreader.bridges.targets import atomic_path
-from scanreader.cli.sources import CHANNELS, Join, Sources, channel_indices, open_scan
+from scanreader.cli.sources import CHANNELS, Join, Overwrite, Sources, channel_indices, open_scan
 from scanreader.errors import ScanKeyError
 from scanreader.extras import needed
 
@@ -37,7 +37,7 @@ def preview(
         typer.Option("--field", "--fields", help="A field to draw, from 0; can be repeated.", show_default=False),
     ] = None,
     join: Join = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Draw a recording: the mean image of each field and channel.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scanreader.cli.printing import error_console
-from scanreader.cli.sources import Join, Raw, Sources, open_scan
+from scanreader.cli.sources import Join, Overwrite, Raw, Sources, open_scan
 from scanreader.errors import ScanKeyError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def report(
     output: Annotated[Path, typer.Option("--output", "-o", help="The HTML page to write.")] = Path("report.html"),
     join: Join = False,
     raw: Raw = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write a report on a recording and its quality, as one HTML page.
 

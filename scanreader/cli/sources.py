@@ -25,10 +25,9 @@ Sources = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON: NaN is null, infinities are 'Inf' and '-Inf'.")]
 JsonRows = Annotated[bool, typer.Option("--json", help="Print every row, as a JSON list: NaN is null.")]
 Join = Annotated[bool, typer.Option("--join", help="Join fields that touch.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print every row, as comma-separated values.")]
-Raw = Annotated[
-    bool, typer.Option("--raw", help="Ignore the layout in the header: every page is a frame of one field.")
-]
+Raw = Annotated[bool, typer.Option("--raw", help="Read every page as a frame of one field; ignore the header.")]
 
 
 def open_scan(sources: list[str], *, join: bool = False, warn: bool = True, **options: Any) -> Scan:

@@ -11,9 +11,7 @@ import typer
 from scanreader.chunks import frames_at_a_time
 from scanreader.compat import ScanImageTiffReader
 
-app = typer.Typer(
-    help="Show the contents of one file, as the command line of ScanImageTiffReader does.", no_args_is_help=True
-)
+app = typer.Typer(help="Show the contents of one file, with the commands of ScanImageTiffReader.", no_args_is_help=True)
 image = typer.Typer(help="Show or write the pages of a file.", no_args_is_help=True)
 app.add_typer(image, name="image")
 
@@ -61,9 +59,7 @@ def _page_bytes(reader: ScanImageTiffReader) -> int:
 @app.command()
 def descriptions(
     file: File,
-    frame: Annotated[
-        int | None, typer.Option(help="Only the description of this page, from 0.", show_default=False)
-    ] = None,
+    frame: Annotated[int | None, typer.Option(help="Only of this page, from 0.", show_default=False)] = None,
 ) -> None:
     """Print the descriptions of all pages: frame numbers, times and triggers.
 

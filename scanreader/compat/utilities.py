@@ -109,22 +109,11 @@ def read_scanimage_metadata(file_path: Pathname) -> dict[str, Any]:
         channel_names and roi_metadata.
     """
     block = header_of(file_path)
-    settings = Header(block.text)
     frame_data, rois = general_metadata(block)
-    names = saved_channels(settings)
-    planes, frames, rate = _planes_frames_rate(settings)
-    parsed = {
-        "sampling_frequency": rate,
-        "num_channels": len(names),
-        "num_planes": planes,
-        "frames_per_slice": frames,
-        "channel_names": names,
-        "roi_metadata": rois["RoiGroups"] if rois else None,
-    }
     return {
         "scan_image_non_varying_frame_metadata": frame_data,
         "scan_image_roi_group_metadata": rois,
-        "roiextractors_parsed_metadata": parsed,
+        "roiextractors_parsed_metadata": _parse(Header(block.text), rois["RoiGroups"] if rois else None),
     }
 
 
@@ -148,13 +137,21 @@ def _parse_like_tifffile(text: Any) -> Any:
     return value[0] if text[:1] == "{" and isinstance(value, list) and len(value) == 1 else value
 
 
-def _planes_frames_rate(settings: Header) -> tuple[int, Any, float]:
-    """Number of planes, frames per slice and rate, by the header's settings of the stack."""
+def _parse(settings: Header, roi_groups: Any) -> dict[str, Any]:
+    """What roiextractors derives from a header's settings."""
+    names = saved_channels(settings)
     actual = settings.get("SI.hStackManager.actualNumSlices")
     enabled = settings.get("SI.hStackManager.enable", bool(actual and actual > 1))
     planes = (actual or settings.get("SI.hStackManager.numSlices", 1)) if enabled else 1
     frames = settings.get("SI.hStackManager.framesPerSlice", 1) if enabled else 1
-    return planes, frames, settings["SI.hRoiManager.scanFrameRate" if planes == 1 else "SI.hRoiManager.scanVolumeRate"]
+    return {
+        "sampling_frequency": settings[f"SI.hRoiManager.scan{'Frame' if planes == 1 else 'Volume'}Rate"],
+        "num_channels": len(names),
+        "num_planes": planes,
+        "frames_per_slice": frames,
+        "channel_names": names,
+        "roi_metadata": roi_groups,
+    }
 
 
 def parse_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
@@ -171,16 +168,9 @@ def parse_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
         If the settings lack the saved channels (also a ValueError).
     """
     settings = Header("\n".join(f"{name} = {value}" for name, value in metadata.items() if isinstance(value, str)))
-    names = saved_channels(settings)
-    planes, frames, _ = _planes_frames_rate(settings)
-    return {
-        "sampling_frequency": float(metadata["SI.hRoiManager.scanFrameRate"]),
-        "num_channels": len(names),
-        "num_planes": int(planes),
-        "frames_per_slice": int(frames),
-        "channel_names": names,
-        "roi_metadata": metadata.get("RoiGroups"),
-    }
+    parsed = _parse(settings, metadata.get("RoiGroups"))
+    parsed |= {name: int(parsed[name]) for name in ("num_planes", "frames_per_slice")}
+    return parsed | {"sampling_frequency": float(metadata["SI.hRoiManager.scanFrameRate"])}
 
 
 def parse_metadata_v3_8(metadata: dict[str, Any]) -> dict[str, Any]:

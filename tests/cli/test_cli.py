@@ -94,8 +94,8 @@ def test_each_has_help_with_an_example(command: str) -> None:
 
 
 def test_the_help_lists_the_commands_in_their_order() -> None:
-    shown = [line.split()[1] for line in run("--help").out.splitlines() if re.match(r"│ [a-z]+  ", line)]
-    assert shown == list(COMMANDS)
+    commands = [line.split()[1] for line in run("--help").out.splitlines() if re.match(r"│ [a-z]+  ", line)]
+    assert commands == list(COMMANDS)
 
 
 def test_a_command_that_does_not_exist_is_refused() -> None:
@@ -213,17 +213,17 @@ def test_a_command_imports_no_other_and_nothing_to_draw_with(volume: Path) -> No
     )
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
-    said = done.stdout.splitlines()[-1]
-    assert "scanreader.cli.info" in said
+    modules = done.stdout.splitlines()[-1]
+    assert "scanreader.cli.info" in modules
     for name in ("cli.convert", "cli.check", "cli.demo", "simulate", "bridges", "view.html", "view.plots", "compat"):
-        assert f"scanreader.{name}" not in said, name
+        assert f"scanreader.{name}" not in modules, name
 
 
 def test_completion_knows_commands_and_options() -> None:
-    asked = {"_SCANREADER_COMPLETE": "complete_bash", "COMP_CWORD": "1", "COMP_WORDS": "scanreader me"}
-    assert CliRunner().invoke(app, [], env=asked, prog_name="scanreader").output.split() == ["metadata"]
-    asked |= {"COMP_CWORD": "2", "COMP_WORDS": "scanreader metadata --gr"}
-    assert CliRunner().invoke(app, [], env=asked, prog_name="scanreader").output.split() == ["--grep"]
+    env = {"_SCANREADER_COMPLETE": "complete_bash", "COMP_CWORD": "1", "COMP_WORDS": "scanreader me"}
+    assert CliRunner().invoke(app, [], env=env, prog_name="scanreader").output.split() == ["metadata"]
+    env |= {"COMP_CWORD": "2", "COMP_WORDS": "scanreader metadata --gr"}
+    assert CliRunner().invoke(app, [], env=env, prog_name="scanreader").output.split() == ["--grep"]
 
 
 def test_the_commands_of_the_docs_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -371,9 +371,9 @@ def test_info_of_what_is_not_known(tmp_path: Path) -> None:
     facts = run("info", tmp_path).facts
     assert "began" not in facts
     assert "µm" not in facts["size"]
-    known = run("info", tmp_path, "--json").json
-    assert known["start_time"] is None
-    assert known["field_heights_um"] == [None]
+    facts = run("info", tmp_path, "--json").json
+    assert facts["start_time"] is None
+    assert facts["field_heights_um"] == [None]
 
 
 @pytest.mark.parametrize("made", [LONG, VOLUME, STACK, MESOSCOPE], ids=["planar", "volume", "stack", "mesoscope"])
@@ -428,9 +428,9 @@ def test_fields_have_a_row_each(tmp_path: Path) -> None:
     MESOSCOPE.write(tmp_path)
     scan = read_scan(tmp_path)
     rows = [line.split("\t") for line in run("fields", tmp_path).out.splitlines()][1:]
-    known = run("fields", tmp_path, "--json").json
-    assert len(rows) == len(known) == scan.num_fields
-    for i, (field, row, fact) in enumerate(zip(scan.fields, rows, known, strict=True)):
+    facts = run("fields", tmp_path, "--json").json
+    assert len(rows) == len(facts) == scan.num_fields
+    for i, (field, row, fact) in enumerate(zip(scan.fields, rows, facts, strict=True)):
         assert row[0] == str(i) == str(fact["field"])
         assert row[1] == field.name == fact["roi"]
         assert row[3] == f"{field.height} x {field.width}"
@@ -467,14 +467,14 @@ def test_metadata_gives_every_setting(tmp_path: Path, made: Recording) -> None:
     settings = read_warned(tmp_path)[0].metadata
     done = run("metadata", tmp_path)
     assert [line.partition(" = ")[0] for line in done.out.splitlines()] == list(settings)
-    known = run("metadata", tmp_path, "--json").json
+    parsed = run("metadata", tmp_path, "--json").json
     for name, value in settings.items():
         if isinstance(value, float) and np.isnan(value):
-            assert known[name] is None
+            assert parsed[name] is None
         elif isinstance(value, float) and np.isinf(value):
-            assert known[name] == ("Inf" if value > 0 else "-Inf")
+            assert parsed[name] == ("Inf" if value > 0 else "-Inf")
         else:
-            assert known[name] == json.loads(json.dumps(value).replace("Infinity", '"Inf"')), name
+            assert parsed[name] == json.loads(json.dumps(value).replace("Infinity", '"Inf"')), name
 
 
 def test_the_text_of_a_setting_is_the_headers_own(volume: Path) -> None:
@@ -545,16 +545,16 @@ def test_every_row_of_the_frame_table_in_either_format(tmp_path: Path, made: Rec
     objects = run("frames", tmp_path, "--json").json
     assert len(rows) == len(objects) == len(table)
     assert tuple(rows[0]) == tuple(objects[0]) == table.dtype.names
-    for row, known, expected in zip(rows, objects, table, strict=True):
+    for row, facts, expected in zip(rows, objects, table, strict=True):
         for name in table.dtype.names:
             value = expected[name].item()
             if np.isnan(value):
-                assert (row[name], known[name]) == ("", None)
+                assert (row[name], facts[name]) == ("", None)
             elif name == "is_flyback":
                 assert row[name] == str(value).lower()
-                assert known[name] is value
+                assert facts[name] is value
             else:
-                assert float(row[name]) == known[name] == value
+                assert float(row[name]) == facts[name] == value
 
 
 def test_frames_say_how_they_follow_each_other(tmp_path: Path) -> None:
@@ -579,10 +579,10 @@ def test_events_are_listed_and_counted(tmp_path: Path) -> None:
     done = run("events", tmp_path)
     assert done.out.splitlines()[:4] == [f"events: {len(events)}", "I2C: 2", "auxTrigger0: 10", "auxTrigger1: 10"]
     rows = list(csv.DictReader(io.StringIO(run("events", tmp_path, "--csv").out)))
-    known = run("events", tmp_path, "--json").json
-    assert [float(row["time"]) for row in rows] == [e["time"] for e in known] == [e.time for e in events]
+    objects = run("events", tmp_path, "--json").json
+    assert [float(row["time"]) for row in rows] == [e["time"] for e in objects] == [e.time for e in events]
     assert [(row["source"], row["data"]) for row in rows if row["data"]] == [("I2C", "0x01ff"), ("I2C", "lick")]
-    assert [e["data"] for e in known if e["data"] is not None] == [[1, 255], "lick"]
+    assert [e["data"] for e in objects if e["data"] is not None] == [[1, 255], "lick"]
 
 
 def test_no_events_are_an_empty_list(volume: Path) -> None:
@@ -613,12 +613,12 @@ def test_check_of_a_recording_with_warnings(broken: Path) -> None:
     assert done.code == 1
     assert done.err == ""
     assert "warning\tdropped-frames\t2 frames are missing" in done.out
-    known = run("check", broken, "--json")
-    assert known.code == known.json["exit_code"] == 1
+    as_json = run("check", broken, "--json")
+    assert as_json.code == as_json.json["exit_code"] == 1
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ScanReaderWarning)
         report = read_scan(broken).check()
-    assert known.json["findings"] == [finding._asdict() for finding in report.findings]
+    assert as_json.json["findings"] == [finding._asdict() for finding in report.findings]
 
 
 def test_check_of_a_damaged_recording(tmp_path: Path) -> None:

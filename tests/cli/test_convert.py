@@ -18,7 +18,7 @@ from scanreader.cli.commands import app
 
 
 def run(*words: object) -> tuple[int, str]:
-    """Run the command; returns its exit code and what it said of errors, on one line."""
+    """Run the command; returns its exit code and its error output, on one line."""
     result = CliRunner().invoke(app, ["convert", *map(str, words)])
     assert "Traceback" not in result.output
     assert result.stdout == ""
@@ -32,20 +32,20 @@ def source(tmp_path: Path) -> Path:
 
 
 def test_writes_the_format_that_the_name_says(source: Path, tmp_path: Path) -> None:
-    whole = read_scan(source)[:]
+    pixels = read_scan(source)[:]
     for name in ("a.npy", "a.ome.tif", "a.suite2p"):
-        code, said = run(source, tmp_path / name)
-        assert code == 0, said
-    assert np.array_equal(np.load(tmp_path / "a.npy"), whole)
+        code, output = run(source, tmp_path / name)
+        assert code == 0, output
+    assert np.array_equal(np.load(tmp_path / "a.npy"), pixels)
     with tifffile.TiffFile(tmp_path / "a.ome.tif") as file:
-        assert np.array_equal(file.series[2].asarray().transpose(2, 3, 1, 0), whole[2])
+        assert np.array_equal(file.series[2].asarray().transpose(2, 3, 1, 0), pixels[2])
     movie = np.fromfile(tmp_path / "a.suite2p" / "suite2p" / "plane1" / "data.bin", np.int16)
-    assert np.array_equal(movie.reshape(-1, 16, 16).transpose(1, 2, 0), whole[1, :, :, 0])
+    assert np.array_equal(movie.reshape(-1, 16, 16).transpose(1, 2, 0), pixels[1, :, :, 0])
 
 
 def test_trims_and_converts(source: Path, tmp_path: Path) -> None:
-    code, said = run(source, tmp_path / "a.npy", "--trim-x", 1, 2, "--trim-y", 3, 0, "--dtype", "float32")
-    assert code == 0, said
+    code, output = run(source, tmp_path / "a.npy", "--trim-x", 1, 2, "--trim-y", 3, 0, "--dtype", "float32")
+    assert code == 0, output
     array = np.load(tmp_path / "a.npy")
     assert array.dtype == np.float32
     assert np.array_equal(array, read_scan(source)[:, 3:, 1:-2])
@@ -54,9 +54,9 @@ def test_trims_and_converts(source: Path, tmp_path: Path) -> None:
 def test_replaces_only_what_it_may(source: Path, tmp_path: Path) -> None:
     target = tmp_path / "a.npy"
     target.write_bytes(b"mine")
-    code, said = run(source, target)
+    code, output = run(source, target)
     assert code == 1
-    assert "--overwrite" in said
+    assert "--overwrite" in output
     assert target.read_bytes() == b"mine"
     assert run(source, target, "--overwrite")[0] == 0
     assert np.load(target).shape == (3, 16, 16, 2, 4)
@@ -75,17 +75,17 @@ def test_says_what_is_wrong_in_one_line(
     source: Path, tmp_path: Path, words: tuple[str, ...], sentence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    code, said = run(*(word.format(source=source) for word in words))
+    code, output = run(*(word.format(source=source) for word in words))
     assert code == 1
-    assert sentence in said
+    assert sentence in output
     assert not (tmp_path / "a.npy").exists()
 
 
 def test_fields_of_other_sizes_make_no_array(tmp_path: Path) -> None:
     MESOSCOPE.write(tmp_path)
-    code, said = run(tmp_path, tmp_path / "a.npy")
+    code, output = run(tmp_path, tmp_path / "a.npy")
     assert code == 1
-    assert "fields differ" in said
+    assert "fields differ" in output
     assert run(tmp_path, tmp_path / "a.ome.tif")[0] == 0
 
 
@@ -105,27 +105,27 @@ def test_fields_of_other_sizes_make_no_array(tmp_path: Path) -> None:
     ids=str,
 )
 def test_writes_what_is_picked(source: Path, tmp_path: Path, words: tuple[str, ...], key: Any) -> None:
-    code, said = run(source, tmp_path / "a.npy", *words)
-    assert code == 0, said
+    code, output = run(source, tmp_path / "a.npy", *words)
+    assert code == 0, output
     assert np.array_equal(np.load(tmp_path / "a.npy"), read_scan(source)[key])
 
 
 def test_writes_each_field_by_itself(tmp_path: Path) -> None:
     MESOSCOPE.write(tmp_path / "rec")
     scan = read_scan(tmp_path / "rec")
-    code, said = run(tmp_path / "rec", tmp_path / "a.npy", "--per-field", "--fields", "1:4")
-    assert code == 0, said
+    code, output = run(tmp_path / "rec", tmp_path / "a.npy", "--per-field", "--fields", "1:4")
+    assert code == 0, output
     for i in (1, 2, 3):
         assert np.array_equal(np.load(tmp_path / f"a-field{i}.npy")[0], scan[i])
-    code, said = run(tmp_path / "rec", tmp_path / "a.npy", "--per-field")
-    assert (code, "a-field1.npy" in said) == (1, True)
+    code, output = run(tmp_path / "rec", tmp_path / "a.npy", "--per-field")
+    assert (code, "a-field1.npy" in output) == (1, True)
     assert not (tmp_path / "a-field4.npy").exists()
 
 
 def test_takes_files_that_the_shell_found(tmp_path: Path) -> None:
     files = replace(VOLUME, volumes=30, frames_per_file=33).write(tmp_path / "rec")
-    code, said = run(*files, tmp_path / "a.npy")
-    assert code == 0, said
+    code, output = run(*files, tmp_path / "a.npy")
+    assert code == 0, output
     assert np.array_equal(np.load(tmp_path / "a.npy"), read_scan(files)[:])
 
 
@@ -142,9 +142,9 @@ def test_takes_files_that_the_shell_found(tmp_path: Path) -> None:
     ],
 )
 def test_says_what_cannot_be_picked(source: Path, tmp_path: Path, words: tuple[str, ...], sentence: str) -> None:
-    code, said = run(source, tmp_path / "a.npy", *words)
+    code, output = run(source, tmp_path / "a.npy", *words)
     assert code == 1
-    assert sentence in said
+    assert sentence in output
     assert list(tmp_path.glob("*.npy")) == []
 
 
@@ -154,24 +154,24 @@ def test_interrupting_leaves_nothing(source: Path, tmp_path: Path, monkeypatch: 
         raise KeyboardInterrupt
 
     monkeypatch.setattr("rich.progress.Progress.advance", stop)
-    code, said = run(source, tmp_path / name)
-    assert (code, "nothing was written" in said) == (130, True)
+    code, output = run(source, tmp_path / name)
+    assert (code, "nothing was written" in output) == (130, True)
     assert [path.name for path in tmp_path.iterdir()] == ["rec"]
 
 
 def test_a_part_of_a_scan_is_indexed_as_a_scan(source: Path) -> None:
     scan = read_scan(source)
     part = scan.select(fields=[2, 0], channels=[1], frames=slice(3, None, -1))
-    whole = scan[[2, 0]][:, :, :, [1]][..., ::-1]
+    pixels = scan[[2, 0]][:, :, :, [1]][..., ::-1]
     keys: list[Any] = [np.s_[:], np.s_[0], np.s_[1, 2:5, ::2, 0, -1], np.s_[..., [2, 0]], np.s_[-1, 3, 4, :, 1:]]
     for key in keys:
-        assert np.array_equal(part[key], whole[key])
-    assert (part.num_fields, part.num_channels, part.num_frames, part.nbytes) == (2, 1, 4, whole.nbytes)
+        assert np.array_equal(part[key], pixels[key])
+    assert (part.num_fields, part.num_channels, part.num_frames, part.nbytes) == (2, 1, 4, pixels.nbytes)
     assert part.channel_names == [scan.channel_names[1]]
     assert np.array_equal(part.field_timestamps(0), scan.field_timestamps(2)[::-1])
     assert np.isnan(part.fps)
     assert scan.select(frames=slice(0, None, 2)).fps == scan.fps / 2
     assert len({part.token, scan.token, scan.select(fields=[2, 0]).token}) == 3
-    assert np.array_equal(part.select(fields=[1], frames=[0])[:], whole[[1]][..., [0]])
+    assert np.array_equal(part.select(fields=[1], frames=[0])[:], pixels[[1]][..., [0]])
     places, every = part.byte_places(1), scan.byte_places(0)
     assert np.array_equal(places.offsets, every.offsets[::-1, [1]])

@@ -270,9 +270,9 @@ def test_missing_and_stray_files_are_said(tmp_path: Path) -> None:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             extractor = module.ScanImageImagingExtractor(file_path=paths[0])
-        said = " ".join(str(warning.message) for warning in caught)
-        assert "Missing files detected in the sequence: scan_00001_00002.tif" in said
-        assert "Non-sequence files detected: scan_00001_copy.tif" in said
+        messages = " ".join(str(warning.message) for warning in caught)
+        assert "Missing files detected in the sequence: scan_00001_00002.tif" in messages
+        assert "Non-sequence files detected: scan_00001_copy.tif" in messages
         assert extractor.get_num_samples() == 30
 
 
@@ -333,10 +333,10 @@ def test_names_that_are_not_scanimage_s_stay_alone(tmp_path: Path) -> None:
 def test_multi_roi_gives_whole_pages_or_one_roi(tmp_path: Path) -> None:
     (path,) = MESOSCOPE.write(tmp_path)
     scan = read_scan(path)
-    whole = compat.ScanImageImagingExtractor(file_path=path)
-    assert np.array_equal(whole.get_series(), pixels(MESOSCOPE, [path]))
+    extractor = compat.ScanImageImagingExtractor(file_path=path)
+    assert np.array_equal(extractor.get_series(), pixels(MESOSCOPE, [path]))
     theirs = roiextractors.ScanImageImagingExtractor(file_path=path)
-    assert np.array_equal(whole.get_series(), theirs.get_series())
+    assert np.array_equal(extractor.get_series(), theirs.get_series())
     for options, fields in (
         ({"roi_index": 0}, [0, 2]),
         ({"roi_name": "LM"}, [1, 3]),

@@ -182,13 +182,13 @@ def test_the_seed_s_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_command_line(tmp_path: Path) -> None:
     (path,) = Recording(frames_per_slice=3, channels=(1, 2)).write(tmp_path)
     with ScanImageTiffReader(path) as reader:
-        said = {
+        outputs = {
             ("image", "shape", str(path)): "6 16 16\n",
             ("image", "bytes", str(path)): f"{6 * 16 * 16 * 2}\n",
             ("descriptions", "--frame", "2", str(path)): reader.description(2) + "\n",
             ("metadata", str(path)): reader.metadata() + "\n",
         }
-        for words, text in said.items():
+        for words, text in outputs.items():
             result = CliRunner().invoke(app, ["tiff", *words])
             assert result.exit_code == 0, result.output
             assert result.stdout == text
