@@ -105,16 +105,17 @@ def shifted(indices: range | IndexArray, by: int) -> range | IndexArray:
 
 def as_slice(indices: range | IndexArray) -> slice | IndexArray:
     """Return indices as a slice if they are evenly spaced: then numpy makes a view, not a copy."""
-    evenly = as_range(indices)
-    if not isinstance(evenly, range):
-        return evenly
-    return slice(evenly.start, None if evenly.stop < 0 else evenly.stop, evenly.step)
+    if not isinstance(indices, range):
+        indices = as_range(indices)
+        if not isinstance(indices, range):
+            return indices
+    return slice(indices.start, None if indices.stop < 0 else indices.stop, indices.step)
 
 
 def box(*axes: range | IndexArray) -> tuple[Any, ...]:
     """Key of a box of an array, by indices along each axis: slices, if all are evenly spaced."""
     key = tuple(map(as_slice, axes))
-    return key if all(isinstance(part, slice) for part in key) else np.ix_(*map(as_array, axes))
+    return key if set(map(type, key)) == {slice} else np.ix_(*map(as_array, axes))
 
 
 def _check_bounds(lowest: int, highest: int, size: int, axis: str, owner: str) -> None:
