@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 IndexArray: TypeAlias = npt.NDArray[np.int64]
 Entry: TypeAlias = "int | slice | IndexArray | npt.NDArray[np.bool_]"
 
-WHOLE = slice(None)
+FULL_SLICE = slice(None)
 AXES = ("field", "row", "column", "channel", "frame")
 
 
@@ -48,7 +48,7 @@ def split_key(key: Any) -> tuple[Entry, ...]:
     if count > len(AXES):
         raise ScanIndexError(f"too many indices: a scan has {len(AXES)} axes, {count} entries were given")
     before = dots[0] if dots else count
-    all_entries = entries[:before] + (WHOLE,) * (len(AXES) - count) + entries[before + len(dots) :]
+    all_entries = entries[:before] + (FULL_SLICE,) * (len(AXES) - count) + entries[before + len(dots) :]
     return tuple(map(_check, all_entries, AXES))
 
 
@@ -60,7 +60,7 @@ def pick(entry: Entry, size: int, axis: str, owner: str = "the scan") -> Pick:
     ScanIndexError
         If an index is out of bounds, or a mask is not as long as the axis.
     """
-    if entry is WHOLE:
+    if entry is FULL_SLICE:
         return Pick(range(size), drops=False)
     if isinstance(entry, slice):
         return Pick(range(*entry.indices(size)), drops=False)
@@ -96,7 +96,7 @@ def as_range(indices: range | IndexArray) -> range | IndexArray:
     return range(first, last + (1 if step > 0 else -1), step)
 
 
-def shifted(indices: range | IndexArray, by: int) -> range | IndexArray:
+def shift(indices: range | IndexArray, by: int) -> range | IndexArray:
     """Indices moved by `by` along the axis."""
     if isinstance(indices, range):
         return range(indices.start + by, indices.stop + by, indices.step)
@@ -129,7 +129,7 @@ def _check(entry: Any, axis: str) -> Entry:
         return entry
     if isinstance(entry, slice):
         is_full = entry.start is None and entry.stop is None and entry.step is None
-        return WHOLE if is_full else _check_slice(entry, axis)
+        return FULL_SLICE if is_full else _check_slice(entry, axis)
     if isinstance(entry, (list, tuple, range)) or (isinstance(entry, np.ndarray) and entry.ndim):
         return _check_sequence(entry, axis)
     if isinstance(entry, np.ndarray):
@@ -179,7 +179,7 @@ def _check_sequence(entry: Any, axis: str) -> Entry:
     return array.astype(np.int64)
 
 
-def from_start(index: Any, size: int, what: str) -> int:
+def nonnegative_index(index: Any, size: int, what: str) -> int:
     """Return an index of a scan's slices, channels or the like as counted from the first, where it may be negative.
 
     Raises
@@ -189,12 +189,12 @@ def from_start(index: Any, size: int, what: str) -> int:
     ScanKeyError
         If it is not an integer.
     """
-    if not -size <= integer(index, what) < size:
+    if not -size <= as_integer(index, what) < size:
         raise ScanIndexError(f"{what} {index} is out of bounds: the scan has {size} {what}{'' if size == 1 else 's'}")
-    return integer(index, what) % size
+    return as_integer(index, what) % size
 
 
-def integer(value: Any, what: str) -> int:
+def as_integer(value: Any, what: str) -> int:
     """Check that a value is an integer, and return it.
 
     Raises
@@ -208,12 +208,12 @@ def integer(value: Any, what: str) -> int:
         raise ScanKeyError(f"{what}: an integer was expected, not {value!r}") from None
 
 
-def fixed(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def read_only_copy(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return a copy of an array that stays read-only, whatever is done to its flags."""
     return np.frombuffer(array.tobytes(), array.dtype).reshape(array.shape)
 
 
-def shortened(values: Sequence[Any]) -> str:
+def abbreviate(values: Sequence[Any]) -> str:
     """Join values by commas; of more than ten, the first ten and an ellipsis."""
     shown = ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in values[:10])
     return f"{shown}, …" if len(values) > 10 else shown

@@ -22,7 +22,7 @@ from scanreader.bridges.shards import LEVEL, halved, write_shard
 from scanreader.bridges.targets import put_down, resumable
 from scanreader.chunks import frames_at_a_time
 from scanreader.errors import DtypeError, ScanKeyError
-from scanreader.extras import needed
+from scanreader.extras import import_extra
 from scanreader.files.urls import file_name
 from scanreader.notices import listening, notify
 from scanreader.version import __version__
@@ -215,7 +215,7 @@ def _on_threads(write: Callable[[Task], int], tasks: Sequence[Task], told: Progr
 
 def _on_cluster(write: Callable[[Task], int], tasks: Sequence[Task], told: Progress, client: Any) -> None:
     """Have dask's workers write; one that lost touch ends its shard, which is the same whoever writes it."""
-    distributed = needed("distributed", "dask")
+    distributed = import_extra("distributed", "dask")
     futures = client.map(write, tasks, key="to-ome-zarr", pure=False)
     try:
         for future in distributed.as_completed(futures):

@@ -16,7 +16,7 @@ from scanreader.cli.printing import error_console
 from scanreader.cli.sources import CHANNELS, Join, Sources, channel_indices, opened
 from scanreader.cli.telling import INTERRUPTED, say
 from scanreader.errors import ScanKeyError, TargetExistsError
-from scanreader.extras import needed
+from scanreader.extras import import_extra
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -154,7 +154,7 @@ def _options(
     if dask is None:
         yield options
         return
-    with needed("distributed", "dask").Client(dask) as client:
+    with import_extra("distributed", "dask").Client(dask) as client:
         yield {**options, "client": client}
 
 

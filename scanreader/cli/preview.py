@@ -10,7 +10,7 @@ import typer
 from scanreader.bridges.targets import written
 from scanreader.cli.sources import CHANNELS, Join, Sources, channel_indices, opened
 from scanreader.errors import ScanKeyError
-from scanreader.extras import needed
+from scanreader.extras import import_extra
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,7 +42,7 @@ def preview(
 
     Example: scanreader preview 'my_scan_*.tif' -o my_scan.png
     """
-    needed("matplotlib", "plot")
+    import_extra("matplotlib", "plot")
     kind = _format(output)
     # Damaged pages do not keep a recording from being seen.
     with (

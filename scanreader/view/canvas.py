@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from scanreader.chunks import frames_at_a_time
 from scanreader.errors import LayoutError, ScanIndexError
-from scanreader.keys import AXES, as_array, from_start, pick, split_key
+from scanreader.keys import AXES, as_array, nonnegative_index, pick, split_key
 from scanreader.notices import notify
 
 if TYPE_CHECKING:
@@ -106,8 +106,8 @@ def canvas(
     scan: BaseScan, slice_id: int, channel: int, frames: Any, how: str, *, pixel_size: float | None, fill: float
 ) -> Canvas:
     """Place the fields of a slice; see `Scan.canvas`."""
-    place = from_start(slice_id, scan.num_scanning_depths, "slice")
-    channel = from_start(channel, scan.num_channels, "channel")
+    place = nonnegative_index(slice_id, scan.num_scanning_depths, "slice")
+    channel = nonnegative_index(channel, scan.num_channels, "channel")
     here = [i for i, field in enumerate(scan.fields) if field.slice_id == place]
     if not here:
         raise LayoutError(f"no field lies in slice {slice_id}")
