@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from scanreader.extras import needed
+from scanreader.extras import import_extra
 
 if TYPE_CHECKING:
     import os
@@ -59,7 +59,7 @@ class Exports:
         MissingExtraError
             If xarray is not installed.
         """
-        needed("xarray", "xarray")
+        import_extra("xarray", "xarray")
         from scanreader.bridges.xarray import to_xarray  # noqa: PLC0415 - an extra
 
         return to_xarray(self)
@@ -79,7 +79,7 @@ class Exports:
         MissingExtraError
             If zarr is not installed.
         """
-        needed("zarr", "zarr")
+        import_extra("zarr", "zarr")
         from scanreader.bridges.zarr import ScanStore  # noqa: PLC0415 - an extra
 
         return ScanStore(self)
@@ -189,7 +189,7 @@ class Exports:
         MissingExtraError
             If zarr is not installed.
         """
-        needed("zarr", "zarr")
+        import_extra("zarr", "zarr")
         from scanreader.bridges.ome_zarr import to_ome_zarr  # noqa: PLC0415 - an extra
 
         to_ome_zarr(
@@ -273,7 +273,7 @@ class Exports:
         MissingExtraError
             If pynwb is not installed.
         """
-        needed("pynwb", "nwb")
+        import_extra("pynwb", "nwb")
         from scanreader.bridges.nwb import to_nwb  # noqa: PLC0415 - an extra
 
         to_nwb(self, path, **facts)

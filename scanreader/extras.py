@@ -8,7 +8,7 @@ from typing import Any
 from scanreader.errors import MissingExtraError
 
 
-def needed(module: str, extra: str) -> Any:
+def import_extra(module: str, extra: str) -> Any:
     """Import a library that an extra of the package installs.
 
     Raises

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 IndexArray: TypeAlias = npt.NDArray[np.int64]
 Entry: TypeAlias = "int | slice | IndexArray | npt.NDArray[np.bool_]"
 
-WHOLE = slice(None)
+FULL_SLICE = slice(None)
 AXES = ("field", "row", "column", "channel", "frame")
 
 
@@ -49,7 +49,7 @@ def split_key(key: Any) -> tuple[Entry, ...]:
     if count > len(AXES):
         raise ScanIndexError(f"too many indices: a scan has {len(AXES)} axes, {count} entries were given")
     before = dots[0] if dots else count
-    all_entries = entries[:before] + (WHOLE,) * (len(AXES) - count) + entries[before + len(dots) :]
+    all_entries = entries[:before] + (FULL_SLICE,) * (len(AXES) - count) + entries[before + len(dots) :]
     return tuple(map(_check, all_entries, AXES))
 
 
@@ -61,7 +61,7 @@ def pick(entry: Entry, size: int, axis: str, owner: str = "the scan") -> Pick:
     ScanIndexError
         If an index is out of bounds, or a mask is not as long as the axis.
     """
-    if entry is WHOLE:
+    if entry is FULL_SLICE:
         return Pick(range(size), drops=False)
     if isinstance(entry, slice):
         return Pick(range(*entry.indices(size)), drops=False)
@@ -97,7 +97,7 @@ def as_range(indices: range | IndexArray) -> range | IndexArray:
     return range(first, last + (1 if step > 0 else -1), step)
 
 
-def shifted(indices: range | IndexArray, by: int) -> range | IndexArray:
+def shift(indices: range | IndexArray, by: int) -> range | IndexArray:
     """Indices moved by `by` along the axis."""
     if isinstance(indices, range):
         return range(indices.start + by, indices.stop + by, indices.step)
@@ -106,16 +106,17 @@ def shifted(indices: range | IndexArray, by: int) -> range | IndexArray:
 
 def as_slice(indices: range | IndexArray) -> slice | IndexArray:
     """Return indices as a slice if they are evenly spaced: then numpy makes a view, not a copy."""
-    evenly = as_range(indices)
-    if not isinstance(evenly, range):
-        return evenly
-    return slice(evenly.start, None if evenly.stop < 0 else evenly.stop, evenly.step)
+    if not isinstance(indices, range):
+        indices = as_range(indices)
+        if not isinstance(indices, range):
+            return indices
+    return slice(indices.start, None if indices.stop < 0 else indices.stop, indices.step)
 
 
 def box(*axes: range | IndexArray) -> tuple[Any, ...]:
     """Key of a box of an array, by indices along each axis: slices, if all are evenly spaced."""
     key = tuple(map(as_slice, axes))
-    return key if all(isinstance(part, slice) for part in key) else np.ix_(*map(as_array, axes))
+    return key if set(map(type, key)) == {slice} else np.ix_(*map(as_array, axes))
 
 
 def _check_bounds(lowest: int, highest: int, size: int, axis: str, owner: str) -> None:
@@ -129,7 +130,7 @@ def _check(entry: Any, axis: str) -> Entry:
         return entry
     if isinstance(entry, slice):
         is_full = entry.start is None and entry.stop is None and entry.step is None
-        return WHOLE if is_full else _check_slice(entry, axis)
+        return FULL_SLICE if is_full else _check_slice(entry, axis)
     if isinstance(entry, (list, tuple, range)) or (isinstance(entry, np.ndarray) and entry.ndim):
         return _check_sequence(entry, axis)
     if isinstance(entry, np.ndarray):
@@ -179,7 +180,7 @@ def _check_sequence(entry: Any, axis: str) -> Entry:
     return array.astype(np.int64)
 
 
-def from_start(index: Any, size: int, what: str) -> int:
+def nonnegative_index(index: Any, size: int, what: str) -> int:
     """Return an index of a scan's slices, channels or the like as counted from the first, where it may be negative.
 
     Raises
@@ -189,12 +190,12 @@ def from_start(index: Any, size: int, what: str) -> int:
     ScanKeyError
         If it is not an integer.
     """
-    if not -size <= integer(index, what) < size:
+    if not -size <= as_integer(index, what) < size:
         raise ScanIndexError(f"{what} {index} is out of bounds: the scan has {size} {what}{'' if size == 1 else 's'}")
-    return integer(index, what) % size
+    return as_integer(index, what) % size
 
 
-def integer(value: Any, what: str) -> int:
+def as_integer(value: Any, what: str) -> int:
     """Check that a value is an integer, and return it.
 
     Raises
@@ -226,12 +227,12 @@ def fill_for(dtype: np.dtype[Any], value: Any) -> float:
     return int(value)
 
 
-def fixed(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def read_only_copy(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return a copy of an array that stays read-only, whatever is done to its flags."""
     return np.frombuffer(array.tobytes(), array.dtype).reshape(array.shape)
 
 
-def shortened(values: Sequence[Any]) -> str:
+def abbreviate(values: Sequence[Any]) -> str:
     """Join values by commas; of more than ten, the first ten and an ellipsis."""
     shown = ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in values[:10])
     return f"{shown}, …" if len(values) > 10 else shown

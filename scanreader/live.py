@@ -10,7 +10,7 @@ import numpy as np
 
 from scanreader.chunks import frames_at_a_time
 from scanreader.errors import ChangedFileError, LayoutError, ScanKeyError, ScanReaderError, UnreachableError
-from scanreader.keys import from_start
+from scanreader.keys import nonnegative_index
 from scanreader.notices import notify
 from scanreader.recording import views
 from scanreader.recording.base import BaseScan
@@ -63,7 +63,7 @@ def follow(scan: BaseScan, timeout: float, *, field: int | None, interval: float
     """Yield frames as they are written; see `Scan.follow`."""
     _how_to_look_again(scan.opened)
     # Impossible requests raise now, not at the first frame.
-    _ = scan.shape if field is None else from_start(field, scan.num_fields, "field")
+    _ = scan.shape if field is None else nonnegative_index(field, scan.num_fields, "field")
     for name, seconds in (("timeout", timeout), ("interval", interval)):
         if not isinstance(seconds, (int, float)):
             raise ScanKeyError(f"{name} is a number of seconds, not {seconds!r}")

@@ -21,7 +21,6 @@ import numpy.typing as npt
 
 from scanreader.chunks import frames_at_a_time
 from scanreader.errors import ScanKeyError
-from scanreader.keys import integer
 from scanreader.recording.base import BaseScan
 from scanreader.recording.realigned import backward_rows, realigning, refuse_one_direction
 
@@ -112,7 +111,7 @@ def estimate_line_offset(scan: BaseScan, *, frames: int = 256, largest: int = 8)
     ScanKeyError
         If `frames` or `largest` is less than 1.
     """
-    if min(integer(frames, "frames"), integer(largest, "largest")) < 1:
+    if min(as_integer(frames, "frames"), as_integer(largest, "largest")) < 1:
         raise ScanKeyError(f"frames and largest must be at least 1, not {frames} and {largest}")
     for field in scan.fields:
         refuse_one_direction(field)

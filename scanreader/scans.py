@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from scanreader.errors import LayoutError
 from scanreader.exports import Exports
-from scanreader.extras import needed
+from scanreader.extras import import_extra
 from scanreader.recording.base import BaseScan
 from scanreader.scanimage.stacks import StackManagerOrder
 
@@ -110,7 +110,7 @@ class Scan(StackManagerOrder, BaseScan, Exports):
         MissingExtraError
             If matplotlib is not installed.
         """
-        needed("matplotlib", "plot")
+        import_extra("matplotlib", "plot")
         from scanreader.view.plots import plot  # noqa: PLC0415 - an extra
 
         return plot(self, fields, channels, frames, max_frames, percentiles)
@@ -131,7 +131,7 @@ class Scan(StackManagerOrder, BaseScan, Exports):
         MissingExtraError
             If matplotlib is not installed.
         """
-        needed("matplotlib", "plot")
+        import_extra("matplotlib", "plot")
         from scanreader.view.layout_plot import plot_layout  # noqa: PLC0415 - an extra
 
         return plot_layout(self)
@@ -168,8 +168,8 @@ class Scan(StackManagerOrder, BaseScan, Exports):
         MissingExtraError
             If jinja2 or matplotlib is not installed.
         """
-        needed("jinja2", "report")
-        needed("matplotlib", "report")
+        import_extra("jinja2", "report")
+        import_extra("matplotlib", "report")
         from scanreader.view.report import write  # noqa: PLC0415 - an extra
 
         self._refuse_closed()

@@ -50,32 +50,32 @@ ENTRIES: list[Any] = [
 @pytest.mark.parametrize("axis", range(5))
 @pytest.mark.parametrize("entry", ENTRIES, ids=repr)
 def test_one_axis(volume: tuple[Scan, np.ndarray], axis: int, entry: Any) -> None:
-    scan, whole = volume
+    scan, array = volume
     key = (*[slice(None)] * axis, entry)
     plain = list(entry) if isinstance(entry, (tuple, range)) else entry
     plain = np.asarray(plain, int) if isinstance(plain, list) else plain
     got = scan[key]
-    np.testing.assert_array_equal(got, reference.index(whole, (*[slice(None)] * axis, plain)))
+    np.testing.assert_array_equal(got, reference.index(array, (*[slice(None)] * axis, plain)))
 
 
 def test_all_pairs_of_axes(volume: tuple[Scan, np.ndarray]) -> None:
-    scan, whole = volume
-    some = [-1, slice(None, None, -2), [1, 0], slice(0, 0), np.array([True, False] * 8)]
-    for (a, x), (b, y) in itertools.product(itertools.product(range(5), some), repeat=2):
-        if a >= b or any(isinstance(e, np.ndarray) and whole.shape[i] != 16 for i, e in ((a, x), (b, y))):
+    scan, array = volume
+    sample = [-1, slice(None, None, -2), [1, 0], slice(0, 0), np.array([True, False] * 8)]
+    for (a, x), (b, y) in itertools.product(itertools.product(range(5), sample), repeat=2):
+        if a >= b or any(isinstance(e, np.ndarray) and array.shape[i] != 16 for i, e in ((a, x), (b, y))):
             continue
         key: list[Any] = [slice(None)] * 5
         key[a], key[b] = x, y
-        np.testing.assert_array_equal(scan[tuple(key)], reference.index(whole, tuple(key)))
+        np.testing.assert_array_equal(scan[tuple(key)], reference.index(array, tuple(key)))
 
 
 def test_masks(volume: tuple[Scan, np.ndarray]) -> None:
-    scan, whole = volume
+    scan, array = volume
     mask = np.array([True, False, True])
-    np.testing.assert_array_equal(scan[mask], whole[mask])
-    np.testing.assert_array_equal(scan[[True, False, True]], whole[mask])
+    np.testing.assert_array_equal(scan[mask], array[mask])
+    np.testing.assert_array_equal(scan[[True, False, True]], array[mask])
     assert scan[[False] * 3].shape == (0, 16, 16, 2, 4)
-    np.testing.assert_array_equal(scan[..., [*mask.tolist(), True]], whole[..., [0, 2, 3]])
+    np.testing.assert_array_equal(scan[..., [*mask.tolist(), True]], array[..., [0, 2, 3]])
 
 
 @pytest.mark.parametrize(
@@ -83,31 +83,31 @@ def test_masks(volume: tuple[Scan, np.ndarray]) -> None:
     [..., (), (...,), (0, ...), (..., 0), (0, ..., 0), (slice(2), ..., [0, 1], 1), (0, 1, 2, 1, 3, ...)],
 )
 def test_dots(volume: tuple[Scan, np.ndarray], key: Any) -> None:
-    scan, whole = volume
-    np.testing.assert_array_equal(scan[key], whole[key])
+    scan, array = volume
+    np.testing.assert_array_equal(scan[key], array[key])
 
 
 def test_an_integer_for_each_axis_gives_a_value(volume: tuple[Scan, np.ndarray]) -> None:
-    scan, whole = volume
-    assert scan[2, 3, 4, 1, 3] == whole[2, 3, 4, 1, 3]
+    scan, array = volume
+    assert scan[2, 3, 4, 1, 3] == array[2, 3, 4, 1, 3]
     assert scan[2, 3, 4, 1, 3].shape == ()
 
 
 def test_iterating_gives_fields(volume: tuple[Scan, np.ndarray]) -> None:
-    scan, whole = volume
+    scan, array = volume
     assert len(scan) == 3
-    for field, want in zip(scan, whole, strict=True):
+    for field, want in zip(scan, array, strict=True):
         np.testing.assert_array_equal(field, want)
 
 
 def test_becomes_an_array(volume: tuple[Scan, np.ndarray]) -> None:
-    scan, whole = volume
-    np.testing.assert_array_equal(np.asarray(scan), whole)
+    scan, array = volume
+    np.testing.assert_array_equal(np.asarray(scan), array)
     assert np.asarray(scan, dtype=np.float64).dtype == np.float64
     with pytest.raises(ValueError, match="without a copy"):
         scan.__array__(copy=False)  # what numpy 2 asks for with np.array(scan, copy=False)
     assert (scan.ndim, scan.dims) == (5, ("fields", "y", "x", "channels", "frames"))
-    assert (scan.size, scan.nbytes) == (whole.size, whole.nbytes)
+    assert (scan.size, scan.nbytes) == (array.size, array.nbytes)
 
 
 def test_the_result_is_laid_out_as_the_file_is(volume: tuple[Scan, np.ndarray]) -> None:
@@ -116,11 +116,11 @@ def test_the_result_is_laid_out_as_the_file_is(volume: tuple[Scan, np.ndarray]) 
 
 
 def test_results_are_the_users_own(volume: tuple[Scan, np.ndarray]) -> None:
-    scan, whole = volume
+    scan, array = volume
     for key in (slice(None), (0, 0, 0)):
         got = scan[key]
         got[...] = -5
-        np.testing.assert_array_equal(scan[key], whole[key])
+        np.testing.assert_array_equal(scan[key], array[key])
 
 
 # ------------------------------------------------------ unequal fields

@@ -17,7 +17,7 @@ from scanreader import Scan, ScanReaderWarning, read_scan
 from scanreader.notices import listening, notify
 from scanreader.simulate import Recording
 
-NAMED: dict[str, Callable[[Path], object]] = {
+CALLS: dict[str, Callable[[Path], object]] = {
     "read_scan": lambda path: read_scan(path, strict=False),
     "scan[...]": lambda path: quiet(path)[0],
     "iteration": lambda path: list(quiet(path)),
@@ -35,14 +35,14 @@ def quiet(path: Path) -> Scan:
         return read_scan(path, on_damage="fill")
 
 
-@pytest.mark.parametrize("name", NAMED)
+@pytest.mark.parametrize("name", CALLS)
 def test_warnings_are_at_the_users_line(tmp_path: Path, name: str) -> None:
     path = spoiled(tmp_path)
     if name == "read_scan":
         path.write_bytes(path.read_bytes()[:-500])
     with pytest.warns(ScanReaderWarning) as caught:
-        NAMED[name](path)
-    assert {one.filename for one in caught} == {__file__}
+        CALLS[name](path)
+    assert {warning.filename for warning in caught} == {__file__}
 
 
 def test_events_and_times_are_at_the_users_line(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from scanreader.chunks import frames_at_a_time
 from scanreader.errors import FieldDimensionMismatch
-from scanreader.extras import needed
+from scanreader.extras import import_extra
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,7 +35,7 @@ class FieldArray:
 
 def to_dask(scan: ScanLike, field: int | None = None, frames: int | None = None) -> Any:
     """Make a dask array; see `Scan.to_dask`."""
-    array = needed("dask.array", "dask")
+    array = import_extra("dask.array", "dask")
     if field is not None:
         number = range(scan.num_fields)[field]
         lazy_field = FieldArray(scan, number)

@@ -21,7 +21,7 @@ from scanreader.bridges.shards import LEVEL, halve, write_shard
 from scanreader.bridges.targets import atomic_file, resumable_folder
 from scanreader.chunks import frames_at_a_time
 from scanreader.errors import DtypeError, ScanKeyError
-from scanreader.extras import needed
+from scanreader.extras import import_extra
 from scanreader.notices import listening, notify
 from scanreader.version import __version__
 
@@ -213,7 +213,7 @@ def _on_threads(write: Callable[[Task], int], tasks: Sequence[Task], progress: P
 
 def _on_cluster(write: Callable[[Task], int], tasks: Sequence[Task], progress: Progress, client: Any) -> None:
     """Let dask's workers write; a disconnected one completes its shard, which is the same whoever writes it."""
-    distributed = needed("distributed", "dask")
+    distributed = import_extra("distributed", "dask")
     futures = client.map(write, tasks, key="to-ome-zarr", pure=False)
     try:
         for future in distributed.as_completed(futures):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Self
 
 from scanreader.chunks import frames_at_a_time
 from scanreader.errors import PathnameError, TargetExistsError
-from scanreader.extras import needed
+from scanreader.extras import import_extra
 from scanreader.files.urls import is_url
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def _locked(place: Path, target: Path) -> Iterator[None]:
 
     The folder is removed unless it has a record, without which nothing can be continued.
     """
-    filelock = needed("filelock", "zarr")
+    filelock = import_extra("filelock", "zarr")
     lock = filelock.FileLock(place / LOCK, timeout=0)
     try:
         lock.acquire()

@@ -16,7 +16,7 @@ from scanreader.cli.messages import INTERRUPTED, print_message
 from scanreader.cli.printing import error_console
 from scanreader.cli.sources import CHANNELS, Join, Overwrite, Sources, channel_indices, open_scan
 from scanreader.errors import ScanKeyError, TargetExistsError
-from scanreader.extras import needed
+from scanreader.extras import import_extra
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -147,7 +147,7 @@ def _options(
     if dask is None:
         yield options
         return
-    with needed("distributed", "dask").Client(dask) as client:
+    with import_extra("distributed", "dask").Client(dask) as client:
         yield {**options, "client": client}
 
 

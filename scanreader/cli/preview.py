@@ -10,7 +10,7 @@ import typer
 from scanreader.bridges.targets import atomic_path
 from scanreader.cli.sources import CHANNELS, Join, Overwrite, Sources, channel_indices, open_scan
 from scanreader.errors import ScanKeyError
-from scanreader.extras import needed
+from scanreader.extras import import_extra
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,7 +43,7 @@ def preview(
 
     Example: scanreader preview 'my_scan_*.tif' -o my_scan.png
     """
-    needed("matplotlib", "plot")
+    import_extra("matplotlib", "plot")
     kind = _format(output)
     # A recording with damaged pages can be drawn too.
     with (

@@ -8,13 +8,13 @@ from scanreader.files.local import Identity, OpenFile
 from scanreader.files.urls import is_url
 
 
-def open_file(path: str | Path, *, anew: bool = True) -> OpenFile:
+def open_file(path: str | Path, *, refresh: bool = True) -> OpenFile:
     """Open a local file or one behind a URL.
 
     Parameters
     ----------
-    anew : bool
-        Whether to ask the server again for size and version, even if that was done a moment ago.
+    refresh : bool
+        Whether to ask the server again for size and version, even if they were fetched a moment ago.
 
     Raises
     ------
@@ -24,7 +24,7 @@ def open_file(path: str | Path, *, anew: bool = True) -> OpenFile:
     if isinstance(path, str) and is_url(path):
         from scanreader.files.remote import RemoteFile  # noqa: PLC0415 - needs an extra
 
-        return RemoteFile(path, anew=anew)
+        return RemoteFile(path, refresh=refresh)
     return OpenFile(path)
 
 

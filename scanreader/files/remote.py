@@ -58,10 +58,10 @@ class RemoteFile(OpenFile):
     gap_room = 32 << 20
     gathers = True
 
-    def __init__(self, url: str, *, anew: bool = True) -> None:
+    def __init__(self, url: str, *, refresh: bool = True) -> None:
         self.path = url
         self._fs, self._name = file_system(url)
-        info = self._info(FRESH if not anew else 0.0)
+        info = self._info(FRESH if not refresh else 0.0)
         size = info.get("size")
         if info.get("type") == "directory":
             raise PathnameError(f"{url!r} is a folder, not a file")

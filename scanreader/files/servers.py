@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from scanreader.errors import MissingExtraError, PathnameError
-from scanreader.extras import needed
+from scanreader.extras import import_extra
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,7 +134,7 @@ def options(url: str) -> dict[str, Any]:
     """Options of a file system: HTTP requests may take any time, but not stall."""
     if not is_http(url):
         return {}
-    aiohttp = needed("aiohttp", "remote")
+    aiohttp = import_extra("aiohttp", "remote")
     return {"client_kwargs": {"timeout": aiohttp.ClientTimeout(total=None, sock_connect=STALL, sock_read=STALL)}}
 
 
@@ -148,7 +148,7 @@ def file_system(url: str) -> tuple[Any, str]:
     PathnameError
         If the protocol does not exist.
     """
-    core = needed("fsspec.core", "remote")
+    core = import_extra("fsspec.core", "remote")
     try:
         fs, path = core.url_to_fs(url, **options(url))
     except ImportError as error:

@@ -8,7 +8,7 @@ import numpy as np
 
 from scanreader.errors import DtypeError, FieldDimensionMismatch, LayoutError
 from scanreader.files.urls import recording_name
-from scanreader.keys import AXES, WHOLE, as_array, from_start, pick, shortened, split_key
+from scanreader.keys import AXES, FULL_SLICE, abbreviate, as_array, nonnegative_index, pick, split_key
 from scanreader.notices import notify
 from scanreader.recording import views
 from scanreader.recording.names import Names
@@ -137,7 +137,7 @@ class BaseScan(Names, Times):
             for i, (ys, xs), part in zip(chosen, picks, out, strict=True):
                 request = Request(opened.fields[i], channel_places, frame_places, ys, xs)
                 opened.pixels.read(opened.pages, opened.layout, request, part, notes)
-        dropped = [0 if axis.drops else WHOLE for axis in (fields, rows, columns, channels, frames)]
+        dropped = [0 if axis.drops else FULL_SLICE for axis in (fields, rows, columns, channels, frames)]
         picked: npt.NDArray[Any] = out.transpose(0, 3, 4, 2, 1)[tuple(dropped)]  # a number, if all axes are dropped
         return picked
 
@@ -251,7 +251,7 @@ class BaseScan(Names, Times):
         """
         self._refuse_closed()
         opened = self._opened
-        one, pages = opened.fields[from_start(field, self.num_fields, "field")], opened.pages
+        one, pages = opened.fields[nonnegative_index(field, self.num_fields, "field")], opened.pages
         if opened.pixels.change:
             raise LayoutError(
                 f"the pixels of field {field} are {opened.pixels.change}: ask the scan that this was made of",
@@ -332,6 +332,6 @@ def _check_sizes(fields: Sequence[int], places: Sequence[tuple[Pick, Pick]]) -> 
         sizes = [len(place[which].indices) for place in places]
         if len(set(sizes)) > 1:
             raise FieldDimensionMismatch(
-                f"fields {shortened(fields)} give {shortened(sizes)} {axis}s; read them one by one, "
+                f"fields {abbreviate(fields)} give {abbreviate(sizes)} {axis}s; read them one by one, "
                 "or ask for a part that all have"
             )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from scanreader.errors import FieldDimensionMismatch
-from scanreader.keys import shortened
+from scanreader.keys import abbreviate
 from scanreader.recording.facts import Facts
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Names(Facts):
     def _common(values: list[V], what: str) -> V:
         if not np.allclose(values, values[0], rtol=1e-6, atol=0, equal_nan=True):
             raise FieldDimensionMismatch(
-                f"fields differ: their {what} are {shortened(values)}; read them one by one, or see scan.fields"
+                f"fields differ: their {what} are {abbreviate(values)}; read them one by one, or see scan.fields"
             )
         return values[0]
 

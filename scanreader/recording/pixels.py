@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
-from scanreader.keys import as_array, shifted
+from scanreader.keys import as_array, shift
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -64,7 +64,7 @@ class RecordedPixels:
         out = out.reshape(len(numbers), *out.shape[2:])
         if len(field.pieces) == 1:
             piece = field.pieces[0]
-            pages.read(numbers, shifted(rows.indices, piece.page_y), shifted(columns.indices, piece.page_x), out, notes)
+            pages.read(numbers, shift(rows.indices, piece.page_y), shift(columns.indices, piece.page_x), out, notes)
             return
         for piece in field.pieces:
             part = overlap(piece, as_array(rows.indices), as_array(columns.indices))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scanreader.keys import as_array, fixed, from_start
+from scanreader.keys import as_array, nonnegative_index, read_only_copy
 from scanreader.notices import notify
 from scanreader.recording.facts import Facts
 from scanreader.recording.frames import read_events, read_table, read_timestamps, times_at
@@ -68,7 +68,7 @@ class Times(Facts):
         notes: list[str] = []
         table = read_table(self._opened.pages, self._opened.layout, notes)
         notify(notes)
-        return fixed(table)
+        return read_only_copy(table)
 
     @property
     def timestamps_source(self) -> str:
@@ -104,7 +104,7 @@ class Times(Facts):
         notes: list[str] = []
         times = np.stack([self._times_of_slice(i, notes) for i in range(self.num_scanning_depths)])
         notify(notes)
-        return fixed(times)
+        return read_only_copy(times)
 
     def field_timestamps(self, field: int) -> npt.NDArray[np.float64]:
         """Time at which a field's page began in each frame, of shape (frames,), in s since `start_time`.
@@ -117,7 +117,7 @@ class Times(Facts):
         """
         self._refuse_closed()
         notes: list[str] = []
-        times = self._times_of_slice(self.fields[from_start(field, self.num_fields, "field")].slice_id, notes)
+        times = self._times_of_slice(self.fields[nonnegative_index(field, self.num_fields, "field")].slice_id, notes)
         notify(notes)
         return times.copy()
 
@@ -163,8 +163,8 @@ class Times(Facts):
         -------
         int array of shape (frames,)
         """
-        slice_id = from_start(slice_id, self.num_scanning_depths, "slice")
-        channel = from_start(channel, self.num_channels, "channel")
+        slice_id = nonnegative_index(slice_id, self.num_scanning_depths, "slice")
+        channel = nonnegative_index(channel, self.num_channels, "channel")
         self._refuse_closed()
         if pages:
             return self._pages_of(slice_id, self._opened.channels[channel].place)

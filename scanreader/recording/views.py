@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scanreader.errors import LayoutError, ScanIndexError
-from scanreader.keys import AXES, WHOLE, as_array, integer, pick, split_key
+from scanreader.keys import AXES, as_array, as_integer, pick, split_key
 from scanreader.recording import joining
 from scanreader.recording.cutting import page_fields
 from scanreader.recording.fields import UNTRIMMED, Trim
@@ -49,7 +49,7 @@ def trimming(*, top: Any, bottom: Any, left: Any, right: Any) -> View:
     ScanIndexError
         If a number is negative, or no integer.
     """
-    trim = Trim(*(integer(n, "pixels to trim") for n in (top, bottom, left, right)))
+    trim = Trim(*(as_integer(n, "pixels to trim") for n in (top, bottom, left, right)))
     if min(trim) < 0:
         raise ScanIndexError(f"pixels to trim are counted from 0, not {min(trim)}")
     return partial(trimmed, trim=trim)
@@ -114,8 +114,10 @@ def selecting(opened: Opened, *, fields: Any, channels: Any, frames: Any) -> Vie
     for axis, indices in picks.items():
         if not len(indices):
             raise ScanIndexError(f"no {AXES[axis]} is picked of {sizes[axis]}")
-    fields, channels = (None if entries[axis] is WHOLE else tuple(as_array(picks[axis]).tolist()) for axis in (0, 3))
-    frames = None if entries[4] is WHOLE else FrameChoice.of(opened.frame_places(picks[4]))
+    fields, channels = (
+        None if entries[axis] is FULL_SLICE else tuple(as_array(picks[axis]).tolist()) for axis in (0, 3)
+    )
+    frames = None if entries[4] is FULL_SLICE else FrameChoice.of(opened.frame_places(picks[4]))
     return partial(selected, fields=fields, channels=channels, frames=frames)
 
 

@@ -1,7 +1,7 @@
-"""Writes small, byte-true ScanImage recordings: for tests, demo, docs, and users' own pipelines.
+"""Writes small ScanImage recordings, exact to the byte: for tests, the demo, the docs, and users' own pipelines.
 
-The containers are written byte by byte; `Recording` makes up what goes into them. Nothing here knows how recordings
-are read: all is worked out anew, so that the reader can be checked against it.
+The TIFF files are written byte by byte; `Recording` makes up their content. Nothing here uses the code that reads
+recordings: everything is computed independently, so that the reader can be checked against it.
 """
 
 from scanreader.simulate.containers import SLOT, Image, Resolution, write_bigtiff, write_classic

@@ -1,4 +1,4 @@
-"""The TIFF containers that ScanImage writes, byte by byte."""
+"""The TIFF files that ScanImage writes, byte by byte."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ if TYPE_CHECKING:
 
 Image = npt.NDArray[Any]
 
-SLOT = 2000  # characters that FPGA loggers keep for each description; galvo loggers keep none
+SLOT = 2000  # characters that FPGA loggers reserve for each description; galvo loggers reserve none
 TRUNCATED = "<output truncated>"
 TRUNCATED_AT = 1982
 FLUSH = 4 << 20  # bytes gathered before they are written
-FILE_HEAD = 16  # bytes of a BigTIFF's own head, behind which ScanImage's block begins
-BLOCK_HEAD = 16  # four numbers: the mark, the version, the lengths of header and ROIs
+FILE_HEAD = 16  # bytes of the BigTIFF header, after which ScanImage's block begins
+BLOCK_HEAD = 16  # four numbers: magic number, version, lengths of header and ROIs
 BLOCK_MARK = 0x07030301  # the bytes 01 03 03 07
 
 
-def _r8(size: int) -> int:
+def _round_up(size: int) -> int:
+    """Round up to a multiple of 8."""
     return size + -size % 8
 
 
 class Resolution(NamedTuple):
-    """Pixels per cm as ScanImage writes them: 2**30 over a denominator."""
+    """Pixels per cm as ScanImage writes them: numerator over x and over y."""
 
     x: int = 1 << 20
     y: int = 1 << 20
@@ -56,20 +57,20 @@ def write_bigtiff(
     ----------
     path : path
     header, rois : bytes
-        The texts of the block, each with its last NUL; `rois` may be empty.
+        The texts of ScanImage's block, each with a NUL at its end; `rois` may be empty.
     pages : iterable of (description, image)
-        Descriptions without padding; images of shape (height, width), all alike.
+        Descriptions without padding; images of shape (height, width), all of the same shape and dtype.
     version : int
-        Of the block: 3 or 4.
+        Version of ScanImage's block: 3 or 4.
     slot : int or None
-        Characters that each description is padded to with spaces; None for a galvo logger's varying lengths.
+        Length to which each description is padded with spaces; None for the varying lengths of a galvo logger.
     closed : bool
-        Whether the program that wrote it lived to mark the last page as the last.
+        Whether the last page is marked as the last; it is not if ScanImage crashed.
     holes : bool
-        Leave all but the first row of each image out, as a hole in the file: for sizes that no disk has.
+        Omit all but the first row of each image, as a hole in the file: for sizes larger than a disk.
     """
     start = FILE_HEAD + BLOCK_HEAD + len(header) + len(rois)
-    ifd = start + start % 8  # ScanImage adds the remainder instead of completing to 8
+    ifd = start + start % 8  # ScanImage adds the remainder instead of rounding up to 8
     with Path(path).open("wb") as file:
         file.write(struct.pack("<2s3HQ", b"II", 43, 8, 0, ifd))
         file.write(struct.pack("<4I", BLOCK_MARK, version, len(header), len(rois)))
@@ -81,7 +82,7 @@ def write_bigtiff(
 
 
 class _BigRecord:
-    """The bytes of a page: its IFD, its description, its pixels."""
+    """The bytes of a page: IFD, description, pixels."""
 
     entries, size = 18, 8 + 18 * 20 + 8
 
@@ -90,13 +91,13 @@ class _BigRecord:
         self._ifds: dict[tuple[int, int, int, str], bytes] = {}
 
     def head(self, at: int, description: bytes, image: Image) -> tuple[bytes, int, int]:
-        """Everything before the pixels, the record's size, and where in it the next IFD is pointed to."""
+        """Make the bytes before the pixels; returns them, the record's size, and where the next IFD's pointer is."""
         if self.slot is not None:
             if len(description) > self.slot:
                 description = description[:TRUNCATED_AT] + TRUNCATED.encode()
             description = description.ljust(self.slot)
-        pixels = _r8(self.size + len(description) + 1)
-        stride = _r8(pixels + image.nbytes)
+        pixels = _round_up(self.size + len(description) + 1)
+        stride = _round_up(pixels + image.nbytes)
         kind = (len(description) + 1, *image.shape, image.dtype.str)
         if kind not in self._ifds:
             self._ifds[kind] = self._ifd(len(description) + 1, image)
@@ -151,13 +152,13 @@ def write_classic(
     ----------
     path : path
     pages : iterable of (description, image)
-        Descriptions hold the whole header, with its last NUL.
+        Descriptions include the header, with a NUL at the end; images of shape (height, width).
     appended : bytes
-        ROIs behind the last page, of 5.1 and 2015.0 to 2015.3; their length follows them.
+        ROIs after the last page, as in 5.1 and 2015.0 to 2015.3; their length is written after them.
     signed : bool
-        Whether a SampleFormat is written, which 3.x did not.
+        Whether SampleFormat is written; 3.x did not write it.
     nominal_strip : int
-        Pixels of a strip, about: it differed between builds.
+        Approximate number of pixels per strip: it differed between builds.
     """
     records = _ClassicRecord(signed, nominal_strip)
     with Path(path).open("wb") as file:
@@ -179,13 +180,13 @@ def write_classic(
 
 
 class _ClassicRecord:
-    """The bytes of a page: its pixels, its IFD, and the values that do not fit into that."""
+    """The bytes of a page: pixels, IFD, and the values that do not fit into the IFD."""
 
     def __init__(self, signed: bool, nominal_strip: int) -> None:
         self.signed, self.nominal_strip = signed, nominal_strip
 
     def record(self, at: int, description: bytes, image: Image) -> tuple[bytes, int]:
-        """Return the bytes, and where in the file the next IFD is pointed to."""
+        """Make the bytes; returns them, and where in the file the next IFD's pointer is."""
         height, width = image.shape
         rows = max(1, min(height, round(self.nominal_strip / width)))
         row = width * image.dtype.itemsize
@@ -193,26 +194,25 @@ class _ClassicRecord:
         counts = [(min(y + rows, height) - y) * row for y in range(0, height, rows)]
         entries = 16 if self.signed else 15
         ifd = at + image.nbytes
-        here = ifd + 2 + entries * 12 + 4
-        texts = here, here + len(description)
-        arrays = texts[1], texts[1] + 4 * len(starts)
-        ends = arrays[1] + 4 * len(starts)
+        text = ifd + 2 + entries * 12 + 4
+        arrays = text + len(description), text + len(description) + 4 * len(starts)
+        resolutions = arrays[1] + 4 * len(starts)
         if len(starts) == 1:
-            arrays, ends = (starts[0], counts[0]), texts[1]
+            arrays, resolutions = (starts[0], counts[0]), text + len(description)
         tags = [
             (256, 4, 1, width),
             (257, 4, 1, height),
             (258, 3, 1, image.dtype.itemsize * 8),
             (259, 3, 1, 1),
             (262, 3, 1, 1),
-            (270, 2, len(description), texts[0]),
+            (270, 2, len(description), text),
             (273, 4, len(starts), arrays[0]),
             (274, 3, 1, 1),
             (277, 3, 1, 1),
             (278, 4, 1, rows),
             (279, 4, len(starts), arrays[1]),
-            (282, 5, 1, ends),
-            (283, 5, 1, ends + 8),
+            (282, 5, 1, resolutions),
+            (283, 5, 1, resolutions + 8),
             (284, 3, 1, 1),
             (296, 3, 1, 2),
         ]
@@ -220,7 +220,7 @@ class _ClassicRecord:
             tags.append((339, 3, 1, 2 if image.dtype.kind == "i" else 1))
         resolution = struct.pack("<2I", 72 << 24, 1 << 24)
         strips = struct.pack(f"<{2 * len(starts)}I", *starts, *counts) if len(starts) > 1 else b""
-        stride = ends + 16 - at
+        stride = resolutions + 16 - at
         data = b"".join(
             (
                 np.ascontiguousarray(image).tobytes(),
@@ -232,13 +232,13 @@ class _ClassicRecord:
                 resolution * 2,
             )
         )
-        return data, here - 4
+        return data, text - 4
 
 
 def _write_records(
     file: BinaryIO, at: int, pages: Iterable[tuple[bytes, Image]], records: _BigRecord, *, holes: bool
 ) -> int | None:
-    """Write pages one behind the other; returns where the last points to the next."""
+    """Write pages one after the other; returns where the last one's pointer to a next IFD is."""
     last: int | None = None
     pending: list[bytes] = []
     size = 0

@@ -1,4 +1,4 @@
-"""The text beside each page, in the style of the logger that wrote it."""
+"""The description of each page, in the style of the logger that writes it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def description(plan: Plan, frame: Logged, period: float) -> str:
-    """What stands beside each page of a frame, in the style of the logger."""
+    """Make the description of each page of a frame, in the style of the logger."""
     seconds = (frame.number - 1) * period
     year, month, day, hours, minutes, sec = plan.epoch
     values: dict[str, str] = {
@@ -31,33 +31,33 @@ def description(plan: Plan, frame: Logged, period: float) -> str:
         clock = f"{year:.0f},{month:.0f},{day:.0f},{hours:.0f},{minutes:.0f},{sec:.3f}"
         return f"{text}epoch = [{clock}]\n"
     edges = [_edges(plan, n, seconds, period) for n in range(4)]
-    packets = [(at, data) for at, data in plan.packets if _came_with(plan, at, seconds, period)]
+    packets = [(time, data) for time, data in plan.packets if _is_during(plan, time, seconds, period)]
     if plan.json_descriptions:
         quote = '"'
         clock = f"[{year:.0f},{month:2.0f},{day:2.0f},{hours:2.0f},{minutes:2.0f},{sec:2.3f}]"
         lists = {f"auxTrigger{n}": f"[{','.join(times)}]" for n, times in enumerate(edges)}
-        held = [f'    {{"timestamp": {at:.9f}, "data": {_packet(data, quote)}}}' for at, data in packets]
-        values |= {"epoch": clock, **lists, "I2CData": "[\n" + ",\n".join(held) + "\n  ]" if held else "[]"}
+        objects = [f'    {{"timestamp": {time:.9f}, "data": {_packet(data, quote)}}}' for time, data in packets]
+        values |= {"epoch": clock, **lists, "I2CData": "[\n" + ",\n".join(objects) + "\n  ]" if objects else "[]"}
         return "{\n" + ",\n".join(f'  "{name}": {value}' for name, value in values.items()) + "\n}\n"
     text = "".join(f"{name} = {value}\n" for name, value in values.items())
     clock = f"{year:4.0f} {month:2.0f} {day:2.0f} {hours:2.0f} {minutes:2.0f} {sec:2.3f}"
-    came = "".join(f"auxTrigger{n} = [{''.join(times)}]\n" for n, times in enumerate(edges))
-    held_text = "".join(f"{{{at:.9f}, {_packet(data)}}} " for at, data in packets)
-    return f"{text}epoch = [{clock}]\n{came}I2CData = {{{held_text}}}\n"
+    triggers = "".join(f"auxTrigger{n} = [{''.join(times)}]\n" for n, times in enumerate(edges))
+    cells = "".join(f"{{{time:.9f}, {_packet(data)}}} " for time, data in packets)
+    return f"{text}epoch = [{clock}]\n{triggers}I2CData = {{{cells}}}\n"
 
 
-def _came_with(plan: Plan, at: float, seconds: float, period: float) -> bool:
-    """Whether something came while a saved frame was scanned, whose last raw frame began at `seconds`."""
-    return seconds - (plan.averaging - 1) * period <= at < seconds + period
+def _is_during(plan: Plan, time: float, seconds: float, period: float) -> bool:
+    """Whether a saved frame, whose last raw frame began at `seconds`, was being scanned at a time."""
+    return seconds - (plan.averaging - 1) * period <= time < seconds + period
 
 
 def _edges(plan: Plan, trigger: int, seconds: float, period: float) -> list[str]:
-    times = (at for n, at in plan.triggers if n == trigger and _came_with(plan, at, seconds, period))
-    return [f"{at:.9f} " for at in times]
+    times = (time for n, time in plan.triggers if n == trigger and _is_during(plan, time, seconds, period))
+    return [f"{time:.9f} " for time in times]
 
 
 def classic_text(plan: Plan, frame: Logged, period: float, header: str) -> str:
-    """What is the description of each page of a frame in a classic TIFF: the header is part of it."""
+    """Make the description of each page of a frame in a classic TIFF, which includes the header."""
     style = TABLE[plan.release].style
     if style.header == "state":
         return header

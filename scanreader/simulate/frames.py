@@ -1,4 +1,4 @@
-"""Which frames a recording saves, in which order."""
+"""The frames that a recording saves, in order."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def raw_volume(plan: Plan) -> list[tuple[int, bool]]:
-    """Slice of each raw frame of a volume, and whether it is the slice's first."""
+    """Slice of each raw frame of a volume, and whether the frame is the first of its slice."""
     if plan.mode == "planar":
         return [(0, i == 0) for i in range(plan.frames_per_slice)]
     frames = [(s, i == 0) for s in range(len(plan.zs)) for i in range(plan.frames_per_slice)]
@@ -21,36 +21,36 @@ def raw_volume(plan: Plan) -> list[tuple[int, bool]]:
 
 
 def logged_frames(plan: Plan) -> Iterator[Logged]:
-    """Frames that are saved, in order."""
-    a, slow = plan.averaging, plan.mode == "slow"
+    """Generate the frames that are saved, in order."""
+    averaging, slow = plan.averaging, plan.mode == "slow"
     number = visits = saved = 0
     for loop in range(1, plan.loops + 1):
-        within = 0
+        in_acquisition = 0
         in_volume = raw_volume(plan)
         total = len(in_volume) * plan.volumes
         last = total - 1
         if plan.stop is not None and loop == plan.loops:
-            last = min(last, plan.stop * a - 1)
+            last = min(last, plan.stop * averaging - 1)
         for raw in range(total):
             position = raw % len(in_volume)
             slice_id, first = in_volume[position]
             if slow and first:
-                within, visits = 0, visits + 1
-            number, within = number + 1, within + 1
-            if (raw + 1) % a or raw > last:
+                in_acquisition, visits = 0, visits + 1
+            number, in_acquisition = number + 1, in_acquisition + 1
+            if (raw + 1) % averaging or raw > last:
                 continue
-            ends = raw + a > last or (slow and in_volume[(raw + 1) % len(in_volume)][1])
+            ends = raw + averaging > last or (slow and in_volume[(raw + 1) % len(in_volume)][1])
             if saved not in plan.dropped:
-                yield Logged(loop, slice_id, number, within, visits if slow else loop, bool(ends))
+                yield Logged(loop, slice_id, number, in_acquisition, visits if slow else loop, bool(ends))
             saved += 1
 
 
 def frames_of_files(plan: Plan, count: int) -> Iterator[int]:
-    """How many of an acquisition's saved frames are in each of its files."""
+    """Generate the number of saved frames in each file of an acquisition of `count` saved frames."""
     first = plan.first_file_frames or plan.frames_per_file or count
     yield min(first, count)
-    left = count - first
-    while left > 0:
-        size = min(left, plan.frames_per_file or left)
+    rest = count - first
+    while rest > 0:
+        size = min(rest, plan.frames_per_file or rest)
         yield size
-        left -= size
+        rest -= size

@@ -1,4 +1,4 @@
-"""The texts of the header, as each release writes them."""
+"""The header texts, as each release writes them."""
 
 from __future__ import annotations
 
@@ -18,19 +18,18 @@ if TYPE_CHECKING:
 
 
 def header_settings(plan: Plan) -> dict[str, Any]:
-    """Every setting of the header, without ``SI.``."""
+    """All settings of the header; names without ``SI.``."""
     release = TABLE[plan.release]
     style = release.style
     rows, columns = page_shape(plan)
-    per_line = 1 / plan.scanner_frequency / (2 if plan.bidirectional else 1)
+    line_period = 1 / plan.scanner_frequency / (2 if plan.bidirectional else 1)
     if not plan.resonant:
-        per_line = 0.001
+        line_period = 0.001
     flyback_lines = (
         math.ceil(plan.flyback_time * plan.scanner_frequency) * (2 if plan.bidirectional else 1) if plan.resonant else 0
     )
-    period = (rows * plan.lines_averaged + flyback_lines) * per_line
-    in_volume = raw_volume(plan)
-    per_volume = 1 if plan.mode == "planar" else len(in_volume)
+    period = (rows * plan.lines_averaged + flyback_lines) * line_period
+    frames_per_volume = 1 if plan.mode == "planar" else len(raw_volume(plan))
     corners = [[-6, -6], [6, -6], [6, 6], [-6, 6]]
     settings: dict[str, Any] = {
         "LINE_FORMAT_VERSION": 1,
@@ -55,13 +54,13 @@ def header_settings(plan: Plan) -> dict[str, Any]:
         "hFastZ.numDiscardFlybackFrames": plan.flyback,
         "hRoiManager.imagingFovDeg": [] if plan.rois else corners,
         "hRoiManager.imagingFovUm": [] if plan.rois else [[15 * v for v in c] for c in corners],
-        "hRoiManager.linePeriod": per_line,
+        "hRoiManager.linePeriod": line_period,
         "hRoiManager.linesPerFrame": 512 if plan.rois else rows * plan.lines_averaged,
         "hRoiManager.mroiEnable": int(bool(plan.rois)),
         "hRoiManager.pixelsPerLine": 512 if plan.rois else columns,
         "hRoiManager.scanFramePeriod": period,
         "hRoiManager.scanFrameRate": 1 / period,
-        "hRoiManager.scanVolumeRate": 1 / period / per_volume,
+        "hRoiManager.scanVolumeRate": 1 / period / frames_per_volume,
         "hRoiManager.scanZoomFactor": 1.5,
         "hScan2D.bidirectional": plan.bidirectional,
         "hScan2D.channelsDataType": plan.dtype,
@@ -84,7 +83,7 @@ def header_settings(plan: Plan) -> dict[str, Any]:
     }
     if plan.lines_averaged > 1:
         settings["hScan2D.LineAveragingLineCount"] = plan.lines_averaged
-    settings |= _stack_manager(plan, per_volume) if style.has_stack_manager else _fast_z(plan, per_volume)
+    settings |= _stack_manager(plan, frames_per_volume) if style.has_stack_manager else _fast_z(plan, frames_per_volume)
     if style.has_stack_manager:
         settings["hScan2D.scannerType"] = "RGG" if plan.resonant else "GG"
         settings["hScan2D.scanMode"] = "resonant" if plan.resonant else "linear"
@@ -99,28 +98,28 @@ def header_settings(plan: Plan) -> dict[str, Any]:
         }
     else:
         settings["hMotors.motorPosition"] = [-12.5, -1840, -655]
-    written = {**{release.name_of(name): value for name, value in settings.items()}, **plan.settings}
-    return {name: value for name, value in written.items() if value is not None}
+    named = {**{release.name_of(name): value for name, value in settings.items()}, **plan.settings}
+    return {name: value for name, value in named.items() if value is not None}
 
 
 def frame_period(plan: Plan, settings: Mapping[str, Any]) -> Any:
-    """How long a frame takes, in s, as the header says."""
+    """Frame period by the header, in s."""
     return settings[TABLE[plan.release].name_of("hRoiManager.scanFramePeriod")]
 
 
-def _stack_manager(plan: Plan, per_volume: int) -> dict[str, Any]:
-    """How volumes were scanned, since 2019b: each z stands once for every raw frame of its slice."""
-    stack = plan.mode != "planar"
-    repeated = [z for z in plan.zs for _ in range(plan.frames_per_slice)] if stack else [plan.zs[0]]
+def _stack_manager(plan: Plan, frames_per_volume: int) -> dict[str, Any]:
+    """How volumes were scanned, since 2019b: each z is listed once for every raw frame of its slice."""
+    is_stack = plan.mode != "planar"
+    repeated = [z for z in plan.zs for _ in range(plan.frames_per_slice)] if is_stack else [plan.zs[0]]
     return {
-        "hStackManager.actualNumSlices": len(plan.zs) if stack else 1,
-        "hStackManager.actualNumVolumes": plan.volumes if stack else 1,
-        "hStackManager.enable": stack,
-        "hStackManager.numFramesPerVolume": per_volume - plan.flyback if stack else 1,
-        "hStackManager.numFramesPerVolumeWithFlyback": per_volume,
+        "hStackManager.actualNumSlices": len(plan.zs) if is_stack else 1,
+        "hStackManager.actualNumVolumes": plan.volumes if is_stack else 1,
+        "hStackManager.enable": is_stack,
+        "hStackManager.numFramesPerVolume": frames_per_volume - plan.flyback if is_stack else 1,
+        "hStackManager.numFramesPerVolumeWithFlyback": frames_per_volume,
         "hStackManager.numVolumes": plan.volumes,
         "hStackManager.stackActuator": "fastZ" if plan.mode == "fast" else "motor",
-        "hStackManager.stackDefinition": "arbitrary" if stack else "uniform",
+        "hStackManager.stackDefinition": "arbitrary" if is_stack else "uniform",
         "hStackManager.stackMode": "fast" if plan.mode == "fast" else "slow",
         "hStackManager.zs": repeated,
         "hStackManager.zsAllActuators": Column(repeated),
@@ -128,11 +127,11 @@ def _stack_manager(plan: Plan, per_volume: int) -> dict[str, Any]:
     }
 
 
-def _fast_z(plan: Plan, per_volume: int) -> dict[str, Any]:
-    """How volumes were scanned, before 2019b: each z stands once."""
+def _fast_z(plan: Plan, frames_per_volume: int) -> dict[str, Any]:
+    """How volumes were scanned, before 2019b: each z is listed once."""
     fast = plan.mode == "fast"
     return {
-        "hFastZ.numFramesPerVolume": per_volume if fast else [],
+        "hFastZ.numFramesPerVolume": frames_per_volume if fast else [],
         "hFastZ.numVolumes": plan.volumes,
         "hFastZ.positionTarget": plan.zs[0],
         "hFastZ.useArbitraryZs": fast,
@@ -143,16 +142,16 @@ def _fast_z(plan: Plan, per_volume: int) -> dict[str, Any]:
 
 
 def header_text(plan: Plan, settings: Mapping[str, Any]) -> str:
-    """Write the header of 5.1 and later: settings in a tree of names."""
+    """Write the header of 5.1 and later: settings with nested names."""
     return json_header(settings) if plan.json_headers else plain_header(settings, TABLE[plan.release].style.digits)
 
 
 def roi_text(plan: Plan) -> str:
-    """The JSON of the ROIs, as it stands in the file without its NUL."""
+    """Write the JSON of the ROIs, without the NUL that ends it in the file."""
     if plan.rois:
         return roi_json(roi_groups(plan.rois)) + "\n"
-    whole = scanfield(size=(12.0, 12.0), pixels=(plan.width, plan.height * plan.lines_averaged))
-    default = roi(whole, name="Default Imaging Roi")
+    full_frame = scanfield(size=(12.0, 12.0), pixels=(plan.width, plan.height * plan.lines_averaged))
+    default = roi(full_frame, name="Default Imaging Roi")
     return roi_json(roi_groups([default], "Default Imaging ROI Group")) + "\n"
 
 
@@ -186,7 +185,7 @@ def legacy_header(plan: Plan) -> str:
 
 
 def flat_header(plan: Plan, nested: Mapping[str, Any]) -> str:
-    """Write the header of 5.0: flat settings."""
+    """Write the header of 5.0: settings with flat names."""
     settings: dict[str, Any] = {
         "VERSION_MAJOR": int(plan.release.split(".")[0]),
         "VERSION_MINOR": int(plan.release.split(".")[1]),

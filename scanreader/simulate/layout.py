@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def slots(plan: Plan) -> list[list[tuple[int, int, int]]]:
-    """For each slice, its fields: number of the ROI, height in lines, width."""
+    """For each slice, its fields: index of the ROI, height in lines, width in pixels."""
     rows = []
     for z in plan.zs:
         sizes = [(i, pixels_at(roi, z)) for i, roi in enumerate(plan.rois)]
@@ -31,20 +31,20 @@ def page_shape(plan: Plan) -> tuple[int, int]:
     """Rows and columns of a page."""
     if not plan.rois:
         return plan.height, plan.width
-    placed = slots(plan)
-    lines = max(sum(h for _, h, _ in s) + (len(s) - 1) * gap(plan) for s in placed)
-    return lines // plan.lines_averaged, max(w for s in placed for *_, w in s)
+    fields = slots(plan)
+    lines = max(sum(h for _, h, _ in s) + (len(s) - 1) * gap(plan) for s in fields)
+    return lines // plan.lines_averaged, max(w for s in fields for *_, w in s)
 
 
 def field_rows(plan: Plan) -> list[list[tuple[int, int, int]]]:
-    """For each slice, where its fields stand in the page: first row, rows, columns."""
+    """For each slice, where its fields are in the page: first row, number of rows, number of columns."""
     if not plan.rois:
         return [[(0, plan.height, plan.width)] for _ in plan.zs]
-    n, placed = plan.lines_averaged, []
+    averaged, slices = plan.lines_averaged, []
     for fields in slots(plan):
-        line, here = 0, []
+        line, rows = 0, []
         for _, height, width in fields:
-            here.append((line // n, height // n, width))
+            rows.append((line // averaged, height // averaged, width))
             line += height + gap(plan)
-        placed.append(here)
-    return placed
+        slices.append(rows)
+    return slices

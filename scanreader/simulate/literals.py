@@ -1,4 +1,4 @@
-"""How ScanImage spells values: as MATLAB's literals, and as JSON."""
+"""How ScanImage writes values: as MATLAB literals, and as JSON."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Cell(list[Any]):
 
 
 class Verbatim(str):
-    """A value's text as it is."""
+    """A value that is written as this very text."""
 
     __slots__ = ()
 
 
 def literal(value: Any, digits: int = 6) -> str:
-    """Spell a value as MATLAB's in a header: 6 significant digits up to 2023.0, 16 from 2023.1 on."""
+    """Write a value as a MATLAB literal: 6 significant digits up to 2023.0, 16 from 2023.1 on."""
     if isinstance(value, Verbatim):
         return str(value)
     if isinstance(value, str):
@@ -46,7 +46,7 @@ def literal(value: Any, digits: int = 6) -> str:
 
 
 def plain_header(settings: Mapping[str, Any], digits: int = 6) -> str:
-    """Write settings one a line, sorted as ScanImage does, each name behind ``SI.``."""
+    """Write settings one per line, sorted as ScanImage does, each name after ``SI.``."""
     return "".join(f"SI.{name} = {literal(settings[name], digits)}\n" for name in sorted(settings))
 
 

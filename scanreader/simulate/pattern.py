@@ -1,4 +1,4 @@
-"""The test pattern that pages show: where a pixel came from can be read in it."""
+"""The test pattern of pages, which encodes where each pixel comes from."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 
 def backdrops(plan: Plan) -> list[Image]:
-    """One for each slice, and at the end one for flyback."""
+    """Make a background pattern for each slice, and a last one for flyback."""
     height, width = page_shape(plan)
     pattern = np.arange(height * width, dtype=np.int64).reshape(height, width) * 13
     return [pattern + 311 * s for s in range(len(plan.zs))] + [pattern * 17 + 5003]
 
 
 def patterned_image(plan: Plan, page: int, frame: Logged, channel: int, backdrop: Image) -> Image:
-    """Pixels of a page: each field's first three name page, field and channel; gaps and flyback are junk."""
+    """Make the pixels of a page; the first three of each field are the numbers of page, field and channel."""
     image: Image = ((backdrop + page * 7919) % 24007 - 4001).astype(plan.dtype)
     if frame.slice >= 0:
         rows = field_rows(plan)
-        base = sum(len(fields) for fields in rows[: frame.slice])
+        first_field = sum(len(fields) for fields in rows[: frame.slice])
         for i, (row, _, _) in enumerate(rows[frame.slice]):
-            image[row, :3] = np.array([page % 32768, base + i, channel]).astype(plan.dtype)[: image.shape[1]]
+            image[row, :3] = np.array([page % 32768, first_field + i, channel]).astype(plan.dtype)[: image.shape[1]]
     return image

@@ -1,4 +1,4 @@
-"""The facts of a recording that is to be written, which must not contradict each other."""
+"""The parameters of a simulated recording, checked against each other."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Logged(NamedTuple):
     acquisition: int
     """The file counter, from 1."""
     slice: int
-    """-1 in flyback."""
+    """-1 during flyback."""
     number: int
     in_acquisition: int
     acquisition_number: int
@@ -30,7 +30,7 @@ class Logged(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """What to record; `Recording` says what each fact means."""
+    """What to record; `Recording` documents each parameter."""
 
     stem: str = "scan"
     release: str = "2023.1"
@@ -70,19 +70,21 @@ class Plan:
     def __post_init__(self) -> None:
         for name in ("channels", "zs", "rois"):
             if not isinstance(getattr(self, name), (tuple, list)):
-                raise TypeError(f"{name} is a tuple, not {getattr(self, name)!r}")
+                raise TypeError(f"{name} must be a tuple, not {getattr(self, name)!r}")
         if self.release not in TABLE:
-            raise ValueError(f"{self.release!r} is not one of the releases {', '.join(TABLE)}")
+            raise ValueError(f"{self.release!r} is not one of the releases: give one of {', '.join(TABLE)}")
         if self.mode not in ("planar", "fast", "slow"):
-            raise ValueError(f"mode is 'planar', 'fast' or 'slow', not {self.mode!r}")
+            raise ValueError(f"mode must be 'planar', 'fast' or 'slow', not {self.mode!r}")
         if np.dtype(self.dtype).kind not in "iu" or np.dtype(self.dtype).itemsize > 4:
-            raise ValueError(f"pixels are integers of up to 32 bits, not {self.dtype}")
+            raise ValueError(f"dtype must be of integers of up to 32 bits, not {self.dtype}")
         if self.rois and TABLE[self.release].style.header != "nested":
-            raise ValueError(f"ScanImage {self.release} had no ROIs")
+            raise ValueError(f"ScanImage {self.release} had no ROIs: give a release from 5.1 on")
         if self.mode == "planar" and len(self.zs) != 1:
             raise ValueError(f"a planar recording has one depth, not {len(self.zs)}: use mode='fast' or 'slow'")
         if not self.channels or min(self.channels) < 1:
-            raise ValueError(f"channels are numbered from 1, not {self.channels}")
+            raise ValueError(f"channels must be numbers from 1 on, not {self.channels}")
         counts = (self.height, self.width, self.frames_per_slice, self.volumes, self.averaging, self.loops)
         if min(counts) < 1 or self.flyback < 0:
-            raise ValueError("height, width, frames_per_slice, volumes, averaging and loops are at least 1, flyback 0")
+            raise ValueError(
+                "height, width, frames_per_slice, volumes, averaging and loops must be at least 1, flyback 0"
+            )

@@ -1,4 +1,4 @@
-"""A recording as it is simulated: its frames, pixels, texts and files."""
+"""A simulated recording: its frames, pixels, texts and files."""
 
 from __future__ import annotations
 
@@ -27,68 +27,69 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Recording(Plan):
-    """What to record; every setting of the header follows from it.
+    """What to record; all settings of the header follow from it.
 
     Attributes
     ----------
     stem : str
-        Beginning of the files' names.
+        Start of the file names.
     release : str
         '3.8', '5.0', '5.1', '2015.4', '2016b' … '2023.1'.
     mode : str
         'planar', 'fast' or 'slow'.
     height, width : int
-        Of a page, in pixels; with ROIs they follow from those.
+        Size of a page, in pixels; ignored if there are ROIs.
     channels : tuple of int
-        Numbers of the channels saved.
+        Numbers of the saved channels.
     zs : tuple of float
         Depth of each slice, in µm.
     frames_per_slice : int
-        Raw frames; of a planar recording, all of them.
+        Raw frames per slice and volume; of a planar recording, all raw frames.
     volumes, flyback, averaging : int
-        Volumes; raw flyback frames after each; raw frames averaged into each saved one.
+        Number of volumes; raw flyback frames after each; raw frames averaged into each saved frame.
     loops : int
-        Acquisitions, each in files of its own.
+        Number of acquisitions, each in its own files.
     stop : int or None
-        Saved frames after which the (last) acquisition was stopped.
+        Saved frames after which the last acquisition was stopped.
     dropped : tuple of int
-        Saved frames that are missing though they were counted, from 0.
+        Saved frames, counted from 0, that are missing in the files although ScanImage numbered them.
     rois : tuple of dict
-        Of `roi`: a multi-ROI recording.
+        ROIs, made by `roi`, of a multi-ROI recording.
     resonant, bidirectional, scanner_frequency, flyto, flyback_time
-        The scanner; times in s.
+        Properties of the scanner: frequency in Hz, times in s.
     lines_averaged : int
-        Scan lines in each stored row.
+        Scan lines averaged into each stored row.
     frames_per_file : int or None
-        Saved frames after which a new file is begun.
+        Saved frames after which a new file begins.
     first_file_frames : int or None
-        Saved frames of the first file, if not as many.
+        Saved frames of the first file, if different.
     json_headers, json_descriptions : bool
-        The JSON styles.
+        Whether headers or descriptions are JSON.
     slot : int or None
-        As for `write_bigtiff`; by default as the scanner's logger pads.
+        See `write_bigtiff`; by default, the padding of the scanner's logger.
     closed, holes : bool
-        As for `write_bigtiff`.
+        See `write_bigtiff`.
     dtype : str
+        Of the pixels.
     triggers : list of (int, float)
-        Edges of the auxiliary triggers: which, 0 to 3, and when, in seconds since the recording began.
+        Edges of the auxiliary triggers: trigger (0 to 3), and time since the start of the recording, in s.
     packets : list of (float, bytes or str)
-        I2C packets: when, and what.
+        I2C packets: time since the start of the recording, in s, and content.
     settings : dict
-        Settings of the header to add or to set otherwise; None takes one out.
+        Settings of the header to add or replace; None removes one.
     pixels : callable, optional
-        What the pages show instead of the test pattern: is given the frame and the channel's number, and returns
-        an array of `page_shape`.
+        Function that makes the pixels of a page, instead of the test pattern: it is called with the frame and the
+        channel's number, and returns an array of `page_shape`.
     """
 
-    # ------------------------------------------------------------ what is scanned
+    # --------------------------------------------------------------------- layout
 
     def logged(self) -> Iterator[Logged]:
-        """Frames that are saved, in order."""
+        """Generate the frames that are saved, in order."""
         return logged_frames(self)
 
     def slots(self) -> list[list[tuple[int, int, int]]]:
-        """For each slice, its fields: number of the ROI, height in lines, width."""
+        """For each slice, its fields: index of the ROI, height in lines, width in pixels."""
         return slots(self)
 
     @property
@@ -102,17 +103,17 @@ class Recording(Plan):
         return page_shape(self)
 
     def field_rows(self) -> list[list[tuple[int, int, int]]]:
-        """For each slice, where its fields stand in the page: first row, rows, columns."""
+        """For each slice, where its fields are in the page: first row, number of rows, number of columns."""
         return field_rows(self)
 
     # ----------------------------------------------------------------- pixels
 
     def image(self, page: int, frame: Logged, channel: int, backdrop: Image | None = None) -> Image:
-        """Pixels of a page: each field's first three name page, field and channel; gaps and flyback are junk."""
+        """Make the pixels of a page; the first three of each field are the numbers of page, field and channel."""
         if self.pixels is not None:
             image = np.asarray(self.pixels(frame, channel)).astype(self.dtype)
             if image.shape != self.page_shape:
-                raise ValueError(f"pixels are of shape {image.shape}, pages of {self.page_shape}")
+                raise ValueError(f"pixels must return arrays of the pages' shape {self.page_shape}, not {image.shape}")
             return image
         if backdrop is None:
             backdrop = backdrops(self)[frame.slice]
@@ -135,25 +136,25 @@ class Recording(Plan):
         return self._style.is_classic
 
     def header_settings(self) -> dict[str, Any]:
-        """Every setting of the header, without ``SI.``."""
+        """All settings of the header; names without ``SI.``."""
         return header_settings(self)
 
     def header_text(self) -> str:
-        """The header, as it stands in the file without its NUL."""
+        """Write the header, without the NUL that ends it in the file."""
         return header_text(self, self.header_settings())
 
     def roi_text(self) -> str:
-        """The JSON of the ROIs, as it stands in the file without its NUL."""
+        """Write the JSON of the ROIs, without the NUL that ends it in the file."""
         return roi_text(self)
 
     def description(self, frame: Logged, period: float) -> str:
-        """What stands beside each page of a frame, in the style of the logger."""
+        """Make the description of each page of a frame, in the style of the logger."""
         return description(self, frame, period)
 
     # ------------------------------------------------------------------ files
 
     def pages(self) -> Iterator[tuple[Logged, int, Image]]:
-        """Every page: its frame, its channel's number, its pixels."""
+        """Generate the pages: frame, number of the channel, pixels."""
         by_slice = backdrops(self)
         page = 0
         for frame in self.logged():
@@ -162,7 +163,7 @@ class Recording(Plan):
                 page += 1
 
     def write(self, folder: str | Path) -> list[Path]:
-        """Write the recording's files into a folder, named as ScanImage names them, and return their paths."""
+        """Write the recording's files into a folder, named as ScanImage does; returns their paths."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         paths: list[Path] = []
@@ -170,8 +171,8 @@ class Recording(Plan):
         acquisitions = [frame.acquisition for frame in self.logged()]
         for loop in range(1, self.loops + 1):
             for part, count in enumerate(frames_of_files(self, acquisitions.count(loop)), 1):
-                rolled = f"_{part:05d}" if self.frames_per_file else ""
-                path = folder / f"{self.stem}_{loop:05d}{rolled}.tif"
+                part_suffix = f"_{part:05d}" if self.frames_per_file else ""
+                path = folder / f"{self.stem}_{loop:05d}{part_suffix}.tif"
                 self.write_file(path, islice(pages, count * len(self.channels)))
                 paths.append(path)
         return paths
@@ -183,12 +184,12 @@ class Recording(Plan):
             classic = self._classic_pages(pages, period)
             write_classic(path, classic, signed=self._style.has_sample_format, closed=self.closed)
             return
-        described = ((self.description(frame, period).encode(), image) for frame, _, image in pages)
+        described_pages = ((self.description(frame, period).encode(), image) for frame, _, image in pages)
         write_bigtiff(
             path,
             self.header_text().encode() + b"\0",
             self.roi_text().encode() + b"\0",
-            described,
+            described_pages,
             version=self._style.format_version,
             resolution=self._resolution(),
             slot=(SLOT if self.resonant else None) if self.slot == -1 else self.slot,
@@ -198,8 +199,8 @@ class Recording(Plan):
 
     def _resolution(self) -> Resolution:
         """Pixels per cm of the first scanfield."""
-        whole = (self.width, self.height), (12.0, 12.0)
-        pixels, size = shallowest(self.rois[0]) if self.rois else whole
+        full_frame = (self.width, self.height), (12.0, 12.0)
+        pixels, size = shallowest(self.rois[0]) if self.rois else full_frame
         x, y = (round(2**30 / (1e4 * n / (s * 15))) for n, s in zip(pixels, size, strict=True))
         return Resolution(x, y)
 

@@ -1,7 +1,7 @@
-"""What each release of ScanImage writes otherwise than the newest: the table of releases.
+"""The table of ScanImage's releases: how the files of each differ from those of the newest.
 
-A new release is one row of `TABLE`: ``Release("2024.0", SINCE_2023_1)`` if nothing but its number differs, and
-``renamed={"hRoiManager.scanZoomFactor": "hRoiManager.magnification"}`` in it if a setting was moved.
+A new release is one row of `TABLE`: ``Release("2024.0", SINCE_2023_1)`` if only its number differs, with
+``renamed={"hRoiManager.scanZoomFactor": "hRoiManager.magnification"}`` if a setting was renamed.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ NUMBERED_5_0 = "Frame Number = {frame.number}\nFrame Timestamp(s) = {seconds:.9f
 
 @dataclass(frozen=True)
 class Style:
-    """What several releases have in common; the defaults are the newest's.
+    """What several releases have in common; defaults are those of the newest.
 
     Attributes
     ----------
     is_classic : bool
         Whether files are classic TIFF, with the header in each page's description.
     format_version : int
-        Of the block that holds the header of a BigTIFF.
+        Version of the block that holds the header of a BigTIFF.
     header : str
         'nested' settings, 'flat' ones, or the 'state' of 3.x.
     prefix : str
-        What stands before each setting's name (it replaces ``SI.``).
+        Prefix of each setting's name, instead of ``SI.``.
     frame_text : str
-        What stands before the header in the description of a page of a classic TIFF.
+        Text before the header in the description of a page of a classic TIFF.
     has_sample_format : bool
-        Whether each page says that its pixels are signed.
+        Whether each page has the tag that says that its pixels are signed.
     digits : int
         Significant digits of numbers.
     has_quoted_version : bool
-        Whether the release is a text in the header.
+        Whether the release is quoted text in the header.
     has_stack_manager : bool
-        Whether ``hStackManager`` says how volumes were scanned, not ``hFastZ``.
+        Whether ``hStackManager``, not ``hFastZ``, says how volumes were scanned.
     has_sample_position : bool
-        Whether the stage's place is given in the coordinates of the sample, and what else came with 2021.
+        Whether the stage's position is in sample coordinates; stands for all else that is new in 2021.
     """
 
     is_classic: bool = False
@@ -78,9 +78,9 @@ class Release:
     name : str
     style : Style
     spelling : tuple of str, optional
-        VERSION_MAJOR and VERSION_MINOR, where they do not follow from the name.
+        VERSION_MAJOR and VERSION_MINOR, if they do not follow from the name.
     renamed : dict
-        Settings that the release moved: the name they have in `header_settings` → the name it writes.
+        Settings with another name in this release: name in `header_settings` → name in the release.
     """
 
     name: str
@@ -99,7 +99,7 @@ class Release:
         return int(major), int(minor or 0)
 
     def name_of(self, setting: str) -> str:
-        """How the release names a setting."""
+        """Name of a setting in this release."""
         return self.renamed.get(setting, setting)
 
 

@@ -1,6 +1,6 @@
-"""ROIs as the user draws them: their JSON, and how many pixels each is scanned with at a depth.
+"""ROIs as the user draws them: their JSON, and the number of pixels of each at a depth.
 
-Which scanfield is scanned where are ScanImage's own rules (section 7.1 of the format reference).
+The rules of which scanfield is scanned where are ScanImage's (section 7.1 of the format reference).
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def roi(
     discrete: bool = False,
     enabled: bool = True,
 ) -> dict[str, Any]:
-    """Describe a ROI by its scanfields and their depths in µm; single ones collapse as ScanImage's do."""
+    """Describe a ROI by its scanfields and their depths in µm; lists of one element collapse as ScanImage's do."""
     return {
         "ver": 1,
         "classname": "scanimage.mroi.Roi",
@@ -75,7 +75,7 @@ def roi(
 
 
 def roi_groups(rois: Sequence[dict[str, Any]], name: str = "MROI Imaging ROI Group") -> dict[str, Any]:
-    """Put ROIs into the document that stands behind the header."""
+    """Put ROIs into the JSON document that follows the header."""
     none = {"_ArrayType_": "double", "_ArraySize_": [1, 0], "_ArrayData_": None}
     common = {"UserData": None, "roiUuid": "0000000000000000", "roiUuiduint64": 0}
     collapsed: Any = none if not rois else rois[0] if len(rois) == 1 else list(rois)
@@ -90,14 +90,14 @@ def roi_groups(rois: Sequence[dict[str, Any]], name: str = "MROI Imaging ROI Gro
 
 
 class PixelSize(NamedTuple):
-    """How many pixels a scanfield has."""
+    """Number of pixels of a scanfield."""
 
     width: int
     height: int
 
 
-class _Drawn(NamedTuple):
-    """What of a scanfield decides whether it is scanned, and how large."""
+class _Scanfield(NamedTuple):
+    """What decides whether and how large a scanfield is scanned."""
 
     z: float
     size: PixelSize
@@ -105,68 +105,68 @@ class _Drawn(NamedTuple):
 
 
 def pixels_at(roi: dict[str, Any], z: float) -> PixelSize | None:
-    """How many pixels a ROI is scanned with at a depth in µm; None where it is not scanned.
+    """Number of pixels of a ROI at depth `z`, in µm; None if it is not scanned there.
 
     Raises
     ------
     ValueError
-        If two scanfields are at this depth, or a disabled one would be needed.
+        If two scanfields are at this depth, or a disabled scanfield would be needed.
     """
-    drawn = _drawn(roi)
-    enabled = [shape for shape in drawn if shape.enabled]
+    scanfields = _by_depth(roi)
+    enabled = [shape for shape in scanfields if shape.enabled]
     if not roi.get("enable", 1) or not enabled:
         return None
-    here = [shape for shape in enabled if _is_same_depth(shape.z, z)]
-    if len(here) > 1:
-        raise ValueError(f"ROI {roi.get('name')!r} has {len(here)} scanfields at z = {z:g}")
-    if here:
-        return here[0].size
+    at_depth = [shape for shape in enabled if _is_same_depth(shape.z, z)]
+    if len(at_depth) > 1:
+        raise ValueError(f"ROI {roi.get('name')!r} has {len(at_depth)} scanfields at z = {z:g}: give one")
+    if at_depth:
+        return at_depth[0].size
     if roi.get("discretePlaneMode", 0):
         return None
     if _is_same_depth(enabled[-1].z, enabled[0].z):
         return enabled[0].size
-    if not drawn[0].z < z < drawn[-1].z:
+    if not scanfields[0].z < z < scanfields[-1].z:
         return None
     if not enabled[0].z < z < enabled[-1].z:
-        raise ValueError(f"ROI {roi.get('name')!r} at z = {z:g} would need a scanfield that is disabled")
+        raise ValueError(f"ROI {roi.get('name')!r} at z = {z:g} would need a scanfield that is disabled: enable it")
     above = min((shape for shape in enabled if shape.z > z), key=lambda shape: shape.z)
     below = max((shape for shape in enabled if shape.z < z), key=lambda shape: shape.z)
     return _between(below, above, z)
 
 
-def _between(a: _Drawn, b: _Drawn, z: float) -> PixelSize:
-    """Pixels at a depth between two scanfields: linear, rounded to even numbers, halves up."""
-    part = (z - a.z) / (b.z - a.z)
+def _between(a: _Scanfield, b: _Scanfield, z: float) -> PixelSize:
+    """Number of pixels between two scanfields: interpolated linearly, rounded to even numbers, halves up."""
+    fraction = (z - a.z) / (b.z - a.z)
     pairs = zip(a.size, b.size, strict=True)
-    return PixelSize(*(2 * math.floor((first + (second - first) * part) / 2 + 0.5) for first, second in pairs))
+    return PixelSize(*(2 * math.floor((first + (second - first) * fraction) / 2 + 0.5) for first, second in pairs))
 
 
-def _is_same_depth(drawn: float, z: float) -> bool:
-    """Whether two depths are one: ScanImage writes a ROI's with 3 decimals, a slice's with 6 digits."""
-    return abs(drawn - z) < max(1e-3, 6e-6 * abs(z))
+def _is_same_depth(of_scanfield: float, z: float) -> bool:
+    """Whether two depths are the same: ScanImage writes those of ROIs with 3 decimals, of slices with 6 digits."""
+    return abs(of_scanfield - z) < max(1e-3, 6e-6 * abs(z))
 
 
-def _drawn(roi: dict[str, Any]) -> list[_Drawn]:
-    """The scanfields of a ROI, by depth."""
+def _by_depth(roi: dict[str, Any]) -> list[_Scanfield]:
+    """The scanfields of a ROI, sorted by depth."""
     depths, scanfields = _unwrapped(roi["zs"]), _unwrapped(roi["scanfields"])
     if len(depths) != len(scanfields):
-        raise ValueError(f"a ROI has {len(depths)} depths and {len(scanfields)} scanfields")
-    drawn = [
-        _Drawn(float(z), _pixels(shape), bool(shape.get("enable", 1)))
+        raise ValueError(f"a ROI has {len(depths)} depths and {len(scanfields)} scanfields: give as many of each")
+    parsed = [
+        _Scanfield(float(z), _pixels(shape), bool(shape.get("enable", 1)))
         for z, shape in zip(depths, scanfields, strict=True)
     ]
-    return sorted(drawn, key=lambda shape: shape.z)
+    return sorted(parsed, key=lambda shape: shape.z)
 
 
 def _pixels(shape: dict[str, Any]) -> PixelSize:
     size = PixelSize(*(int(n) for n in _unwrapped(shape.get("pixelResolutionXY", shape.get("pixelResolution")))))
     if min(size) < 1 or max(size) > 0xFFFF:
-        raise ValueError(f"a scanfield of {size.height} x {size.width} pixels")
+        raise ValueError(f"a scanfield has {size.height} x {size.width} pixels: give 1 to 65535 of each")
     return size
 
 
 def shallowest(roi: dict[str, Any]) -> tuple[PixelSize, tuple[float, float]]:
-    """Pixels and degrees (x, y) of a ROI's first scanfield by depth."""
+    """Number of pixels, and size (x, y) in degrees, of a ROI's shallowest scanfield."""
     pairs = zip(_unwrapped(roi["zs"]), _unwrapped(roi["scanfields"]), strict=True)
     _, shape = min(pairs, key=lambda pair: float(pair[0]))
     width, height = (float(size) for size in _unwrapped(shape["sizeXY"]))
@@ -174,7 +174,7 @@ def shallowest(roi: dict[str, Any]) -> tuple[PixelSize, tuple[float, float]]:
 
 
 def _unwrapped(value: Any) -> list[Any]:
-    """The elements of a list that ScanImage may have collapsed to its one element, or nested once more."""
+    """Elements of a list that ScanImage may have collapsed to its only element, or nested in another list."""
     if not isinstance(value, list):
         return [value]
     return [element for item in value for element in (item if isinstance(item, list) else [item])]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from scanreader.keys import IndexArray, as_range, as_slice, shifted
+from scanreader.keys import IndexArray, as_range, as_slice, shift
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -41,7 +41,7 @@ def find_crop(rows: range | IndexArray, columns: range | IndexArray, form: Form)
         and (rows, columns) == (range(top, bottom), range(form.width))
     )
     is_thin = len(rows) * len(columns) * THIN < form.height * form.width
-    return Crop(top, bottom - top, shifted(rows, -top), columns, is_contiguous, is_thin)
+    return Crop(top, bottom - top, shift(rows, -top), columns, is_contiguous, is_thin)
 
 
 def take_crop(pages: npt.NDArray[Any], crop: Crop) -> npt.NDArray[Any]:

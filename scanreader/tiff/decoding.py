@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from scanreader.keys import IndexArray
     from scanreader.tiff.crops import Crop
 
-MOST_PACKED = 1100  # bytes of pixels from one byte of a file: deflate yields at most 1032
+MAX_EXPANSION = 1100  # bytes of pixels from one byte of a file: deflate yields at most 1032
 TIFFFILE_ERRORS = (
     ValueError,
     KeyError,
@@ -83,7 +83,7 @@ def index_decoded(path: str | Path) -> FileIndex:
             raise FileFormatError(
                 f"the pages of {name!r} differ: page 0 has {shape} {dtype}, page {number} has {other[0]} {other[1]}"
             )
-    if math.prod(shape) * dtype.itemsize > MOST_PACKED * size:
+    if math.prod(shape) * dtype.itemsize > MAX_EXPANSION * size:
         raise FileFormatError(
             f"the pages of {name!r} claim {shape[0]} x {shape[1]} pixels, more than its {size} bytes can hold"
         )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from scanreader.errors import FileFormatError, ScanReaderError, UnreachableError
-from scanreader.keys import fixed
+from scanreader.keys import read_only_copy
 from scanreader.tiff.checking import StrayPageError, check_pages, read_around_damage, read_spans, sound_of_run
 from scanreader.tiff.copying import read_mapped, read_run
 from scanreader.tiff.crops import find_crop
@@ -102,7 +102,7 @@ class Pages:
     def starts(self) -> IndexArray:
         """Number of the first page of each file, and at the end the number of pages."""
         numbers = np.cumsum([0, *(file.num_pages for file in self.files)], dtype=np.int64)
-        return fixed(numbers)  # users see it
+        return read_only_copy(numbers)  # users see it
 
     def __len__(self) -> int:
         return int(self.starts[-1])

@@ -27,7 +27,7 @@ def reopen(index: FileIndex) -> OpenFile:
         If it is not, or cannot be opened any more.
     """
     try:
-        file = open_file(index.path, anew=False)
+        file = open_file(index.path, refresh=False)
     except PathnameError as error:
         raise ChangedFileError(f"after the recording was opened, {error}") from error
     # ScanImage appends pages, and marks the last one when it closes the file: earlier bytes do not change.

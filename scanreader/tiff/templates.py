@@ -65,8 +65,9 @@ class Template(NamedTuple):
 
 def unpickle_template(start: int, packed: bytes, *rest: Any) -> Template:
     """Make a template from its pickled parts."""
-    both = zlib.decompress(packed)
-    return _shared(Template(start, both[: len(both) // 2], both[len(both) // 2 :], *rest))
+    data_and_mask = zlib.decompress(packed)
+    size = len(data_and_mask) // 2
+    return _shared(Template(start, data_and_mask[:size], data_and_mask[size:], *rest))
 
 
 def make_template(file: OpenFile, flavour: Flavour, ifd: Ifd, at: int, pixels: int) -> Template:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from scanreader.chunks import frames_at_a_time
 from scanreader.errors import LayoutError, ScanIndexError
-from scanreader.keys import AXES, as_array, from_start, pick, split_key
+from scanreader.keys import AXES, as_array, pick, split_key
 from scanreader.notices import notify
 
 if TYPE_CHECKING:
@@ -107,8 +107,8 @@ def canvas(
     scan: BaseScan, slice_id: int, channel: int, frames: Any, how: str, *, pixel_size: float | None, fill: float
 ) -> Canvas:
     """Place the fields of a slice; see `Scan.canvas`."""
-    slice_place = from_start(slice_id, scan.num_scanning_depths, "slice")
-    channel = from_start(channel, scan.num_channels, "channel")
+    slice_place = nonnegative_index(slice_id, scan.num_scanning_depths, "slice")
+    channel = nonnegative_index(channel, scan.num_channels, "channel")
     field_numbers = [i for i, field in enumerate(scan.fields) if field.slice_id == slice_place]
     if not field_numbers:
         raise LayoutError(f"slice {slice_id} has no field", raw_helps=False)

@@ -12,7 +12,7 @@ from matplotlib.patches import Polygon
 from matplotlib.patheffects import withStroke
 
 from scanreader.errors import ScanIndexError
-from scanreader.keys import AXES, as_array, integer, pick, split_key
+from scanreader.keys import AXES, as_array, as_integer, pick, split_key
 from scanreader.tables import MINUS
 from scanreader.view.canvas import block_means, paste, reduced_image
 from scanreader.view.drawing import (
@@ -95,7 +95,7 @@ def select(scan: BaseScan, fields: Any, channels: Any, frames: Any, max_frames: 
         raise ScanIndexError(f"{len(shown_fields)} fields of {count} channels are too many for one figure: give fewer")
     pixels = sum(scan.fields[i].height * scan.fields[i].width for i in shown_fields) * count
     most = min(MOST_FRAMES, max(1, MOST_PIXELS // pixels))
-    if max_frames is not None and (most := integer(max_frames, "max_frames")) < 1:
+    if max_frames is not None and (most := as_integer(max_frames, "max_frames")) < 1:
         raise ScanIndexError(f"max_frames must be at least 1, not {most}")
     return Selection(shown_fields, indices[3].tolist(), evenly(indices[4], most), omitted)
 

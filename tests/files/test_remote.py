@@ -41,8 +41,8 @@ from scanreader.files.servers import Url  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
-def _forgotten(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Nothing is known of any server, and nothing is waited for."""
+def _empty_caches(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Start without cached data of servers, and do not wait between retries."""
     monkeypatch.setattr(remote, "RETRIES", (0.0, 0.01, 0.01))
     monkeypatch.setattr(remote, "_range_hosts", set())
     remote._infos.clear()
@@ -68,30 +68,30 @@ KEYS: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("made", [VOLUME, STACK, MESOSCOPE, LARGE, Recording(release="3.8", frames_per_slice=70)])
+@pytest.mark.parametrize("recording", [VOLUME, STACK, MESOSCOPE, LARGE, Recording(release="3.8", frames_per_slice=70)])
 @pytest.mark.parametrize("scheme", ["http", "memory"])
-def test_a_url_gives_what_a_path_gives(server: Served, tmp_path: Path, made: Recording, scheme: str) -> None:
-    files = made.write(tmp_path / "here")
+def test_a_url_gives_what_a_path_gives(server: Served, tmp_path: Path, recording: Recording, scheme: str) -> None:
+    files = recording.write(tmp_path / "here")
     url = f"{server.url}/here"
     if scheme == "memory":
         url = "memory://here"
         for path in files:
             fsspec.filesystem("memory").pipe_file(f"/here/{path.name}", path.read_bytes())
-    here = read_scan(tmp_path / "here")
+    local_scan = read_scan(tmp_path / "here")
     for name in (f"{url}/scan_*.tif", f"{url}/", f"{url}/{files[0].name}", [f"{url}/{path.name}" for path in files]):
-        there = read_scan(name)
-        assert [Path(name).name for name in there.filenames] == [path.name for path in files]
-        for i in range(here.num_fields):
-            np.testing.assert_array_equal(there[i], here[i])
-    for key in KEYS if here.num_fields == 1 else []:
-        np.testing.assert_array_equal(there[key], here[key])
-    np.testing.assert_array_equal(there.timestamps, here.timestamps)
-    for column in here.frame_table.dtype.names or ():
-        np.testing.assert_array_equal(there.frame_table[column], here.frame_table[column])
-    assert (there.header, there.roi_metadata) == (here.header, here.roi_metadata)
-    assert there.check().ok == here.check().ok
-    again = pickle.loads(pickle.dumps(there))
-    np.testing.assert_array_equal(again[0, ..., -1], here[0, ..., -1])
+        remote_scan = read_scan(name)
+        assert [Path(name).name for name in remote_scan.filenames] == [path.name for path in files]
+        for i in range(local_scan.num_fields):
+            np.testing.assert_array_equal(remote_scan[i], local_scan[i])
+    for key in KEYS if local_scan.num_fields == 1 else []:
+        np.testing.assert_array_equal(remote_scan[key], local_scan[key])
+    np.testing.assert_array_equal(remote_scan.timestamps, local_scan.timestamps)
+    for column in local_scan.frame_table.dtype.names or ():
+        np.testing.assert_array_equal(remote_scan.frame_table[column], local_scan.frame_table[column])
+    assert (remote_scan.header, remote_scan.roi_metadata) == (local_scan.header, local_scan.roi_metadata)
+    assert remote_scan.check().ok == local_scan.check().ok
+    again = pickle.loads(pickle.dumps(remote_scan))
+    np.testing.assert_array_equal(again[0, ..., -1], local_scan[0, ..., -1])
 
 
 def test_opening_and_reading_take_few_requests(server: Served, tmp_path: Path) -> None:
@@ -118,10 +118,10 @@ def test_opening_and_reading_take_few_requests(server: Served, tmp_path: Path) -
 
 def test_files_are_opened_at_once(server: Served, tmp_path: Path) -> None:
     replace(VOLUME, volumes=200, frames_per_file=20).write(tmp_path)
-    here = read_scan(tmp_path)
-    assert len(here.filenames) == 50
-    there = read_scan(f"{server.url}/scan_*.tif")
-    np.testing.assert_array_equal(there[:], here[:])
+    local_scan = read_scan(tmp_path)
+    assert len(local_scan.filenames) == 50
+    remote_scan = read_scan(f"{server.url}/scan_*.tif")
+    np.testing.assert_array_equal(remote_scan[:], local_scan[:])
 
 
 def test_compressed_pages_are_decoded(server: Served, tmp_path: Path) -> None:
@@ -135,10 +135,10 @@ def test_compressed_pages_are_decoded(server: Served, tmp_path: Path) -> None:
     with tifffile.TiffWriter(packed, bigtiff=True) as out:
         for image, text in zip(images.reshape(-1, 256, 256), texts, strict=True):
             out.write(image, compression="zlib", description=text, software=software, metadata=None, contiguous=False)
-    here = read_scan(packed)
-    there = read_scan(f"{server.url}/packed/{packed.name}")
-    np.testing.assert_array_equal(there[:], here[:])
-    np.testing.assert_array_equal(there[0, 5:9, 7, :, ::2], here[0, 5:9, 7, :, ::2])
+    local_scan = read_scan(packed)
+    remote_scan = read_scan(f"{server.url}/packed/{packed.name}")
+    np.testing.assert_array_equal(remote_scan[:], local_scan[:])
+    np.testing.assert_array_equal(remote_scan[0, 5:9, 7, :, ::2], local_scan[0, 5:9, 7, :, ::2])
 
 
 # ------------------------------------------------------------------ servers that fail
@@ -152,9 +152,9 @@ def test_what_fails_now_and_then_is_asked_again(
     monkeypatch.setattr(servers, "STALL", 0.3)
     servers.options.cache_clear()
     server.fault = lambda _path, _start, number: fault if number % 5 == 2 else ""
-    there, here = read_scan(f"{server.url}/scan_*.tif"), read_scan(tmp_path)
-    np.testing.assert_array_equal(there[..., ::40], here[..., ::40])
-    np.testing.assert_array_equal(there[..., :100], here[..., :100])
+    remote_scan, local_scan = read_scan(f"{server.url}/scan_*.tif"), read_scan(tmp_path)
+    np.testing.assert_array_equal(remote_scan[..., ::40], local_scan[..., ::40])
+    np.testing.assert_array_equal(remote_scan[..., :100], local_scan[..., :100])
 
 
 @pytest.mark.parametrize("fault", ["500", "short", "cut", "stall"])
@@ -167,13 +167,13 @@ def test_what_fails_always_is_said_with_url_and_offset(
     scan = read_scan(f"{server.url}/{path.name}", siblings=False)
     server.asked.clear()
     server.fault = lambda _path, start, _number: fault if start > 20_000_000 else ""
-    right = read_scan(path, siblings=False)
-    np.testing.assert_array_equal(scan[..., :50], right[..., :50])
+    expected = read_scan(path, siblings=False)
+    np.testing.assert_array_equal(scan[..., :50], expected[..., :50])
     with pytest.raises(UnreachableError, match=rf"{server.url}/{path.name}.* at byte \d+: .*4 tries"):
         scan[..., -5:]
     assert sum(start > 20_000_000 for _, _, start, _ in server.asked) <= 4 * 4
     server.fault = lambda *_: ""
-    np.testing.assert_array_equal(scan[..., -5:], right[..., -5:])
+    np.testing.assert_array_equal(scan[..., -5:], expected[..., -5:])
 
 
 def test_what_fails_at_opening_is_said(server: Served, tmp_path: Path) -> None:
@@ -204,9 +204,9 @@ def test_a_file_that_changed_is_refused(server: Served, tmp_path: Path, monkeypa
 
 
 def test_what_grows_is_refreshed(server: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (whole,) = replace(LARGE, frames_per_file=150).write(tmp_path / "whole")
-    data = whole.read_bytes()
-    path = tmp_path / whole.name
+    (complete,) = replace(LARGE, frames_per_file=150).write(tmp_path / "whole")
+    data = complete.read_bytes()
+    path = tmp_path / complete.name
     path.write_bytes(data[: len(data) // 3])
     monkeypatch.setattr(remote, "FRESH", 0.0)
     with pytest.warns(match="not closed"):
@@ -214,7 +214,7 @@ def test_what_grows_is_refreshed(server: Served, tmp_path: Path, monkeypatch: py
     path.write_bytes(data)
     grown = scan.refresh()
     assert scan.num_frames < grown.num_frames == 150
-    np.testing.assert_array_equal(grown[:], read_scan(whole)[:])
+    np.testing.assert_array_equal(grown[:], read_scan(complete)[:])
     path.write_bytes(replace_first_pixels(data[: len(data) // 2]))
     with pytest.raises(ChangedFileError):
         scan.refresh()
@@ -249,9 +249,9 @@ def test_damaged_pages_are_found(server: Served, tmp_path: Path) -> None:
 OTHER = replace(LARGE, epoch=(2024, 5, 6, 7, 8, 9.5), pixels=lambda _, channel: np.full((256, 256), 7000 + channel))
 
 
-def put(made: Recording, path: Path) -> None:
+def put(recording: Recording, path: Path) -> None:
     """Put a recording in a file's place, in one step."""
-    (first, *_) = replace(made, frames_per_slice=100, frames_per_file=100).write(path.parent / "aside")
+    (first, *_) = replace(recording, frames_per_slice=100, frames_per_file=100).write(path.parent / "aside")
     first.replace(path)
 
 
@@ -265,10 +265,10 @@ def test_another_file_of_the_name_is_opened_as_it_is(server: Served, tmp_path: P
     began = first.start_time
     np.testing.assert_array_equal(first[0, 3, 3, 0], read_scan(path)[0, 3, 3, 0])
     put(OTHER, path)
-    second, right = read_scan(url), read_scan(path)
-    assert second.start_time == right.start_time != began
-    np.testing.assert_array_equal(second[0, 3, 3, 0], right[0, 3, 3, 0])
-    np.testing.assert_array_equal(second[..., :20], right[..., :20])
+    second, expected = read_scan(url), read_scan(path)
+    assert second.start_time == expected.start_time != began
+    np.testing.assert_array_equal(second[0, 3, 3, 0], expected[0, 3, 3, 0])
+    np.testing.assert_array_equal(second[..., :20], expected[..., :20])
     for key in (np.s_[..., 50:60], np.s_[0, 3, 3, 0]):
         with pytest.raises(ChangedFileError):
             first[key]
@@ -287,8 +287,8 @@ def test_a_file_that_is_replaced_while_it_is_read_is_refused(server: Served, tmp
 
 
 def test_what_the_network_loses_is_not_damage(server: Served, tmp_path: Path) -> None:
-    made = replace(LARGE, frames_per_slice=100, frames_per_file=100)
-    made.write(tmp_path)
+    recording = replace(LARGE, frames_per_slice=100, frames_per_file=100)
+    recording.write(tmp_path)
     scan = read_scan(f"{server.url}/scan_00001_00001.tif", on_damage="fill", fill_value=-1)
     server.fault = lambda _path, start, _number: "500" if start > 10_000_000 else ""
     server.asked.clear()
@@ -314,16 +314,16 @@ def test_a_part_that_goes_is_not_left_out(server: Served, tmp_path: Path) -> Non
 
 
 def test_what_is_still_being_written_is_opened_and_read(server: Served, tmp_path: Path) -> None:
-    (whole,) = replace(LARGE, frames_per_file=150).write(tmp_path / "whole")
-    data, right = whole.read_bytes(), read_scan(whole)[:]
-    path = tmp_path / whole.name
+    (complete,) = replace(LARGE, frames_per_file=150).write(tmp_path / "whole")
+    data, expected = complete.read_bytes(), read_scan(complete)[:]
+    path = tmp_path / complete.name
     page = len(data) // 300
     path.write_bytes(data[: 40 * page])
 
-    one = threading.Lock()
+    lock = threading.Lock()
 
     def grow(_path: str, _start: int, _number: int) -> str:
-        with one, path.open("ab") as file:
+        with lock, path.open("ab") as file:
             at = file.tell()
             file.write(data[at : at + page])
         return ""
@@ -331,13 +331,13 @@ def test_what_is_still_being_written_is_opened_and_read(server: Served, tmp_path
     server.fault = grow
     with pytest.warns(match="not closed"):
         scan = read_scan(f"{server.url}/{path.name}")
-    np.testing.assert_array_equal(scan[..., :10], right[..., :10])
-    np.testing.assert_array_equal(scan[0, 5, 5, 1], right[0, 5, 5, 1, : scan.num_frames])
+    np.testing.assert_array_equal(scan[..., :10], expected[..., :10])
+    np.testing.assert_array_equal(scan[0, 5, 5, 1], expected[0, 5, 5, 1, : scan.num_frames])
     for _ in range(3):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             scan = scan.refresh()
-        np.testing.assert_array_equal(scan[..., -5:], right[..., scan.num_frames - 5 : scan.num_frames])
+        np.testing.assert_array_equal(scan[..., -5:], expected[..., scan.num_frames - 5 : scan.num_frames])
 
 
 def test_a_long_header_stands_before_the_first_page(server: Served, tmp_path: Path) -> None:
@@ -353,11 +353,11 @@ def test_a_long_header_stands_before_the_first_page(server: Served, tmp_path: Pa
 def test_servers_without_marks_mix_no_files(server: Served, tmp_path: Path, packed: bool) -> None:
     server.marks = False
     path = tmp_path / "scan_00001_00001.tif"
-    for made, name in ((LARGE, path), (OTHER, tmp_path / "other.tif")):
-        put(made, name)
+    for recording, name in ((LARGE, path), (OTHER, tmp_path / "other.tif")):
+        put(recording, name)
         if packed:
             image = tifffile.imread(name)
-            image = image if made is LARGE else image[:, ::-1].copy()
+            image = image if recording is LARGE else image[:, ::-1].copy()
             tifffile.imwrite(name, image.reshape(-1, 256, 256), tile=(64, 64), metadata=None, photometric="minisblack")
     first = read_scan_quietly(f"{server.url}/{path.name}")
     token = first.token
@@ -402,11 +402,11 @@ def test_frames_without_numbers_where_scanimage_writes_them_are_refused(tmp_path
 def test_names_with_blanks_bring_their_other_files(server: Served, tmp_path: Path, escapes: bool, spelled: str) -> None:
     server.escapes = escapes
     replace(VOLUME, stem="my scan", volumes=30, frames_per_file=33).write(tmp_path)
-    here = read_scan(tmp_path)
+    local_scan = read_scan(tmp_path)
     for name in (f"{spelled}_00001_00001.tif", f"{spelled}_*.tif", "", f"{spelled}_00001_00001.tif?download=1"):
-        there = read_scan(f"{server.url}/{name}")
-        assert there.num_frames == here.num_frames
-        np.testing.assert_array_equal(there[:], here[:])
+        remote_scan = read_scan(f"{server.url}/{name}")
+        assert remote_scan.num_frames == local_scan.num_frames
+        np.testing.assert_array_equal(remote_scan[:], local_scan[:])
 
 
 def test_a_listing_without_the_file_itself_is_said(server: Served, tmp_path: Path) -> None:
@@ -469,7 +469,7 @@ def test_names_in_exports_have_no_signature(server: Served, tmp_path: Path) -> N
 
 def test_chains_of_file_systems(server: Served, tmp_path: Path) -> None:
     VOLUME.write(tmp_path / "rec")
-    here = read_scan(tmp_path / "rec")
+    local_scan = read_scan(tmp_path / "rec")
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as packed:
         for path in sorted((tmp_path / "rec").iterdir()):
             packed.write(path, f"rec/{path.name}")
@@ -478,7 +478,7 @@ def test_chains_of_file_systems(server: Served, tmp_path: Path) -> None:
         f"zip://rec/*.tif::{server.url}/all.zip",
         f"simplecache::{server.url}/rec/scan_*.tif",
     ):
-        np.testing.assert_array_equal(read_scan(url)[:], here[:])
+        np.testing.assert_array_equal(read_scan(url)[:], local_scan[:])
 
 
 def test_a_file_url_is_a_path(tmp_path: Path) -> None:

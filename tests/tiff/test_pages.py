@@ -33,8 +33,8 @@ def images(shape: tuple[int, int, int] = SHAPE, dtype: str = "int16") -> np.ndar
 
 
 def read(index: FileIndex, key: tuple[Any, ...] = (slice(None),) * 3, dtype: Any = None) -> np.ndarray:
-    whole = (index.num_pages, index.form.height, index.form.width)
-    picks = [np.arange(n)[k] for n, k in zip(whole, key, strict=True)]
+    shape = (index.num_pages, index.form.height, index.form.width)
+    picks = [np.arange(n)[k] for n, k in zip(shape, key, strict=True)]
     of = pages.Pages((index,))
     out = np.empty([len(p) for p in picks], dtype or of.dtype)
     of.read(picks[0], picks[1], picks[2], out)
@@ -255,8 +255,8 @@ def test_pixels_that_look_like_a_page_are_none(tmp_path: Path) -> None:
 def test_a_circle_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     write_bigtiff(path, b"SI.x = 1\n\0", b"", described(images()))
-    found = ifds(path)
-    patched(path, found[-1] + 368, found[2])
+    offsets = ifds(path)
+    patched(path, offsets[-1] + 368, offsets[2])
     with pytest.raises(DamagedPageError, match="circle"):
         index_file(path)
 
@@ -287,13 +287,13 @@ def test_without_vectored_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_short_reads_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A network share may give less than was asked for."""
+    """A network share may return fewer bytes than requested."""
     if not hasattr(os, "preadv"):
         pytest.skip("this system has no preadv")
-    whole = os.preadv
+    preadv = os.preadv
 
     def stingy(fd: int, buffers: list[memoryview], offset: int) -> int:
-        return whole(fd, [buffers[0][:37]], offset)
+        return preadv(fd, [buffers[0][:37]], offset)
 
     monkeypatch.setattr(os, "preadv", stingy)
     write_bigtiff(tmp_path / "a.tif", b"SI.x = 1\n\0", b"", described(images()))
@@ -305,7 +305,7 @@ def test_pages_of_all_sizes_by_all_ways(tmp_path: Path, height: int, width: int)
     recording = replace(VOLUME, height=height, width=width, volumes=6)
     paths = recording.write(tmp_path)
     scan = read_scan(paths[0])
-    whole = np.stack(expected(recording, paths))
+    array = np.stack(expected(recording, paths))
     rng = np.random.default_rng(0)
     keys: list[tuple[Any, ...]] = [
         (slice(None),) * 5,
@@ -317,7 +317,7 @@ def test_pages_of_all_sizes_by_all_ways(tmp_path: Path, height: int, width: int)
         ([0, 2], rng.permutation(height), rng.permutation(width), 0, -1),
     ]
     for key in keys:
-        np.testing.assert_array_equal(scan[key], reference.index(whole, (*key, *[slice(None)] * (5 - len(key)))))
+        np.testing.assert_array_equal(scan[key], reference.index(array, (*key, *[slice(None)] * (5 - len(key)))))
 
 
 def test_large_reads_are_shared_between_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -401,14 +401,14 @@ def test_the_fast_way_is_the_general_way(
     decoded = index_decoded(path)
 
     def pick(size: int) -> Any:
-        some: st.SearchStrategy[Any] = st.slices(size).filter(lambda part: len(range(*part.indices(size))) > 0)
-        return data.draw(some | st.lists(st.integers(0, size - 1), min_size=1, max_size=5))
+        slices: st.SearchStrategy[Any] = st.slices(size).filter(lambda part: len(range(*part.indices(size))) > 0)
+        return data.draw(slices | st.lists(st.integers(0, size - 1), min_size=1, max_size=5))
 
     picks = tuple(pick(size) for size in want.shape)
     truth = want[np.ix_(*[np.arange(n)[k] for n, k in zip(want.shape, picks, strict=True)])]
-    for one in (index, walked, decoded):
-        assert one.num_pages == len(want)
-        np.testing.assert_array_equal(read(one, picks), truth)
+    for file_index in (index, walked, decoded):
+        assert file_index.num_pages == len(want)
+        np.testing.assert_array_equal(read(file_index, picks), truth)
 
 
 def test_not_every_run_of_bytes_is_an_ifd(tmp_path: Path) -> None:
@@ -427,40 +427,40 @@ def test_not_every_run_of_bytes_is_an_ifd(tmp_path: Path) -> None:
 
 def test_pages_are_pickled_without_what_they_keep(tmp_path: Path) -> None:
     Recording(frames_per_slice=20, height=64, width=64).write(tmp_path)
-    held = pages.Pages((index_file(next(tmp_path.glob("*.tif"))),), -1)
-    size = len(pickle.dumps(held))
-    held.read(np.arange(20), range(1), range(1), np.empty((20, 1, 1), held.dtype))
-    copy = pickle.loads(pickle.dumps(held))
-    assert copy == held
-    assert (copy.files, copy.fill) == (held.files, held.fill)
-    assert len(pickle.dumps(held)) == size
+    tiff_pages = pages.Pages((index_file(next(tmp_path.glob("*.tif"))),), -1)
+    size = len(pickle.dumps(tiff_pages))
+    tiff_pages.read(np.arange(20), range(1), range(1), np.empty((20, 1, 1), tiff_pages.dtype))
+    copy = pickle.loads(pickle.dumps(tiff_pages))
+    assert copy == tiff_pages
+    assert (copy.files, copy.fill) == (tiff_pages.files, tiff_pages.fill)
+    assert len(pickle.dumps(tiff_pages)) == size
 
 
 def test_nobody_can_write_to_the_starts(tmp_path: Path) -> None:
     (path,) = Recording(frames_per_slice=5).write(tmp_path)
-    held = pages.Pages((index_file(path),))
+    tiff_pages = pages.Pages((index_file(path),))
     with pytest.raises(ValueError, match="read-only"):
-        held.starts[0] = 1
+        tiff_pages.starts[0] = 1
     with pytest.raises(ValueError, match="WRITEABLE"):
-        held.starts.flags.writeable = True
+        tiff_pages.starts.flags.writeable = True
 
 
 def test_maps_are_of_one_object_and_are_let_go(tmp_path: Path) -> None:
     (path,) = Recording(frames_per_slice=20, height=64, width=64).write(tmp_path)
-    held = pages.Pages((index_file(path),))
+    tiff_pages = pages.Pages((index_file(path),))
 
     def corner(of: pages.Pages) -> None:
         of.read(np.arange(20), range(1), range(1), np.empty((20, 1, 1), of.dtype))
 
-    other = replace(held)
+    other = replace(tiff_pages)
     corner(other)
     assert len(maps._MAPPED) == 1
-    held.release()
-    corner(held)
+    tiff_pages.release()
+    corner(tiff_pages)
     assert len(maps._MAPPED) == 1
     other.release()
     assert not maps._MAPPED
-    corner(replace(held))  # the copy keeps maps, but is gone
+    corner(replace(tiff_pages))  # the copy keeps maps, but is gone
     assert not maps._MAPPED
 
 
@@ -472,16 +472,16 @@ def test_what_is_noticed_is_put_down_once(tmp_path: Path) -> None:
     at = run.ifd + 20 * run.stride + run.template.start + run.template.next_at  # page 20 does not say what comes next
     data[at : at + 8] = (1 << 40).to_bytes(8, "little")
     path.write_bytes(data)
-    held, notes = pages.Pages((index_file(path),)), list[str]()
-    assert len(held.files[0].runs) == 1
-    held.descriptions(np.arange(60), None, notes)
-    held.places(np.arange(60), notes)
-    held.read(np.arange(60), range(2), range(2), np.empty((60, 2, 2), held.dtype), notes)
+    tiff_pages, notes = pages.Pages((index_file(path),)), list[str]()
+    assert len(tiff_pages.files[0].runs) == 1
+    tiff_pages.descriptions(np.arange(60), None, notes)
+    tiff_pages.places(np.arange(60), notes)
+    tiff_pages.read(np.arange(60), range(2), range(2), np.empty((60, 2, 2), tiff_pages.dtype), notes)
     assert len(notes) == 1
     assert "page 20 of " in notes[0]
     for number in (None, 3):
-        held.descriptions(np.arange(60)[:number])  # nobody wants to know
-    (odd,) = held.odd_pages()
+        tiff_pages.descriptions(np.arange(60)[:number])  # nobody wants to know
+    (odd,) = tiff_pages.odd_pages()
     assert (odd[1], odd[2], odd[3]) == ([20], "", notes[0])
 
 
@@ -493,8 +493,8 @@ def test_filled_pages_are_put_down(tmp_path: Path) -> None:
     at = run.ifd + 20 * run.stride
     data[at : at + 16] = b"\xff" * 16
     path.write_bytes(data)
-    held, notes = pages.Pages((index_file(path),), -7), list[str]()
-    out = np.empty((60, *held.form[:2]), held.dtype)
-    held.read(np.arange(60), range(held.form.height), range(held.form.width), out, notes)
+    tiff_pages, notes = pages.Pages((index_file(path),), -7), list[str]()
+    out = np.empty((60, *tiff_pages.form[:2]), tiff_pages.dtype)
+    tiff_pages.read(np.arange(60), range(tiff_pages.form.height), range(tiff_pages.form.width), out, notes)
     assert (out[20] == -7).all()
     assert [note.partition(":")[0] for note in notes] == ["1 page cannot be read and is filled with -7"]
