@@ -40,7 +40,7 @@ def test_planar_recordings_of_every_release_are_sound(tmp_path: Path, release: s
 
 
 @pytest.mark.parametrize(
-    "made",
+    "recording",
     [
         ROLLED,
         VOLUME,
@@ -173,7 +173,7 @@ def poke(paths: list[Path], page: int, at: int, data: bytes) -> None:
         file.write(data)
 
 
-@pytest.mark.parametrize("made", [PLANAR, replace(VOLUME, volumes=8)], ids=["planar", "volume"])
+@pytest.mark.parametrize("recording", [PLANAR, replace(VOLUME, volumes=8)], ids=["planar", "volume"])
 def test_missing_first_frames_are_found(tmp_path: Path, recording: Recording) -> None:
     replace(recording, dropped=(0, 1, 2)).write(tmp_path)
     report = read_warned(tmp_path)[0].check()
