@@ -135,12 +135,14 @@ def _numbers(scan: BaseScan, table: Table) -> Iterator[Finding]:
     rows = np.flatnonzero(table["frame_number"] >= 0)
     number, acquisition = table["frame_number"][rows], _acquisitions(scan, table)
     if len(rows) > 1 and (number != number[0]).any():
-        step, due = np.diff(number), a * np.diff(rows)
-        again, other = np.diff(acquisition[rows]) != 0, np.diff(_recordings(scan, table)[rows]) != 0
+        step, expected = np.diff(number), a * np.diff(rows)
+        is_new_acquisition = np.diff(acquisition[rows]) != 0
+        is_new_recording = np.diff(_recordings(scan, table)[rows]) != 0
         # At the end of an acquisition, raw frames that are too few for an average are not saved.
-        odd = np.flatnonzero((step != due) & ~(again & (step > due) & (step < due + a)) & ~other)
-        jumps = (_jump(scan, table, int(rows[i]), int(rows[i + 1])) for i in odd)
-        yield from _capped(jumps, len(odd), "jumps of frame numbers")
+        is_unsaved_rest = is_new_acquisition & (step > expected) & (step < expected + a)
+        jump_rows = np.flatnonzero((step != expected) & ~is_unsaved_rest & ~is_new_recording)
+        jumps = (_jump(scan, table, int(rows[i]), int(rows[i + 1])) for i in jump_rows)
+        yield from _capped(jumps, len(jump_rows), "jumps of frame numbers")
     if 0 < len(rows) < len(table):
         sentence = f"{len(table) - len(rows)} of {len(table)} frames have no frame number"
         yield Finding("no-frame-numbers", "warning", "", sentence)
@@ -193,14 +195,14 @@ def _times(scan: BaseScan, table: Table) -> Iterator[Finding]:
     if scan.stack.mode == "slow":  # the stage moves between slices
         follows &= (np.diff(table["slice"]) == 0) & (table["slice"][1:] >= 0) & (np.diff(table["repeat"]) == 1)
     follows &= np.diff(_acquisitions(scan, table)) == 0
-    inside = step[follows & np.isfinite(step)]
-    if not len(inside):
+    periods = step[follows & np.isfinite(step)]
+    if not len(periods):
         return
-    period = float(np.median(inside))
-    back = np.flatnonzero((step <= 0) & follows)
+    period = float(np.median(periods))
+    reversals = np.flatnonzero((step <= 0) & follows)
     gaps = np.flatnonzero((step > GAP * period) & follows & (period > 0))
     yield from _capped((_gap(scan, table, int(i)) for i in gaps), len(gaps), "gaps in time")
-    yield from _capped((_gap(scan, table, int(i)) for i in back), len(back), "places where time goes back")
+    yield from _capped((_gap(scan, table, int(i)) for i in reversals), len(reversals), "places where time goes back")
     expected = a / scan.scan_frame_rate if scan.scan_frame_rate else math.nan
     if 0 < expected < math.inf and period > 0 and abs(period / expected - 1) > RATE:
         yield Finding(
@@ -221,10 +223,10 @@ def _gap(scan: BaseScan, table: Table, row: int) -> Finding:
 
 def _flags(scan: BaseScan, table: Table) -> Iterator[Finding]:
     """Flags of single frames, and the end and start of the recording."""
-    ends, over = table["end_of_acquisition"], int((table["dc_overvoltage"] == 1).sum())
+    ends, num_clipped = table["end_of_acquisition"], int((table["dc_overvoltage"] == 1).sum())
     frames, requested = scan.layout.num_frames, scan.num_requested_frames
-    if over:
-        yield Finding("dc-overvoltage", "note", "", f"the digitizer's input exceeded its range in {over} frames")
+    if num_clipped:
+        yield Finding("dc-overvoltage", "note", "", f"the digitizer's input exceeded its range in {num_clipped} frames")
     if len(ends) and ends[-1] == 0:
         yield Finding("no-end-flag", "note", "", "the last frame is not marked as the end of an acquisition")
     if math.isfinite(requested) and frames < requested:

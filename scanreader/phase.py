@@ -260,15 +260,15 @@ def _spectra(lines: _Lines, offset: float, length: int) -> tuple[Any, Any, Any]:
     width = lines.forward.shape[-1]
     size = 1 << (2 * width - 1).bit_length()
     omega = 2 * np.pi * np.fft.rfftfreq(size)
-    kept = omega >= 2 * np.pi * COARSE / length
-    blur = np.exp(-((omega[kept] * FINE) ** 2) / 2)
+    is_in_band = omega >= 2 * np.pi * COARSE / length
+    blur = np.exp(-((omega[is_in_band] * FINE) ** 2) / 2)
     spectra = []
     for line, side in ((lines.forward, -0.5), (lines.backward, 0.5)):
         across = (np.arange(width) - (width - 1) / 2 - side * offset) / length
         window = np.where(np.abs(across) < 0.5, np.cos(np.pi * across) ** 2, 0.0)
         level = line @ window / window.sum()
-        spectra.append(np.fft.rfft((line - level[..., None]) * window, size)[..., kept] * blur)
-    return omega[kept], spectra[0], spectra[1]
+        spectra.append(np.fft.rfft((line - level[..., None]) * window, size)[..., is_in_band] * blur)
+    return omega[is_in_band], spectra[0], spectra[1]
 
 
 # -------------------------------------------------------------------------- correcting

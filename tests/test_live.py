@@ -44,10 +44,10 @@ for path in sorted((source / "open").iterdir()):
 """
 
 
-def stage(made: Recording, folder: Path) -> None:
+def stage(recording: Recording, folder: Path) -> None:
     """Write a recording's files as they are before and after they are closed."""
-    made.write(folder / "closed")
-    replace(made, closed=False).write(folder / "open")
+    recording.write(folder / "closed")
+    replace(recording, closed=False).write(folder / "open")
 
 
 KINDS = {
@@ -62,8 +62,8 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_follows_a_real_writer(tmp_path: Path, kind: str) -> None:
-    made = KINDS[kind]
-    stage(made, tmp_path / "staged")
+    recording = KINDS[kind]
+    stage(recording, tmp_path / "staged")
     target = tmp_path / "live"
     target.mkdir()
     command = [sys.executable, "-c", WRITER, str(tmp_path / "staged"), str(target), "1", "0.005"]
@@ -75,20 +75,22 @@ def test_follows_a_real_writer(tmp_path: Path, kind: str) -> None:
             except (OSError, ValueError):  # nothing is there yet
                 assert writer.poll() is None
                 time.sleep(0.01)
-        before = scan.num_frames if scan.num_scanning_depths == len(made.zs) else 0
+        before = scan.num_frames if scan.num_scanning_depths == len(recording.zs) else 0
         came = list(scan.follow(timeout=30, interval=0.01))
         assert writer.wait(30) == 0
-    whole = read_scan(target)
+    complete = read_scan(target)
     assert len(came) > 1
-    assert np.array_equal(np.concatenate(came, axis=-1), whole[..., before:])
-    assert whole.num_frames == (
-        made.frames_per_slice // made.averaging if made.mode == "planar" else made.volumes * made.frames_per_slice
+    assert np.array_equal(np.concatenate(came, axis=-1), complete[..., before:])
+    assert complete.num_frames == (
+        recording.frames_per_slice // recording.averaging
+        if recording.mode == "planar"
+        else recording.volumes * recording.frames_per_slice
     )
 
 
 def test_a_scan_stays_readable_while_its_file_grows(tmp_path: Path) -> None:
-    made = Recording(frames_per_slice=60)
-    stage(made, tmp_path)
+    recording = Recording(frames_per_slice=60)
+    stage(recording, tmp_path)
     data = (tmp_path / "open" / "scan_00001.tif").read_bytes()
     path = tmp_path / "live.tif"
     path.write_bytes(data[: len(data) // 3])
@@ -110,8 +112,8 @@ def test_a_scan_stays_readable_while_its_file_grows(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_every_moment_gives_whole_frames(tmp_path: Path, seed: int) -> None:
     """Cut at hundreds of places, a growing file never gives a torn frame, and never fewer than before."""
-    made = replace(VOLUME, volumes=6)
-    stage(made, tmp_path)
+    recording = replace(VOLUME, volumes=6)
+    stage(recording, tmp_path)
     data = (tmp_path / "open" / "scan_00001.tif").read_bytes()
     right = read_scan(tmp_path / "closed")[:]
     path = tmp_path / "live.tif"
@@ -132,8 +134,8 @@ def test_every_moment_gives_whole_frames(tmp_path: Path, seed: int) -> None:
 
 
 def test_refresh_reads_nothing_again_that_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = Recording(frames_per_slice=400, frames_per_file=10)
-    paths = made.write(tmp_path / "all")
+    recording = Recording(frames_per_slice=400, frames_per_file=10)
+    paths = recording.write(tmp_path / "all")
     live = tmp_path / "live"
     live.mkdir()
     for path in paths[:30]:
@@ -142,11 +144,11 @@ def test_refresh_reads_nothing_again_that_is_known(tmp_path: Path, monkeypatch: 
     opened: list[str] = []
     original = OpenFile.__init__
 
-    def counted(self: Any, path: Any) -> None:
+    def counting(self: Any, path: Any) -> None:
         opened.append(os.fspath(path))
         original(self, path)
 
-    monkeypatch.setattr(OpenFile, "__init__", counted)
+    monkeypatch.setattr(OpenFile, "__init__", counting)
     (live / paths[30].name).write_bytes(paths[30].read_bytes())
     more = scan.refresh()
     assert more.num_frames == 310

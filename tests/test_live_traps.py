@@ -45,10 +45,10 @@ def numbers(scan: Scan, field: int) -> list[int]:
 
 
 def test_a_file_that_was_replaced_keeps_no_numbers(tmp_path: Path) -> None:
-    made = replace(FAST, stop=24)
-    (path,) = made.write(tmp_path / "a")
+    recording = replace(FAST, stop=24)
+    (path,) = recording.write(tmp_path / "a")
     scan = read_scan(path)
-    (other,) = replace(made, dropped=(0, 1), stop=26, epoch=(2024, 1, 1, 1, 1, 1.0)).write(tmp_path / "b")
+    (other,) = replace(recording, dropped=(0, 1), stop=26, epoch=(2024, 1, 1, 1, 1, 1.0)).write(tmp_path / "b")
     other.replace(path)
     with pytest.raises(ChangedFileError):
         scan.refresh()
@@ -56,12 +56,12 @@ def test_a_file_that_was_replaced_keeps_no_numbers(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("closed", [True, False])
 def test_a_file_that_was_rewritten_is_not_growth(tmp_path: Path, closed: bool) -> None:
-    made = replace(FAST, volumes=6, closed=closed)
-    (path,) = made.write(tmp_path / "a")
+    recording = replace(FAST, volumes=6, closed=closed)
+    (path,) = recording.write(tmp_path / "a")
     scan = read_scan(path)
     for other in (
-        replace(made, volumes=9, dropped=(0, 1)),
-        replace(made, volumes=9, epoch=(2024, 1, 1, 1, 1, 1.0)),
+        replace(recording, volumes=9, dropped=(0, 1)),
+        replace(recording, volumes=9, epoch=(2024, 1, 1, 1, 1, 1.0)),
     ):
         (new,) = other.write(tmp_path / f"b{other.dropped}")
         path.write_bytes(new.read_bytes())
@@ -72,11 +72,13 @@ def test_a_file_that_was_rewritten_is_not_growth(tmp_path: Path, closed: bool) -
 
 
 @pytest.mark.parametrize(
-    "made", [Recording(frames_per_slice=20, channels=(1, 2)), replace(FAST, channels=(1, 2))], ids=["planar", "fast"]
+    "recording",
+    [Recording(frames_per_slice=20, channels=(1, 2)), replace(FAST, channels=(1, 2))],
+    ids=["planar", "fast"],
 )
 @pytest.mark.parametrize("raw", [False, True])
-def test_the_last_frame_is_waited_for_in_all_its_channels(tmp_path: Path, made: Recording, raw: bool) -> None:
-    (path,) = replace(made, closed=False).write(tmp_path)
+def test_the_last_frame_is_waited_for_in_all_its_channels(tmp_path: Path, recording: Recording, raw: bool) -> None:
+    (path,) = replace(recording, closed=False).write(tmp_path)
     data = path.read_bytes()
     pages = index_file(path).num_pages
     ends = [ifd(path, page) for page in range(pages)] + [len(data)]
@@ -93,16 +95,16 @@ def test_the_last_frame_is_waited_for_in_all_its_channels(tmp_path: Path, made: 
     writer.start()
     came = list(scan.follow(timeout=5, interval=0.005))
     writer.join()
-    whole = read_scan(path, raw=raw)
-    assert np.array_equal(np.concatenate(came, axis=-1), whole[..., scan.num_frames :])
+    complete = read_scan(path, raw=raw)
+    assert np.array_equal(np.concatenate(came, axis=-1), complete[..., scan.num_frames :])
 
 
 def test_a_pointer_back_to_a_page_that_was_leapt_over(tmp_path: Path) -> None:
-    for made in (
+    for recording in (
         Recording(release="3.8", frames_per_slice=30, height=8, width=8, channels=(1, 2)),
         Recording(frames_per_slice=60, resonant=False, height=8, width=8),
     ):
-        (path,) = made.write(tmp_path / made.release)
+        (path,) = recording.write(tmp_path / recording.release)
         run = run_of(path)
         data = bytearray(path.read_bytes())
         last = ifd(path, 59) + run.template.pixels
@@ -121,10 +123,10 @@ def test_a_pointer_back_to_a_page_that_was_leapt_over(tmp_path: Path) -> None:
 @pytest.mark.parametrize("page", range(2, 14))
 @pytest.mark.parametrize("dropped", [(4,), (5,), (4, 5)])
 def test_a_page_of_noise_beside_a_dropped_frame(tmp_path: Path, page: int, dropped: tuple[int, ...]) -> None:
-    made = replace(FAST, channels=(1, 2), dropped=dropped)
-    (path,) = made.write(tmp_path)
-    true = [frame.number for frame in made.logged() for _ in range(2)]
-    first = {image.tobytes(): number for (*_, image), number in zip(made.pages(), true, strict=True)}
+    recording = replace(FAST, channels=(1, 2), dropped=dropped)
+    (path,) = recording.write(tmp_path)
+    true = [frame.number for frame in recording.logged() for _ in range(2)]
+    first = {image.tobytes(): number for (*_, image), number in zip(recording.pages(), true, strict=True)}
     data = bytearray(path.read_bytes())
     data[ifd(path, page) : ifd(path, page + 1)] = random.Random(page).randbytes(ifd(path, page + 1) - ifd(path, page))
     path.write_bytes(data)
@@ -214,12 +216,12 @@ def test_a_folder_with_a_file_that_is_being_made(tmp_path: Path, state: bytes) -
 
 
 def test_another_acquisition_s_file_does_not_disturb(tmp_path: Path) -> None:
-    made = Recording(frames_per_slice=20, frames_per_file=10)
-    paths = made.write(tmp_path)
+    recording = Recording(frames_per_slice=20, frames_per_file=10)
+    paths = recording.write(tmp_path)
     second = paths[1].read_bytes()
     paths[1].unlink()
     scan = read_scan(tmp_path)
-    replace(made, stem="other", epoch=(2024, 1, 1, 1, 1, 1.0)).write(tmp_path)
+    replace(recording, stem="other", epoch=(2024, 1, 1, 1, 1, 1.0)).write(tmp_path)
     paths[1].write_bytes(second)
     assert np.concatenate(list(scan.follow(timeout=2)), axis=-1)[0, 0, 0, 0].tolist() == list(range(10, 20))
 
@@ -255,9 +257,9 @@ def index_file_start(data: bytes, page: int) -> int:
 
 
 def test_a_recording_that_began_anew_is_not_followed(tmp_path: Path) -> None:
-    made = Recording(frames_per_slice=40, closed=False)
-    (path,) = made.write(tmp_path / "a")
-    (other,) = replace(made, epoch=(2024, 1, 1, 1, 1, 1.0)).write(tmp_path / "b")
+    recording = Recording(frames_per_slice=40, closed=False)
+    (path,) = recording.write(tmp_path / "a")
+    (other,) = replace(recording, epoch=(2024, 1, 1, 1, 1, 1.0)).write(tmp_path / "b")
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
     scan = read_scan(path)
@@ -269,8 +271,8 @@ def test_a_recording_that_began_anew_is_not_followed(tmp_path: Path) -> None:
 
 
 def test_what_is_given_up_is_said(tmp_path: Path) -> None:
-    made = Recording(frames_per_slice=40, closed=False)
-    (path,) = made.write(tmp_path)
+    recording = Recording(frames_per_slice=40, closed=False)
+    (path,) = recording.write(tmp_path)
     path.write_bytes(path.read_bytes()[: ifd(path, 20)])
     with pytest.warns(ScanReaderWarning, match="no mark of the acquisition's end"):
         assert list(read_scan(path).follow(timeout=0.1)) == []
@@ -285,30 +287,30 @@ def damage(path: Path, pages: list[int], size: int = 300, at: int = 0, fill: int
             file.write(random.Random(page).randbytes(size) if fill is None else bytes([fill]) * size)
 
 
-def assert_true_frames(made: Recording, scan: Scan) -> int:
+def assert_true_frames(recording: Recording, scan: Scan) -> int:
     """See that every frame that is given is of its place, by the whole image; returns how many are."""
-    slices = len(made.zs)
-    true = [(frame.number, channel) for frame in made.logged() for channel in range(len(made.channels))]
-    known = {image.tobytes(): facts for (*_, image), facts in zip(made.pages(), true, strict=True)}
-    per = made.flyback + slices * (1 if made.mode == "fast" else made.frames_per_slice)
-    given = 0
+    slices = len(recording.zs)
+    true = [(frame.number, channel) for frame in recording.logged() for channel in range(len(recording.channels))]
+    truth_of_image = {image.tobytes(): facts for (*_, image), facts in zip(recording.pages(), true, strict=True)}
+    per = recording.flyback + slices * (1 if recording.mode == "fast" else recording.frames_per_slice)
+    num_frames_given = 0
     for frame in range(scan.num_frames):
-        seen = set()
+        numbers = set()
         for field in range(scan.num_fields):
             for channel in range(scan.num_channels):
                 try:
-                    number, right = known[scan[field, :, :, channel, frame].tobytes()]
+                    number, right = truth_of_image[scan[field, :, :, channel, frame].tobytes()]
                 except DamagedPageError:
                     continue
                 assert right == channel
-                if made.mode == "planar":
-                    seen.add(number)
+                if recording.mode == "planar":
+                    numbers.add(number)
                 else:
                     assert (number - 1) % per == field
-                    seen.add((number - 1) // per)
-                given += 1
-        assert len(seen) <= 1
-    return given
+                    numbers.add((number - 1) // per)
+                num_frames_given += 1
+        assert len(numbers) <= 1
+    return num_frames_given
 
 
 @pytest.mark.parametrize("channels", [2, 3, 4])
@@ -318,25 +320,25 @@ def assert_true_frames(made: Recording, scan: Scan) -> int:
 def test_damaged_pages_beside_dropped_frames(
     tmp_path: Path, channels: int, dropped: tuple[int, ...], lost: tuple[int, ...], how: str
 ) -> None:
-    for made in (
+    for recording in (
         Recording(channels=tuple(range(1, channels + 1)), frames_per_slice=26, dropped=dropped),
         replace(FAST, channels=tuple(range(1, channels + 1)), dropped=dropped),
     ):
-        (path,) = made.write(tmp_path / made.mode)
+        (path,) = recording.write(tmp_path / recording.mode)
         damage(path, list(lost)) if how == "noise" else damage(path, list(lost), 512, 376, 0)
         try:
             scan = read_warned(path)[0]
         except LayoutError:
             assert dropped  # where nothing is dropped, all is known
             continue
-        given = assert_true_frames(made, scan)
+        num_frames_given = assert_true_frames(recording, scan)
         if not dropped:
-            assert given >= 26 * channels - len(lost) if made.mode == "planar" else given > 0
+            assert num_frames_given >= 26 * channels - len(lost) if recording.mode == "planar" else num_frames_given > 0
 
 
 def test_a_description_that_was_mended_is_read_again(tmp_path: Path) -> None:
-    made = replace(FAST, flyback=0, volumes=6, dropped=(5,))
-    (path,) = made.write(tmp_path)
+    recording = replace(FAST, flyback=0, volumes=6, dropped=(5,))
+    (path,) = recording.write(tmp_path)
     before = path.read_bytes()
     damage(path, [9], 512, 376, 0)
     try:
@@ -351,11 +353,11 @@ def test_a_description_that_was_mended_is_read_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("release", ["3.8", "5.0", "5.1", "2023.1"])
 def test_a_recording_of_any_release_that_was_written_anew(tmp_path: Path, release: str) -> None:
-    made = Recording(release=release, frames_per_slice=10, closed=False, height=32, width=32)
-    (path,) = made.write(tmp_path)
+    recording = Recording(release=release, frames_per_slice=10, closed=False, height=32, width=32)
+    (path,) = recording.write(tmp_path)
     scan = read_scan(path)
-    other = [(frame, channel, image ^ 0x55) for frame, channel, image in made.pages()]
-    made.write_file(path, iter(other))
+    other = [(frame, channel, image ^ 0x55) for frame, channel, image in recording.pages()]
+    recording.write_file(path, iter(other))
     with path.open("ab") as file:
         file.write(bytes(50))
     with pytest.raises(ChangedFileError):
@@ -366,10 +368,10 @@ def test_a_recording_of_any_release_that_was_written_anew(tmp_path: Path, releas
 
 @pytest.mark.parametrize("end", [b"frameNumbers = 15\n", b"frameNumberAcquisition = 1", b"frameNumbers = 1"])
 def test_half_a_description_is_not_remembered(tmp_path: Path, end: bytes) -> None:
-    made = Recording(
+    recording = Recording(
         release="5.1", mode="fast", zs=(0.0, 1.0), volumes=8, height=8, width=8, closed=False, channels=(1, 2)
     )
-    (path,) = made.write(tmp_path)
+    (path,) = recording.write(tmp_path)
     data = path.read_bytes()
     start = ifd(path, 29)
     at = data.index(end, start) + len(end)
@@ -385,8 +387,8 @@ def test_half_a_description_is_not_remembered(tmp_path: Path, end: bytes) -> Non
 def test_a_listed_file_is_not_dropped_when_it_is_filled(tmp_path: Path) -> None:
     a = Recording(stem="a", frames_per_slice=5).write(tmp_path)
     b = Recording(stem="b", frames_per_slice=7, epoch=(2024, 1, 1, 1, 1, 1.0)).write(tmp_path)
-    whole = b[0].read_bytes()
+    complete = b[0].read_bytes()
     b[0].write_bytes(b"")
     scan = read_scan([*a, *b])
-    b[0].write_bytes(whole)
+    b[0].write_bytes(complete)
     assert scan.refresh().num_frames == 12

@@ -1,4 +1,4 @@
-"""The offset between scan directions: found where it is known, taken out for any key, never made up."""
+"""The bidirectional phase offset: estimated where that is possible, corrected for any key, never guessed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def backward_rows(recording: Recording) -> list[npt.NDArray[np.bool_]]:
     return [(np.arange(n) + (first if recording.resonant else 0)) % 2 == 1 for first, n in rows]
 
 
-def moved(
+def with_moved_rows(
     fields: list[npt.NDArray[Any]], backward: list[npt.NDArray[np.bool_]], offsets: npt.NDArray[Any], fill: float
 ) -> list[npt.NDArray[Any]]:
     """Move backward rows one by one, pixel by pixel; whatever is beyond the edge is filled."""
@@ -58,8 +58,8 @@ def moved(
                     if low < 0 or high >= width:
                         new[y, x, channel] = fill
                         continue
-                    near, far = field[y, low, channel].astype(float), field[y, high, channel].astype(float)
-                    pixels = near + (far - near) * (x + offset - low)
+                    left, right = field[y, low, channel].astype(float), field[y, high, channel].astype(float)
+                    pixels = left + (right - left) * (x + offset - low)
                     new[y, x, channel] = np.rint(pixels) if field.dtype.kind in "iu" else pixels
         out.append(new)
     return out
@@ -84,13 +84,13 @@ def test_odd_lines_of_a_page_are_backward(tmp_path: Path) -> None:
 def test_a_resonant_mirror_goes_on_between_fields_and_galvos_begin_anew(
     tmp_path: Path, resonant: bool, frequency: float
 ) -> None:
-    made = Recording(rois=STRIPS, resonant=resonant, scanner_frequency=frequency)
-    made.write(tmp_path)
+    recording = Recording(rois=STRIPS, resonant=resonant, scanner_frequency=frequency)
+    recording.write(tmp_path)
     first, second = (is_backward(field) for field in read_scan(tmp_path).fields)
     assert not first[0].any()
     assert first[1].all()
     assert second[0].all() == resonant
-    for field, rows in zip((first, second), backward_rows(made), strict=True):
+    for field, rows in zip((first, second), backward_rows(recording), strict=True):
         assert np.array_equal(field, np.broadcast_to(rows[:, None], field.shape))
 
 
@@ -143,7 +143,7 @@ def test_whole_pixels_are_moved_and_not_changed(tmp_path: Path, offset: int) -> 
 
 
 @pytest.mark.parametrize(
-    "made",
+    "recording",
     [
         VOLUME,
         replace(VOLUME, dtype="uint16", frames_per_file=5),
@@ -154,14 +154,14 @@ def test_whole_pixels_are_moved_and_not_changed(tmp_path: Path, offset: int) -> 
     ids=["volume", "uint16", "mesoscope", "odd heights", "galvo"],
 )
 @pytest.mark.parametrize("dtype", [None, "float32", "int32"])
-def test_each_field_and_channel_by_its_offset(tmp_path: Path, made: Recording, dtype: str | None) -> None:
-    paths = made.write(tmp_path)
+def test_each_field_and_channel_by_its_offset(tmp_path: Path, recording: Recording, dtype: str | None) -> None:
+    paths = recording.write(tmp_path)
     scan = read_scan(paths, dtype)
     offsets = quarters(scan)
     view = realigned(scan, offsets, fill_value=77)
-    fields = [field.astype(scan.dtype) for field in expected(made, paths)]
+    fields = [field.astype(scan.dtype) for field in expected(recording, paths)]
     fill = math.nan if dtype == "float32" else 77
-    for i, want in enumerate(moved(fields, backward_rows(made), offsets, fill)):
+    for i, want in enumerate(with_moved_rows(fields, backward_rows(recording), offsets, fill)):
         assert view[i].dtype == scan.dtype
         np.testing.assert_array_equal(view[i], want)
 
@@ -175,7 +175,7 @@ def test_any_key_gives_what_the_whole_has_there(recording: Recording, data: st.D
         scan, _ = read_warned(folder)
         offsets = quarters(scan, data.draw(st.integers(0, 9)))
         view = realigned(scan, offsets, fill_value=3)
-        fields = moved(expected(recording, paths), backward_rows(recording), offsets, 3)
+        fields = with_moved_rows(expected(recording, paths), backward_rows(recording), offsets, 3)
         assert_keys_pick(data, view, fields, scan.dtype)
 
 
@@ -190,9 +190,9 @@ def test_trimming_before_and_after_is_the_same_and_brings_what_lies_beyond(
     before, after = realigned(scan.trimmed(**edges), offset), realigned(scan, offset).trimmed(**edges)
     assert before.fields == after.fields == scan.trimmed(**edges).fields
     np.testing.assert_array_equal(before[:], after[:])
-    whole = realigned(scan, offset, fill_value=-9)
+    pixels_read = realigned(scan, offset, fill_value=-9)
     columns = [x for xs in scan.fields[0].output_xslices for x in range(xs.start + 4, xs.stop - 4)]
-    np.testing.assert_array_equal(before[:], whole[:, 1:-2, columns])
+    np.testing.assert_array_equal(before[:], pixels_read[:, 1:-2, columns])
     assert not (before[:] == -9).any()
 
 
@@ -211,11 +211,11 @@ def test_only_what_is_asked_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     read: list[int] = []
     original = Pages.read
 
-    def counted(self: Pages, numbers: Any, rows: Any, columns: Any, *rest: Any) -> None:
+    def counting(self: Pages, numbers: Any, rows: Any, columns: Any, *rest: Any) -> None:
         read.append(len(numbers) * len(rows) * len(columns))
         original(self, numbers, rows, columns, *rest)
 
-    monkeypatch.setattr(Pages, "read", counted)
+    monkeypatch.setattr(Pages, "read", counting)
     realigned(scan, 1.5)
     assert read == []
     cases: list[tuple[Any, int]] = [
@@ -241,18 +241,18 @@ def test_what_a_scan_can_do_is_done_with_the_lines_in_place(tmp_path: Path) -> N
         scan.fields,
         scan.num_frames,
     )
-    whole = view[:]
-    assert not np.array_equal(whole, scan[:])
-    assert np.array_equal(np.stack(list(view)), whole)
-    assert np.array_equal(np.asarray(view), whole)
+    pixels_read = view[:]
+    assert not np.array_equal(pixels_read, scan[:])
+    assert np.array_equal(np.stack(list(view)), pixels_read)
+    assert np.array_equal(np.asarray(view), pixels_read)
     again = pickle.loads(pickle.dumps(view))
     assert type(again) is type(view)
     assert len(pickle.dumps(view)) < 5000
-    assert np.array_equal(again[:], whole)
-    assert np.array_equal(view.refresh()[:], whole)
+    assert np.array_equal(again[:], pixels_read)
+    assert np.array_equal(view.refresh()[:], pixels_read)
     assert np.array_equal(view.timestamps, scan.timestamps)
     assert view.check().ok
-    assert np.array_equal(view.canvas(frames=1, channel=1).image, whole[0, :, :, 1, 1].astype(np.float32))
+    assert np.array_equal(view.canvas(frames=1, channel=1).image, pixels_read[0, :, :, 1, 1].astype(np.float32))
     assert view.token == realigned(scan, 0.75).token == again.token
     assert len({scan.token, view.token, realigned(scan, 0.5).token, realigned(scan, 0.75, fill_value=1).token}) == 4
 
@@ -273,10 +273,10 @@ def test_frames_that_come_later_are_realigned_too(tmp_path: Path) -> None:
     for path in later:
         shutil.copy(path, live)
     came = np.concatenate(list(view.follow(timeout=30, field=1)), axis=-1)
-    whole = realigned(read_scan(live), 0.75)
+    pixels_read = realigned(read_scan(live), 0.75)
     assert len(later) > 1
-    assert np.array_equal(came, whole[1, ..., view.num_frames :])
-    assert np.array_equal(view.refresh()[:], whole[:])
+    assert np.array_equal(came, pixels_read[1, ..., view.num_frames :])
+    assert np.array_equal(view.refresh()[:], pixels_read[:])
 
 
 def test_it_is_realigned_once(tmp_path: Path) -> None:
@@ -330,16 +330,16 @@ def cells(rng: np.random.Generator, rows: int, columns: int, displaced: npt.NDAr
 
 
 def write_cells(
-    folder: Path, made: Recording, offsets: npt.NDArray[Any], noise: float, seed: int = 0
+    folder: Path, recording: Recording, offsets: npt.NDArray[Any], noise: float, seed: int = 0
 ) -> npt.NDArray[Any]:
     """Write a recording of cells whose backward lines are displaced, by field and channel; returns the offsets."""
     rng = np.random.default_rng(seed)
-    backward = backward_rows(made)
-    height, width = made.page_shape
-    first = np.cumsum([0, *(len(boxes) for boxes in made.field_rows())])
+    backward = backward_rows(recording)
+    height, width = recording.page_shape
+    first = np.cumsum([0, *(len(boxes) for boxes in recording.field_rows())])
     scenes: dict[tuple[int, int], npt.NDArray[Any]] = {}
-    for slice_id, boxes in enumerate(made.field_rows()):
-        for c, channel in enumerate(made.channels):
+    for slice_id, boxes in enumerate(recording.field_rows()):
+        for c, channel in enumerate(recording.channels):
             page = np.full((height, width), 100.0)
             for i, (top, rows, columns) in enumerate(boxes, first[slice_id]):
                 page[top : top + rows, :columns] = cells(rng, rows, columns, np.where(backward[i], offsets[i, c], 0))
@@ -347,18 +347,18 @@ def write_cells(
 
     def pages(frame: Logged, channel: int) -> npt.NDArray[Any]:
         scene = scenes[max(frame.slice, 0), channel]
-        return np.clip(scene + rng.normal(0, noise, scene.shape), -32768, 32767).round().astype(made.dtype)
+        return np.clip(scene + rng.normal(0, noise, scene.shape), -32768, 32767).round().astype(recording.dtype)
 
     folder.mkdir(exist_ok=True)
-    made.write_file(folder / "cells_00001.tif", ((f, c, pages(f, c)) for f, c, _ in made.pages()))
+    recording.write_file(folder / "cells_00001.tif", ((f, c, pages(f, c)) for f, c, _ in recording.pages()))
     return offsets
 
 
-def assert_found(found: phase.LineOffset, offsets: npt.NDArray[Any], most: float) -> None:
+def assert_estimate(estimate: phase.LineOffset, offsets: npt.NDArray[Any], most: float) -> None:
     """The error is within the uncertainty, three times, and that is as small as it should be."""
-    assert found.offset.shape == found.uncertainty.shape == offsets.shape
-    assert (found.uncertainty < most).all(), found.uncertainty
-    assert (np.abs(found.offset - offsets) < 3 * found.uncertainty + 1e-3).all(), (found, offsets)
+    assert estimate.offset.shape == estimate.uncertainty.shape == offsets.shape
+    assert (estimate.uncertainty < most).all(), estimate.uncertainty
+    assert (np.abs(estimate.offset - offsets) < 3 * estimate.uncertainty + 1e-3).all(), (estimate, offsets)
 
 
 PLANAR = Recording(height=128, width=128, frames_per_slice=6)
@@ -370,7 +370,7 @@ def test_a_known_offset_is_found_within_its_uncertainty(
     tmp_path: Path, offset: float, noise: float, most: float
 ) -> None:
     offsets = write_cells(tmp_path, PLANAR, np.array([[offset]]), noise)
-    assert_found(estimate_line_offset(read_scan(tmp_path)), offsets, most)
+    assert_estimate(estimate_line_offset(read_scan(tmp_path)), offsets, most)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -380,59 +380,59 @@ def test_fields_and_channels_have_each_their_own(tmp_path: Path, seed: int) -> N
         roi(scanfield((0.4, 1.9), (2.4, 4.0), (96, 121)), name="LM"),
         roi(scanfield((3.6, -0.5), (2.4, 2.4), (96, 96)), zs=(60,), discrete=True, name="RSC"),
     )
-    made = replace(MESOSCOPE, rois=rois, channels=(1, 3), volumes=6)
+    recording = replace(MESOSCOPE, rois=rois, channels=(1, 3), volumes=6)
     truth = np.random.default_rng(seed).uniform(-3, 3, (5, 2))
-    offsets = write_cells(tmp_path, made, truth, 40.0, seed)
+    offsets = write_cells(tmp_path, recording, truth, 40.0, seed)
     scan = read_scan(tmp_path)
-    found = estimate_line_offset(scan)
-    assert_found(found, offsets, 0.2)
-    left = estimate_line_offset(realigned(scan, found.offset))
+    estimate = estimate_line_offset(scan)
+    assert_estimate(estimate, offsets, 0.2)
+    left = estimate_line_offset(realigned(scan, estimate.offset))
     assert (np.abs(left.offset) < 0.2).all()
 
 
 def test_joined_fields_have_one(tmp_path: Path) -> None:
     strips = tuple(roi(scanfield((x, 0.0), (2.0, 8.0), (48, 193))) for x in (-1.0, 1.0))
-    made = Recording(rois=strips, frames_per_slice=4)
-    write_cells(tmp_path, made, np.array([[0.8], [0.8]]), 20.0)
+    recording = Recording(rois=strips, frames_per_slice=4)
+    write_cells(tmp_path, recording, np.array([[0.8], [0.8]]), 20.0)
     scan = read_scan(tmp_path, join_contiguous=True)
     assert scan.num_fields == 1
-    assert_found(estimate_line_offset(scan), np.array([[0.8]]), 0.1)
+    assert_estimate(estimate_line_offset(scan), np.array([[0.8]]), 0.1)
 
 
 @pytest.mark.parametrize("size", [32, 20, 16, 12])
 def test_small_fields_are_found_or_not_but_not_wrong(tmp_path: Path, size: int) -> None:
-    made = Recording(height=size, width=size, frames_per_slice=20)
-    known = 0
+    recording = Recording(height=size, width=size, frames_per_slice=20)
+    num_estimates = 0
     for seed in range(12):
-        offsets = write_cells(tmp_path / f"{seed}", made, np.array([[0.6]]), 10.0, seed)
-        found = estimate_line_offset(read_scan(tmp_path / f"{seed}"))
-        if np.isfinite(found.offset).all():
-            known += 1
-            assert_found(found, offsets, 1.0)
+        offsets = write_cells(tmp_path / f"{seed}", recording, np.array([[0.6]]), 10.0, seed)
+        estimate = estimate_line_offset(read_scan(tmp_path / f"{seed}"))
+        if np.isfinite(estimate.offset).all():
+            num_estimates += 1
+            assert_estimate(estimate, offsets, 1.0)
         else:
-            assert np.isinf(found.uncertainty).all()
-    assert known > (6 if size > 20 else 0) or size < 16
+            assert np.isinf(estimate.uncertainty).all()
+    assert num_estimates > (6 if size > 20 else 0) or size < 16
 
 
 @pytest.mark.parametrize("size", [64, 16, 8, 3, 1])
 @pytest.mark.parametrize("noise", [0.0, 1.0, 50.0])
 def test_blank_fields_say_nothing(tmp_path: Path, size: int, noise: float) -> None:
     rng = np.random.default_rng(size)
-    made = Recording(height=size, width=size, frames_per_slice=7, channels=(1, 2))
-    blank = ((f, c, (100 + rng.normal(0, noise, (size, size))).astype(np.int16)) for f, c, _ in made.pages())
-    made.write_file(tmp_path / "blank_00001.tif", blank)
-    found = estimate_line_offset(read_scan(tmp_path))
-    assert np.isnan(found.offset).all()
-    assert np.isinf(found.uncertainty).all()
+    recording = Recording(height=size, width=size, frames_per_slice=7, channels=(1, 2))
+    blank = ((f, c, (100 + rng.normal(0, noise, (size, size))).astype(np.int16)) for f, c, _ in recording.pages())
+    recording.write_file(tmp_path / "blank_00001.tif", blank)
+    estimate = estimate_line_offset(read_scan(tmp_path))
+    assert np.isnan(estimate.offset).all()
+    assert np.isinf(estimate.uncertainty).all()
     with pytest.raises(ScanKeyError, match="give 0"):
-        realigned(read_scan(tmp_path), found.offset)
+        realigned(read_scan(tmp_path), estimate.offset)
 
 
 def test_a_pattern_that_repeats_says_nothing(tmp_path: Path) -> None:
     """Where stripes stand 6 pixels apart, an offset of 1 is one of -5."""
-    made = Recording(height=64, width=64, frames_per_slice=3)
+    recording = Recording(height=64, width=64, frames_per_slice=3)
     stripes = np.tile((100 + 50 * np.sin(np.arange(64) * np.pi / 3)).astype(np.int16), (64, 1))
-    made.write_file(tmp_path / "stripes_00001.tif", ((f, c, stripes) for f, c, _ in made.pages()))
+    recording.write_file(tmp_path / "stripes_00001.tif", ((f, c, stripes) for f, c, _ in recording.pages()))
     assert np.isnan(estimate_line_offset(read_scan(tmp_path)).offset).all()
 
 
@@ -444,26 +444,26 @@ def test_frames_are_bounded_and_spread_and_the_answer_is_the_same_each_time(
     read: set[int] = set()
     original = Pages.read
 
-    def counted(self: Pages, numbers: Any, *rest: Any) -> None:
+    def counting(self: Pages, numbers: Any, *rest: Any) -> None:
         read.update(np.asarray(numbers).tolist())
         original(self, numbers, *rest)
 
-    monkeypatch.setattr(Pages, "read", counted)
-    found = estimate_line_offset(scan, frames=8)
+    monkeypatch.setattr(Pages, "read", counting)
+    estimate = estimate_line_offset(scan, frames=8)
     assert read == {0, 7, 14, 21, 28, 35, 42, 49}
-    assert_found(found, np.array([[0.4]]), 0.1)
+    assert_estimate(estimate, np.array([[0.4]]), 0.1)
     again = estimate_line_offset(pickle.loads(pickle.dumps(scan)), frames=8)
-    assert np.array_equal(found.offset, again.offset)
-    assert np.array_equal(found.uncertainty, again.uncertainty)
+    assert np.array_equal(estimate.offset, again.offset)
+    assert np.array_equal(estimate.uncertainty, again.uncertainty)
     monkeypatch.setattr(phase, "AT_A_TIME", 1)  # a frame at a time
-    assert np.array_equal(estimate_line_offset(scan, frames=8).offset, found.offset)
+    assert np.array_equal(estimate_line_offset(scan, frames=8).offset, estimate.offset)
 
 
 def test_an_offset_beyond_what_is_looked_for_is_not_found(tmp_path: Path) -> None:
     write_cells(tmp_path, PLANAR, np.array([[4.6]]), 10.0)
     scan = read_scan(tmp_path)
     assert np.isnan(estimate_line_offset(scan, largest=3).offset).all()
-    assert_found(estimate_line_offset(scan, largest=6), np.array([[4.6]]), 0.1)
+    assert_estimate(estimate_line_offset(scan, largest=6), np.array([[4.6]]), 0.1)
 
 
 def test_counts_below_1_are_refused(tmp_path: Path) -> None:
@@ -478,26 +478,26 @@ def test_counts_below_1_are_refused(tmp_path: Path) -> None:
 
 
 def test_pages_that_are_filled_are_left_out(tmp_path: Path) -> None:
-    made = replace(PLANAR, frames_per_slice=40)
-    write_cells(tmp_path, made, np.array([[0.7]]), 20.0)
+    recording = replace(PLANAR, frames_per_slice=40)
+    write_cells(tmp_path, recording, np.array([[0.7]]), 20.0)
     (path,) = tmp_path.glob("*.tif")
     data = bytearray(path.read_bytes())
     data[len(data) // 2 : len(data) // 2 + 40000] = b"\xff" * 40000
     path.write_bytes(data)
     scan, _ = read_warned(path, on_damage="fill", dtype=np.float32)
     with pytest.warns(UserWarning, match="filled"):
-        found = estimate_line_offset(scan)
-    assert_found(found, np.array([[0.7]]), 0.1)
+        estimate = estimate_line_offset(scan)
+    assert_estimate(estimate, np.array([[0.7]]), 0.1)
 
 
 def test_real_recordings_say_something_small_or_nothing(recordings: Path) -> None:
     """Two volumes of a microscope whose line phase was set, and pictures of little."""
     for name in ("two_channels_5_7.tif", "volume_two_channels", "slow_stack_20220923_noroi.tif"):
         scan = read_scan(recordings / name)
-        found = estimate_line_offset(scan)
-        known = np.isfinite(found.offset)
-        assert (np.abs(found.offset[known]) < 3 * found.uncertainty[known] + 2).all()
-        view = realigned(scan, np.where(known, found.offset, 0))
+        estimate = estimate_line_offset(scan)
+        is_finite = np.isfinite(estimate.offset)
+        assert (np.abs(estimate.offset[is_finite]) < 3 * estimate.uncertainty[is_finite] + 2).all()
+        view = realigned(scan, np.where(is_finite, estimate.offset, 0))
         assert view.shape == scan.shape
         assert np.array_equal(view[:, ::2], scan[:, ::2])
 
@@ -505,11 +505,11 @@ def test_real_recordings_say_something_small_or_nothing(recordings: Path) -> Non
 def test_bytes_of_files_are_not_given_as_realigned(tmp_path: Path) -> None:
     Recording(frames_per_slice=4).write(tmp_path / "rec")
     scan = realigned(read_scan(tmp_path / "rec"), 1.0)
-    for asked in (scan, scan.select(frames=[0])):
+    for request in (scan, scan.select(frames=[0])):
         with pytest.raises(LayoutError, match="moved when they are read"):
-            asked.byte_places(0)
+            request.byte_places(0)
         with pytest.raises(LayoutError, match="moved when they are read"):
-            asked.to_references(tmp_path / "r.json")
+            request.to_references(tmp_path / "r.json")
     with pytest.raises(LayoutError, match="as they were recorded"):
         scan.report(tmp_path / "r.html")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["rec"]

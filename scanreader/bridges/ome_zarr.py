@@ -141,11 +141,11 @@ def to_ome_zarr(
     with resumable_folder(path, what, prepare, overwrite=overwrite) as partial:
         write = Writer(scan, images, partial, compression is not None)
         tasks = [Task(i, shard) for i, image in enumerate(images) for shard in range(_shards(image))]
-        done = [task for task in tasks if write.is_done(task)]
+        tasks_done = [task for task in tasks if write.is_done(task)]
         progress = progress or (lambda _: None)
-        if done:
-            progress(sum(map(write.nbytes, done)))
-        tasks_left = sorted({*tasks} - {*done})
+        if tasks_done:
+            progress(sum(map(write.nbytes, tasks_done)))
+        tasks_left = sorted({*tasks} - {*tasks_done})
         if client is None:
             _on_threads(write, tasks_left, progress, workers)
         else:
@@ -332,8 +332,8 @@ def _transformations(places: dict[str, Place], level: int) -> list[dict[str, Any
 
 def _channels(scan: ScanLike, i: int) -> list[dict[str, Any]]:
     """Names of channels, and the window in which to show them, from the values of a few frames."""
-    every = range(scan.num_frames)
-    frames = sorted({every[round(at)] for at in np.linspace(0, len(every) - 1, WINDOW_FRAMES)}) if every else []
+    places = np.linspace(0, scan.num_frames - 1, WINDOW_FRAMES if scan.num_frames else 0).tolist()
+    frames = sorted({round(place) for place in places})
     pixels = scan[i, :, :, :, frames]
     colors = itertools.cycle(COLORS if scan.num_channels > 1 else ("FFFFFF",))
     return [

@@ -43,9 +43,10 @@ def read_layers(path: str | list[str]) -> list[Any]:
     the others, which the viewer shows by then, nothing is added.
     """
     viewer = _current_viewer()
-    shown = [_scan_in_viewer(viewer, name) for name in _as_list(path)]
-    if all(shown):
-        notify([f"{Path(shown[0].filenames[0]).name}: the viewer already shows this recording with all its files"])
+    scans_shown = [_scan_in_viewer(viewer, name) for name in _as_list(path)]
+    if all(scans_shown):
+        file = Path(scans_shown[0].filenames[0]).name
+        notify([f"{file}: the viewer already shows this recording with all its files"])
         return [(None,)]  # tells npe2: read, but no layer to add
     return _layers_of(read_scan(path, on_damage="fill"))
 

@@ -76,11 +76,11 @@ class Range(NamedTuple):
         return (np.asarray(values, np.float64) - self.low) / (self.high - self.low)
 
     @classmethod
-    def of(cls, values: Numbers, around: float = 0.0, least: float = 0.0) -> Range:
-        """Range of the finite values, with a margin `around` as a part of it; at least `least` wide."""
+    def of(cls, values: Numbers, around: float = 0.0, least_width: float = 0.0) -> Range:
+        """Range of the finite values, with a margin `around` as a part of it; at least `least_width` wide."""
         finite_values = values[np.isfinite(values)]
         low, high = (float(finite_values.min()), float(finite_values.max())) if finite_values.size else (0.0, 1.0)
-        missing = max(0.0, least - (high - low), 1e-9 * max(abs(low), abs(high), 1e-300))
+        missing = max(0.0, least_width - (high - low), 1e-9 * max(abs(low), abs(high), 1e-300))
         pad = (high - low + missing) * around + missing / 2
         return cls(low - pad, high + pad)
 
@@ -150,7 +150,7 @@ def lines_chart(
 ) -> Chart:
     """Chart of several lines, each with its own x."""
     across = Range.of(np.concatenate(list(x)))
-    up = Range.of(np.concatenate(list(y)), 0.06, least=1e-6)
+    up = Range.of(np.concatenate(list(y)), 0.06, least_width=1e-6)
     lines = [
         Line(path(across.part(line_x), up.part(values)), hue, label)
         for line_x, values, label, hue in zip(x, y, labels, hues(len(labels)), strict=True)

@@ -147,17 +147,17 @@ def scale_bar(figure: Figure, axes: Axes, unit: Unit) -> None:
     """A scale bar below the lower left corner of axes, and its length."""
     left, right = axes.get_xlim()
     length, text = scale_of(right - left, unit)
-    below = ScaledTranslation(0, -0.1, figure.dpi_scale_trans)
-    place = blended_transform_factory(axes.transData, axes.transAxes + below)
+    below_axes = ScaledTranslation(0, -0.1, figure.dpi_scale_trans)
+    place = blended_transform_factory(axes.transData, axes.transAxes + below_axes)
     bar = Line2D([left, left + length], [0, 0], color=INK, linewidth=2, solid_capstyle="butt", transform=place)
     bar.set(clip_on=False, gid="scale-bar")
     axes.add_artist(bar)
-    beside = place + ScaledTranslation(0.05, 0, figure.dpi_scale_trans)
+    right_of_bar = place + ScaledTranslation(0.05, 0, figure.dpi_scale_trans)
     style: dict[str, Any] = {
         "size": SCALE,
         "ha": "left",
         "va": "center_baseline",
-        "transform": beside,
+        "transform": right_of_bar,
         "clip_on": False,
     }
     annotate(axes, left + length, 0, text, gid="scale", **style)

@@ -63,16 +63,16 @@ def logged_frames(scan: BaseScan, *, all_pages: bool) -> Logged:
     per = counts.frames_per_volume
     stretches = scan.layout.stretches
     ends = np.cumsum([stretch.volumes * per for stretch in stretches])
-    many = int(ends[-1])
-    starts = np.linspace(0, max(0, many - FRAMES_EACH), STRETCHES).astype(np.int64)
-    rows = np.unique(starts[:, None] + np.arange(min(FRAMES_EACH, many)))
-    which = np.searchsorted(ends, rows, side="right")
-    within = rows - np.append(0, ends)[which]
-    firsts = np.array([stretch.page for stretch in stretches])[which] + within * counts.channels
-    volumes = np.array([stretch.volume for stretch in stretches])[which] + within // per
+    num_frames = int(ends[-1])
+    starts = np.linspace(0, max(0, num_frames - FRAMES_EACH), STRETCHES).astype(np.int64)
+    rows = np.unique(starts[:, None] + np.arange(min(FRAMES_EACH, num_frames)))
+    stretch_of_row = np.searchsorted(ends, rows, side="right")
+    within = rows - np.append(0, ends)[stretch_of_row]
+    firsts = np.array([stretch.page for stretch in stretches])[stretch_of_row] + within * counts.channels
+    volumes = np.array([stretch.volume for stretch in stretches])[stretch_of_row] + within // per
     table = placed_rows(pages, counts, firsts, volumes, within % per)
     fill_table(table, pages.descriptions(firsts, NUMBERS_END))
-    note = f"From {STRETCHES} stretches of {FRAMES_EACH:,} frames, evenly spaced over {many:,}."
+    note = f"From {STRETCHES} stretches of {FRAMES_EACH:,} frames, evenly spaced over {num_frames:,}."
     return Logged(table, np.diff(rows) == 1, note)
 
 
@@ -120,10 +120,10 @@ def _interval_chart(times: Numbers, intervals: Numbers, median: float) -> Chart 
     is_outlier = (intervals > GAP * median) | (intervals <= 0)
     unit, seconds = time_unit(float(times.max()))
     across = Range.of(times / seconds)
-    usual = np.percentile(intervals[~is_outlier], (0.1, 99.9)) if (~is_outlier).any() else np.array([median, median])
-    up = Range.of(np.append(usual, median) * 1000, 0.3, least=0.005 * median * 1000)
-    num_bins = min(BINS, len(intervals))
-    x, low, high = bin_extremes(times[~is_outlier] / seconds, 1000 * intervals[~is_outlier], across, num_bins)
+    regular = intervals[~is_outlier]
+    limits = np.percentile(regular, (0.1, 99.9)) if regular.size else np.array([median, median])
+    up = Range.of(np.append(limits, median) * 1000, 0.3, least_width=0.005 * median * 1000)
+    x, low, high = bin_extremes(times[~is_outlier] / seconds, 1000 * regular, across, min(BINS, len(intervals)))
     bottom, top = (np.clip(up.part(values), 0, 1) for values in (low, high))
     blue, red = hues(1)[0], 0.0
     lines = [
@@ -146,7 +146,7 @@ def _standard_deviation(intervals: Numbers) -> str:
     return "below 0.001 ms" if spread < 1e-6 else f"{1000 * spread:.3g} ms"
 
 
-def events(logged: Logged, recorded: Sequence[Event], cut: int = 0) -> tuple[Chart | None, Table]:
+def events(logged: Logged, recorded: Sequence[Event], num_cut: int = 0) -> tuple[Chart | None, Table]:
     """Events: a chart with a row of strokes for each source, and a table."""
     times: dict[str, list[float]] = {}
     for event in recorded:
@@ -182,5 +182,5 @@ def events(logged: Logged, recorded: Sequence[Event], cut: int = 0) -> tuple[Cha
     ]
     y = [Tick(round(100 * (n + 0.5) * high, 2), name) for n, name in enumerate(names)]
     chart = Chart("", f"time ({unit})", "", ticks(across, 8), y, lines, [], 2 + 2 * len(names))
-    missing = f"ScanImage cut the descriptions of {counted(cut, 'frame')}: some of their events are missing."
-    return chart, Table(columns, rows, missing if cut else "")
+    missing = f"ScanImage cut the descriptions of {counted(num_cut, 'frame')}: some of their events are missing."
+    return chart, Table(columns, rows, missing if num_cut else "")

@@ -63,23 +63,23 @@ def plot_layout(scan: BaseScan) -> Picture:
     """Draw the maps; see `Scan.plot_layout`."""
     unit = unit_of(scan)
     shapes = _shapes([_corners(field, unit) for field in scan.fields])
-    columns = _page_kinds(scan)
-    shown = columns[:MOST_COLUMNS]
+    kinds = _page_kinds(scan)
+    kinds_shown = kinds[:MOST_COLUMNS]
     colors = _colors(scan.num_scanning_depths)
     box = _bounds(shapes)
     per_inch = float(max((box[1] - box[0]) / (MAP_WIDTH, MAP_HEIGHT)))
     across, down = ((box[1] - box[0]) / per_inch).tolist()
     tall = max(down, LEAST_HEIGHT)
     right = TICKS + max(across, 1.6) + 0.4
-    width = right + TICKS + len(shown) * (COLUMN + BETWEEN) - BETWEEN
+    width = right + TICKS + len(kinds_shown) * (COLUMN + BETWEEN) - BETWEEN
     keys = _keys(scan, colors, width)
     head = keys[-1].top + KEY + 0.1 if keys else 0.0
     facts = [
         counted(scan.num_fields, "field"),
         depth_text(scan.fields[0].depth) if scan.num_scanning_depths == 1 else f"{scan.num_scanning_depths} slices",
         counted(scan.num_channels, "channel"),
-        f"{len(shown)} of {len(columns)} kinds of pages shown" if len(shown) < len(columns) else "",
-        "grey: in no field" if any(_empty(scan, slices[0]) for slices in shown) else "",
+        f"{len(kinds_shown)} of {len(kinds)} kinds of pages shown" if len(kinds_shown) < len(kinds) else "",
+        "grey: in no field" if any(_empty(scan, slices[0]) for slices in kinds_shown) else "",
         unit.note,
     ]
     figure, top = new_figure(scan, facts, width, head + TITLE + tall + 0.45)
@@ -90,7 +90,7 @@ def plot_layout(scan: BaseScan) -> Picture:
     write_text(figure, MARGIN + right, top, "In the page", size=HEAD, weight="bold")
     top += TITLE
     _draw_map(axes_at(figure, MARGIN + TICKS, top, across, down), scan, shapes, box, unit, colors, per_inch)
-    for n, slices in enumerate(shown):
+    for n, slices in enumerate(kinds_shown):
         left = MARGIN + right + TICKS + n * (COLUMN + BETWEEN)
         label = next((text for text in _slice_labels(scan, slices) if text_width(text, LABEL) <= COLUMN), "")
         write_text(figure, left, top + 0.11, label, size=LABEL, va="baseline")
@@ -151,20 +151,20 @@ def _draw_map(
     for shape in shapes:
         _outline(axes, shape.corners, facecolor=(FILL, 0.6), gid="-".join(map(str, ["fields", *shape.fields])))
         if len(colors) > 1:
-            thick = min(0.25, STRIP * per_inch / float(np.linalg.norm(shape.corners[3] - shape.corners[0])))
+            thickness = min(0.25, STRIP * per_inch / float(np.linalg.norm(shape.corners[3] - shape.corners[0])))
             strip_colors = [colors[scan.fields[i].slice_id] for i in shape.fields]
-            _strip(axes, _within(shape.corners, 0, 0, 1, thick), strip_colors)
+            _strip(axes, _within(shape.corners, 0, 0, 1, thickness), strip_colors)
         field = scan.fields[shape.fields[0]]
         for p in field.pieces if field.has_contiguous_subfields else ():
             left, right = p.output_x / field.width, (p.output_x + p.width) / field.width
             top, bottom = p.output_y / field.height, (p.output_y + p.height) / field.height
             part = _within(shape.corners, left, top, right, bottom)
             _outline(axes, part, fill=False, linewidth=0.4, linestyle=(0, (4, 3)))
-    taken: list[Points] = []
-    around = [np.array([shape.corners.min(axis=0), shape.corners.max(axis=0)]) for shape in shapes]
-    for shape, mine in zip(shapes[:MOST_NAMES], around, strict=False):
-        others = [other for other in around if other is not mine]
-        text, at = _place_label(_labels(scan, shape), mine, box, others, taken, per_inch)
+    label_boxes: list[Points] = []
+    boxes = [np.array([shape.corners.min(axis=0), shape.corners.max(axis=0)]) for shape in shapes]
+    for shape, field_box in zip(shapes[:MOST_NAMES], boxes, strict=False):
+        other_boxes = [other for other in boxes if other is not field_box]
+        text, at = _place_label(_labels(scan, shape), field_box, box, other_boxes, label_boxes, per_inch)
         if text:
             annotate(axes, at[0], at[1], text, gid=f"name-{shape.fields[0]}")
 
@@ -185,23 +185,23 @@ def _place_label(
     field_box: Points,
     box: Points,
     others: Sequence[Points],
-    taken: list[Points],
+    taken_boxes: list[Points],
     per_inch: float,
 ) -> tuple[str, Points]:
     """Choose the longest label that fits into a field, or else beside it, and its place; '' if none fits."""
     middle, size = field_box.mean(axis=0), field_box[1] - field_box[0]
     halves = [_half_size(text) * per_inch for text in texts]
-    inside = [(text, middle, half) for text, half in zip(texts, halves, strict=True) if (2 * half <= size).all()]
-    beside = [
+    places_inside = [(text, middle, half) for text, half in zip(texts, halves, strict=True) if (2 * half <= size).all()]
+    places_beside = [
         (text, middle + (half + size / 2) * way, half)
         for text, half in zip(texts, halves, strict=True)
         for way in np.array([[1, 0], [0, 1], [0, -1], [-1, 0]])
     ]
-    for text, at, half in (*inside, *beside):
+    for text, at, half in (*places_inside, *places_beside):
         text_box = np.array([at - half, at + half])
         on_map = (text_box[0] >= box[0]).all() and (text_box[1] <= box[1]).all()
-        if on_map and not _overlaps(text_box, taken) and (at is middle or not _overlaps(text_box, others)):
-            taken.append(text_box)
+        if on_map and not _overlaps(text_box, taken_boxes) and (at is middle or not _overlaps(text_box, others)):
+            taken_boxes.append(text_box)
             return text, at
     return "", middle
 
@@ -273,13 +273,13 @@ def _draw_page(
     axes.set_yticks(_spaced(sorted(starts), 0.15 * form.height / tall))
 
 
-def _spaced(values: Sequence[int], least: float) -> list[int]:
+def _spaced(values: Sequence[int], least_distance: float) -> list[int]:
     """Omit values that are too close to the previous one; the last always stays."""
-    kept = [values[0]]
+    values_kept = [values[0]]
     for value in values[1:-1]:
-        if value - kept[-1] >= least and values[-1] - value >= least:
-            kept.append(value)
-    return [*kept, values[-1]]
+        if value - values_kept[-1] >= least_distance and values[-1] - value >= least_distance:
+            values_kept.append(value)
+    return [*values_kept, values[-1]]
 
 
 # ------------------------------------------------------------------------------- parts
@@ -333,11 +333,11 @@ def _keys(scan: BaseScan, colors: Sequence[Color], width: float) -> list[Key]:
     left, top = 0.0, 0.0
     for s in slices if count > 1 else ():
         text = depth_text(scan.scanning_depths[s]) or f"slice {s}"
-        taken = 0.17 + text_width(text, LABEL) + 0.22
-        if left and left + taken > width:
+        width_used = 0.17 + text_width(text, LABEL) + 0.22
+        if left and left + width_used > width:
             left, top = 0.0, top + KEY
         keys.append(Key(left, top, text, colors[s]))
-        left += taken
+        left += width_used
     return keys
 
 

@@ -90,14 +90,14 @@ def select(scan: BaseScan, fields: Any, channels: Any, frames: Any, max_frames: 
         if not indices[n].size:
             raise ScanIndexError(f"no {AXES[n]} is selected of {size}")
     count = len(indices[3])
-    shown_fields, omitted = _spaced_slices(scan, count) if fields is None else (indices[0].tolist(), "")
-    if len(shown_fields) * count > TOO_MANY:
-        raise ScanIndexError(f"{len(shown_fields)} fields of {count} channels are too many for one figure: give fewer")
-    pixels = sum(scan.fields[i].height * scan.fields[i].width for i in shown_fields) * count
+    fields_shown, omitted = _spaced_slices(scan, count) if fields is None else (indices[0].tolist(), "")
+    if len(fields_shown) * count > TOO_MANY:
+        raise ScanIndexError(f"{len(fields_shown)} fields of {count} channels are too many for one figure: give fewer")
+    pixels = sum(scan.fields[i].height * scan.fields[i].width for i in fields_shown) * count
     most = min(MOST_FRAMES, max(1, MOST_PIXELS // pixels))
     if max_frames is not None and (most := as_integer(max_frames, "max_frames")) < 1:
         raise ScanIndexError(f"max_frames must be at least 1, not {most}")
-    return Selection(shown_fields, indices[3].tolist(), evenly(indices[4], most), omitted)
+    return Selection(fields_shown, indices[3].tolist(), evenly(indices[4], most), omitted)
 
 
 def evenly(indices: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64]:
@@ -277,9 +277,9 @@ def _labels(scan: BaseScan, i: int) -> list[str]:
 
 def _slices_to_place(scan: BaseScan, fields: Sequence[int], unit: Unit) -> list[int]:
     """Slices that get an overview: none if each has one field without rotation."""
-    shown = [scan.fields[i] for i in fields]
-    slices = {field.slice_id for field in shown}
-    has_layout = len(slices) < len(set(fields)) or any(field.rotation for field in shown)
+    fields_shown = [scan.fields[i] for i in fields]
+    slices = {field.slice_id for field in fields_shown}
+    has_layout = len(slices) < len(set(fields)) or any(field.rotation for field in fields_shown)
     return sorted(slices) if scan.is_multiROI and unit.name != "pixels" and has_layout else []
 
 
@@ -313,8 +313,8 @@ class Grid(NamedTuple):
 def _grid(scan: BaseScan, fields: Sequence[int], place: Place) -> Grid:
     """Grid with the pixels of the finest field, or of the figure's resolution."""
     box = _box(scan, fields)
-    shown = [scan.fields[i] for i in fields]
-    finest = min(min(f.height_in_degrees / f.height, f.width_in_degrees / f.width) for f in shown)
+    fields_shown = [scan.fields[i] for i in fields]
+    finest = min(min(f.height_in_degrees / f.height, f.width_in_degrees / f.width) for f in fields_shown)
     return Grid(box, max(finest, float(box[1][0] - box[0][0]) / (FINENESS * place.width)))
 
 
@@ -330,11 +330,11 @@ def _draw_canvas(
     """Draw the fields of a slice as they lie, with edges, numbers and names."""
     image = grid.placed([(scan.fields[i], small) for i, small in pictures.items()])
     (left, top), (right, bottom) = grid.box * unit.per_degree
-    tall, across = (pixels * grid.pixel * unit.per_degree for pixels in image.shape)
-    axes = _panel(figure, place, image, (tall, across), unit, contrast, (left, top))
+    height, width = (pixels * grid.pixel * unit.per_degree for pixels in image.shape)
+    axes = _panel(figure, place, image, (height, width), unit, contrast, (left, top))
     axes.set(xlim=(left, right), ylim=(bottom, top))  # the last pixels may extend beyond the edge
     per_inch = (right - left) / place.width
-    taken: list[Points] = []
+    label_boxes: list[Points] = []
     for i in pictures:
         corners = scan.fields[i].corners * unit.per_degree
         edge = Polygon(corners, closed=True, fill=False, edgecolor=EDGE, linewidth=0.7, gid=f"edge-{i}")
@@ -343,7 +343,7 @@ def _draw_canvas(
         room = float(np.linalg.norm(corners[1] - corners[0])) / per_inch
         fits = text_width(full_label, INSIDE) + 0.1 <= room and not scan.fields[i].rotation
         for text in (full_label, f"{i}") if fits else (f"{i}",):
-            at = _free_corner(corners, np.array([text_width(text, INSIDE) / 2 + 0.02, 0.07]) * per_inch, taken)
+            at = _free_corner(corners, np.array([text_width(text, INSIDE) / 2 + 0.02, 0.07]) * per_inch, label_boxes)
             if at is not None:
                 label = annotate(axes, at[0], at[1], text, size=INSIDE, color=EDGE, gid=f"number-{i}")
                 label.set_path_effects([withStroke(linewidth=1.6, foreground="black")])
@@ -351,7 +351,7 @@ def _draw_canvas(
     return axes
 
 
-def _free_corner(corners: Points, half: Points, taken: list[Points]) -> Points | None:
+def _free_corner(corners: Points, half: Points, label_boxes: list[Points]) -> Points | None:
     """Place in a corner of a field where a text of that half size is free; None if there is none."""
     turned = not np.isclose(corners[0], corners[1]).any()
     for k in (0, 1, 3, 2):
@@ -360,7 +360,7 @@ def _free_corner(corners: Points, half: Points, taken: list[Points]) -> Points |
         inward = np.full((2, 1), 1.3 * half.max()) if turned else np.abs(sides / lengths) @ half[:, None] * 1.15
         at = corners[k] + (sides / lengths * np.minimum(lengths / 2, inward)).sum(axis=0)
         box = np.array([at - half, at + half])
-        if not any((box[0] < other[1]).all() and (other[0] < box[1]).all() for other in taken):
-            taken.append(box)
+        if not any((box[0] < other[1]).all() and (other[0] < box[1]).all() for other in label_boxes):
+            label_boxes.append(box)
             return np.asarray(at)
     return None

@@ -138,7 +138,7 @@ def gather(scan: BaseScan, progress: Progress = _silent) -> Facts:
         findings = check(scan).findings if all_pages else scan.findings
         progress("reading times", 0.25)
         logged = logged_frames(filled_scan, all_pages=all_pages)
-        recorded_events, cut = read_events(filled_scan.opened.pages, logged.table)
+        recorded_events, num_cut = read_events(filled_scan.opened.pages, logged.table)
         progress("reading pixels", 0.35)
         statistics = read_statistics(filled_scan, progress)
         progress("estimating phase offsets", 0.65)
@@ -148,7 +148,7 @@ def gather(scan: BaseScan, progress: Progress = _silent) -> Facts:
         progress("writing", 0.95)
     findings = (*_unreadable(messages, findings), *findings)
     interval_facts, interval_chart, outliers = intervals(filled_scan, logged)
-    event_chart, event_rows = events(logged, recorded_events, cut)
+    event_chart, event_rows = events(logged, recorded_events, num_cut)
     return Facts(
         title=recording_name(scan.filenames),
         version=__version__,
@@ -172,8 +172,8 @@ def gather(scan: BaseScan, progress: Progress = _silent) -> Facts:
         quality=quality(scan, statistics, offsets),
         quality_notes=[*quality_notes(scan, statistics), *offset_notes],
         histograms=histograms(scan, statistics),
-        settings=[(name, _cut(str(value))) for name, value in scan.settings.raw.items()],
-        rois=_cut(scan.roi_text or ""),
+        settings=[(name, _shortened(str(value))) for name, value in scan.settings.raw.items()],
+        rois=_shortened(scan.roi_text or ""),
     )
 
 
@@ -189,7 +189,7 @@ def _explain(findings: Sequence[Finding]) -> list[ExplainedFinding]:
     return [ExplainedFinding(finding, MEANING.get(finding.name, "")) for finding in reversed(unique.values())]
 
 
-def _cut(text: str) -> str:
+def _shortened(text: str) -> str:
     if len(text) <= MOST_TEXT:
         return text
     return f"{text[:MOST_TEXT]} … ({len(text):,} characters in all)"

@@ -72,12 +72,12 @@ class Sheet(NamedTuple):
     width: float
     height: float
 
-    def shows(self, filled: float) -> float:
+    def visibility(self, filled: float) -> float:
         """Score of visibility, a logarithm of areas; of overviews, which are partly empty, a part."""
-        shown = math.log(self.items.area) - (0 if self.items.even else 0.4)
+        score = math.log(self.items.area) - (0 if self.items.even else 0.4)
         if self.overviews.places:
-            shown += (0.5 + 0.7 * filled) * math.log(self.overviews.area)
-        return shown - 3 * math.log(max(1.0, self.height / DOWN))
+            score += (0.5 + 0.7 * filled) * math.log(self.overviews.area)
+        return score - 3 * math.log(max(1.0, self.height / DOWN))
 
 
 def arrange(
@@ -99,7 +99,7 @@ def arrange(
         for weight in (WEIGHTS if overviews else (1.0,))
         for share in (SHARES if overviews else (1.0,))
     ]
-    return max(candidates, key=lambda sheet: sheet.shows(filled))
+    return max(candidates, key=lambda sheet: sheet.visibility(filled))
 
 
 def _largest(

@@ -49,8 +49,8 @@ def scanner(scan: BaseScan) -> str:
 def sizes(fields: Sequence[Field]) -> list[str]:
     """Sizes of fields in pixels and µm, equal ones once with their number."""
     texts = Counter(size_in_words(f.height, f.width, f.height_in_microns, f.width_in_microns) for f in fields)
-    shown = [f"{f'{number} of ' if len(texts) > 1 else ''}{text}" for text, number in texts.most_common(MOST_LISTED)]
-    return shown + [f"{len(texts) - MOST_LISTED} more sizes"] * (len(texts) > MOST_LISTED)
+    lines = [f"{f'{number} of ' if len(texts) > 1 else ''}{text}" for text, number in texts.most_common(MOST_LISTED)]
+    return lines + [f"{len(texts) - MOST_LISTED} more sizes"] * (len(texts) > MOST_LISTED)
 
 
 def depths(scan: BaseScan) -> str:

@@ -67,12 +67,12 @@ def test_dask_array_is_the_scan(volume: Scan) -> None:
     array = volume.to_dask()
     assert array.shape == volume.shape
     assert array.dtype == volume.dtype
-    whole = volume[:]
-    assert np.array_equal(array.compute(), whole)
+    pixels = volume[:]
+    assert np.array_equal(array.compute(), pixels)
     for key in (np.s_[1], np.s_[:, 3:7, ::2, 0], np.s_[0, :, :, 1, -5:], np.s_[2, 5, 5, 0, [3, 1, 7]]):
-        assert np.array_equal(array[key].compute(), whole[key])
-    assert np.array_equal(volume.to_dask(1)[..., 4].compute(), whole[1, ..., 4])
-    assert np.allclose(array.mean(axis=-1).compute(), whole.mean(axis=-1))
+        assert np.array_equal(array[key].compute(), pixels[key])
+    assert np.array_equal(volume.to_dask(1)[..., 4].compute(), pixels[1, ..., 4])
+    assert np.allclose(array.mean(axis=-1).compute(), pixels.mean(axis=-1))
 
 
 def test_dask_chunks_are_whole_frames(tmp_path: Path) -> None:
@@ -210,10 +210,10 @@ def test_xarray_guesses_scanimage_s_files_alone(volume: Scan, tmp_path: Path) ->
 )
 def test_xarray_reads_what_it_indexes(volume: Scan, key: dict[str, Any]) -> None:
     xr = pytest.importorskip("xarray")
-    whole = xr.DataArray(volume[:], dims=("field", "y", "x", "channel", "time"))
-    assert np.array_equal(volume.to_xarray()["data"].isel(key).values, whole.isel(key).values)
+    pixels = xr.DataArray(volume[:], dims=("field", "y", "x", "channel", "time"))
+    assert np.array_equal(volume.to_xarray()["data"].isel(key).values, pixels.isel(key).values)
     vectorised = {"time": xr.DataArray([1, 2, 3], dims="p"), "y": xr.DataArray([4, 5, 6], dims="p")}
-    assert np.array_equal(volume.to_xarray()["data"].isel(vectorised).values, whole.isel(vectorised).values)
+    assert np.array_equal(volume.to_xarray()["data"].isel(vectorised).values, pixels.isel(vectorised).values)
 
 
 def test_xarray_is_lazy(volume: Scan, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,11 +222,11 @@ def test_xarray_is_lazy(volume: Scan, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[Any] = []
     original = Scan.__getitem__
 
-    def noted(self: Scan, key: Any) -> Any:
+    def record_key(self: Scan, key: Any) -> Any:
         read.append(key)
         return original(self, key)
 
-    monkeypatch.setattr(Scan, "__getitem__", noted)
+    monkeypatch.setattr(Scan, "__getitem__", record_key)
     frame = dataset["data"].isel(field=0, channel=0, time=3)
     assert read == []
     assert frame.values.shape == (16, 16)
@@ -260,10 +260,10 @@ def test_xarray_of_fields_of_other_sizes(mesoscope: Scan) -> None:
         assert np.allclose(dataset[f"time_{i}"].values, mesoscope.field_timestamps(i))
 
 
-@pytest.mark.parametrize("made", [STACK, Recording(release="3.8", frames_per_slice=5)], ids=["stack", "3.8"])
-def test_xarray_of_what_lies_nowhere_or_stands_still(tmp_path: Path, made: Recording) -> None:
+@pytest.mark.parametrize("recording", [STACK, Recording(release="3.8", frames_per_slice=5)], ids=["stack", "3.8"])
+def test_xarray_of_what_lies_nowhere_or_stands_still(tmp_path: Path, recording: Recording) -> None:
     pytest.importorskip("xarray")
-    made.write(tmp_path)
+    recording.write(tmp_path)
     scan = read_scan(tmp_path)
     dataset = scan.to_xarray()
     assert np.array_equal(dataset["data"].values, scan[:])
@@ -285,10 +285,10 @@ def series(file: tifffile.TiffFile, scan: Scan) -> list[np.ndarray]:
 def test_ome_tiff_is_the_scan(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     ome_types = pytest.importorskip("ome_types")
     scan: Scan = request.getfixturevalue(kind)
-    told: list[int] = []
+    progress_calls: list[int] = []
     path = tmp_path / "out.ome.tif"
-    scan.to_ome_tiff(path, progress=told.append)
-    assert sum(told) == scan.nbytes
+    scan.to_ome_tiff(path, progress=progress_calls.append)
+    assert sum(progress_calls) == scan.nbytes
     with tifffile.TiffFile(path) as file:
         assert file.is_ome
         images = series(file, scan)
@@ -316,8 +316,8 @@ def test_ome_tiff_is_the_scan(kind: str, request: pytest.FixtureRequest, tmp_pat
 
 
 def test_ome_tiff_of_more_than_4_gib_is_a_bigtiff(tmp_path: Path) -> None:
-    made = Recording(height=1024, width=1024, frames_per_slice=2200, holes=True, slot=400)
-    made.write(tmp_path)
+    recording = Recording(height=1024, width=1024, frames_per_slice=2200, holes=True, slot=400)
+    recording.write(tmp_path)
     scan = read_scan(tmp_path)
     assert scan.nbytes > 2**32
     path = tmp_path / "out" / "big.ome.tif"
@@ -387,11 +387,11 @@ def test_suite2p_s_files_are_the_scan(kind: str, request: pytest.FixtureRequest,
 
 
 def test_suite2p_reads_its_files_itself(volume: Scan, tmp_path: Path) -> None:
-    found = importlib.util.find_spec("suite2p")
-    if found is None or not found.submodule_search_locations:
+    spec_of_suite2p = importlib.util.find_spec("suite2p")
+    if spec_of_suite2p is None or not spec_of_suite2p.submodule_search_locations:
         pytest.skip("pip install --no-deps suite2p")
     # The module alone: the package imports torch.
-    place = Path(found.submodule_search_locations[0]) / "io" / "binary.py"
+    place = Path(spec_of_suite2p.submodule_search_locations[0]) / "io" / "binary.py"
     spec = importlib.util.spec_from_file_location("suite2p_binary", place)
     assert spec is not None
     assert spec.loader is not None
@@ -404,15 +404,15 @@ def test_suite2p_reads_its_files_itself(volume: Scan, tmp_path: Path) -> None:
 
 
 def test_suite2p_values_are_never_wrapped(tmp_path: Path) -> None:
-    made = Recording(dtype="uint16", frames_per_slice=5)
-    (path,) = made.write(tmp_path)
-    pages = list(made.pages())
+    recording = Recording(dtype="uint16", frames_per_slice=5)
+    (path,) = recording.write(tmp_path)
+    pages = list(recording.pages())
     for page in pages:
         page[2][:] &= 0x7FFF
-    made.write_file(path, iter(pages))
+    recording.write_file(path, iter(pages))
     read_scan(path).to_suite2p(tmp_path / "fits")
     pages[3][2][5, 5] = 40_000
-    made.write_file(path, iter(pages))
+    recording.write_file(path, iter(pages))
     with pytest.raises(TypeError, match="40000"):
         read_scan(path).to_suite2p(tmp_path / "wraps")
     assert not (tmp_path / "wraps" / "suite2p").exists()
@@ -451,11 +451,11 @@ def test_nwb_is_the_scan(kind: str, request: pytest.FixtureRequest, tmp_path: Pa
         assert nwb.scratch["scanimage_header"].data == scan.header
         for i, field in enumerate(scan.fields):
             for channel in range(scan.num_channels):
-                one = nwb.acquisition[f"TwoPhotonSeriesField{i}Channel{channel}"]
-                assert np.array_equal(one.data[:].transpose(2, 1, 0), scan[i, :, :, channel])
-                assert np.allclose(one.timestamps[:], scan.field_timestamps(i))
-                assert one.data.compression == "gzip"
-                plane = one.imaging_plane
+                series = nwb.acquisition[f"TwoPhotonSeriesField{i}Channel{channel}"]
+                assert np.array_equal(series.data[:].transpose(2, 1, 0), scan[i, :, :, channel])
+                assert np.allclose(series.timestamps[:], scan.field_timestamps(i))
+                assert series.data.compression == "gzip"
+                plane = series.imaging_plane
                 assert np.allclose(plane.grid_spacing[:], [field.pixel_width_in_microns, field.pixel_height_in_microns])
                 assert np.allclose(plane.origin_coords[:], [*(field.affine @ [0, 0, 1])[:2], field.depth])
                 assert [c.name for c in plane.optical_channel] == scan.channel_names
@@ -468,8 +468,8 @@ def test_nwb_has_no_critical_finding(tmp_path: Path) -> None:
     Recording(height=16, width=16, frames_per_slice=100, channels=(1, 2)).write(tmp_path)
     subject = pynwb.file.Subject(subject_id="mouse1", species="Mus musculus", sex="F", age="P90D")
     read_scan(tmp_path).to_nwb(tmp_path / "out.nwb", timezone="UTC", subject=subject, **FACTS)
-    found = list(inspector.inspect_nwbfile(nwbfile_path=str(tmp_path / "out.nwb")))
-    assert [one.message for one in found if one.importance.name in ("CRITICAL", "ERROR")] == []
+    messages = list(inspector.inspect_nwbfile(nwbfile_path=str(tmp_path / "out.nwb")))
+    assert [message.message for message in messages if message.importance.name in ("CRITICAL", "ERROR")] == []
 
 
 def test_nwb_takes_the_machines_time_zone_and_says_so(volume: Scan, tmp_path: Path) -> None:
@@ -494,12 +494,12 @@ def test_nwb_says_when_times_are_not_known(tmp_path: Path) -> None:
     first, second = (Recording(stem=stem, frames_per_slice=4).write(tmp_path)[0] for stem in ("first", "second"))
     with pytest.warns(match="joined"):
         scan = read_scan([first, second])
-    with pytest.warns(match="timestamps of field 0 do not increase from frame to frame") as said:
+    with pytest.warns(match="timestamps of field 0 do not increase from frame to frame") as warnings:
         scan.to_nwb(tmp_path / "out.nwb", timezone="UTC")
-    assert len(said) == 1
+    assert len(warnings) == 1
     with pynwb.NWBHDF5IO(str(tmp_path / "out.nwb"), "r") as io:
-        one = io.read().acquisition["TwoPhotonSeriesField0Channel0"]
-        assert (one.timestamps, one.rate) == (None, pytest.approx(scan.fps))
+        series = io.read().acquisition["TwoPhotonSeriesField0Channel0"]
+        assert (series.timestamps, series.rate) == (None, pytest.approx(scan.fps))
 
 
 def test_ctrl_c_is_heard_while_nwb_is_written(volume: Scan, tmp_path: Path) -> None:

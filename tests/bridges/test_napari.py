@@ -65,7 +65,7 @@ def world(options: dict[str, Any], *place: float) -> npt.NDArray[np.float64]:
 
 def assert_layers(scan: Scan, fields: list[npt.NDArray[Any]]) -> None:
     """Every field and channel is in one layer, at its place along z, as the dumb reader has it."""
-    seen = set()
+    displayed = set()
     for data, options, kind in scan.to_napari_layers():
         assert kind == "image"
         channel, of = options["metadata"]["channel"], options["metadata"]["fields"]
@@ -79,8 +79,8 @@ def assert_layers(scan: Scan, fields: list[npt.NDArray[Any]]) -> None:
         for z, i in enumerate(of):
             if data.ndim == 4 and options["units"][1] == "um":
                 assert options["translate"][1] + z * options["scale"][1] == pytest.approx(scan.fields[i].depth)
-        seen |= {(i, channel) for i in of}
-    assert seen == {(i, c) for i in range(scan.num_fields) for c in range(scan.num_channels)}
+        displayed |= {(i, channel) for i in of}
+    assert displayed == {(i, c) for i in range(scan.num_fields) for c in range(scan.num_channels)}
 
 
 @pytest.mark.parametrize(
@@ -99,9 +99,9 @@ def test_layers_of_real_recordings(recordings: Path) -> None:
         with read_scan(recordings / name) as scan:
             for data, options, _ in scan.to_napari_layers():
                 fields, channel = options["metadata"]["fields"], options["metadata"]["channel"]
-                whole = np.asarray(data).reshape(data.shape[0], -1, *data.shape[-2:])
+                pixels = np.asarray(data).reshape(data.shape[0], -1, *data.shape[-2:])
                 for z, i in enumerate(fields):
-                    np.testing.assert_array_equal(whole[:, z], scan[i, :, :, channel].transpose(2, 0, 1))
+                    np.testing.assert_array_equal(pixels[:, z], scan[i, :, :, channel].transpose(2, 0, 1))
             assert len(scan.to_napari_layers()) == 2
 
 
@@ -208,11 +208,11 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sizes: list[int] = []
     original = Pages.read
 
-    def noted(self: Pages, pages: Any, ys: Any, xs: Any, out: Any, *rest: Any) -> None:
+    def record(self: Pages, pages: Any, ys: Any, xs: Any, out: Any, *rest: Any) -> None:
         sizes.append(out.nbytes)
         original(self, pages, ys, xs, out, *rest)
 
-    monkeypatch.setattr(Pages, "read", noted)
+    monkeypatch.setattr(Pages, "read", record)
     return sizes
 
 
@@ -247,9 +247,9 @@ def test_contrast_is_that_of_all_fields_of_a_channel(tmp_path: Path) -> None:
         limits = {options["metadata"]["channel"]: options["contrast_limits"] for _, options, _ in layers}
         for _, options, _ in layers:
             assert options["contrast_limits"] == limits[options["metadata"]["channel"]]
-        whole = np.concatenate([scan[i, :, :, 0].ravel() for i in range(scan.num_fields)])
+        pixels = np.concatenate([scan[i, :, :, 0].ravel() for i in range(scan.num_fields)])
         black, white = limits[0]
-        assert whole.min() <= black < np.median(whole) < white <= whole.max()
+        assert pixels.min() <= black < np.median(pixels) < white <= pixels.max()
 
 
 def test_contrast_of_damaged_and_of_dark_recordings(tmp_path: Path) -> None:
@@ -285,12 +285,12 @@ def test_what_scanimage_did_not_write_is_left_to_others(tmp_path: Path) -> None:
 def test_a_file_of_a_set_a_list_and_a_folder_are_one_recording(tmp_path: Path) -> None:
     paths = [str(path) for path in PLANAR.write(tmp_path)]
     with read_scan(tmp_path) as scan:
-        whole = scan[0, :, :, 1].transpose(2, 0, 1)
+        pixels = scan[0, :, :, 1].transpose(2, 0, 1)
     for path in (paths[1], paths, paths[::-1], str(tmp_path)):
         read = get_reader(path)
         assert read is not None
         first, (data, _, _) = read(path)
-        np.testing.assert_array_equal(np.asarray(data), whole)
+        np.testing.assert_array_equal(np.asarray(data), pixels)
         del first
 
 
@@ -501,27 +501,27 @@ def test_a_window_shows_the_pixels_of_each_step(tmp_path: Path) -> None:
     run_look(tmp_path, jobs)
     for name, scan in scans.items():
         with np.load(tmp_path / f"{name}.npz") as kept:
-            seen = dict(kept)
+            displayed = dict(kept)
         steps, paths = jobs[name]
         layers = scan.to_napari_layers()
-        assert seen["added"].tolist() == [len(layers)] + [0] * (len(paths) - 1)  # the first file brings all
-        assert seen["layers"].tolist() == [options["name"] for _, options, _ in layers]
-        pictures = [seen[f"picture{i}"] for i in range(len(steps))]
+        assert displayed["added"].tolist() == [len(layers)] + [0] * (len(paths) - 1)  # the first file brings all
+        assert displayed["layers"].tolist() == [options["name"] for _, options, _ in layers]
+        pictures = [displayed[f"picture{i}"] for i in range(len(steps))]
         assert not any(np.array_equal(a, b) for a, b in itertools.pairwise(pictures))
         for step, picture in zip(steps, pictures, strict=True):
             for i, field in enumerate(scan.fields):
                 if len(step) == 1 or field.slice_id == step[1]:
-                    assert_seen(picture, seen, scan, i, step[0])
+                    assert_seen(picture, displayed, scan, i, step[0])
         scan.close()
 
 
-def assert_seen(picture: npt.NDArray[Any], seen: dict[str, Any], scan: Scan, i: int, frame: int) -> None:
+def assert_seen(picture: npt.NDArray[Any], displayed: dict[str, Any], scan: Scan, i: int, frame: int) -> None:
     """A field's pixels are on the canvas, where it lies in the sample, as bright as they should be."""
     field = scan.fields[i]
     rows, columns = np.mgrid[: field.height, : field.width]
     x, y, _ = field.affine @ np.stack([columns.ravel(), rows.ravel(), np.ones(rows.size)])
     centre = np.array(picture.shape[:2])[:, None] / 2
-    down, right = np.floor((np.stack([y, x]) - seen["centre"][:, None]) * seen["zoom"] + centre).astype(int)
+    down, right = np.floor((np.stack([y, x]) - displayed["centre"][:, None]) * displayed["zoom"] + centre).astype(int)
     colours = ([0, 1, 2],) if scan.num_channels == 1 else ([1], [0, 2])  # gray; green and magenta
     for channel, those in enumerate(colours):
         black, white = next(

@@ -85,10 +85,10 @@ def assert_written(path: Path, scan: Scan) -> None:
 @pytest.mark.parametrize("compression", ["zstd", None])
 def test_images_are_the_scan(kind: tuple[Recording, Scan], tmp_path: Path, compression: str | None) -> None:
     recording, scan = kind
-    told: list[int] = []
+    progress_calls: list[int] = []
     path = tmp_path / "out" / "a.ome.zarr"
-    scan.to_ome_zarr(path, compression=compression, progress=told.append)
-    assert sum(told) == scan.nbytes
+    scan.to_ome_zarr(path, compression=compression, progress=progress_calls.append)
+    assert sum(progress_calls) == scan.nbytes
     assert_written(path, scan)
     fields = expected(recording, scan.filenames)
     assert_reads(scan, fields)
@@ -121,8 +121,10 @@ def test_any_dtype(tmp_path: Path, dtype: str) -> None:
         assert_written(tmp_path / "a.zarr", scan)
         array = image(tmp_path / "a.zarr", scan, 0)["0"]
         assert array.dtype == native.newbyteorder("<")
-        said = json.loads((tmp_path / "a.zarr" / "0" / "zarr.json").read_text())["codecs"][0]["configuration"]["codecs"]
-        assert said[0] == {"name": "bytes", "configuration": {"endian": "little"}}
+        codecs = json.loads((tmp_path / "a.zarr" / "0" / "zarr.json").read_text())["codecs"][0]["configuration"][
+            "codecs"
+        ]
+        assert codecs[0] == {"name": "bytes", "configuration": {"endian": "little"}}
 
 
 def test_complex_numbers_are_refused(tmp_path: Path) -> None:
@@ -151,14 +153,16 @@ def test_pyramids_are_means(tmp_path: Path, dtype: str) -> None:
         scan.to_ome_zarr(tmp_path / "a.zarr", levels=4)
         for i, field in enumerate(scan.fields):
             right = scan[i]
-            said = image(tmp_path / "a.zarr", scan, i).attrs["ome"]["multiscales"][0]
-            assert len(said["datasets"]) == 5
-            assert said["type"] == "mean"
-            y0, x0 = said["datasets"][0]["coordinateTransformations"][1]["translation"][-2:]
-            for number, dataset in enumerate(said["datasets"]):
+            multiscale = image(tmp_path / "a.zarr", scan, i).attrs["ome"]["multiscales"][0]
+            assert len(multiscale["datasets"]) == 5
+            assert multiscale["type"] == "mean"
+            y0, x0 = multiscale["datasets"][0]["coordinateTransformations"][1]["translation"][-2:]
+            for number, dataset in enumerate(multiscale["datasets"]):
                 np.testing.assert_allclose(level(tmp_path / "a.zarr", scan, i, number), right, rtol=1e-6)
                 right = means(right)
-                scale, start = (one[one["type"]] for one in dataset["coordinateTransformations"])
+                scale, start = (
+                    transformation[transformation["type"]] for transformation in dataset["coordinateTransformations"]
+                )
                 assert scale[-2] == pytest.approx(field.pixel_height_in_microns * 2**number)
                 # The first pixel's edge stays where it is.
                 assert start[-2] - scale[-2] / 2 == pytest.approx(y0 - field.pixel_height_in_microns / 2)
@@ -170,11 +174,13 @@ def test_axes_and_places(kind: tuple[Recording, Scan], tmp_path: Path) -> None:
     scan.to_ome_zarr(tmp_path / "a.zarr")
     depths = sorted(set(scan.field_depths))
     for i, field in enumerate(scan.fields):
-        (said,) = image(tmp_path / "a.zarr", scan, i).attrs["ome"]["multiscales"]
-        assert [axis["name"] for axis in said["axes"]] == ["t", "c", "z", "y", "x"]
-        assert [axis.get("unit") for axis in said["axes"]] == ["second", None, *["micrometer"] * 3]
-        (dataset,) = said["datasets"]
-        scale, start = (one[one["type"]] for one in dataset["coordinateTransformations"])
+        (multiscale,) = image(tmp_path / "a.zarr", scan, i).attrs["ome"]["multiscales"]
+        assert [axis["name"] for axis in multiscale["axes"]] == ["t", "c", "z", "y", "x"]
+        assert [axis.get("unit") for axis in multiscale["axes"]] == ["second", None, *["micrometer"] * 3]
+        (dataset,) = multiscale["datasets"]
+        scale, start = (
+            transformation[transformation["type"]] for transformation in dataset["coordinateTransformations"]
+        )
         step = depths[1] - depths[0] if len(depths) > 1 else 1
         sizes = [field.pixel_height_in_microns, field.pixel_width_in_microns]
         assert scale == pytest.approx([1 / scan.fps, 1, step, *sizes])
@@ -190,7 +196,9 @@ def test_rotated_fields_keep_their_centre(tmp_path: Path) -> None:
         field, group = scan.fields[0], image(tmp_path / "a.zarr", scan, 0)
         assert field.rotation == 30
         (dataset,) = group.attrs["ome"]["multiscales"][0]["datasets"]
-        scale, start = (one[one["type"]] for one in dataset["coordinateTransformations"])
+        scale, start = (
+            transformation[transformation["type"]] for transformation in dataset["coordinateTransformations"]
+        )
         assert start[-2] + scale[-2] * (field.height - 1) / 2 == pytest.approx(field.y_in_microns)
         assert start[-1] + scale[-1] * (field.width - 1) / 2 == pytest.approx(field.x_in_microns)
         assert group.attrs["scanimage"]["rotation_in_degrees"] == 30
@@ -203,10 +211,13 @@ def test_what_is_not_known_has_no_unit(tmp_path: Path, raw: bool) -> None:
     with read_scan(tmp_path / "recording", raw=raw) as scan:
         scan.to_ome_zarr(tmp_path / "a.zarr")
         assert_written(tmp_path / "a.zarr", scan)
-        (said,) = image(tmp_path / "a.zarr", scan, 0).attrs["ome"]["multiscales"]
-    units = [axis.get("unit") for axis in said["axes"]]
+        (multiscale,) = image(tmp_path / "a.zarr", scan, 0).attrs["ome"]["multiscales"]
+    units = [axis.get("unit") for axis in multiscale["axes"]]
     assert units == ([None] * 5 if raw else ["second", None, "micrometer", None, None])
-    scale, start = (one[one["type"]] for one in said["datasets"][0]["coordinateTransformations"])
+    scale, start = (
+        transformation[transformation["type"]]
+        for transformation in multiscale["datasets"][0]["coordinateTransformations"]
+    )
     assert scale[-2:] == [1, 1]
     assert start[-2:] == [0, 0]
 
@@ -214,19 +225,19 @@ def test_what_is_not_known_has_no_unit(tmp_path: Path, raw: bool) -> None:
 def test_scanimage_s_words_go_along_whole(kind: tuple[Recording, Scan], tmp_path: Path) -> None:
     _, scan = kind
     scan.to_ome_zarr(tmp_path / "a.zarr")
-    own = zarr.open_group(tmp_path / "a.zarr", mode="r")["scanimage"]
-    assert own.attrs["header"] == scan.header
-    assert json.loads(own.attrs["rois"]) == scan.roi_metadata
-    assert own.attrs["release"] == scan.release
-    assert own.attrs["frame_rate"] == scan.fps
+    group = zarr.open_group(tmp_path / "a.zarr", mode="r")["scanimage"]
+    assert group.attrs["header"] == scan.header
+    assert json.loads(group.attrs["rois"]) == scan.roi_metadata
+    assert group.attrs["release"] == scan.release
+    assert group.attrs["frame_rate"] == scan.fps
     assert scan.start_time is not None
-    assert own.attrs["start_time"] == scan.start_time.isoformat()
-    assert own.attrs["files"] == [Path(name).name for name in scan.filenames]
+    assert group.attrs["start_time"] == scan.start_time.isoformat()
+    assert group.attrs["files"] == [Path(name).name for name in scan.filenames]
     right = [scan.field_timestamps(i) for i in range(scan.num_fields)]
-    np.testing.assert_array_equal(own["times"][:], right)
+    np.testing.assert_array_equal(group["times"][:], right)
     for i, field in enumerate(scan.fields):
-        said = image(tmp_path / "a.zarr", scan, i).attrs["scanimage"]
-        assert (said["name"], said["slice"]) == (field.name, field.slice_id)
+        attributes = image(tmp_path / "a.zarr", scan, i).attrs["scanimage"]
+        assert (attributes["name"], attributes["slice"]) == (field.name, field.slice_id)
 
 
 def test_channels_have_names_and_are_shown_by_their_values(kind: tuple[Recording, Scan], tmp_path: Path) -> None:
@@ -248,9 +259,9 @@ def test_json_is_what_every_reader_takes(kind: tuple[Recording, Scan], tmp_path:
     _, scan = kind
     scan.to_ome_zarr(tmp_path / "a.zarr")
     for file in (tmp_path / "a.zarr").rglob("zarr.json"):
-        said = file.read_text("utf-8")
-        if '"float64"' not in said:  # whose fill value is NaN by a word of zarr's own
-            json.loads(said, parse_constant=refused)
+        text = file.read_text("utf-8")
+        if '"float64"' not in text:  # whose fill value is NaN by a word of zarr's own
+            json.loads(text, parse_constant=refused)
 
 
 def test_real_recordings(recordings: Path, tmp_path: Path) -> None:
@@ -300,9 +311,9 @@ def test_validators_that_nobody_here_wrote(kind: tuple[Recording, Scan], tmp_pat
     yaozarrs.validate_zarr_store(str(tmp_path / "a.zarr"))
     root = zarr.open_group(tmp_path / "a.zarr", mode="r")
     if scan.num_fields > 1:
-        found = collection.BioFormats2Raw.from_zarr(root)
-        assert found.image_paths == [str(i) for i in range(scan.num_fields)]
-        assert root["OME"].attrs["ome"]["series"] == found.image_paths
+        collection_found = collection.BioFormats2Raw.from_zarr(root)
+        assert collection_found.image_paths == [str(i) for i in range(scan.num_fields)]
+        assert root["OME"].attrs["ome"]["series"] == collection_found.image_paths
     for i, field in enumerate(scan.fields):
         one = models.Image.from_zarr(image(tmp_path / "a.zarr", scan, i))
         assert len(one.ome_attributes.multiscales[0].datasets) == (3 if field.height > 2 else 2)
@@ -349,11 +360,11 @@ class Stop:
 
 def test_it_goes_on_where_it_was_interrupted(span: Scan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, partial = tmp_path / "a.zarr", tmp_path / "a.zarr.partial"
-    begun: list[Any] = []
+    files_begun: list[Any] = []
 
     def no_further(file: Any, *rest: Any, **options: Any) -> None:
-        begun.append(file)
-        if len(begun) > 6:
+        files_begun.append(file)
+        if len(files_begun) > 6:
             raise OSError("the interrupt has come by now")
         shards.write_shard(file, *rest, **options)
 
@@ -362,20 +373,20 @@ def test_it_goes_on_where_it_was_interrupted(span: Scan, tmp_path: Path, monkeyp
         with pytest.raises(KeyboardInterrupt):
             span.to_ome_zarr(path, levels=1, workers=1, progress=Stop(2))
     assert not path.exists()
-    there = shard_times(partial)
-    assert len(there) in (4, 6)  # two shards of two levels, and what was begun
-    written: list[Path] = []
+    shards_before = shard_times(partial)
+    assert len(shards_before) in (4, 6)  # two shards of two levels, and what was begun
+    paths_written: list[Path] = []
 
-    def noted(path: Path, unfinished: Path) -> Any:
-        written.append(path)
+    def record(path: Path, unfinished: Path) -> Any:
+        paths_written.append(path)
         return atomic_file(path, unfinished)
 
-    monkeypatch.setattr(ome_zarr, "atomic_file", noted)
-    told: list[int] = []
-    span.to_ome_zarr(path, levels=1, progress=told.append)
-    assert sum(told) == span.nbytes
-    assert len(written) == 10 - len(there)
-    assert there.items() <= shard_times(path).items()
+    monkeypatch.setattr(ome_zarr, "atomic_file", record)
+    progress_calls: list[int] = []
+    span.to_ome_zarr(path, levels=1, progress=progress_calls.append)
+    assert sum(progress_calls) == span.nbytes
+    assert len(paths_written) == 10 - len(shards_before)
+    assert shards_before.items() <= shard_times(path).items()
     assert_written(path, span)
 
 
@@ -400,11 +411,11 @@ read_scan({str(tmp_path / "recording")!r}).to_ome_zarr({str(path)!r}, workers=1)
     died = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
     assert died.returncode in (-9, 9), died.stderr
     assert not path.exists()
-    there = shard_times(partial)
-    assert len(there) == 3
+    shards_before = shard_times(partial)
+    assert len(shards_before) == 3
     assert [file.stat().st_size for file in (partial / "unfinished").iterdir()] == [1000]
     span.to_ome_zarr(path)
-    assert there.items() <= shard_times(path).items()
+    assert shards_before.items() <= shard_times(path).items()
     assert_written(path, span)
 
 
@@ -588,8 +599,8 @@ def test_a_crash_between_the_last_two_renames_is_gone_on_with(tmp_path: Path) ->
 def test_a_record_that_cannot_be_read_is_no_beginning(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         write(tmp_path / "a", {"n": 1}, "b", "stop")
-    for said in ("", "[]", "{}", "null"):
-        (tmp_path / "a.partial" / "record.json").write_text(said)
+    for text in ("", "[]", "{}", "null"):
+        (tmp_path / "a.partial" / "record.json").write_text(text)
         with pytest.raises(KeyboardInterrupt):
             write(tmp_path / "a", {"n": 1}, "stop")
     write(tmp_path / "a", {"n": 1})
@@ -628,13 +639,13 @@ def test_no_more_than_a_shard_for_each_worker_is_held(tmp_path: Path, monkeypatc
 def test_workers_get_kilobytes(span: Scan, tmp_path: Path) -> None:
     sizes = []
 
-    def noted(tasks: Any) -> None:
+    def record(tasks: Any) -> None:
         sizes.append(len(pickle.dumps(tasks)))
 
     original = ome_zarr._on_threads
 
     def on_threads(write: Any, *rest: Any) -> None:
-        noted(write)
+        record(write)
         original(pickle.loads(pickle.dumps(write)), *rest)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -649,7 +660,7 @@ def test_workers_get_kilobytes(span: Scan, tmp_path: Path) -> None:
 def test_dask_s_workers_write(span: Scan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     distributed = pytest.importorskip("distributed")
     monkeypatch.chdir(tmp_path)
-    told: list[int] = []
+    progress_calls: list[int] = []
     with (
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, local_directory=str(tmp_path)
@@ -658,9 +669,9 @@ def test_dask_s_workers_write(span: Scan, tmp_path: Path, monkeypatch: pytest.Mo
     ):
         with pytest.raises(KeyboardInterrupt):
             span.to_ome_zarr("a.zarr", levels=1, client=client, progress=Stop(2))
-        span.to_ome_zarr("a.zarr", levels=1, client=client, progress=told.append)
+        span.to_ome_zarr("a.zarr", levels=1, client=client, progress=progress_calls.append)
         wrote = client.run(lambda dask_worker: dask_worker.state.executed_count)
-    assert sum(told) == span.nbytes
+    assert sum(progress_calls) == span.nbytes
     assert len(wrote) == 2
     assert min(wrote.values()) > 0
     assert os.getpid() not in wrote

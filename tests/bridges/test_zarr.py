@@ -28,7 +28,7 @@ from scanreader import (
 )
 from scanreader.simulate import Recording, roi, scanfield
 
-MADE = {
+RECORDINGS = {
     "planar": Recording(frames_per_slice=40, channels=(1, 3), frames_per_file=15),
     "volume": replace(VOLUME, volumes=30, frames_per_file=33),
     "stack": STACK,
@@ -39,9 +39,9 @@ MADE = {
 NARROW = replace(MESOSCOPE, rois=(*ROIS[:2], roi(scanfield((3.6, -0.5), (1.2, 2.4), (12, 24)), name="thin")))
 
 
-@pytest.fixture(params=MADE)
+@pytest.fixture(params=RECORDINGS)
 def scan(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scan]:
-    MADE[request.param].write(tmp_path / "files")
+    RECORDINGS[request.param].write(tmp_path / "files")
     with read_scan(tmp_path / "files") as opened:
         yield opened
 
@@ -119,17 +119,17 @@ def test_a_damaged_page_is_an_error_not_zeros(tmp_path: Path) -> None:
 def follow(path: Path, i: int) -> np.ndarray:
     """Read a field as its references say, byte by byte: the dumb reader of kerchunk's format."""
     refs = json.loads(path.read_text("utf-8"))["refs"]
-    said = json.loads(refs[f"field_{i}/.zarray"])
-    out = np.empty(said["shape"], np.dtype(said["dtype"]).newbyteorder("="))
+    document = json.loads(refs[f"field_{i}/.zarray"])
+    out = np.empty(document["shape"], np.dtype(document["dtype"]).newbyteorder("="))
     keys = [key for key in refs if key.startswith(f"field_{i}/") and not key.partition("/")[2].startswith(".")]
     for key in keys:
         place = tuple(map(int, key.partition("/")[2].split(".")))
         name, start, size = refs[key]
         with Path(name.removeprefix("file://")).open("rb") as file:
             file.seek(start)
-            chunk = np.frombuffer(file.read(size), said["dtype"]).reshape(said["chunks"])
-        out[tuple(slice(n * c, (n + 1) * c) for n, c in zip(place, said["chunks"], strict=True))] = chunk
-    assert len(keys) == np.prod([-(-n // c) for n, c in zip(said["shape"], said["chunks"], strict=True)])
+            chunk = np.frombuffer(file.read(size), document["dtype"]).reshape(document["chunks"])
+        out[tuple(slice(n * c, (n + 1) * c) for n, c in zip(place, document["chunks"], strict=True))] = chunk
+    assert len(keys) == np.prod([-(-n // c) for n, c in zip(document["shape"], document["chunks"], strict=True)])
     return out
 
 
@@ -231,8 +231,8 @@ def test_kerchunk_and_virtualizarr_read_the_references(scan: Scan, tmp_path: Pat
         for i in range(scan.num_fields):
             assert np.array_equal(in_order(dataset[f"field_{i}"].values), scan[i])
         assert dataset.attrs["scanimage_header"] == scan.header
-    known = registry.ObjectStoreRegistry({"file://": stores.LocalStore()})
-    group = zarr.open_group(parsers.KerchunkJSONParser()(path.as_uri(), known), mode="r")
+    stores_by_url = registry.ObjectStoreRegistry({"file://": stores.LocalStore()})
+    group = zarr.open_group(parsers.KerchunkJSONParser()(path.as_uri(), stores_by_url), mode="r")
     for i in range(scan.num_fields):
         assert np.array_equal(in_order(group[f"field_{i}"][:]), scan[i])
 

@@ -48,7 +48,7 @@ TURNED = Recording(
 )
 
 
-def made(recording: Recording, folder: Path, **options: Any) -> Scan:
+def write_and_read(recording: Recording, folder: Path, **options: Any) -> Scan:
     recording.write(folder)
     return read_warned(folder, **options)[0]
 
@@ -58,8 +58,8 @@ def panels(figure: Figure) -> dict[str, Axes]:
 
 
 def image(axes: Axes) -> npt.NDArray[Any]:
-    (one,) = axes.images
-    array = one.get_array()
+    (axes_image,) = axes.images
+    array = axes_image.get_array()
     assert array is not None
     return np.ma.filled(np.ma.asarray(array, np.float32), np.nan)
 
@@ -71,21 +71,21 @@ def render(figure: Figure) -> None:
 
 def texts(figure: Figure) -> list[Text]:
     """Everything that is written in a figure when it is drawn."""
-    drawn: list[Text] = []
+    texts_drawn: list[Text] = []
     draw = Text.draw
 
-    def noted(text: Text, renderer: Any) -> None:
+    def record(text: Text, renderer: Any) -> None:
         if text.get_visible() and text.get_text().strip():
-            drawn.append(text)
+            texts_drawn.append(text)
         draw(text, renderer)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Text, "draw", noted)
+        patch.setattr(Text, "draw", record)
         render(figure)
-    return drawn
+    return texts_drawn
 
 
-def said(figure: Figure) -> list[str]:
+def text_of(figure: Figure) -> list[str]:
     return [text.get_text() for text in texts(figure)]
 
 
@@ -108,7 +108,7 @@ def assert_legible(figure: Figure) -> None:
 
 @pytest.mark.parametrize("recording", [PLANAR, VOLUME, STACK, MESOSCOPE, TURNED])
 def test_pictures_are_the_mean_of_the_frames(recording: Recording, tmp_path: Path) -> None:
-    scan = made(recording, tmp_path)
+    scan = write_and_read(recording, tmp_path)
     figure = scan.plot()
     shown, size = panels(figure), figure.get_size_inches()
     for i, field in enumerate(scan.fields):
@@ -125,19 +125,19 @@ def test_pictures_are_the_mean_of_the_frames(recording: Recording, tmp_path: Pat
 
 
 def test_frames_are_evenly_spaced_and_said(tmp_path: Path) -> None:
-    scan = made(replace(PLANAR, frames_per_slice=1000, channels=(1,)), tmp_path)
+    scan = write_and_read(replace(PLANAR, frames_per_slice=1000, channels=(1,)), tmp_path)
     figure = scan.plot(max_frames=4)
     (axes,) = panels(figure).values()
     assert np.allclose(image(axes), scan[0, :, :, 0, [125, 375, 625, 875]].mean(axis=-1))
-    assert any("mean of 4 of 1,000 frames (125 to 875)" in text for text in said(figure))
+    assert any("mean of 4 of 1,000 frames (125 to 875)" in text for text in text_of(figure))
     (axes,) = panels(scan.plot(frames=slice(100, 110))).values()
     assert np.allclose(image(axes), scan[0, :, :, 0, 100:110].mean(axis=-1))
     figure = scan.plot(frames=-1)
     assert np.array_equal(image(figure.axes[0]), scan[0, :, :, 0, -1])
-    assert any("frame 999 of 1,000" in text for text in said(figure))
+    assert any("frame 999 of 1,000" in text for text in text_of(figure))
 
 
-def counted_reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Count the pages that are read from now on."""
     counts: list[int] = []
     read = Pages.read
@@ -151,8 +151,8 @@ def counted_reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_nothing_reads_more_than_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    scan = made(replace(MESOSCOPE, volumes=100, channels=(1, 2)), tmp_path)
-    counts = counted_reads(monkeypatch)
+    scan = write_and_read(replace(MESOSCOPE, volumes=100, channels=(1, 2)), tmp_path)
+    counts = count_reads(monkeypatch)
     scan.plot()
     assert sum(counts) == scan.num_fields * 2 * 60
     counts.clear()
@@ -165,11 +165,11 @@ def test_nothing_reads_more_than_is_said(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_many_pixels_are_few_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scanreader.view.plots.MOST_PIXELS", 20 * 30 * 2 * 5)
-    scan = made(PLANAR, tmp_path)
-    assert any("mean of 5 of 9 frames" in text for text in said(scan.plot()))
-    assert any("mean of all 9 frames" in text for text in said(scan.plot(max_frames=9)))
+    scan = write_and_read(PLANAR, tmp_path)
+    assert any("mean of 5 of 9 frames" in text for text in text_of(scan.plot()))
+    assert any("mean of all 9 frames" in text for text in text_of(scan.plot(max_frames=9)))
     monkeypatch.setattr("scanreader.view.plots.MOST_PIXELS", 1)
-    assert any("frame 4 of 9" in text for text in said(scan.plot()))
+    assert any("frame 4 of 9" in text for text in text_of(scan.plot()))
 
 
 @pytest.mark.slow
@@ -207,9 +207,9 @@ def test_shrinking_is_the_mean_of_blocks() -> None:
 )
 def test_pictures_of_one_value(tmp_path: Path, pixels: float, limits: tuple[float, float], words: str) -> None:
     flat = Recording(frames_per_slice=3, pixels=lambda *_: np.full((16, 16), pixels))
-    figure = made(flat, tmp_path).plot()
+    figure = write_and_read(flat, tmp_path).plot()
     assert figure.axes[0].images[0].get_clim() == limits
-    assert words in said(figure)
+    assert words in text_of(figure)
 
 
 def test_pages_that_were_filled_do_not_count(tmp_path: Path) -> None:
@@ -220,7 +220,7 @@ def test_pages_that_were_filled_do_not_count(tmp_path: Path) -> None:
     assert np.allclose(image(figure.axes[0]), scan[0, :, :, 0, sound].mean(axis=-1))
     with pytest.warns(ScanReaderWarning, match="1 page cannot be read"):
         figure = scan.plot(frames=5)
-    assert "no values" in said(figure)
+    assert "no values" in text_of(figure)
     assert np.isnan(image(figure.axes[0])).all()
     with pytest.warns(ScanReaderWarning, match="1 page cannot be read"):
         largest = scan.canvas(frames=slice(3, 8), how="max").image
@@ -229,7 +229,7 @@ def test_pages_that_were_filled_do_not_count(tmp_path: Path) -> None:
 
 def test_simulated_pages_show_the_pixels_that_they_are_given(tmp_path: Path) -> None:
     seen = replace(VOLUME, pixels=lambda frame, channel: np.full((16, 16), 10 * frame.slice + channel))
-    scan = made(seen, tmp_path)
+    scan = write_and_read(seen, tmp_path)
     assert (scan[:] == (10 * np.arange(3)[:, None] + [1, 2])[:, None, None, :, None]).all()
     with pytest.raises(ValueError, match="shape"):
         replace(seen, pixels=lambda *_: np.zeros((3, 3))).write(tmp_path / "wrong")
@@ -254,7 +254,7 @@ def test_simulated_pages_show_the_pixels_that_they_are_given(tmp_path: Path) -> 
 )
 def test_what_cannot_be_drawn(tmp_path: Path, wrong: dict[str, Any]) -> None:
     with pytest.raises(ScanIndexError):
-        made(MESOSCOPE, tmp_path).plot(**wrong)
+        write_and_read(MESOSCOPE, tmp_path).plot(**wrong)
 
 
 # -------------------------------------------------------------------------- geometry
@@ -274,7 +274,7 @@ def bars(figure: Figure) -> dict[str, tuple[Line2D, str]]:
 
 @pytest.mark.parametrize("recording", [PLANAR, VOLUME, MESOSCOPE, TURNED])
 def test_scale_bars_are_as_long_as_they_say(recording: Recording, tmp_path: Path) -> None:
-    scan = made(recording, tmp_path)
+    scan = write_and_read(recording, tmp_path)
     figure = scan.plot()
     render(figure)
     shown = bars(figure)
@@ -302,7 +302,7 @@ def test_lengths_are_round(most: float) -> None:
 
 
 def test_fields_lie_as_on_the_canvas(tmp_path: Path) -> None:
-    scan = made(TURNED, tmp_path)
+    scan = write_and_read(TURNED, tmp_path)
     axes = panels(scan.plot())["slice-0-channel-0"]
     canvas = scan.canvas()
     rows, columns = canvas.image.shape
@@ -317,15 +317,15 @@ def test_fields_lie_as_on_the_canvas(tmp_path: Path) -> None:
 
 
 def test_what_lies_alone_is_not_drawn_twice(tmp_path: Path) -> None:
-    alone = replace(TURNED, rois=(TURNED.rois[1],))
-    assert list(panels(made(alone, tmp_path).plot())) == ["field-0-channel-0"]
+    single = replace(TURNED, rois=(TURNED.rois[1],))
+    assert list(panels(write_and_read(single, tmp_path).plot())) == ["field-0-channel-0"]
     turned = replace(TURNED, rois=(TURNED.rois[0],))
-    assert set(panels(made(turned, tmp_path / "t").plot())) == {"field-0-channel-0", "slice-0-channel-0"}
+    assert set(panels(write_and_read(turned, tmp_path / "t").plot())) == {"field-0-channel-0", "slice-0-channel-0"}
 
 
 @pytest.mark.parametrize("recording", [VOLUME, MESOSCOPE, TURNED])
 def test_the_layout_is_where_the_fields_are(recording: Recording, tmp_path: Path) -> None:
-    scan = made(recording, tmp_path)
+    scan = write_and_read(recording, tmp_path)
     sample, *pages = scan.plot_layout().axes
     drawn: dict[int, npt.NDArray[Any]] = {}
     for patch in sample.patches:
@@ -345,7 +345,7 @@ def test_the_layout_is_where_the_fields_are(recording: Recording, tmp_path: Path
 
 def test_joined_fields_show_their_pieces(tmp_path: Path) -> None:
     strips = tuple(roi(scanfield((2.0 * i, 0.5), (2.0, 8.0), (12, 48)), name=f"strip {i}") for i in range(3))
-    scan = made(Recording(rois=strips, frames_per_slice=2), tmp_path, join_contiguous=True)
+    scan = write_and_read(Recording(rois=strips, frames_per_slice=2), tmp_path, join_contiguous=True)
     sample, page = scan.plot_layout().axes
     assert len(sample.patches) == 1 + 3
     assert len([p for p in page.patches if p.get_gid() == "page-0"]) == 3
@@ -354,9 +354,9 @@ def test_joined_fields_show_their_pieces(tmp_path: Path) -> None:
 
 
 def test_without_an_objective_lengths_are_degrees_and_it_is_said(tmp_path: Path) -> None:
-    scan = made(replace(MESOSCOPE, settings={"objectiveResolution": None}), tmp_path)
+    scan = write_and_read(replace(MESOSCOPE, settings={"objectiveResolution": None}), tmp_path)
     for figure in (scan.plot(), scan.plot_layout()):
-        assert any("scale in degrees" in text for text in said(figure))
+        assert any("scale in degrees" in text for text in text_of(figure))
         assert_legible(figure)
     words = {word for _, word in bars(scan.plot()).values()}
     assert words
@@ -372,9 +372,9 @@ def test_without_an_objective_lengths_are_degrees_and_it_is_said(tmp_path: Path)
     ],
 )
 def test_older_releases_have_pixels(tmp_path: Path, recording: Recording) -> None:
-    scan = made(recording, tmp_path)
+    scan = write_and_read(recording, tmp_path)
     for figure in (scan.plot(), scan.plot_layout()):
-        assert any("scale in pixels" in text for text in said(figure))
+        assert any("scale in pixels" in text for text in text_of(figure))
         assert_legible(figure)
     assert all(word.endswith(" pixels") for _, word in bars(scan.plot()).values())
 
@@ -442,25 +442,25 @@ SLOW = {"sixty"}
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in HARD])
 def test_nothing_is_written_over_anything_else(tmp_path: Path, name: str) -> None:
-    scan = made(HARD[name], tmp_path)
+    scan = write_and_read(HARD[name], tmp_path)
     assert_legible(scan.plot())
     assert_legible(scan.plot_layout())
 
 
 @pytest.mark.slow
 def test_many_slices_are_some_of_them(tmp_path: Path) -> None:
-    scan = made(Recording(mode="slow", zs=tuple(2.0 * i for i in range(250)), height=8, width=8), tmp_path)
+    scan = write_and_read(Recording(mode="slow", zs=tuple(2.0 * i for i in range(250)), height=8, width=8), tmp_path)
     figure = scan.plot()
     assert len(figure.axes) == 100
-    assert any("100 of 250 slices shown" in text for text in said(figure))
+    assert any("100 of 250 slices shown" in text for text in text_of(figure))
     assert list(panels(scan.plot(fields=[3, 249]))) == ["field-3-channel-0", "field-249-channel-0"]
     assert max(figure.get_size_inches()) < 25
     assert len(scan.plot_layout().axes) == 2
 
 
 def test_fields_have_their_names_and_depths(tmp_path: Path) -> None:
-    scan = made(MESOSCOPE, tmp_path)
-    words = said(scan.plot())
+    scan = write_and_read(MESOSCOPE, tmp_path)
+    words = text_of(scan.plot())
     for i, field in enumerate(scan.fields):
         assert f"{i} · {field.name} · z {field.depth:g} µm" in words
     assert "scan_00001.tif" in words
@@ -473,7 +473,7 @@ def test_fields_have_their_names_and_depths(tmp_path: Path) -> None:
         "percentiles 1 to 99.5",
     ):
         assert part in caption
-    assert "turned 30°" in " ".join(said(made(TURNED, tmp_path / "turned").plot()))
+    assert "turned 30°" in " ".join(text_of(write_and_read(TURNED, tmp_path / "turned").plot()))
 
 
 @settings(max_examples=25, deadline=None)
@@ -534,15 +534,15 @@ def test_a_figure_is_shown_in_notebooks_and_touches_no_pyplot(tmp_path: Path) ->
 
 
 def test_a_users_own_style_does_not_move_anything(tmp_path: Path) -> None:
-    scan = made(MESOSCOPE, tmp_path)
+    scan = write_and_read(MESOSCOPE, tmp_path)
     plain = scan.plot()
-    odd: dict[Any, Any] = {
+    values: dict[Any, Any] = {
         "figure.constrained_layout.use": True,
         "axes.grid": True,
         "image.origin": "lower",
         "figure.facecolor": "k",
     }
-    with mpl.rc_context(odd | {"image.cmap": "jet", "text.color": "white", "figure.dpi": 40, "savefig.dpi": 150}):
+    with mpl.rc_context(values | {"image.cmap": "jet", "text.color": "white", "figure.dpi": 40, "savefig.dpi": 150}):
         other = scan.plot()
         assert_legible(other)
         assert_legible(scan.plot_layout())
@@ -612,11 +612,11 @@ def test_globs_that_the_shell_did_or_did_not_expand(tmp_path: Path, monkeypatch:
     seen: list[Scan] = []
     plot = Scan.plot
 
-    def noted(scan: Scan, **options: Any) -> Figure:
+    def record(scan: Scan, **options: Any) -> Figure:
         seen.append(scan)
         return plot(scan, **options)
 
-    monkeypatch.setattr(Scan, "plot", noted)
+    monkeypatch.setattr(Scan, "plot", record)
     for source in ([tmp_path / "scan_*.tif"], files[::-1], files[:1]):
         code, _, err = preview(*source, "-o", tmp_path / "a.png", "--overwrite")
         assert (code, err) == (0, "")
@@ -638,7 +638,7 @@ def test_the_command_replaces_only_what_it_may(tmp_path: Path, monkeypatch: pyte
     (path,) = PLANAR.write(tmp_path)
     target = tmp_path / "a.png"
     target.write_bytes(b"mine")
-    counts = counted_reads(monkeypatch)
+    counts = count_reads(monkeypatch)
     code, _, err = preview(path, "-o", target)
     assert code == 1
     assert "--overwrite" in err
@@ -649,18 +649,18 @@ def test_the_command_replaces_only_what_it_may(tmp_path: Path, monkeypatch: pyte
 def test_the_command_draws_what_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     MESOSCOPE.write(tmp_path)
     replace(MESOSCOPE, stem="two", channels=(1, 3), volumes=30).write(tmp_path / "two")
-    asked: list[dict[str, Any]] = []
+    calls: list[dict[str, Any]] = []
     plot = Scan.plot
 
-    def noted(scan: Scan, **options: Any) -> Figure:
-        asked.append(options)
+    def record(scan: Scan, **options: Any) -> Figure:
+        calls.append(options)
         return plot(scan, **options)
 
-    monkeypatch.setattr(Scan, "plot", noted)
+    monkeypatch.setattr(Scan, "plot", record)
     words = ("--channel", "3", "--channel", "Channel 1", "--frames", "4", "--field", "2", "--join")
     code, _, err = preview(tmp_path / "two", "-o", tmp_path / "a.png", *words)
     assert (code, err) == (0, "")
-    assert asked == [{"fields": [2], "channels": [1, 0], "max_frames": 4}]
+    assert calls == [{"fields": [2], "channels": [1, 0], "max_frames": 4}]
     code, _, err = preview(tmp_path / "two", "-o", tmp_path / "b.png", "--channel", "2")
     assert code == 1
     assert "no channel '2': the recording has 1 (Channel 1), 3 (Channel 3)" in err
@@ -725,4 +725,4 @@ def test_pictures_of_the_docs_can_be_drawn(tmp_path: Path, monkeypatch: pytest.M
 
 def test_infinite_and_missing_facts_are_left_out(tmp_path: Path) -> None:
     assert math.isnan(read_scan(PLANAR.write(tmp_path), raw=True).fps)
-    assert not any("frames/s" in text for text in said(read_scan(tmp_path, raw=True).plot()))
+    assert not any("frames/s" in text for text in text_of(read_scan(tmp_path, raw=True).plot()))
