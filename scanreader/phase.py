@@ -25,7 +25,7 @@ from scanreader.recording.base import BaseScan
 from scanreader.recording.realigned import backward_rows, realigning, refuse_one_direction
 
 if TYPE_CHECKING:
-    from scanreader.keys import IndexArray
+    from scanreader.keys import IndexArray, as_integer
     from scanreader.recording.fields import Field
 
 S = TypeVar("S", bound=BaseScan)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scanreader.errors import LayoutError, ScanIndexError
-from scanreader.keys import AXES, as_array, as_integer, pick, split_key
+from scanreader.keys import AXES, FULL_SLICE, as_array, as_integer, pick, split_key
 from scanreader.recording import joining
 from scanreader.recording.cutting import page_fields
 from scanreader.recording.fields import UNTRIMMED, Trim

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from scanreader.chunks import frames_at_a_time
 from scanreader.errors import LayoutError, ScanIndexError
-from scanreader.keys import AXES, as_array, pick, split_key
+from scanreader.keys import AXES, as_array, nonnegative_index, pick, split_key
 from scanreader.notices import notify
 
 if TYPE_CHECKING:
