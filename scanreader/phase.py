@@ -21,11 +21,12 @@ import numpy.typing as npt
 
 from scanreader.chunks import frames_at_a_time
 from scanreader.errors import ScanKeyError
+from scanreader.keys import as_integer
 from scanreader.recording.base import BaseScan
 from scanreader.recording.realigned import backward_rows, realigning, refuse_one_direction
 
 if TYPE_CHECKING:
-    from scanreader.keys import IndexArray, as_integer
+    from scanreader.keys import IndexArray
     from scanreader.recording.fields import Field
 
 S = TypeVar("S", bound=BaseScan)
