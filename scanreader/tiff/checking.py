@@ -51,15 +51,7 @@ def sound_of_run(run: Run, pages: IndexArray, spans: Bytes) -> npt.NDArray[np.bo
 
 
 def read_around_damage(read: Callable[[slice], None], first: int, end: int) -> Iterator[tuple[int, DamagedPageError]]:
-    """Read pages `first` to `end` of a request, in halves where some are damaged.
-
-    Yields
-    ------
-    place : int
-        Of a page that cannot be read, in the request.
-    error : DamagedPageError
-        Why.
-    """
+    """Read pages `first` to `end` of a request, in halves where some are damaged; yields those, and why."""
     try:
         read(slice(first, end))
     except DamagedPageError as error:

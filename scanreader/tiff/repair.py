@@ -30,12 +30,8 @@ FEW_LOST = 64  # damaged pages in a row that are passed one by one; beyond, by d
 def walk(file: OpenFile, flavour: Flavour, first: Page, *, leap: bool = True) -> FileIndex | None:
     """Index the file by following its chain of IFDs, gathering evenly spaced pages into runs.
 
-    With `leap`, evenly spaced pages are not all looked at.
-
-    Returns
-    -------
-    index : FileIndex or None
-        None if the pixels of a page are not plain bytes of the file: its pages have to be decoded.
+    With `leap`, evenly spaced pages are not all looked at. None if a page has to be decoded: its pixels are not plain
+    bytes of the file.
 
     Raises
     ------
@@ -180,11 +176,8 @@ class _Chain:
 
     def _holds(self, ifd: int) -> bool:
         """Whether an IFD at byte `ifd` is that of a page in the runs."""
-        for run in self.runs:
-            steps, rest = divmod(ifd - run.ifd, run.stride or 1)
-            if rest == 0 and 0 <= steps < run.length:
-                return True
-        return False
+        places = ((*divmod(ifd - run.ifd, run.stride or 1), run.length) for run in self.runs)
+        return any(rest == 0 and 0 <= steps < length for steps, rest, length in places)
 
 
 def _first_readable(is_readable: Callable[[int], bool], end: int) -> int:
