@@ -186,15 +186,19 @@ def _jump(scan: BaseScan, table: Table, row: int, following: int) -> Finding:
     return Finding("missing-file" if skipped else "dropped-frames", "warning", next_name, sentence)
 
 
-def _times(scan: BaseScan, table: Table) -> Iterator[Finding]:
-    """Gaps between timestamps, and a rate that differs from the header's."""
-    stamp, number, a = table["timestamp"], table["frame_number"], scan.stack.averaging
-    step = np.diff(stamp)
-    unnumbered = (number < 0).all()
-    follows = ((np.diff(number) == a) & (number[:-1] >= 0)) | unnumbered
+def is_consecutive(scan: BaseScan, table: Table) -> npt.NDArray[np.bool_]:
+    """Whether each frame but the first follows the one before by its number, at the rate of frames."""
+    number = table["frame_number"]
+    follows = ((np.diff(number) == scan.stack.averaging) & (number[:-1] >= 0)) | bool((number < 0).all())
     if scan.stack.mode == "slow":  # the stage moves between slices
         follows &= (np.diff(table["slice"]) == 0) & (table["slice"][1:] >= 0) & (np.diff(table["repeat"]) == 1)
-    follows &= np.diff(_acquisitions(scan, table)) == 0
+    return np.asarray(follows)
+
+
+def _times(scan: BaseScan, table: Table) -> Iterator[Finding]:
+    """Gaps between timestamps, and a rate that differs from the header's."""
+    step = np.diff(table["timestamp"])
+    follows = is_consecutive(scan, table) & (np.diff(_acquisitions(scan, table)) == 0)
     periods = step[follows & np.isfinite(step)]
     if not len(periods):
         return
@@ -203,7 +207,7 @@ def _times(scan: BaseScan, table: Table) -> Iterator[Finding]:
     gaps = np.flatnonzero((step > GAP * period) & follows & (period > 0))
     yield from _capped((_gap(scan, table, int(i)) for i in gaps), len(gaps), "gaps in time")
     yield from _capped((_gap(scan, table, int(i)) for i in reversals), len(reversals), "places where time goes back")
-    expected = a / scan.scan_frame_rate if scan.scan_frame_rate else math.nan
+    expected = scan.stack.averaging / scan.scan_frame_rate if scan.scan_frame_rate else math.nan
     if 0 < expected < math.inf and period > 0 and abs(period / expected - 1) > RATE:
         yield Finding(
             "rate-mismatch",

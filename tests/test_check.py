@@ -1,4 +1,4 @@
-"""What `Scan.check` finds in recordings that are sound, and in ones that are not."""
+"""Findings of `Scan.check` in sound recordings and in damaged ones."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def rewrite(recording: Recording, change: Callable[[list[Any]], list[Any]]) -> C
 
 
 def later(from_page: int, seconds: float) -> Callable[[list[Path]], None]:
-    """Move the times of frames, and leave their numbers."""
+    """Move the timestamps of frames, but not their numbers."""
 
     def change(paths: list[Path]) -> None:
         data = bytearray(paths[0].read_bytes())
@@ -121,7 +121,7 @@ WRONG: dict[str, tuple[Recording, Callable[[list[Path]], None], str, str]] = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_is_wrong_is_found(tmp_path: Path, case: str) -> None:
+def test_each_defect_is_found(tmp_path: Path, case: str) -> None:
     recording, change, name, severity = WRONG[case]
     paths = recording.write(tmp_path)
     change(paths)
@@ -156,7 +156,7 @@ def test_a_drop_and_a_double_that_cancel_out_are_found(tmp_path: Path) -> None:
     assert {"dropped-frames", "doubled-frames"} <= set(names)
 
 
-def test_joined_recordings_are_said(tmp_path: Path) -> None:
+def test_joined_recordings_are_reported(tmp_path: Path) -> None:
     first = Recording(frames_per_slice=5).write(tmp_path / "a")
     second = Recording(frames_per_slice=4, epoch=(2024, 1, 1, 1, 1, 1.0)).write(tmp_path / "b")
     report = read_warned([*first, *second])[0].check()

@@ -38,7 +38,7 @@ WIDE = (roi(scanfield((0.0, 0.0), (4.0, 3.0), (40, 30))), roi(scanfield((3.0, 0.
 
 
 def backward_rows(recording: Recording) -> list[npt.NDArray[np.bool_]]:
-    """Which rows of each field are backward, from where they stand in the page alone."""
+    """Whether rows of each field are backward, from their place in the page alone."""
     rows = [box[:2] for boxes in recording.field_rows() for box in boxes]
     return [(np.arange(n) + (first if recording.resonant else 0)) % 2 == 1 for first, n in rows]
 
@@ -46,7 +46,7 @@ def backward_rows(recording: Recording) -> list[npt.NDArray[np.bool_]]:
 def with_moved_rows(
     fields: list[npt.NDArray[Any]], backward: list[npt.NDArray[np.bool_]], offsets: npt.NDArray[Any], fill: float
 ) -> list[npt.NDArray[Any]]:
-    """Move backward rows one by one, pixel by pixel; whatever is beyond the edge is filled."""
+    """Move backward rows pixel by pixel; pixels from beyond the edge are filled."""
     out = []
     for field, rows, row_offsets in zip(fields, backward, offsets, strict=True):
         new = field.copy()
@@ -70,7 +70,7 @@ def quarters(scan: Scan, seed: int = 0, most: int = 8) -> npt.NDArray[np.float64
     return np.random.default_rng(seed).integers(-most, most + 1, (scan.num_fields, scan.num_channels)) / 4
 
 
-# ------------------------------------------------------------------------ which lines
+# -------------------------------------------------------------------- backward lines
 
 
 def test_odd_lines_of_a_page_are_backward(tmp_path: Path) -> None:
@@ -300,14 +300,14 @@ def test_it_is_realigned_once(tmp_path: Path) -> None:
         (16, "below the width of a field, 16 pixels, not 16"),
     ],
 )
-def test_offsets_that_mean_nothing_are_refused(tmp_path: Path, offsets: Any, sentence: str) -> None:
+def test_invalid_offsets_are_refused(tmp_path: Path, offsets: Any, sentence: str) -> None:
     VOLUME.write(tmp_path)
     with pytest.raises(ScanKeyError, match=sentence):
         realigned(read_scan(tmp_path), offsets)
 
 
 @pytest.mark.parametrize("fill", [40000, -32769, 0.5])
-def test_what_pixels_cannot_be_they_are_not_filled_with(tmp_path: Path, fill: float) -> None:
+def test_fill_values_must_fit_the_dtype(tmp_path: Path, fill: float) -> None:
     VOLUME.write(tmp_path)
     with pytest.raises(DtypeError, match="cannot be"):
         realigned(read_scan(tmp_path), 1, fill_value=fill)
@@ -355,7 +355,7 @@ def write_cells(
 
 
 def assert_estimate(estimate: phase.LineOffset, offsets: npt.NDArray[Any], most: float) -> None:
-    """The error is within the uncertainty, three times, and that is as small as it should be."""
+    """Check that the error is below three uncertainties, and the uncertainty below `most`."""
     assert estimate.offset.shape == estimate.uncertainty.shape == offsets.shape
     assert (estimate.uncertainty < most).all(), estimate.uncertainty
     assert (np.abs(estimate.offset - offsets) < 3 * estimate.uncertainty + 1e-3).all(), (estimate, offsets)
@@ -366,7 +366,7 @@ PLANAR = Recording(height=128, width=128, frames_per_slice=6)
 
 @pytest.mark.parametrize("offset", [0.0, 0.3, -0.5, 1.0, -1.7, 4.6])
 @pytest.mark.parametrize(("noise", "most"), [(0.0, 0.03), (30.0, 0.05), (300.0, 0.4)])
-def test_a_known_offset_is_found_within_its_uncertainty(
+def test_a_true_offset_is_estimated_within_its_uncertainty(
     tmp_path: Path, offset: float, noise: float, most: float
 ) -> None:
     offsets = write_cells(tmp_path, PLANAR, np.array([[offset]]), noise)
@@ -416,7 +416,7 @@ def test_small_fields_are_found_or_not_but_not_wrong(tmp_path: Path, size: int) 
 
 @pytest.mark.parametrize("size", [64, 16, 8, 3, 1])
 @pytest.mark.parametrize("noise", [0.0, 1.0, 50.0])
-def test_blank_fields_say_nothing(tmp_path: Path, size: int, noise: float) -> None:
+def test_blank_fields_have_no_estimate(tmp_path: Path, size: int, noise: float) -> None:
     rng = np.random.default_rng(size)
     recording = Recording(height=size, width=size, frames_per_slice=7, channels=(1, 2))
     blank = ((f, c, (100 + rng.normal(0, noise, (size, size))).astype(np.int16)) for f, c, _ in recording.pages())

@@ -78,12 +78,7 @@ def recording_attributes(scan: ScanLike) -> dict[str, Any]:
 
 def flat_attributes(scan: ScanLike) -> dict[str, Any]:
     """Attributes of a recording for netCDF and zarr: texts and numbers only, so lists become JSON."""
-    names = {
-        "channels": "channel_names",
-        "files": "filenames",
-        "header": "scanimage_header",
-        "rois": "scanimage_rois",
-    }
+    names = {"channels": "channel_names", "files": "filenames", "header": "scanimage_header", "rois": "scanimage_rois"}
     attributes = recording_attributes(scan).items()
     return {names.get(key, key): json.dumps(value) if isinstance(value, list) else value for key, value in attributes}
 

@@ -38,13 +38,11 @@ def to_dask(scan: ScanLike, field: int | None = None, frames: int | None = None)
     array = import_extra("dask.array", "dask")
     if field is not None:
         number = range(scan.num_fields)[field]
-        lazy_field = FieldArray(scan, number)
-        height, width, channels, _ = lazy_field.shape
+        source = FieldArray(scan, number)
+        height, width, channels, _ = source.shape
         step = frames or frames_at_a_time(height * width * channels * scan.dtype.itemsize)
         chunks = (height, width, channels, max(1, min(step, scan.num_frames)))
-        return array.from_array(
-            lazy_field, chunks, name=f"scanreader-{scan.token}-{number}", asarray=False, fancy=False
-        )
+        return array.from_array(source, chunks, name=f"scanreader-{scan.token}-{number}", asarray=False, fancy=False)
     sizes = {(shape.height, shape.width) for shape in scan.fields}
     if len(sizes) > 1:
         raise FieldDimensionMismatch(f"fields differ in size ({sorted(sizes)}): name one, e.g. scan.to_dask(0)")

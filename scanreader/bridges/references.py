@@ -31,9 +31,7 @@ def to_references(scan: ScanLike, path: str | os.PathLike[str], *, overwrite: bo
     """Write references; see `Scan.to_references`."""
     chained = next((name for name in scan.filenames if is_url(name) and "::" in name), None)
     if chained is not None:
-        raise FileFormatError(
-            f"{chained!r} cannot be referenced: a chained URL has no plain file; copy the file, and open the copy"
-        )
+        raise FileFormatError(f"{chained!r} is a chained URL, which cannot be referenced: open a copy of the file")
     places = [scan.byte_places(i) for i in range(scan.num_fields)]
     files = [json.dumps(name if is_url(name) else f"file://{_slashed(name)}") for name in scan.filenames]
     with atomic_path(path, overwrite=overwrite) as partial, partial.open("w", encoding="utf-8", newline="\n") as out:

@@ -131,8 +131,7 @@ class BaseScan(Names, Times):
         as_in_file = (fields, frames, channels, rows, columns)
         out = np.empty([len(axis.indices) for axis in as_in_file], opened.dtype)
         if out.size:
-            of_file = [channel.place for channel in opened.channels]
-            channel_places = _one_or_array(channels, [of_file[i] for i in channels.indices])
+            channel_places = _one_or_array(channels, opened.channel_places(channels.indices))
             frame_places = _one_or_array(frames, opened.frame_places(frames.indices))
             for i, (ys, xs), part in zip(chosen, picks, out, strict=True):
                 request = Request(opened.fields[i], channel_places, frame_places, ys, xs)
@@ -316,11 +315,11 @@ class BaseScan(Names, Times):
         )
 
 
-def _one_or_array(axis: Pick, places: range | IndexArray | list[int]) -> int | IndexArray:
+def _one_or_array(axis: Pick, places: range | IndexArray) -> int | IndexArray:
     """Places along an axis: a number where the axis is dropped."""
     if axis.drops:
         return int(places[0])
-    return as_array(places) if isinstance(places, range) else np.asarray(places, np.int64)
+    return as_array(places)
 
 
 def _counted(count: int, what: str) -> str:

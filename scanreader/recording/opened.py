@@ -178,3 +178,9 @@ class Opened:
     def frame_places(self, indices: range | IndexArray) -> range | IndexArray:
         """Frames of the recording for frames of the scan."""
         return indices if self.frames is None else self.frames.take(indices)
+
+    def channel_places(self, indices: range | IndexArray) -> range | IndexArray:
+        """Channels of the files for channels of the scan."""
+        if all(channel.place == i for i, channel in enumerate(self.channels)):
+            return indices
+        return np.array([self.channels[i].place for i in indices], np.int64)

@@ -54,10 +54,8 @@ class Canvas:
         )
 
 
-def reduced_image(
-    scan: BaseScan, field: int, channel: int, frames: Any, how: str = "mean"
-) -> npt.NDArray[np.floating[Any]]:
-    """Reduce frames of one field and channel to an image of shape (y, x), reading them in portions.
+def project(scan: BaseScan, field: int, channel: int, frames: Any, how: str = "mean") -> npt.NDArray[np.floating[Any]]:
+    """Project frames of one field and channel to an image of shape (y, x), reading them in portions.
 
     NaN, of filled pages, is ignored; a pixel that is NaN in all frames stays NaN.
 
@@ -115,7 +113,7 @@ def canvas(
     if any(math.isnan(scan.fields[i].height_in_degrees) for i in field_numbers):
         if len(field_numbers) > 1:
             raise LayoutError("the header has no field positions, so the fields cannot be placed", raw_helps=False)
-        return Canvas(reduced_image(scan, field_numbers[0], channel, frames, how), 0.0, 0.0, 1.0, "pixels")
+        return Canvas(project(scan, field_numbers[0], channel, frames, how), 0.0, 0.0, 1.0, "pixels")
     unit, scale = "um", scan.microns_per_degree
     if math.isnan(scale):
         unit, scale = "degrees", 1.0
@@ -136,7 +134,7 @@ def canvas(
         )
     image = np.full(shape, fill, np.float32)
     for i, field in zip(field_numbers, fields, strict=True):
-        paste(image, reduced_image(scan, i, channel, frames, how), field, (left / scale, top / scale), pixel / scale)
+        paste(image, project(scan, i, channel, frames, how), field, (left / scale, top / scale), pixel / scale)
     return Canvas(image, float(top), float(left), float(pixel), unit)
 
 

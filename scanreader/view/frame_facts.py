@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from scanreader.check import GAP
+from scanreader.check import GAP, is_consecutive
 from scanreader.files.urls import file_name
 from scanreader.recording.frames import placed_rows
 from scanreader.scanimage.descriptions import NUMBERS_END, fill_table
@@ -79,14 +79,10 @@ def logged_frames(scan: BaseScan, *, all_pages: bool) -> Logged:
 def intervals(scan: BaseScan, logged: Logged) -> tuple[dict[str, str], Chart | None, Table]:
     """Intervals between frames: facts, a chart, and a table of outliers."""
     table, columns = logged.table, ["time (s)", "file", "frame number", "interval (ms)", "of the median"]
-    number, stamp, a = table["frame_number"], table["timestamp"], scan.stack.averaging
+    number, stamp = table["frame_number"], table["timestamp"]
     step = np.diff(stamp)
-    follows = logged.follows & np.isfinite(step)
-    follows &= ((np.diff(number) == a) & (number[:-1] >= 0)) | bool((number < 0).all())
-    follows &= np.diff(table["acquisition_number"]) == 0
-    if scan.stack.mode == "slow":  # the stage moves between slices
-        follows &= (np.diff(table["slice"]) == 0) & (table["slice"][1:] >= 0) & (np.diff(table["repeat"]) == 1)
-    rows = np.flatnonzero(follows)
+    follows = logged.follows & np.isfinite(step) & is_consecutive(scan, table)
+    rows = np.flatnonzero(follows & (np.diff(table["acquisition_number"]) == 0))
     if not rows.size:
         return {}, None, Table(columns, [])
     durations = step[rows]
@@ -160,14 +156,8 @@ def events(logged: Logged, recorded: Sequence[Event], num_cut: int = 0) -> tuple
     for name, source_times in sorted(times.items()):
         intervals = np.diff(np.sort(source_times))
         interval = span(float(np.median(intervals))) if intervals.size else UNKNOWN
-        rows.append(
-            [
-                name,
-                f"{len(source_times):,}",
-                *(f"{time:.6f}".translate(MINUS) for time in (min(source_times), max(source_times))),
-                interval,
-            ]
-        )
+        first, last = (f"{time:.6f}".translate(MINUS) for time in (min(source_times), max(source_times)))
+        rows.append([name, f"{len(source_times):,}", first, last, interval])
     if not times:
         return None, Table(columns, [])
     stamps = logged.table["timestamp"]

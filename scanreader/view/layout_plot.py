@@ -181,15 +181,10 @@ def _labels(scan: BaseScan, shape: Shape) -> list[str]:
 
 
 def _place_label(
-    texts: Sequence[str],
-    field_box: Points,
-    box: Points,
-    others: Sequence[Points],
-    taken_boxes: list[Points],
-    per_inch: float,
+    texts: Sequence[str], area: Points, box: Points, others: Sequence[Points], labels: list[Points], per_inch: float
 ) -> tuple[str, Points]:
     """Choose the longest label that fits into a field, or else beside it, and its place; '' if none fits."""
-    middle, size = field_box.mean(axis=0), field_box[1] - field_box[0]
+    middle, size = area.mean(axis=0), area[1] - area[0]
     halves = [_half_size(text) * per_inch for text in texts]
     places_inside = [(text, middle, half) for text, half in zip(texts, halves, strict=True) if (2 * half <= size).all()]
     places_beside = [
@@ -200,8 +195,8 @@ def _place_label(
     for text, at, half in (*places_inside, *places_beside):
         text_box = np.array([at - half, at + half])
         on_map = (text_box[0] >= box[0]).all() and (text_box[1] <= box[1]).all()
-        if on_map and not _overlaps(text_box, taken_boxes) and (at is middle or not _overlaps(text_box, others)):
-            taken_boxes.append(text_box)
+        if on_map and not _overlaps(text_box, labels) and (at is middle or not _overlaps(text_box, others)):
+            labels.append(text_box)
             return text, at
     return "", middle
 

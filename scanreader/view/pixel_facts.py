@@ -52,7 +52,7 @@ STATS = ("least", "percentile 1", "median", "percentile 99.9", "largest", "part 
 """Statistics of the values of a field and channel."""
 
 
-def read_statistics(scan: BaseScan, progress: Progress) -> Statistics:
+def read_pixels(scan: BaseScan, progress: Progress) -> Statistics:
     """Read evenly spaced frames, in portions."""
     pixels = scan.opened.pages.dtype
     frame_bytes = sum(f.height * f.width for f in scan.fields) * scan.num_channels * pixels.itemsize

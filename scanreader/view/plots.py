@@ -14,7 +14,7 @@ from matplotlib.patheffects import withStroke
 from scanreader.errors import ScanIndexError
 from scanreader.keys import AXES, as_array, as_integer, pick, split_key
 from scanreader.tables import MINUS
-from scanreader.view.canvas import block_means, paste, reduced_image
+from scanreader.view.canvas import block_means, paste, project
 from scanreader.view.drawing import (
     DPI,
     GREY,
@@ -164,7 +164,7 @@ def plot(
         grid = _grid(scan, selection.fields, overviews[0]) if overviews else None
         small_images: dict[int, Image] = {}
         for i, place in zip(selection.fields, sheet.items.places, strict=True):
-            mean = reduced_image(scan, i, channel, selection.frames)
+            mean = project(scan, i, channel, selection.frames)
             axes = _panel(figure, place.moved(*corner), mean, _extent(scan.fields[i], unit), unit, contrast)
             axes.set_gid(f"field-{i}-channel-{channel}")
             _headline(figure, place.moved(*corner), [name, ""] if is_single else _labels(scan, i), _values(axes))

@@ -24,15 +24,7 @@ from scanreader.view.frame_facts import events, intervals, logged_frames
 from scanreader.view.html import facts
 from scanreader.view.layout_plot import plot_layout
 from scanreader.view.meanings import MEANING
-from scanreader.view.pixel_facts import (
-    activity,
-    histograms,
-    line_offsets,
-    quality,
-    quality_notes,
-    read_statistics,
-    sampled,
-)
+from scanreader.view.pixel_facts import activity, histograms, line_offsets, quality, quality_notes, read_pixels, sampled
 from scanreader.view.plots import plot
 from scanreader.view.words import bytes_on_disk, counted, duration, folder, size, span
 
@@ -140,7 +132,7 @@ def gather(scan: BaseScan, progress: Progress = _silent) -> Facts:
         logged = logged_frames(filled_scan, all_pages=all_pages)
         recorded_events, num_cut = read_events(filled_scan.opened.pages, logged.table)
         progress("reading pixels", 0.35)
-        statistics = read_statistics(filled_scan, progress)
+        statistics = read_pixels(filled_scan, progress)
         progress("estimating phase offsets", 0.65)
         offsets, offset_notes = line_offsets(filled_scan)
         progress("drawing", 0.75)

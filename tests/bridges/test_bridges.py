@@ -1,4 +1,4 @@
-"""Scans in other libraries: what comes out there is what is read here."""
+"""Scans in other libraries: their pixels are those of the scan."""
 
 from __future__ import annotations
 
@@ -261,7 +261,7 @@ def test_xarray_of_fields_of_other_sizes(mesoscope: Scan) -> None:
 
 
 @pytest.mark.parametrize("recording", [STACK, Recording(release="3.8", frames_per_slice=5)], ids=["stack", "3.8"])
-def test_xarray_of_what_lies_nowhere_or_stands_still(tmp_path: Path, recording: Recording) -> None:
+def test_xarray_without_positions_or_times(tmp_path: Path, recording: Recording) -> None:
     pytest.importorskip("xarray")
     recording.write(tmp_path)
     scan = read_scan(tmp_path)
@@ -329,7 +329,7 @@ def test_ome_tiff_of_more_than_4_gib_is_a_bigtiff(tmp_path: Path) -> None:
     path.unlink()
 
 
-def test_targets_are_whole_or_not_there(volume: Scan, tmp_path: Path) -> None:
+def test_targets_are_complete_or_missing(volume: Scan, tmp_path: Path) -> None:
     def stop(_: int) -> None:
         raise KeyboardInterrupt
 
@@ -472,7 +472,7 @@ def test_nwb_has_no_critical_finding(tmp_path: Path) -> None:
     assert [message.message for message in messages if message.importance.name in ("CRITICAL", "ERROR")] == []
 
 
-def test_nwb_takes_the_machines_time_zone_and_says_so(volume: Scan, tmp_path: Path) -> None:
+def test_nwb_takes_the_machines_time_zone_with_a_warning(volume: Scan, tmp_path: Path) -> None:
     pytest.importorskip("pynwb")
     with pytest.warns(UserWarning, match="time zone"):
         volume.to_nwb(tmp_path / "out.nwb", series="OnePhotonSeries")
@@ -489,7 +489,7 @@ def test_nwb_needs_a_start(tmp_path: Path) -> None:
     scan.to_nwb(tmp_path / "out.nwb", session_start_time=datetime(2024, 1, 1, tzinfo=UTC))
 
 
-def test_nwb_says_when_times_are_not_known(tmp_path: Path) -> None:
+def test_nwb_warns_of_unknown_times(tmp_path: Path) -> None:
     pynwb = pytest.importorskip("pynwb")
     first, second = (Recording(stem=stem, frames_per_slice=4).write(tmp_path)[0] for stem in ("first", "second"))
     with pytest.warns(match="joined"):
@@ -502,7 +502,7 @@ def test_nwb_says_when_times_are_not_known(tmp_path: Path) -> None:
         assert (series.timestamps, series.rate) == (None, pytest.approx(scan.fps))
 
 
-def test_ctrl_c_is_heard_while_nwb_is_written(volume: Scan, tmp_path: Path) -> None:
+def test_ctrl_c_interrupts_writing_nwb(volume: Scan, tmp_path: Path) -> None:
     pytest.importorskip("pynwb")
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):

@@ -425,9 +425,7 @@ class TestModel:
         for data, options, _ in read(paths[2]):
             viewer.add_image(data, **options)
         for again in (paths[0], paths):
-            with pytest.warns(
-                ScanReaderWarning, match=r"^scan_00001_00001.tif: the viewer already shows this recording"
-            ):
+            with pytest.warns(ScanReaderWarning, match=r"^scan_00001_00001.tif: the viewer already shows this"):
                 assert read(again) == [(None,)]
         assert len(read(str(tmp_path))) == 2  # a folder is opened as it is now
         replace(PLANAR, epoch=(2024, 1, 1, 0, 0, 0.0)).write(tmp_path)

@@ -1,4 +1,4 @@
-"""OME-Zarr: what is in it is what is read here, whatever interrupted its writing."""
+"""OME-Zarr: its content is that of the scan, also after interrupts."""
 
 from __future__ import annotations
 
@@ -70,8 +70,14 @@ def level(path: Path, scan: Scan, field: int, number: int = 0) -> npt.NDArray[An
     return array[:, :, 0].transpose(2, 3, 1, 0)
 
 
+def scale_and_start(dataset: dict[str, Any]) -> tuple[list[float], list[float]]:
+    """The scale and the translation of a level."""
+    scale, translation = dataset["coordinateTransformations"]
+    return scale["scale"], translation["translation"]
+
+
 def assert_written(path: Path, scan: Scan) -> None:
-    """See that an OME-Zarr is the scan, and that nothing else is left there."""
+    """Check that an OME-Zarr is the scan, and that no other files remain."""
     for i in range(scan.num_fields):
         np.testing.assert_array_equal(level(path, scan, i), scan[i])
     assert not path.with_name(f"{path.name}.partial").exists()
@@ -79,7 +85,7 @@ def assert_written(path: Path, scan: Scan) -> None:
     assert {file.name for file in path.rglob("*") if file.is_file() and not file.name.isdigit()} <= names
 
 
-# --------------------------------------------------------------------------------- what is in it
+# --------------------------------------------------------------------------------- content
 
 
 @pytest.mark.parametrize("compression", ["zstd", None])
@@ -121,9 +127,8 @@ def test_any_dtype(tmp_path: Path, dtype: str) -> None:
         assert_written(tmp_path / "a.zarr", scan)
         array = image(tmp_path / "a.zarr", scan, 0)["0"]
         assert array.dtype == native.newbyteorder("<")
-        codecs = json.loads((tmp_path / "a.zarr" / "0" / "zarr.json").read_text())["codecs"][0]["configuration"][
-            "codecs"
-        ]
+        document = json.loads((tmp_path / "a.zarr" / "0" / "zarr.json").read_text())
+        codecs = document["codecs"][0]["configuration"]["codecs"]
         assert codecs[0] == {"name": "bytes", "configuration": {"endian": "little"}}
 
 
@@ -160,9 +165,7 @@ def test_pyramids_are_means(tmp_path: Path, dtype: str) -> None:
             for number, dataset in enumerate(multiscale["datasets"]):
                 np.testing.assert_allclose(level(tmp_path / "a.zarr", scan, i, number), right, rtol=1e-6)
                 right = means(right)
-                scale, start = (
-                    transformation[transformation["type"]] for transformation in dataset["coordinateTransformations"]
-                )
+                scale, start = scale_and_start(dataset)
                 assert scale[-2] == pytest.approx(field.pixel_height_in_microns * 2**number)
                 # The first pixel's edge stays where it is.
                 assert start[-2] - scale[-2] / 2 == pytest.approx(y0 - field.pixel_height_in_microns / 2)
@@ -178,9 +181,7 @@ def test_axes_and_places(kind: tuple[Recording, Scan], tmp_path: Path) -> None:
         assert [axis["name"] for axis in multiscale["axes"]] == ["t", "c", "z", "y", "x"]
         assert [axis.get("unit") for axis in multiscale["axes"]] == ["second", None, *["micrometer"] * 3]
         (dataset,) = multiscale["datasets"]
-        scale, start = (
-            transformation[transformation["type"]] for transformation in dataset["coordinateTransformations"]
-        )
+        scale, start = scale_and_start(dataset)
         step = depths[1] - depths[0] if len(depths) > 1 else 1
         sizes = [field.pixel_height_in_microns, field.pixel_width_in_microns]
         assert scale == pytest.approx([1 / scan.fps, 1, step, *sizes])
@@ -196,9 +197,7 @@ def test_rotated_fields_keep_their_centre(tmp_path: Path) -> None:
         field, group = scan.fields[0], image(tmp_path / "a.zarr", scan, 0)
         assert field.rotation == 30
         (dataset,) = group.attrs["ome"]["multiscales"][0]["datasets"]
-        scale, start = (
-            transformation[transformation["type"]] for transformation in dataset["coordinateTransformations"]
-        )
+        scale, start = scale_and_start(dataset)
         assert start[-2] + scale[-2] * (field.height - 1) / 2 == pytest.approx(field.y_in_microns)
         assert start[-1] + scale[-1] * (field.width - 1) / 2 == pytest.approx(field.x_in_microns)
         assert group.attrs["scanimage"]["rotation_in_degrees"] == 30
@@ -206,7 +205,7 @@ def test_rotated_fields_keep_their_centre(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("raw", [False, True])
-def test_what_is_not_known_has_no_unit(tmp_path: Path, raw: bool) -> None:
+def test_unknown_scales_have_no_unit(tmp_path: Path, raw: bool) -> None:
     Recording(release="3.8", frames_per_slice=5).write(tmp_path / "recording")
     with read_scan(tmp_path / "recording", raw=raw) as scan:
         scan.to_ome_zarr(tmp_path / "a.zarr")
@@ -214,15 +213,12 @@ def test_what_is_not_known_has_no_unit(tmp_path: Path, raw: bool) -> None:
         (multiscale,) = image(tmp_path / "a.zarr", scan, 0).attrs["ome"]["multiscales"]
     units = [axis.get("unit") for axis in multiscale["axes"]]
     assert units == ([None] * 5 if raw else ["second", None, "micrometer", None, None])
-    scale, start = (
-        transformation[transformation["type"]]
-        for transformation in multiscale["datasets"][0]["coordinateTransformations"]
-    )
+    scale, start = scale_and_start(multiscale["datasets"][0])
     assert scale[-2:] == [1, 1]
     assert start[-2:] == [0, 0]
 
 
-def test_scanimage_s_words_go_along_whole(kind: tuple[Recording, Scan], tmp_path: Path) -> None:
+def test_metadata_of_scanimage_is_complete(kind: tuple[Recording, Scan], tmp_path: Path) -> None:
     _, scan = kind
     scan.to_ome_zarr(tmp_path / "a.zarr")
     group = zarr.open_group(tmp_path / "a.zarr", mode="r")["scanimage"]
@@ -302,7 +298,7 @@ def test_zarr_reads_any_shard(tmp_path_factory: pytest.TempPathFactory, data: st
 
 
 @pytest.mark.ecosystem
-def test_validators_that_nobody_here_wrote(kind: tuple[Recording, Scan], tmp_path: Path) -> None:
+def test_external_validators(kind: tuple[Recording, Scan], tmp_path: Path) -> None:
     yaozarrs = pytest.importorskip("yaozarrs")
     models = pytest.importorskip("ome_zarr_models.v05")
     collection = pytest.importorskip("ome_zarr_models.v05.bioformats2raw")
@@ -336,7 +332,7 @@ def test_ome_xml_has_the_images_in_order(kind: tuple[Recording, Scan], tmp_path:
         assert [channel.name for channel in one.pixels.channels] == scan.channel_names
 
 
-# -------------------------------------------------------------------- whole, or not there
+# ------------------------------------------------------------------ complete, or missing
 
 
 def shard_times(folder: Path) -> dict[str, int]:
@@ -358,7 +354,7 @@ class Stop:
             raise KeyboardInterrupt
 
 
-def test_it_goes_on_where_it_was_interrupted(span: Scan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_export_continues(span: Scan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, partial = tmp_path / "a.zarr", tmp_path / "a.zarr.partial"
     files_begun: list[Any] = []
 
@@ -390,7 +386,7 @@ def test_it_goes_on_where_it_was_interrupted(span: Scan, tmp_path: Path, monkeyp
     assert_written(path, span)
 
 
-def test_it_goes_on_after_a_crash_in_a_shard(span: Scan, tmp_path: Path) -> None:
+def test_an_export_continues_after_a_crash_in_a_shard(span: Scan, tmp_path: Path) -> None:
     path, partial = tmp_path / "a.zarr", tmp_path / "a.zarr.partial"
     code = f"""
 import os, signal
@@ -419,7 +415,7 @@ read_scan({str(tmp_path / "recording")!r}).to_ome_zarr({str(path)!r}, workers=1)
     assert_written(path, span)
 
 
-def test_a_crash_before_anything_was_prepared_is_nothing(span: Scan, tmp_path: Path) -> None:
+def test_a_crash_during_preparation_is_ignored(span: Scan, tmp_path: Path) -> None:
     partial = tmp_path / "a.zarr.partial"
     (partial / "data-0" / "scanimage").mkdir(parents=True)
     (partial / "data-0" / "zarr.json").write_text("{")
@@ -455,7 +451,7 @@ def test_another_call_does_not_go_on_with_it(
     assert len(image(path, other, 0).attrs["ome"]["multiscales"][0]["datasets"]) == options.get("levels", 0) + 1
 
 
-def test_what_is_there_is_replaced_when_asked(span: Scan, tmp_path: Path) -> None:
+def test_an_existing_target_is_replaced_on_request(span: Scan, tmp_path: Path) -> None:
     path = tmp_path / "a.zarr"
     path.mkdir()
     (path / "mine").write_text("mine")

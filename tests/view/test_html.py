@@ -1,4 +1,4 @@
-"""What notebooks show of scans and fields."""
+"""Tables of scans and fields in notebooks."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_facts_of_any_recording(recording: Recording, tmp_path: Path) -> None:
         Cells(scan._repr_html_())
 
 
-def test_what_was_found_is_shown(tmp_path: Path) -> None:
+def test_findings_are_shown(tmp_path: Path) -> None:
     Recording(frames_per_slice=12, dropped=(5, 6)).write(tmp_path)
     scan, _ = read_warned(tmp_path)
     assert Cells(scan._repr_html_()).rows["Warning"] == scan.findings[0].sentence

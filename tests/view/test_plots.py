@@ -1,4 +1,4 @@
-"""Pictures of recordings: what is drawn is what was recorded, where it lies, and can be read."""
+"""Figures of recordings: images and places agree with the recording, and texts are legible."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ TURNED = Recording(
 )
 
 
-def write_and_read(recording: Recording, folder: Path, **options: Any) -> Scan:
+def scan_of(recording: Recording, folder: Path, **options: Any) -> Scan:
     recording.write(folder)
     return read_warned(folder, **options)[0]
 
@@ -70,7 +70,7 @@ def render(figure: Figure) -> None:
 
 
 def texts(figure: Figure) -> list[Text]:
-    """Everything that is written in a figure when it is drawn."""
+    """All visible texts of a figure."""
     texts_drawn: list[Text] = []
     draw = Text.draw
 
@@ -90,7 +90,7 @@ def text_of(figure: Figure) -> list[str]:
 
 
 def assert_legible(figure: Figure) -> None:
-    """No text lies over another, or out of the figure."""
+    """No text overlaps another or leaves the figure."""
     across, down = figure.get_size_inches() * figure.dpi
     boxes = [(text.get_text(), text.get_window_extent()) for text in texts(figure)]
     for text, box in boxes:
@@ -108,7 +108,7 @@ def assert_legible(figure: Figure) -> None:
 
 @pytest.mark.parametrize("recording", [PLANAR, VOLUME, STACK, MESOSCOPE, TURNED])
 def test_pictures_are_the_mean_of_the_frames(recording: Recording, tmp_path: Path) -> None:
-    scan = write_and_read(recording, tmp_path)
+    scan = scan_of(recording, tmp_path)
     figure = scan.plot()
     shown, size = panels(figure), figure.get_size_inches()
     for i, field in enumerate(scan.fields):
@@ -124,8 +124,8 @@ def test_pictures_are_the_mean_of_the_frames(recording: Recording, tmp_path: Pat
             assert box.width * size[0] / (box.height * size[1]) == pytest.approx(width / height)
 
 
-def test_frames_are_evenly_spaced_and_said(tmp_path: Path) -> None:
-    scan = write_and_read(replace(PLANAR, frames_per_slice=1000, channels=(1,)), tmp_path)
+def test_frames_are_evenly_spaced_and_stated(tmp_path: Path) -> None:
+    scan = scan_of(replace(PLANAR, frames_per_slice=1000, channels=(1,)), tmp_path)
     figure = scan.plot(max_frames=4)
     (axes,) = panels(figure).values()
     assert np.allclose(image(axes), scan[0, :, :, 0, [125, 375, 625, 875]].mean(axis=-1))
@@ -150,8 +150,8 @@ def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return counts
 
 
-def test_nothing_reads_more_than_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    scan = write_and_read(replace(MESOSCOPE, volumes=100, channels=(1, 2)), tmp_path)
+def test_reads_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scan = scan_of(replace(MESOSCOPE, volumes=100, channels=(1, 2)), tmp_path)
     counts = count_reads(monkeypatch)
     scan.plot()
     assert sum(counts) == scan.num_fields * 2 * 60
@@ -165,7 +165,7 @@ def test_nothing_reads_more_than_is_said(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_many_pixels_are_few_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scanreader.view.plots.MOST_PIXELS", 20 * 30 * 2 * 5)
-    scan = write_and_read(PLANAR, tmp_path)
+    scan = scan_of(PLANAR, tmp_path)
     assert any("mean of 5 of 9 frames" in text for text in text_of(scan.plot()))
     assert any("mean of all 9 frames" in text for text in text_of(scan.plot(max_frames=9)))
     monkeypatch.setattr("scanreader.view.plots.MOST_PIXELS", 1)
@@ -207,7 +207,7 @@ def test_shrinking_is_the_mean_of_blocks() -> None:
 )
 def test_pictures_of_one_value(tmp_path: Path, pixels: float, limits: tuple[float, float], words: str) -> None:
     flat = Recording(frames_per_slice=3, pixels=lambda *_: np.full((16, 16), pixels))
-    figure = write_and_read(flat, tmp_path).plot()
+    figure = scan_of(flat, tmp_path).plot()
     assert figure.axes[0].images[0].get_clim() == limits
     assert words in text_of(figure)
 
@@ -229,7 +229,7 @@ def test_pages_that_were_filled_do_not_count(tmp_path: Path) -> None:
 
 def test_simulated_pages_show_the_pixels_that_they_are_given(tmp_path: Path) -> None:
     seen = replace(VOLUME, pixels=lambda frame, channel: np.full((16, 16), 10 * frame.slice + channel))
-    scan = write_and_read(seen, tmp_path)
+    scan = scan_of(seen, tmp_path)
     assert (scan[:] == (10 * np.arange(3)[:, None] + [1, 2])[:, None, None, :, None]).all()
     with pytest.raises(ValueError, match="shape"):
         replace(seen, pixels=lambda *_: np.zeros((3, 3))).write(tmp_path / "wrong")
@@ -254,7 +254,7 @@ def test_simulated_pages_show_the_pixels_that_they_are_given(tmp_path: Path) -> 
 )
 def test_what_cannot_be_drawn(tmp_path: Path, wrong: dict[str, Any]) -> None:
     with pytest.raises(ScanIndexError):
-        write_and_read(MESOSCOPE, tmp_path).plot(**wrong)
+        scan_of(MESOSCOPE, tmp_path).plot(**wrong)
 
 
 # -------------------------------------------------------------------------- geometry
@@ -274,7 +274,7 @@ def bars(figure: Figure) -> dict[str, tuple[Line2D, str]]:
 
 @pytest.mark.parametrize("recording", [PLANAR, VOLUME, MESOSCOPE, TURNED])
 def test_scale_bars_are_as_long_as_they_say(recording: Recording, tmp_path: Path) -> None:
-    scan = write_and_read(recording, tmp_path)
+    scan = scan_of(recording, tmp_path)
     figure = scan.plot()
     render(figure)
     shown = bars(figure)
@@ -302,7 +302,7 @@ def test_lengths_are_round(most: float) -> None:
 
 
 def test_fields_lie_as_on_the_canvas(tmp_path: Path) -> None:
-    scan = write_and_read(TURNED, tmp_path)
+    scan = scan_of(TURNED, tmp_path)
     axes = panels(scan.plot())["slice-0-channel-0"]
     canvas = scan.canvas()
     rows, columns = canvas.image.shape
@@ -318,14 +318,14 @@ def test_fields_lie_as_on_the_canvas(tmp_path: Path) -> None:
 
 def test_what_lies_alone_is_not_drawn_twice(tmp_path: Path) -> None:
     single = replace(TURNED, rois=(TURNED.rois[1],))
-    assert list(panels(write_and_read(single, tmp_path).plot())) == ["field-0-channel-0"]
+    assert list(panels(scan_of(single, tmp_path).plot())) == ["field-0-channel-0"]
     turned = replace(TURNED, rois=(TURNED.rois[0],))
-    assert set(panels(write_and_read(turned, tmp_path / "t").plot())) == {"field-0-channel-0", "slice-0-channel-0"}
+    assert set(panels(scan_of(turned, tmp_path / "t").plot())) == {"field-0-channel-0", "slice-0-channel-0"}
 
 
 @pytest.mark.parametrize("recording", [VOLUME, MESOSCOPE, TURNED])
 def test_the_layout_is_where_the_fields_are(recording: Recording, tmp_path: Path) -> None:
-    scan = write_and_read(recording, tmp_path)
+    scan = scan_of(recording, tmp_path)
     sample, *pages = scan.plot_layout().axes
     drawn: dict[int, npt.NDArray[Any]] = {}
     for patch in sample.patches:
@@ -345,7 +345,7 @@ def test_the_layout_is_where_the_fields_are(recording: Recording, tmp_path: Path
 
 def test_joined_fields_show_their_pieces(tmp_path: Path) -> None:
     strips = tuple(roi(scanfield((2.0 * i, 0.5), (2.0, 8.0), (12, 48)), name=f"strip {i}") for i in range(3))
-    scan = write_and_read(Recording(rois=strips, frames_per_slice=2), tmp_path, join_contiguous=True)
+    scan = scan_of(Recording(rois=strips, frames_per_slice=2), tmp_path, join_contiguous=True)
     sample, page = scan.plot_layout().axes
     assert len(sample.patches) == 1 + 3
     assert len([p for p in page.patches if p.get_gid() == "page-0"]) == 3
@@ -354,7 +354,7 @@ def test_joined_fields_show_their_pieces(tmp_path: Path) -> None:
 
 
 def test_without_an_objective_lengths_are_degrees_and_it_is_said(tmp_path: Path) -> None:
-    scan = write_and_read(replace(MESOSCOPE, settings={"objectiveResolution": None}), tmp_path)
+    scan = scan_of(replace(MESOSCOPE, settings={"objectiveResolution": None}), tmp_path)
     for figure in (scan.plot(), scan.plot_layout()):
         assert any("scale in degrees" in text for text in text_of(figure))
         assert_legible(figure)
@@ -372,7 +372,7 @@ def test_without_an_objective_lengths_are_degrees_and_it_is_said(tmp_path: Path)
     ],
 )
 def test_older_releases_have_pixels(tmp_path: Path, recording: Recording) -> None:
-    scan = write_and_read(recording, tmp_path)
+    scan = scan_of(recording, tmp_path)
     for figure in (scan.plot(), scan.plot_layout()):
         assert any("scale in pixels" in text for text in text_of(figure))
         assert_legible(figure)
@@ -442,14 +442,14 @@ SLOW = {"sixty"}
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in HARD])
 def test_nothing_is_written_over_anything_else(tmp_path: Path, name: str) -> None:
-    scan = write_and_read(HARD[name], tmp_path)
+    scan = scan_of(HARD[name], tmp_path)
     assert_legible(scan.plot())
     assert_legible(scan.plot_layout())
 
 
 @pytest.mark.slow
 def test_many_slices_are_some_of_them(tmp_path: Path) -> None:
-    scan = write_and_read(Recording(mode="slow", zs=tuple(2.0 * i for i in range(250)), height=8, width=8), tmp_path)
+    scan = scan_of(Recording(mode="slow", zs=tuple(2.0 * i for i in range(250)), height=8, width=8), tmp_path)
     figure = scan.plot()
     assert len(figure.axes) == 100
     assert any("100 of 250 slices shown" in text for text in text_of(figure))
@@ -459,7 +459,7 @@ def test_many_slices_are_some_of_them(tmp_path: Path) -> None:
 
 
 def test_fields_have_their_names_and_depths(tmp_path: Path) -> None:
-    scan = write_and_read(MESOSCOPE, tmp_path)
+    scan = scan_of(MESOSCOPE, tmp_path)
     words = text_of(scan.plot())
     for i, field in enumerate(scan.fields):
         assert f"{i} · {field.name} · z {field.depth:g} µm" in words
@@ -473,7 +473,7 @@ def test_fields_have_their_names_and_depths(tmp_path: Path) -> None:
         "percentiles 1 to 99.5",
     ):
         assert part in caption
-    assert "turned 30°" in " ".join(text_of(write_and_read(TURNED, tmp_path / "turned").plot()))
+    assert "turned 30°" in " ".join(text_of(scan_of(TURNED, tmp_path / "turned").plot()))
 
 
 @settings(max_examples=25, deadline=None)
@@ -534,7 +534,7 @@ def test_a_figure_is_shown_in_notebooks_and_touches_no_pyplot(tmp_path: Path) ->
 
 
 def test_a_users_own_style_does_not_move_anything(tmp_path: Path) -> None:
-    scan = write_and_read(MESOSCOPE, tmp_path)
+    scan = scan_of(MESOSCOPE, tmp_path)
     plain = scan.plot()
     values: dict[Any, Any] = {
         "figure.constrained_layout.use": True,

@@ -1,4 +1,4 @@
-"""The report: what it says is what the recording is, and a browser shows it."""
+"""The report: its content agrees with the recording, and a browser shows it."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ class Page(HTMLParser):
         return sum(name == tag for name, _ in self.tags)
 
 
-def write_and_read(recording: Recording, folder: Path, **options: Any) -> Scan:
+def scan_of(recording: Recording, folder: Path, **options: Any) -> Scan:
     recording.write(folder)
     return read_warned(folder, **options)[0]
 
 
 def content_of(recording: Recording, folder: Path, **options: Any) -> Facts:
-    return gather(write_and_read(recording, folder, **options))
+    return gather(scan_of(recording, folder, **options))
 
 
 def points(drawn: str) -> list[tuple[float, float]]:
@@ -76,7 +76,7 @@ def points(drawn: str) -> list[tuple[float, float]]:
 @pytest.mark.parametrize("recording", [PLANAR, VOLUME, STACK, MESOSCOPE, Recording(release="3.8", frames_per_slice=5)])
 @pytest.mark.parametrize("raw", [False, True])
 def test_any_recording_has_a_page_of_its_own(recording: Recording, raw: bool, tmp_path: Path) -> None:
-    scan = write_and_read(recording, tmp_path / "rec", raw=raw)
+    scan = scan_of(recording, tmp_path / "rec", raw=raw)
     target = tmp_path / "deep" / "report.html"
     scan.report(target)
     text = target.read_text("utf-8")
@@ -105,7 +105,7 @@ def test_what_the_header_says_does_not_become_code(tmp_path: Path) -> None:
         roi(scanfield((3.0, 0.0), (2.0, 2.0), (8, 16))),
     )
     nasty = Recording(rois=rois, settings={"hChannels.channelName": [NASTY], "hUser.note": NASTY}, frames_per_slice=3)
-    scan = write_and_read(nasty, tmp_path)
+    scan = scan_of(nasty, tmp_path)
     assert scan.channel_names == [NASTY]
     page = Page(render(gather(scan)))
     plain = Page(render(content_of(replace(nasty, settings={}, rois=(rois[1], rois[1])), tmp_path / "plain")))
@@ -115,7 +115,7 @@ def test_what_the_header_says_does_not_become_code(tmp_path: Path) -> None:
 
 
 def test_all_settings_are_there(tmp_path: Path) -> None:
-    scan = write_and_read(replace(MESOSCOPE, settings={"hUser.long": "x" * 50_000}), tmp_path)
+    scan = scan_of(replace(MESOSCOPE, settings={"hUser.long": "x" * 50_000}), tmp_path)
     content = gather(scan)
     assert [name for name, _ in content.settings] == list(scan.settings.raw)
     assert ("SI.hRoiManager.scanZoomFactor", scan.settings.raw["SI.hRoiManager.scanZoomFactor"]) in content.settings
@@ -142,7 +142,7 @@ def test_a_missing_jinja2_is_one_sentence(tmp_path: Path) -> None:
 
 
 def names_of_findings() -> set[str]:
-    """Every name that is given to a finding anywhere in the package."""
+    """Names of all findings in the package."""
     names: set[str] = set()
     for source in Path(scanreader.__file__).parent.rglob("*.py"):
         tree = ast.parse(source.read_text("utf-8"))
@@ -167,7 +167,7 @@ def names_of_findings() -> set[str]:
 
 
 def _results(value: ast.expr) -> list[ast.expr]:
-    """What an expression may come to: both sides of a condition."""
+    """Possible results of an expression: both sides of a condition."""
     return [*_results(value.body), *_results(value.orelse)] if isinstance(value, ast.IfExp) else [value]
 
 
@@ -180,7 +180,7 @@ def test_every_finding_has_a_meaning() -> None:
 
 
 def test_findings_are_those_of_check(tmp_path: Path) -> None:
-    scan = write_and_read(replace(PLANAR, dropped=(5, 6)), tmp_path)
+    scan = scan_of(replace(PLANAR, dropped=(5, 6)), tmp_path)
     content = gather(scan)
     assert tuple(entry.finding for entry in content.findings) == scan.check().findings
     assert content.verdict == "warning"
@@ -207,7 +207,7 @@ def test_damaged_pages_do_not_stop_it(tmp_path: Path) -> None:
     assert content.quality.rows[0][2] == f"{sound.mean():,.1f}"
 
 
-def test_damage_that_is_met_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_damage_in_frames_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report, "MOST_PAGES", 10)  # of more, not all are checked
     scan, _ = read_warned(spoiled(tmp_path))
     content = gather(scan)
@@ -216,9 +216,9 @@ def test_damage_that_is_met_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "1 page cannot be read" in content.findings[0].finding.sentence
 
 
-def test_events_that_were_cut_are_said(tmp_path: Path) -> None:
+def test_cut_events_are_reported(tmp_path: Path) -> None:
     many = tuple((0.01 + 0.00001 * k, b"0123456789") for k in range(100))
-    scan = write_and_read(replace(PLANAR, packets=many), tmp_path)
+    scan = scan_of(replace(PLANAR, packets=many), tmp_path)
     with pytest.warns(ScanReaderWarning, match="cut the descriptions"):
         assert scan.events
     assert "cut the descriptions of" in gather(scan).event_rows.more
@@ -229,8 +229,8 @@ def test_events_that_were_cut_are_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("recording", [PLANAR, VOLUME, MESOSCOPE, STACK])
 def test_values_are_those_of_the_pixels(recording: Recording, tmp_path: Path) -> None:
-    scan = write_and_read(recording, tmp_path)
-    statistics = pixel_facts.read_statistics(scan.view(views.filled), lambda *_: None)
+    scan = scan_of(recording, tmp_path)
+    statistics = pixel_facts.read_pixels(scan.view(views.filled), lambda *_: None)
     assert np.array_equal(statistics.frames, np.arange(scan.num_frames))
     for i in range(scan.num_fields):
         for c in range(scan.num_channels):
@@ -247,7 +247,7 @@ def test_values_are_those_of_the_pixels(recording: Recording, tmp_path: Path) ->
 
 
 def test_lines_go_through_the_means(tmp_path: Path) -> None:
-    scan = write_and_read(MESOSCOPE, tmp_path)
+    scan = scan_of(MESOSCOPE, tmp_path)
     (chart,) = gather(scan).activity
     assert [line.label.split(" · ")[1] for line in chart.lines] == [field.name for field in scan.fields]
     lows, highs = [], []
@@ -268,7 +268,7 @@ def test_a_large_recording_is_read_in_part(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(frame_facts, "STRETCHES", 4)
     monkeypatch.setattr(frame_facts, "FRAMES_EACH", 20)
     monkeypatch.setattr(pixel_facts, "MOST_BYTES", 16 * 16 * 2 * 2 * 3 * 10)
-    scan = write_and_read(replace(VOLUME, volumes=100), tmp_path)
+    scan = scan_of(replace(VOLUME, volumes=100), tmp_path)
     counts: list[int] = []
     texts: list[int] = []
     read, descriptions = Pages.read, Pages.descriptions
@@ -300,7 +300,7 @@ def test_stretches_are_rows_of_the_frame_table(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(frame_facts, "STRETCHES", 5)
     monkeypatch.setattr(frame_facts, "FRAMES_EACH", 7)
     for recording in (replace(VOLUME, volumes=30, dropped=(31,)), replace(PLANAR, frames_per_file=15), STACK):
-        scan = write_and_read(recording, tmp_path / recording.mode)
+        scan = scan_of(recording, tmp_path / recording.mode)
         stretches = frame_facts.logged_frames(scan, all_pages=False)
         every = {(row["file"], row["page"]): row for row in scan.frame_table}
         assert len(stretches.table) <= 35
@@ -311,7 +311,7 @@ def test_stretches_are_rows_of_the_frame_table(tmp_path: Path, monkeypatch: pyte
                     assert np.array_equal(row[name], expected[name], equal_nan=row[name].dtype.kind == "f"), name
 
 
-def test_what_is_clipped_is_said(tmp_path: Path) -> None:
+def test_clipping_is_reported(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
 
     def clipped(*_: Any) -> Any:
@@ -327,7 +327,7 @@ def test_what_is_clipped_is_said(tmp_path: Path) -> None:
     assert "reaches the largest value that int16 holds" in " ".join(content_of(full, tmp_path / "c").quality_notes)
 
 
-def test_offsets_between_directions_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_phase_offsets_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scans: list[Scan] = []
 
     def fake_estimate(scan: Scan, *, frames: int) -> Any:
@@ -349,8 +349,8 @@ def test_offsets_between_directions_are_shown(tmp_path: Path, monkeypatch: pytes
 # -------------------------------------------------------------------------------- times
 
 
-def test_intervals_that_stand_out_are_listed(tmp_path: Path) -> None:
-    scan = write_and_read(replace(PLANAR, channels=(1,)), tmp_path)
+def test_outlying_intervals_are_listed(tmp_path: Path) -> None:
+    scan = scan_of(replace(PLANAR, channels=(1,)), tmp_path)
     table = scan.frame_table.copy()
     period = np.median(np.diff(table["timestamp"]))
     table["timestamp"][20:] += 3 * period
@@ -377,7 +377,7 @@ def test_missing_frames_and_moving_stages_are_no_outliers(tmp_path: Path) -> Non
 
 def test_events_have_a_row_each(tmp_path: Path) -> None:
     triggers = tuple((k % 2, 0.02 + 0.01 * k) for k in range(10))
-    scan = write_and_read(replace(PLANAR, triggers=triggers, packets=((0.05, b"a"),)), tmp_path)
+    scan = scan_of(replace(PLANAR, triggers=triggers, packets=((0.05, b"a"),)), tmp_path)
     content = gather(scan)
     assert content.events is not None
     counts = {row[0]: int(row[1]) for row in content.event_rows.rows}
@@ -403,7 +403,7 @@ def test_ticks_are_round_and_in_their_places() -> None:
             assert tick.position == pytest.approx(100 * (value - low) / (high - low), abs=0.5)
 
 
-def test_lines_break_where_nothing_is_known() -> None:
+def test_lines_break_at_nan() -> None:
     x = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
     drawn = path(x, np.array([0.0, 1.0, np.nan, 0.5, 0.5]))
     assert drawn == "M0.0 300.0h0L250.0 0.0M750.0 150.0h0L1000.0 150.0"
@@ -440,7 +440,7 @@ def run(*words: object) -> tuple[int, str, str]:
 
 
 def test_the_command_writes_what_the_method_writes(tmp_path: Path) -> None:
-    scan = write_and_read(replace(PLANAR, dropped=(4,)), tmp_path / "rec")
+    scan = scan_of(replace(PLANAR, dropped=(4,)), tmp_path / "rec")
     code, out, err = run(tmp_path / "rec", "-o", tmp_path / "a.html")
     assert (code, err) == (0, "")  # the page says what was found
     assert out == f"wrote {tmp_path / 'a.html'}\n"
@@ -457,9 +457,8 @@ def test_the_command_writes_what_the_method_writes(tmp_path: Path) -> None:
 
 def test_progress_goes_on_to_the_end(tmp_path: Path) -> None:
     calls: list[tuple[str, float]] = []
-    write_and_read(VOLUME, tmp_path / "rec").report(
-        tmp_path / "a.html", progress=lambda what, part: calls.append((what, part))
-    )
+    scan = scan_of(VOLUME, tmp_path / "rec")
+    scan.report(tmp_path / "a.html", progress=lambda *call: calls.append(call))
     parts = [part for _, part in calls]
     assert parts == sorted(parts)
     assert parts[0] == 0
@@ -539,7 +538,7 @@ def test_a_browser_shows_it(browser: Any, tmp_path: Path) -> None:
     nasty = replace(
         MESOSCOPE, volumes=20, channels=(1, 2), settings={"hUser.note": NASTY}, triggers=((0, 0.1), (1, 0.3))
     )
-    scan = write_and_read(nasty, tmp_path / "rec")
+    scan = scan_of(nasty, tmp_path / "rec")
     scan.report(tmp_path / "report.html")
     for width, height, scheme in ((1440, 900, "light"), (390, 844, "dark")):
         sized(browser, width, height, scheme)
@@ -583,7 +582,7 @@ def test_a_browser_shows_it(browser: Any, tmp_path: Path) -> None:
 @pytest.mark.ecosystem
 @pytest.mark.filterwarnings("ignore")
 def test_a_notebooks_table_is_legible_in_light_and_dark(browser: Any, tmp_path: Path) -> None:
-    shown = write_and_read(MESOSCOPE, tmp_path / "rec")._repr_html_()
+    shown = scan_of(MESOSCOPE, tmp_path / "rec")._repr_html_()
     for scheme, colours in (("light", "background:#fff;color:#111"), ("dark", "background:#111;color:#eee")):
         (tmp_path / "cell.html").write_text(f'<!doctype html><meta charset="utf-8"><body style="{colours}">{shown}')
         sized(browser, 800, 600, scheme)
