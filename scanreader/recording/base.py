@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from numpy.typing import DTypeLike
 
-    from scanreader.keys import Entry, IndexArray, Pick
+    from scanreader.keys import Entry, Pick
     from scanreader.recording.opened import View
 
 DIMS = ("fields", "y", "x", "channels", "frames")
@@ -131,8 +131,9 @@ class BaseScan(Names, Times):
         as_in_file = (fields, frames, channels, rows, columns)
         out = np.empty([len(axis.indices) for axis in as_in_file], opened.dtype)
         if out.size:
-            channel_places = _one_or_array(channels, opened.channel_places(channels.indices))
-            frame_places = _one_or_array(frames, opened.frame_places(frames.indices))
+            channel_places = opened.channel_places(channels)
+            places = opened.frame_places(frames.indices)
+            frame_places = int(places[0]) if frames.drops else as_array(places)
             for i, (ys, xs), part in zip(chosen, picks, out, strict=True):
                 request = Request(opened.fields[i], channel_places, frame_places, ys, xs)
                 opened.pixels.read(opened.pages, opened.layout, request, part, notes)
@@ -313,13 +314,6 @@ class BaseScan(Names, Times):
             f"<{type(self).__name__} {recording_name(self.filenames)}: {_counted(self.num_fields, 'field')} ({shown}), "
             f"{_counted(self.num_channels, 'channel')}, {_counted(self.num_frames, 'frame')}, {self.dtype}{pixels}>"
         )
-
-
-def _one_or_array(axis: Pick, places: range | IndexArray) -> int | IndexArray:
-    """Places along an axis: a number where the axis is dropped."""
-    if axis.drops:
-        return int(places[0])
-    return as_array(places)
 
 
 def _counted(count: int, what: str) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scanreader.errors import Finding
-    from scanreader.keys import IndexArray
+    from scanreader.keys import IndexArray, Pick
     from scanreader.recording.fields import Field, Trim
     from scanreader.recording.layout import Layout
     from scanreader.recording.numbering import Part
@@ -179,8 +179,8 @@ class Opened:
         """Frames of the recording for frames of the scan."""
         return indices if self.frames is None else self.frames.take(indices)
 
-    def channel_places(self, indices: range | IndexArray) -> range | IndexArray:
-        """Channels of the files for channels of the scan."""
-        if all(channel.place == i for i, channel in enumerate(self.channels)):
-            return indices
-        return np.array([self.channels[i].place for i in indices], np.int64)
+    def channel_places(self, picked: Pick) -> int | IndexArray:
+        """Channels of the files for channels of the scan; a number where the axis is dropped."""
+        if picked.drops:
+            return self.channels[picked.indices[0]].place
+        return np.array([self.channels[i].place for i in picked.indices], np.int64)
