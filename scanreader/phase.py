@@ -275,7 +275,7 @@ def _spectra(lines: _Lines, offset: float, length: int) -> tuple[Any, Any, Any]:
 # -------------------------------------------------------------------------- correcting
 
 
-def realigned(scan: S, offsets: npt.ArrayLike, *, fill_value: float = 0) -> S:
+def realigned(scan: S, offsets: npt.ArrayLike | LineOffset, *, fill_value: float = 0) -> S:
     """Make a scan whose bidirectional phase offset is corrected while it reads: backward lines are moved back.
 
     The pixel at column x of a backward line is what was recorded at column x + offset; forward lines stay. Integer
@@ -287,7 +287,7 @@ def realigned(scan: S, offsets: npt.ArrayLike, *, fill_value: float = 0) -> S:
     Parameters
     ----------
     scan : Scan
-    offsets : float, or array of shape (fields, channels)
+    offsets : float, array of shape (fields, channels), or LineOffset
         Bidirectional phase offsets, as `estimate_line_offset` gives them, in pixels.
     fill_value : number
         Fill value of integers; floats are filled with NaN.
@@ -309,4 +309,4 @@ def realigned(scan: S, offsets: npt.ArrayLike, *, fill_value: float = 0) -> S:
     DtypeError
         If the dtype cannot hold `fill_value`.
     """
-    return scan.view(realigning(offsets, fill_value))
+    return scan.view(realigning(offsets.offset if isinstance(offsets, LineOffset) else offsets, fill_value))

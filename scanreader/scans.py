@@ -66,7 +66,8 @@ class Scan(StackManagerOrder, BaseScan, Exports):
         Warns
         -----
         ScanReaderWarning
-            If the header has no ``objectiveResolution`` (µm per degree): the canvas is then in degrees.
+            If the header has no ``objectiveResolution`` (µm per degree): the canvas is then in degrees, or in pixels
+            if the header has no positions of fields either.
         """
         from scanreader.view.canvas import canvas  # noqa: PLC0415 - rarely needed
 

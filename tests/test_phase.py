@@ -387,6 +387,7 @@ def test_fields_and_channels_have_each_their_own(tmp_path: Path, seed: int) -> N
     estimate = estimate_line_offset(scan)
     assert_estimate(estimate, offsets, 0.2)
     left = estimate_line_offset(realigned(scan, estimate.offset))
+    assert realigned(scan, estimate).token == realigned(scan, estimate.offset).token
     assert (np.abs(left.offset) < 0.2).all()
 
 

@@ -290,7 +290,7 @@ class BaseScan(Names, Times):
     # ------------------------------------------------------------------------ lifetime
 
     def close(self) -> None:
-        """Release all files; later reads raise ClosedScanError."""
+        """Release all files of this scan; later reads raise ClosedScanError. Views of it are closed separately."""
         self._closed = True
         self._opened.pages.release()
 

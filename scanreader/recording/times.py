@@ -95,6 +95,7 @@ class Times(Facts):
         The timestamp of a frame is the time at which its scan began. An averaged frame has the time at which the
         last of its `averaging` raw frames began. NaN where a description has no time, and with ``raw=True`` where
         the times would come from the frame rate. Where recordings were joined, each counts from its own start.
+        The rows are the slices of the whole recording, also for a selection of fields: see `field_timestamps`.
         """
         self._refuse_closed()
         return self._timestamps
