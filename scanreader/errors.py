@@ -30,13 +30,13 @@ Severity: TypeAlias = Literal["note", "warning", "damage"]
 
 
 class Finding(NamedTuple):
-    """Something that the user of a recording should know."""
+    """A problem or a peculiarity of a recording that its user should know."""
 
     name: str
     """Its kind, e.g. ``"dropped-frames"``: the names do not change between releases of scanreader."""
     severity: Severity
     place: str
-    """Name of the file; '' if the finding is on the whole recording."""
+    """Name of the file; '' if the finding concerns the whole recording."""
     sentence: str
 
     def __str__(self) -> str:
@@ -47,7 +47,7 @@ class ScanReaderError(Exception):
     """Base of all errors that scanreader raises."""
 
     raw_helps = False
-    """Whether ``raw=True`` reads the recording all the same, which the message then says."""
+    """Whether ``raw=True`` can still read the recording; if so, the message says this."""
 
     def __init__(self, *args: object, raw_helps: bool | None = None) -> None:
         super().__init__(*args)
@@ -55,11 +55,11 @@ class ScanReaderError(Exception):
             self.raw_helps = raw_helps
 
     def __str__(self) -> str:
-        return super().__str__() + ("; raw=True reads the pages as they lie" if self.raw_helps else "")
+        return super().__str__() + ("; raw=True reads the pages as they are stored" if self.raw_helps else "")
 
 
 class PathnameError(ScanReaderError, FileNotFoundError):
-    """The pathnames do not name one recording: no file, several recordings, or files that do not belong together."""
+    """The paths match no file, several recordings, or files that do not belong together."""
 
 
 class FileFormatError(ScanReaderError, ValueError):
@@ -84,13 +84,13 @@ class UnknownSettingError(ScanReaderError, KeyError):
 
 
 class LayoutError(ScanReaderError, ValueError):
-    """The header and the pages contradict each other, or the layout does not allow what was asked for."""
+    """The header and the pages contradict each other, or the order of fields or frames does not allow the request."""
 
     raw_helps = True
 
 
 class FieldDimensionMismatch(ScanReaderError, ValueError):  # noqa: N818 - its users know this name
-    """Fields of unequal height or width were asked for in one array."""
+    """Fields of different sizes were requested in one array: read them one by one."""
 
 
 class ScanIndexError(ScanReaderError, IndexError):
@@ -102,11 +102,11 @@ class ScanKeyError(ScanIndexError, TypeError):
 
 
 class DtypeError(ScanReaderError, TypeError):
-    """A dtype cannot hold every value of the recording."""
+    """The requested dtype cannot hold every value of the recording, or the fill value does not fit the dtype."""
 
 
 class DamagedPageError(ScanReaderError, OSError):
-    """A page cannot be read: it is not where its file says, or not what its file says."""
+    """A page is damaged: it is not at the position, or not of the kind, that its file states."""
 
 
 class ChangedFileError(ScanReaderError, OSError):
@@ -122,7 +122,7 @@ class ClosedScanError(ScanReaderError, ValueError):
 
 
 class MissingExtraError(ScanReaderError, ImportError):
-    """A library that is needed, an extra of scanreader, is not installed."""
+    """An optional library is needed but not installed: install the extra that the message names."""
 
 
 class TargetExistsError(ScanReaderError, FileExistsError):
@@ -130,4 +130,4 @@ class TargetExistsError(ScanReaderError, FileExistsError):
 
 
 class ScanReaderWarning(UserWarning):
-    """Something that the user of a recording should know; the pixels that are read are right nevertheless."""
+    """Problems or peculiarities of a recording; pixels are right, unless they are filled (`on_damage`)."""

@@ -54,25 +54,26 @@ def read_scan(
     ----------
     pathnames : str, path, or list of them
         A file, a glob (``"/data/my_scan_*.tif"``), a folder, or a list of these; each may also be a URL that fsspec
-        can open (``"s3://…"``, ``"https://…"``, with ``*`` and ``[]`` as in a glob). Where ScanImage saved an
-        acquisition as several files, one of them alone stands for all. Files of several recordings are refused,
-        except in a list that names every file: then the recordings are joined in its order, with a warning.
+        can open (``"s3://…"``, ``"https://…"``, with ``*`` and ``[]`` as in a glob). If ScanImage saved an
+        acquisition as several files, any one of them opens all (see `siblings`). Files of several recordings are
+        refused, unless a list names every file: they are then joined in the order of the list, with a warning.
     dtype : dtype, optional
-        The pixels' dtype in memory, which must be able to hold every value of the recording's own, the default.
+        Data type of the arrays that are returned. It must be able to hold every value of the recording's data type,
+        which is the default.
     join_contiguous : bool
-        Join fields of one slice that touch, if the sides where they touch have the same length.
+        Join fields of one slice that touch, if the sides where they touch have the same length and number of pixels.
     siblings : bool
-        Whether a single file stands for all files of its acquisition.
+        Whether a single file opens all files of its acquisition.
     raw : bool
-        Give the pages as they lie in the files, whatever the header says: one field of whole pages, one channel,
-        every page a frame. This also reads recordings that are refused otherwise.
+        Give the pages as they are stored, whatever the header says: one field of whole pages, one channel,
+        every page a frame. This also reads recordings that are otherwise refused.
     strict : bool
-        Raise a LayoutError where there would be a warning: missing frames, unfinished files, unknown releases.
+        Raise a LayoutError instead of a warning, for example for missing frames, unfinished files or unknown releases.
     on_damage : {"raise", "fill"}
-        What to do when a page that cannot be read is indexed: raise a DamagedPageError, or warn and fill its pixels
-        (with NaN in floats, with `fill_value` in integers).
+        What to do when you index a frame whose page cannot be read: raise a DamagedPageError, or warn and fill its
+        pixels (with NaN in floats, with `fill_value` in integers).
     fill_value : number
-        The value of filled pixels, in integers.
+        Value of filled pixels if the data type is an integer.
 
     Returns
     -------
@@ -82,11 +83,11 @@ def read_scan(
     Raises
     ------
     PathnameError
-        If `pathnames` names no file, or files that are not one recording.
+        If `pathnames` matches no file, or files of several recordings.
     FileFormatError
         If a file is not a TIFF of integer images.
     ScanImageVersionError
-        If the release is unknown and its header does not tell the order of pages.
+        If the release is unknown and its header does not give the order of pages.
     HeaderError, LayoutError
         If the header lacks a setting that is needed to read the pages, or contradicts the pages.
     DtypeError
@@ -95,7 +96,7 @@ def read_scan(
     Warns
     -----
     ScanReaderWarning
-        Once, of everything that the user should know: what is missing, damaged or skipped.
+        One warning that lists what is missing, damaged, skipped or unusual. The same list is in `Scan.findings`.
     """
     request = Request(absolute(pathnames), dtype, join_contiguous, siblings, raw, strict, on_damage, fill_value)
     cls, opened = open_recording(request)

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 
 class Scan(StackManagerOrder, BaseScan, Exports):
-    """A recording: an array of fields, indexed ``scan[field, y, x, channel, frame]``, that reads on demand.
+    """A recording: an array of fields, indexed ``scan[field, y, x, channel, frame]`` and read on demand.
 
     `scanreader.read_scan` makes it. A scan never changes; it can be pickled, and used from several threads and
-    processes. No file stays open between reads, except that reading a pixel's trace keeps memory maps of a few
-    files until `close`.
+    processes. Files are closed after each read, except that reading the trace of a few pixels keeps memory maps
+    of a few files until `close`.
 
-    The subclasses are for releases of ScanImage: each lists the settings whose names moved. `VERSIONS` lists the
+    Each subclass is for some releases of ScanImage and lists the settings that they renamed. `VERSIONS` lists the
     class of each release.
     """
 
@@ -43,7 +43,7 @@ class Scan(StackManagerOrder, BaseScan, Exports):
         pixel_size: float | None = None,
         fill: float = math.nan,
     ) -> Canvas:
-        """Place the fields of one slice in one image, by the positions of their centres in the sample.
+        """Place the fields of one slice in one image, at their positions in the sample.
 
         Parameters
         ----------
@@ -84,25 +84,25 @@ class Scan(StackManagerOrder, BaseScan, Exports):
     ) -> Figure:
         """Draw the mean image of each field and channel, from evenly spaced frames.
 
-        Fields of a multi-ROI recording are also drawn at their positions in the sample, rotated where the ROI is.
-        A volume becomes a contact sheet. Each scale has a scale bar.
+        Fields of a multi-ROI recording are also drawn at their positions in the sample, with the rotation of their
+        ROI. A volume is drawn as a grid of images. Images of the same scale share a scale bar.
 
         Parameters
         ----------
         fields, channels : int, slice, sequence or mask
-            Which to draw. By default all channels and all fields; of more than 100 fields, those of some slices.
+            Which to draw. By default all; if there are more than 100 fields, those of some slices.
         frames : int, slice, sequence or mask
             Which frames to average.
         max_frames : int, optional
-            How many of these frames to read, evenly spaced. By default up to 60; fewer where this would be more
-            than 1 GiB of 16-bit integers.
+            How many of these frames to read at most, evenly spaced. By default 60, or fewer if 60 frames would be more
+            than 1 GiB.
         percentiles : (float, float)
             Percentiles of each image's values that are drawn as black and as white.
 
         Returns
         -------
         matplotlib.figure.Figure
-            Notebooks show it, and ``savefig`` writes it. It needs neither pyplot nor a display.
+            Notebooks show it, and ``savefig`` writes it. It is made without pyplot, so no display is needed.
 
         Raises
         ------
@@ -119,8 +119,8 @@ class Scan(StackManagerOrder, BaseScan, Exports):
     def plot_layout(self) -> Figure:
         """Draw a map of the fields in the sample, in µm, and beside it their rows in the page.
 
-        Each slice has a colour; a ROI that was scanned in several slices has a band of each colour. No pixels are
-        read.
+        Each slice has a colour; a ROI that was scanned in several slices has a band in the colour of each. No pixels
+        are read.
 
         Returns
         -------
@@ -146,9 +146,9 @@ class Scan(StackManagerOrder, BaseScan, Exports):
     ) -> None:
         """Write a report of the recording and its quality, as one HTML file without external files.
 
-        It shows the facts, the findings of `check` and what they mean, mean images, brightness over time, intervals
+        It shows a summary, the findings of `check` and what they mean, mean images, brightness over time, intervals
         between frames, events, saturation, the bidirectional phase offset (estimated, never corrected) and all
-        settings. Of a large recording only evenly spaced frames are read, and the report says which. Pages that
+        settings. In a large recording, only evenly spaced frames are read; the report says which. Pages that
         cannot be read are skipped.
 
         Parameters
@@ -158,7 +158,7 @@ class Scan(StackManagerOrder, BaseScan, Exports):
         overwrite : bool
             Whether to replace an existing file.
         progress : callable, optional
-            Called with the next step and the fraction that is done, between 0 and 1.
+            Called as ``progress(step, fraction)``: the name of the next step, and the fraction completed (0 to 1).
 
         Raises
         ------
@@ -181,9 +181,9 @@ class Scan(StackManagerOrder, BaseScan, Exports):
         write(self, path, overwrite=overwrite, progress=progress)
 
     def check(self) -> Report:
-        """Check the whole recording for frames that are missing, doubled or damaged, and for odd settings.
+        """Check the whole recording for frames that are missing, duplicated or damaged, and for unusual settings.
 
-        This reads the IFD and the description of every page, but no pixels.
+        This reads the TIFF tags (the IFD) and the description of every page, but no pixels.
 
         Returns
         -------
@@ -201,7 +201,7 @@ class Scan(StackManagerOrder, BaseScan, Exports):
         Returns
         -------
         Scan
-            A new scan of all frames that are complete now, in all files that exist now, seen through the same views.
+            A new scan with all frames that are complete by now, also those in new files, and with the same views.
             This scan does not change.
 
         Raises
@@ -214,7 +214,7 @@ class Scan(StackManagerOrder, BaseScan, Exports):
         Warns
         -----
         ScanReaderWarning
-            For findings that this scan did not have.
+            If there are findings that this scan did not have.
         """
         from scanreader.live import refreshed  # noqa: PLC0415 - rarely needed
 
@@ -224,7 +224,7 @@ class Scan(StackManagerOrder, BaseScan, Exports):
     def follow(
         self, timeout: float = 60.0, *, field: int | None = None, interval: float = 0.1
     ) -> Iterator[npt.NDArray[Any]]:
-        """Read the frames after this scan's own as ScanImage writes them, until the acquisition ends.
+        """Read the frames after the last one of this scan while ScanImage writes them, until the acquisition ends.
 
         Parameters
         ----------
@@ -233,7 +233,7 @@ class Scan(StackManagerOrder, BaseScan, Exports):
         field : int, optional
             Read this field only; required where fields differ in size.
         interval : float
-            Seconds between two looks at the files.
+            Seconds between checks for new frames.
 
         Yields
         ------

@@ -66,7 +66,7 @@ def as_recorded(rules: Rules) -> Reading:
 
 
 def as_pages(rules: Rules) -> Reading:
-    """Read the pages as they lie: one channel, one field of whole pages, every page a frame."""
+    """Read the pages as they are stored: one channel, one field of whole pages, every page a frame."""
     raw = Rules(
         find_channels=lambda *_: (Channel(0, 1, "pages"),),
         find_stack=lambda *_: Stack("planar"),

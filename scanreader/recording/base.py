@@ -30,12 +30,12 @@ DIMS = ("fields", "y", "x", "channels", "frames")
 
 
 class BaseScan(Names, Times):
-    """An array of fields that reads on demand, with its facts and times, and its views.
+    """An array of fields whose pixels are read on demand, with the recording's metadata, times and views.
 
     Parameters
     ----------
     opened : Opened
-        All that there is to it: copies, views and pickles are made of this.
+        The complete state of the scan: copies, views and pickles are made from it.
     """
 
     # -------------------------------------------------------------------- the array
@@ -76,7 +76,7 @@ class BaseScan(Names, Times):
         return self.num_fields
 
     def __iter__(self) -> Iterator[npt.NDArray[Any]]:
-        """Yield each field as an array of shape (y, x, channels, frames); a field is read when it is reached."""
+        """Yield each field as an array of shape (y, x, channels, frames); each is read when the loop gets to it."""
         return (self[i] for i in range(self.num_fields))
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
@@ -86,23 +86,23 @@ class BaseScan(Names, Times):
         return whole if dtype is None else whole.astype(dtype)
 
     def __getitem__(self, key: Any) -> npt.NDArray[Any]:
-        """Read a part of the scan, indexed as numpy indexes arrays, each axis independently.
+        """Read a part of the scan, indexed as numpy indexes arrays.
 
         Parameters
         ----------
         key : int, slice, sequence, mask, ``...`` or a tuple of them
             Up to five entries: field, y, x, channel, frame. An integer drops its axis. Sequences of integers and
-            masks select along their own axis only ("outer" indexing).
+            masks select along their own axis only, as with ``np.ix_``.
 
         Returns
         -------
-        array of shape (fields, y, x, channels, frames), without the axes that integers dropped
+        array of shape (fields, y, x, channels, frames), without the axes indexed by an integer
             A number if all five entries are integers.
 
         Raises
         ------
         ScanIndexError
-            If an index is out of bounds (also an IndexError).
+            If an index is out of bounds. It is a subclass of IndexError.
         FieldDimensionMismatch
             If the selected fields have unequal heights or widths.
         DamagedPageError, ChangedFileError
@@ -149,12 +149,13 @@ class BaseScan(Names, Times):
     # -------------------------------------------------------------------------- views
 
     def view(self, view: View) -> Self:
-        """Make the scan that a view gives; closing one of the two leaves the other open.
+        """Make a new scan by applying a view function; closing either scan leaves the other open.
 
         Parameters
         ----------
         view : callable
-            A function from `Opened` to `Opened` that can be pickled, for example one of `recording.views`.
+            A function that can be pickled, takes an `Opened` and returns another, for example one of
+            ``scanreader.recording.views``.
         """
         self._refuse_closed()
         return type(self)(views.take(view, self._opened))
@@ -165,13 +166,13 @@ class BaseScan(Names, Times):
         Parameters
         ----------
         left, right, top, bottom : int
-            Pixels to remove on each side, in addition to earlier trimming.
+            Pixels to remove from that side, in addition to earlier trimming.
 
         Returns
         -------
         Scan
-            A lazy view. Joined fields stay joined, without gaps between their pieces; their size in µm is that of the
-            remaining pixels.
+            A lazy view. Each strip of a joined field is trimmed, and the strips are placed side by side without gaps.
+            The size in µm is that of the remaining pixels.
 
         Raises
         ------
@@ -183,7 +184,7 @@ class BaseScan(Names, Times):
     def join_contiguous(self) -> Self:
         """Join the fields of a slice that touch each other, as ``read_scan(…, join_contiguous=True)`` does.
 
-        The touching sides must be equally long, and the pixels equally large.
+        The sides where they touch must have the same length and the same number of pixels.
 
         Returns
         -------
@@ -204,8 +205,8 @@ class BaseScan(Names, Times):
         Returns
         -------
         Scan
-            A lazy view of the selection, in the order given. Facts of the whole recording (`frame_table`, `events`,
-            the slices, `num_requested_frames`) do not change.
+            A lazy view of the selection, in the order given. What describes the whole recording (`frame_table`,
+            `events`, `scanning_depths`, the rows of `timestamps`, `num_requested_frames`) stays the same.
 
         Raises
         ------
@@ -218,7 +219,7 @@ class BaseScan(Names, Times):
 
     @property
     def token(self) -> str:
-        """Identifier of the scan: equal, in any process, for the same files read in the same way."""
+        """Identifier of the scan: the same in every process for the same unchanged files, options and views."""
         opened = self._opened
         files = [(file.path, file.size, file.mtime_ns, file.stamp) for file in opened.pages.files]
         fields = [(field.slice_id, field.pieces, field.depth, field.y, field.x) for field in opened.fields]
@@ -290,7 +291,7 @@ class BaseScan(Names, Times):
     # ------------------------------------------------------------------------ lifetime
 
     def close(self) -> None:
-        """Release all files of this scan; later reads raise ClosedScanError. Views of it are closed separately."""
+        """Release all files of this scan; later reads raise ClosedScanError. Its views stay open."""
         self._closed = True
         self._opened.pages.release()
 

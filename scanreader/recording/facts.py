@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Facts(Order):
-    """What opening found, fact by fact.
+    """Metadata of the recording that was opened.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class Facts(Order):
 
     @property
     def opened(self) -> Opened:
-        """Everything that opening the recording found, as one immutable value."""
+        """All that was read when the recording was opened, as one immutable object."""
         return self._opened
 
     def _refuse_closed(self) -> None:
@@ -65,7 +65,7 @@ class Facts(Order):
 
     @property
     def settings(self) -> Header:
-        """The header's settings, found by name with or without ``SI.``."""
+        """The settings in the header, by name, with or without ``SI.``; `metadata` is the same object."""
         return self._header_texts.settings
 
     @property
@@ -75,7 +75,7 @@ class Facts(Order):
 
     @property
     def metadata(self) -> Mapping[str, Any]:
-        """Every setting, by its name in the header; values are parsed when asked for."""
+        """Every setting, by its name in the header; values are parsed on access."""
         return self.settings
 
     @property
@@ -102,7 +102,7 @@ class Facts(Order):
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """The fields, slice by slice and, within a slice, from the top of the page down.
+        """The fields, ordered by slice and, within a slice, from the top of the page to its bottom.
 
         ``scan.fields[0]`` describes the field; ``scan[0]`` reads its pixels.
         """
@@ -115,17 +115,17 @@ class Facts(Order):
 
     @property
     def rois(self) -> tuple[Roi, ...]:
-        """The ROIs that the user drew, disabled ones included; ScanImage also writes one for other recordings."""
+        """The ROIs that the user drew, including disabled ones; one that ScanImage made if it is not multi-ROI."""
         return self._opened.rois
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """Findings from opening the recording, of which `read_scan` warned."""
+        """What was noticed when the recording was opened; `read_scan` warned about it."""
         return self._opened.findings
 
     @property
     def stack(self) -> Stack:
-        """The order of frames according to the header."""
+        """The order of frames according to the header; `layout` is their order in the files."""
         return self._opened.stack
 
     @property
@@ -172,12 +172,12 @@ class Facts(Order):
 
     @property
     def requested_scanning_depths(self) -> list[float]:
-        """Depth of each requested slice, in µm; these are more than were recorded if a stack was stopped."""
+        """Depth of each requested slice, in µm; if a stack was stopped, not all were recorded."""
         return list(self._opened.depths)
 
     @property
     def num_requested_frames(self) -> float:
-        """Number of frames that the user requested for the acquisitions of this scan.
+        """Number of frames of each field that the user requested, summed over the acquisitions of this scan.
 
         Infinite if the acquisition was to run until stopped; NaN if unknown.
         """
@@ -191,12 +191,12 @@ class Facts(Order):
 
     @property
     def is_multiROI(self) -> bool:  # noqa: N802 - both ancestors' name
-        """Whether the fields are ROIs that the user drew."""
+        """Whether the recording is multi-ROI: each field is a ROI that the user drew, at one slice."""
         return self._opened.is_multi_roi
 
     @property
     def is_slow_stack(self) -> bool:
-        """Whether the recording is a stack of several slices that were recorded one after the other."""
+        """Whether there are several slices, and all frames of one were recorded before those of the next."""
         return self.stack.mode == "slow" and self.stack.slices > 1
 
     @property
@@ -206,17 +206,17 @@ class Facts(Order):
 
     @property
     def is_resonant(self) -> bool:
-        """Whether a resonant mirror scans the lines; pages of several ROIs then have gaps."""
+        """Whether a resonant mirror scans the lines; there are then rows without data between ROIs of a page."""
         return self._is_resonant(self.settings)
 
     @property
     def fps(self) -> float:
         """Frame rate of each field, in Hz.
 
-        In a slow stack, the rate within a slice; with averaging, the rate of averaged frames. If a slice of a fast
-        volume has several repeats, the mean rate over a volume (`timestamps` has the time of each frame). This is
-        the header's rate; the timestamps differ from it by about 1 in 10,000. NaN with ``raw=True``, where a frame
-        is a page, and if the selected frames are not evenly spaced.
+        In a slow stack, this is the rate within a slice; with averaging, the rate of averaged frames; in a fast
+        volume with repeats, the volume rate times the repeats. It is computed from the header; the rate measured by
+        the `timestamps` typically differs by 1 in 10,000. NaN if the scan was opened with ``raw=True``, or if the
+        selected frames are not evenly spaced.
         """
         step = 1 if self._opened.frames is None else self._opened.frames.step
         if self._opened.is_raw or step < 1:
@@ -227,7 +227,7 @@ class Facts(Order):
 
     @property
     def initial_secondary_z(self) -> float | None:
-        """Position of the second z motor at the start of the recording, in µm; None if there is none."""
+        """Position of the secondary z motor at the start of the recording, in µm; None if there is none."""
         position = number_list(self.settings.get("hMotors.motorPosition"))
         return position[3] if len(position) > 3 else None
 
@@ -243,8 +243,8 @@ class Facts(Order):
     def actuator_positions(self) -> npt.NDArray[np.float64]:
         """Position of each z actuator in each slice, of shape (slices, actuators), in µm.
 
-        ScanImage writes them since 2020. For older releases, and where they do not fit the number of slices, the only
-        column is `scanning_depths`.
+        ScanImage writes them since 2020. For older releases, or if the number of values does not match that of the
+        slices, the only column is `scanning_depths`.
         """
         rows = len(self._zs) if self.stack.mode != "planar" else 1
         values = np.array(number_list(self.settings.get("hStackManager.zsAllActuators")))
@@ -267,7 +267,7 @@ class Facts(Order):
 
     @property
     def channel_offsets(self) -> list[float]:
-        """Offset of each channel that ScanImage measured last, in pixel values; NaN if unknown."""
+        """Offset of each channel as last measured by ScanImage, in pixel values; NaN if unknown."""
         return [number(value) for value in self._of_inputs("hChannels.channelOffset", "hScan2D.channelOffsets")]
 
     @property
@@ -292,7 +292,7 @@ class Facts(Order):
 
     @property
     def channel_luts(self) -> list[tuple[float, float]]:
-        """Pixel values that ScanImage displayed as black and as white, for each channel; NaN if unknown."""
+        """For each channel, the pixel values that ScanImage displayed as black and as white; NaN if unknown."""
         values = _pairs(self.settings.get("hChannels.channelLUT"))
         unknown = (math.nan, math.nan)
         return [values[n - 1] if 0 < n <= len(values) else unknown for n in self.channel_numbers]

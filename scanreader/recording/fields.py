@@ -34,7 +34,7 @@ UNTRIMMED = Trim()
 
 
 class Piece(NamedTuple):
-    """One rectangle of a page, pasted into a field."""
+    """One rectangle of a page that is copied into a field."""
 
     roi: int
     height: int
@@ -46,7 +46,7 @@ class Piece(NamedTuple):
     """Its first row in the field."""
     output_x: int
     first_line: int
-    """Number of scan lines from the start of the page to the first line of the ROI."""
+    """Number of scan lines between the start of the page and the first line of the ROI."""
     trim: Trim = UNTRIMMED
     """Pixels removed at the edges of the ROI."""
 
@@ -58,8 +58,11 @@ class Timing(NamedTuple):
     bidirectional: bool = False
     resonant: bool = False
     temporal_fill_fraction: float = 1.0
+    """Part of the time of a line in which pixels are sampled."""
     evenly_sampled: bool = False
+    """Whether the pixels of a line are evenly spaced in time, also with a resonant mirror."""
     lines_per_row: int = 1
+    """Scan lines that were averaged into one row."""
 
 
 UNTIMED = Timing()
@@ -79,18 +82,18 @@ class Field:
         Centre, in degrees of scan angle.
     height_in_degrees, width_in_degrees : float
     rotation : float
-        In degrees, clockwise as displayed with y down. The pixels are stored as scanned, unrotated.
+        In degrees, clockwise in an image with y pointing down. The pixels are not rotated: rows are scan lines.
     slice_id : int
         Slice, from 0.
     pieces : tuple of Piece
         Rectangles of the page that make up the field: one, or several if fields were joined.
     microns_per_degree : float
-        ``objectiveResolution``; NaN if the header does not say it: degrees are never taken for µm.
+        ``objectiveResolution``; NaN if it is not in the header.
     slice_start : float
         Start of the field's page, in s since the start of the volume; NaN if unknown.
     timing : Timing
     name : str
-        Name of the ROI; of joined ROIs, their names with + between them; '' if the scan is not multi-ROI.
+        Name of the ROI; for joined ROIs, their names joined by +; '' if the scan is not multi-ROI.
     """
 
     height: int
@@ -140,9 +143,9 @@ class Field:
 
     @property
     def corners(self) -> FloatArray:
-        """Corners of the field's edge as (x, y), in degrees, of shape (4, 2).
+        """Outer corners of the field as (x, y), in degrees, of shape (4, 2).
 
-        In ScanImage's order: the first pixel, the end of the first row, and on around the field.
+        In ScanImage's order: at the first pixel, the end of the first row, the end of the last row, its start.
         """
         half = np.array([self.width_in_degrees, self.height_in_degrees]) / 2
         around = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half
@@ -150,7 +153,7 @@ class Field:
 
     @property
     def corners_in_microns(self) -> FloatArray:
-        """Corners of the field's edge as (x, y), in µm; NaN if the header has no ``objectiveResolution``."""
+        """Outer corners of the field as (x, y), in µm; NaN if the header has no ``objectiveResolution``."""
         return self.corners * self.microns_per_degree
 
     @property
@@ -161,27 +164,27 @@ class Field:
 
     @property
     def yslices(self) -> list[slice]:
-        """Rows of the page that each piece is cut from."""
+        """For each piece, its rows in the page."""
         return [slice(p.page_y, p.page_y + p.height) for p in self.pieces]
 
     @property
     def xslices(self) -> list[slice]:
-        """Columns of the page that each piece is cut from."""
+        """For each piece, its columns in the page."""
         return [slice(p.page_x, p.page_x + p.width) for p in self.pieces]
 
     @property
     def output_yslices(self) -> list[slice]:
-        """Rows of the field that each piece is pasted to."""
+        """For each piece, its rows in the field."""
         return [slice(p.output_y, p.output_y + p.height) for p in self.pieces]
 
     @property
     def output_xslices(self) -> list[slice]:
-        """Columns of the field that each piece is pasted to."""
+        """For each piece, its columns in the field."""
         return [slice(p.output_x, p.output_x + p.width) for p in self.pieces]
 
     @property
     def roi_ids(self) -> list[int]:
-        """ROI of each piece: its index in the header's list, from 0."""
+        """For each piece, the index of its ROI in the header's list, from 0."""
         return [p.roi for p in self.pieces]
 
     @property
@@ -225,7 +228,7 @@ class Field:
     def offset_mask(self) -> FloatArray:
         """Time of each pixel, of shape (height, width), in s since the start of the volume.
 
-        In a slow stack, since the start of the slice: how long the stage takes between slices is unknown.
+        In a slow stack, since the start of the slice, because the time to move between slices is unknown.
         """
         return self.offsets + self.slice_start
 
@@ -233,8 +236,8 @@ class Field:
     def affine(self) -> FloatArray:
         """3 x 3 matrix from a pixel to the sample: ``affine @ [column, row, 1]`` is ``[x, y, 1]`` in µm.
 
-        Pixel indices count from 0 and mean the centres of pixels. The origin is scan angle 0. NaN if the
-        header has no ``objectiveResolution``.
+        Pixel indices count from 0 and mean the centres of pixels. The origin is where both scan angles are 0. NaN
+        if the header has no ``objectiveResolution``.
         """
         dx, dy = self.width_in_degrees / self.width, self.height_in_degrees / self.height
         linear = self.turn @ np.diag([dx, dy])

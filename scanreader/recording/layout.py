@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Counts(NamedTuple):
-    """How a volume lies in the pages, in saved frames."""
+    """Channels, slices, repeats and flyback frames of a volume as it was saved, after averaging."""
 
     channels: int = 1
     slices: int = 1
@@ -44,7 +44,7 @@ class Stretch(NamedTuple):
     volume: int
     """The first volume's number in the scan."""
     page: int
-    """The page that it begins with."""
+    """Its first page, counted from 0 over all files."""
     volumes: int
 
 

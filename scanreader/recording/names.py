@@ -64,22 +64,22 @@ class Names(Facts):
 
     @property
     def field_slices(self) -> list[int]:
-        """Slice of each field, from 0."""
+        """Slice of each field, counted from 0."""
         return [field.slice_id for field in self.fields]
 
     @property
     def field_rois(self) -> list[list[int]]:
-        """ROIs of each field, from 0."""
+        """For each field, the indices of its ROIs, from 0."""
         return [field.roi_ids for field in self.fields]
 
     @property
     def field_masks(self) -> list[npt.NDArray[np.int64]]:
-        """For each field, the ROI of each pixel, of shape (height, width); -1 where there is none."""
+        """For each field, an array of shape (height, width) with the ROI of each pixel; -1 where there is none."""
         return [field.roi_mask for field in self.fields]
 
     @property
     def field_offsets(self) -> list[npt.NDArray[np.float64]]:
-        """For each field, the time of each pixel, of shape (height, width), in s since the start of the volume."""
+        """For each field, an array of shape (height, width) with the time of each pixel; see `Field.offset_mask`."""
         return [field.offset_mask for field in self.fields]
 
     @property

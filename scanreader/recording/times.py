@@ -30,28 +30,28 @@ class Times(Facts):
     def frame_table(self) -> npt.NDArray[np.void]:
         """Structured array with a row for each frame that ScanImage logged.
 
-        The channels of a frame share its row. Flyback frames have rows too, and so have frames of incomplete
-        volumes, which are not part of the scan. Reading it reads the description of every frame, once.
+        The channels of a frame share its row. Flyback frames and frames of incomplete volumes also have
+        rows, although they are not part of the scan. The first access reads the description of every frame.
 
         ===========================  ======================================================================
         file                         Number of the file in `filenames`, from 0.
         page                         Page of the frame's first channel in that file, from 0.
-        volume, slice, repeat        Position in the scan, from 0; -1 for flyback frames (except their volume) and
-                                     for frames that are not in the scan. A field's frame is volume * repeats
-                                     + repeat.
-        is_flyback                   Whether it was scanned while the z actuator returned.
-        frame_number                 ``frameNumbers``: raw frames since the grab or loop began, from 1; -1 if
-                                     unknown. For an averaged frame, that of the last raw frame.
+        volume, slice, repeat        Position in the scan, from 0; -1 for frames that are not in the scan.
+                                     Flyback frames have a volume, but slice and repeat -1. The index on the
+                                     frame axis is volume * repeats + repeat.
+        is_flyback                   Whether it was scanned while z returned to the first slice.
+        frame_number                 ``frameNumbers``: number of the raw frame in the grab or loop, from 1; -1
+                                     if unknown. For an averaged frame, the number of its last raw frame.
         acquisition_number           ``acquisitionNumbers``, from 1; -1 if unknown.
-        frame_number_acquisition     ``frameNumberAcquisition``: raw frames since the acquisition began (in a
-                                     slow stack, the slice), from 1; -1 if unknown.
+        frame_number_acquisition     ``frameNumberAcquisition``: number of the raw frame in the acquisition (in
+                                     a slow stack, in the slice), from 1; -1 if unknown.
         timestamp                    Seconds since the grab or loop began; NaN if unknown. For an averaged frame,
                                      the time at which its last raw frame began.
-        acquisition_trigger          Seconds, on the same clock, of the trigger that started the acquisition;
+        acquisition_trigger          Time of the trigger that started the acquisition, in s on the same clock;
                                      NaN if there was none.
-        next_file_marker             Seconds of the trigger that began a new file; NaN if there was none.
-        end_of_acquisition,          1 on the last frame of an acquisition, and of the grab or loop; 0 if not,
-        end_of_acquisition_mode      -1 if unknown.
+        next_file_marker             Time of the trigger that began a new file; NaN if there was none.
+        end_of_acquisition           1 on the last frame of an acquisition; 0 if not, -1 if unknown.
+        end_of_acquisition_mode      1 on the last frame of the grab or loop; 0 if not, -1 if unknown.
         dc_overvoltage               1 if the digitizer's input exceeded its range; -1 if unknown.
         ===========================  ======================================================================
 
@@ -90,12 +90,12 @@ class Times(Facts):
 
     @property
     def timestamps(self) -> npt.NDArray[np.float64]:
-        """Time of each slice in each frame, of shape (slices, frames), in s since `start_time`.
+        """Time of each frame of each slice, of shape (slices, frames), in s since `start_time`.
 
         The timestamp of a frame is the time at which its scan began. An averaged frame has the time at which the
-        last of its `averaging` raw frames began. NaN where a description has no time, and with ``raw=True`` where
-        the times would come from the frame rate. Where recordings were joined, each counts from its own start.
-        The rows are the slices of the whole recording, also for a selection of fields: see `field_timestamps`.
+        last of its `averaging` raw frames began. NaN where a description has no time; with ``raw=True``, times are
+        never computed from the frame rate. If recordings were joined, the times of each count from its own start.
+        There is a row for each slice of the recording, even in a selection of fields: see `field_timestamps`.
         """
         self._refuse_closed()
         return self._timestamps
@@ -108,7 +108,7 @@ class Times(Facts):
         return read_only_copy(times)
 
     def field_timestamps(self, field: int) -> npt.NDArray[np.float64]:
-        """Time at which a field's page began in each frame, of shape (frames,), in s since `start_time`.
+        """Time at which the scan of a field's page began, of shape (frames,), in s since `start_time`.
 
         ``scan.field_timestamps(i)[t] + scan.fields[i].offsets`` is the time at which each pixel was scanned.
 
@@ -144,19 +144,19 @@ class Times(Facts):
         return self.layout.page_numbers(slice_id, channel, as_array(frames))
 
     def frame_indices(self, slice_id: int = -1, *, pages: bool = False, channel: int = 0) -> npt.NDArray[np.int64]:
-        """Index of each frame of a slice among all frames that ScanImage logged.
+        """Position of each frame of a slice in the sequence of all frames, flyback frames included.
 
         If a DAQ recorded one pulse for each logged frame, flyback frames included, the pulse of frame ``t`` is
-        number ``frame_indices(slice_id)[t]``. Frames that are missing from the files count, where frame numbers
-        show that they are missing. If A raw frames were averaged, an index stands for A raw frames, of which the
-        last is ``(index + 1) * A - 1``. With ``raw=True`` pages are counted.
+        number ``frame_indices(slice_id)[t]``. Frames missing from the files are included in the count if the
+        frame numbers show that they are missing. If A raw frames were averaged into one, index ``i`` covers raw
+        frames ``i * A`` to ``(i + 1) * A - 1``. In a scan opened with ``raw=True``, pages are counted.
 
         Parameters
         ----------
         slice_id : int
             By default the last slice, as in roiextractors.
         pages : bool
-            Whether to return page numbers instead, counted over all files.
+            Whether to return page numbers instead: from 0, continuing from one file to the next.
         channel : int
             The channel whose pages are returned, with `pages`.
 
@@ -232,7 +232,7 @@ class Times(Facts):
 
     @property
     def events(self) -> tuple[Event, ...]:
-        """Edges of the auxiliary triggers and I2C packets, in the order of the frames in which they arrived.
+        """I2C packets and edges of the auxiliary triggers, in the order of the frames in which they arrived.
 
         ScanImage repeats each event for every channel; here each appears once. Times are on the clock of
         `timestamps`.
@@ -240,7 +240,7 @@ class Times(Facts):
         Warns
         -----
         ScanReaderWarning
-            If ScanImage truncated descriptions: it never wrote the later events of those frames.
+            If ScanImage truncated descriptions: the later events of those frames are not in the files.
         """
         self._refuse_closed()
         return self._events

@@ -167,16 +167,16 @@ def as_datetime(clock: Sequence[float] | None) -> datetime | None:
 
 
 class Event(NamedTuple):
-    """Something that came in while a frame was scanned: an edge of a trigger, or a packet of I2C."""
+    """An external signal during a frame: an edge of an auxiliary trigger, or an I2C packet."""
 
     time: float
-    """In seconds, by the clock of the frames' timestamps."""
+    """In seconds, on the clock of `Scan.timestamps`."""
     source: str
     """``"auxTrigger0"`` to ``"auxTrigger3"``, or ``"I2C"``."""
     data: bytes | str | None
-    """What a packet held: bytes, or text where ScanImage was set to store it so; None for a trigger."""
+    """Content of the I2C packet: bytes, or text if ScanImage was set to store text; None for a trigger."""
     row: int
-    """The row in `Scan.frame_table` of the frame that it came with."""
+    """Row in `Scan.frame_table` of the frame in which it was recorded."""
     frame_number: int
     """ScanImage's number of that frame; -1 if it has none."""
 

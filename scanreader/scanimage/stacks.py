@@ -28,23 +28,23 @@ MAX_COUNT = 2**31  # frames, slices: more is no count
 
 
 class Stack(NamedTuple):
-    """What the header says of the order of frames, in raw frames: as they were before averaging."""
+    """The order of frames according to the header. Counts are of raw frames, before averaging."""
 
     mode: str
-    """'planar', 'fast' (a volume in one sweep) or 'slow' (each slice by itself)."""
+    """'planar' (one depth), 'fast' (each sweep in z is a volume) or 'slow' (all frames of a slice before the next)."""
 
     channels: int = 1
     slices: int = 1
     frames_per_slice: int = 1
     frames_per_volume: int = 1
-    """With flyback frames."""
+    """Including flyback frames."""
 
     averaging: int = 1
     volumes: float = math.nan
     """Number of volumes requested for each acquisition; infinite or NaN if unknown."""
 
     def can_begin_after(self, frames: int) -> bool:
-        """Whether so many raw frames can be whole acquisitions, as those before another of a loop are."""
+        """Whether another acquisition of a loop can begin after so many raw frames: they are whole acquisitions."""
         planned = self.frames_per_volume * (self.volumes if 1 <= self.volumes < math.inf else 1)
         return frames % int(planned) == 0
 

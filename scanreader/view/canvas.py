@@ -29,7 +29,7 @@ class Canvas:
     ----------
     image : float array of shape (y, x)
     top, left : float
-        Position of its upper left corner, in `unit`.
+        y and x position of the upper left corner of the image, in `unit`; 0 is scan angle 0.
     pixel_size : float
         Size of a pixel, in `unit`.
     unit : str
