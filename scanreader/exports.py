@@ -102,7 +102,8 @@ class Exports:
         FileFormatError
             If pages are compressed.
         LayoutError
-            If fields were joined, since their pixels are in several places.
+            If fields were joined, since their pixels are in several places; if pixels are changed as they are read
+            (a realigned scan); or if the files differ in byte order.
         DtypeError
             If the recording was opened with `dtype`.
         DamagedPageError, ChangedFileError

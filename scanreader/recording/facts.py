@@ -206,7 +206,7 @@ class Facts(Order):
 
     @property
     def is_resonant(self) -> bool:
-        """Whether a resonant mirror scans the lines; there are then rows without data between ROIs of a page."""
+        """Whether a resonant mirror scans the lines; rows between the ROIs of a page then belong to none."""
         return self._is_resonant(self.settings)
 
     @property

@@ -1,4 +1,4 @@
-"""Fields that lose their edges, and fields that touch and become one."""
+"""Fields trimmed at their edges, and fields that touch joined into one."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def trimmed(field: Field, trim: Trim) -> Field:
-    """Leave out pixels at the edges of a field that is one ROI.
+    """Remove pixels at the edges of a field that is one ROI.
 
     Raises
     ------
     ScanIndexError
-        If nothing is left.
+        If no pixel remains.
     """
     height, width = field.height - trim.top - trim.bottom, field.width - trim.left - trim.right
     if min(height, width) < 1:
@@ -38,54 +38,55 @@ def trimmed(field: Field, trim: Trim) -> Field:
         page_x=piece.page_x + trim.left,
         trim=piece.trim + trim,
     )
-    return _edged(replace(field, pieces=(piece,), height=height, width=width), field, trim)
+    return _placed(replace(field, pieces=(piece,), height=height, width=width), field, trim)
 
 
-def _edged(less: Field, field: Field, trim: Trim) -> Field:
-    """Give a field that lost its edges its place in the sample; its pixels keep their size."""
+def _placed(trimmed_field: Field, field: Field, trim: Trim) -> Field:
+    """Set the position and size in the sample of a field that was trimmed; its pixels keep their size."""
     pixel_y, pixel_x = field.height_in_degrees / field.height, field.width_in_degrees / field.width
     inward = np.array([(trim.left - trim.right) / 2 * pixel_x, (trim.top - trim.bottom) / 2 * pixel_y])
     x, y = field.turn @ inward
     return replace(
-        less,
+        trimmed_field,
         y=field.y + float(y),
         x=field.x + float(x),
-        height_in_degrees=less.height * pixel_y,
-        width_in_degrees=less.width * pixel_x,
+        height_in_degrees=trimmed_field.height * pixel_y,
+        width_in_degrees=trimmed_field.width * pixel_x,
     )
 
 
 def join_contiguous(fields: Iterable[Field], trim: Trim = UNTRIMMED) -> list[Field]:
-    """Join fields of one slice that touch and share that side's size, until none do.
+    """Join fields of one slice that touch along a whole side, until none do.
 
-    Sides must be equal in degrees and in pixels, pixels of one size, fields unrotated. With `trim`, each has
-    lost its edges before: what touched is still joined, and the lost edges leave no gap.
+    The sides must be equal in degrees and in pixels, the pixels of one size, and the fields not rotated. With `trim`,
+    each field is trimmed: fields that touched before are still joined, and the removed edges leave no gap.
     """
     joined: list[Field] = []
     slices: dict[int, list[Field]] = {}
     for field in fields:
         slices.setdefault(field.slice_id, []).append(field)
-    for whole in slices.values():
-        joined.extend(_join_slice(whole, [trimmed(field, trim) for field in whole] if any(trim) else whole, trim))
+    for before in slices.values():
+        after = [trimmed(field, trim) for field in before] if any(trim) else before
+        joined.extend(_join_slice(before, after, trim))
     return joined
 
 
-def _join_slice(fields: list[Field], less: list[Field], trim: Trim) -> list[Field]:
-    """Join the fields of `less` as those of `fields` touch, which are the same before they lost their edges."""
-    for i, j in itertools.combinations(range(len(fields)), 2):
-        side = _touching(fields[i], fields[j])
-        if side is None or (less[i].width if side.down else less[i].height) != (
-            less[j].width if side.down else less[j].height
+def _join_slice(before: list[Field], after: list[Field], trim: Trim) -> list[Field]:
+    """Join fields `after` trimming wherever the same fields touch `before` it."""
+    for i, j in itertools.combinations(range(len(before)), 2):
+        side = _touching(before[i], before[j])
+        if side is None or (after[i].width if side.down else after[i].height) != (
+            after[j].width if side.down else after[j].height
         ):
             continue
-        both = _pasted(fields[i], fields[j], side)
-        lesser = _edged(_pasted(less[i], less[j], side), both, trim) if any(trim) else both
+        both = _join_two(before[i], before[j], side)
+        both_after = _placed(_join_two(after[i], after[j], side), both, trim) if any(trim) else both
         rest = [
             [*group[:i], joined, *group[i + 1 : j], *group[j + 1 :]]
-            for group, joined in ((fields, both), (less, lesser))
+            for group, joined in ((before, both), (after, both_after))
         ]
         return _join_slice(rest[0], rest[1], trim)
-    return less
+    return after
 
 
 class _Side(NamedTuple):
@@ -118,8 +119,8 @@ def _touching(a: Field, b: Field) -> _Side | None:
     return None
 
 
-def _pasted(a: Field, b: Field, side: _Side) -> Field:
-    """Put two fields together: the pieces of the second move down or to the right."""
+def _join_two(a: Field, b: Field, side: _Side) -> Field:
+    """Join two fields that touch: the pieces of the lower or right one move down or to the right."""
     first, second = (b, a) if side.swapped else (a, b)
     down, right = (first.height, 0) if side.down else (0, first.width)
     moved = tuple(p._replace(output_y=p.output_y + down, output_x=p.output_x + right) for p in second.pieces)

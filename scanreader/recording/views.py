@@ -1,4 +1,4 @@
-"""Views of a recording: functions from what was opened to what is opened, which compose in any order."""
+"""Views of a recording: functions that take an `Opened` and return another, in any order."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 
 def take(view: View, opened: Opened) -> Opened:
-    """Take a view, and put it down, so that it can be taken of the recording as it is later."""
+    """Apply a view, and add it to `Opened.views`, so that `refresh` can apply it again."""
     viewed = view(opened)
     pages = replace(viewed.pages)  # which keeps maps of its own: the view closes by itself
     return replace(viewed, views=(*opened.views, view), pages=pages)
 
 
 def take_again(opened: Opened, views: tuple[View, ...]) -> Opened:
-    """Take views of a recording that was opened anew, in order."""
+    """Apply views, in order, to a recording that was opened again."""
     for view in views:
         opened = take(view, opened)
     return opened
@@ -42,7 +42,7 @@ def take_again(opened: Opened, views: tuple[View, ...]) -> Opened:
 
 
 def trimming(*, top: Any, bottom: Any, left: Any, right: Any) -> View:
-    """View whose fields have lost pixels at the edges of every ROI, beyond those that they lost before.
+    """View with pixels removed at the edges of every ROI, in addition to earlier trimming.
 
     Raises
     ------
@@ -56,12 +56,12 @@ def trimming(*, top: Any, bottom: Any, left: Any, right: Any) -> View:
 
 
 def trimmed(opened: Opened, trim: Trim) -> Opened:
-    """Leave out pixels at the edges of every ROI; fields that were joined are so again, without a gap.
+    """Remove pixels at the edges of every ROI; joined fields are joined again, without a gap.
 
     Raises
     ------
     ScanIndexError
-        If nothing is left of a field.
+        If no pixel of a field remains.
     """
     if not any(trim):
         return opened
@@ -70,11 +70,11 @@ def trimmed(opened: Opened, trim: Trim) -> Opened:
     uncut: list[tuple[Field, ...]] = []
     for group in opened.uncut:
         if opened.is_joined:
-            less = joining.join_contiguous(group, trim)
+            trimmed_fields = joining.join_contiguous(group, trim)
         else:
-            less = [joining.trimmed(field, trim) for field in group]
-        fields += less
-        uncut += _made_of(less, group)
+            trimmed_fields = [joining.trimmed(field, trim) for field in group]
+        fields += trimmed_fields
+        uncut += _made_of(trimmed_fields, group)
     return replace(opened, fields=tuple(fields), uncut=tuple(uncut), trim=trim)
 
 
