@@ -15,6 +15,7 @@ TYPES = {
     "text": "str",
     "number_list": "list[float]",
     "integer_list": "list[int]",
+    "position": "list[float] | None",
     "unchanged": "Any",
     "inverse": "float",
     "milliseconds": "float",

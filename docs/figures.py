@@ -1,32 +1,24 @@
-"""Draws the pictures of the docs, from recordings of simulated cells: ``python docs/figures.py``."""
+"""Draws the pictures of the docs, from recordings of simulated tissue: ``python docs/figures.py``."""
 
 from __future__ import annotations
 
 import io
-import math
 import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from scanreader import read_scan
-from scanreader.simulate import Recording, roi, scanfield
+from scanreader.simulate import DEMO, Recording, roi, scanfield, with_tissue
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from matplotlib.figure import Figure
 
-    from scanreader import Field, Scan
-    from scanreader.simulate import Logged
-
-    Array = np.ndarray[Any, np.dtype[Any]]
-
-REACH = 14.0  # µm from its centre beyond which a cell is invisible
+    from scanreader import Scan
 
 CELLS = Recording(
     stem="cells",
@@ -62,77 +54,34 @@ MESOSCOPE = Recording(
     settings={"objectiveResolution": 100},
 )
 
+STRIPS = Recording(
+    stem="strips",
+    frames_per_slice=60,
+    rois=tuple(
+        roi(scanfield((x, y), (1.6, 6.0), (80, 300)), name=name)
+        for x, y, name in ((3.0, 0.4, "right"), (0.0, 0.0, "left"), (1.5, -0.3, "middle"))
+    ),
+    settings={"objectiveResolution": 100},
+)
 
-class Tissue(NamedTuple):
-    """Cells at random places in a box, with background fluorescence and blood vessels; lengths in µm."""
-
-    centres: Array
-    radii: Array
-    brightness: Array
-    """Brightness of each cell in two channels, of shape (cells, 2)."""
-    waves: Array
-    vessels: Array
-
-
-def tissue(fields: Sequence[Field], random: np.random.Generator) -> Tissue:
-    """Simulate the tissue that fields show, with 80,000 cells in a cubic millimetre."""
-    corners = np.concatenate([field.corners_in_microns for field in fields])
-    depths = [field.depth for field in fields]
-    low = np.array([*(corners.min(axis=0) - REACH), min(depths) - REACH])
-    high = np.array([*(corners.max(axis=0) + REACH), max(depths) + REACH])
-    count = int(np.prod(high - low) / 1e9 * 80_000)
-    return Tissue(
-        centres=random.uniform(low, high, (count, 3)),
-        radii=random.normal(6.5, 0.8, count),
-        brightness=random.lognormal(0, 0.5, (count, 2)),
-        waves=np.column_stack([random.normal(0, 1 / 25, (40, 2)), random.uniform(0, 2 * math.pi, 40)]),
-        vessels=np.column_stack([random.uniform(low[:2], high[:2], (3, 2)), random.uniform(0, math.pi, 3)]),
-    )
+BEADS = Recording(
+    stem="beads",
+    frames_per_slice=60,
+    channels=tuple(range(1, 7)),
+    height=128,
+    width=128,
+    settings={"objectiveResolution": 25},
+)
+BEAD_SPACING = 20.0  # µm
 
 
-def mean_photons(field: Field, simulated: Tissue, channel: int) -> Array:
-    """Compute the mean image of a field, of shape (y, x), in photons."""
-    rows, columns = np.mgrid[: field.height, : field.width]
-    x, y, _ = np.tensordot(field.affine, np.stack([columns, rows, np.ones_like(rows)]), 1)
-    image = 2.0 + 0.06 * sum(np.cos(a * x + b * y + phase) for a, b, phase in simulated.waves)
-    to_pixels = np.linalg.inv(field.affine)
-    half = math.ceil(REACH / min(field.pixel_width_in_microns, field.pixel_height_in_microns))
-    for centre, radius, brightness in zip(simulated.centres, simulated.radii, simulated.brightness, strict=True):
-        column, row, _ = (to_pixels @ [centre[0], centre[1], 1]).astype(int)
-        apart = (centre[2] - field.depth) / 7
-        if abs(apart) > 2 or not -half < row < field.height + half or not -half < column < field.width + half:
-            continue
-        near = np.s_[max(0, row - half) : row + half, max(0, column - half) : column + half]
-        r = np.hypot(x[near] - centre[0], y[near] - centre[1]) / radius
-        ring = np.exp(-(((r - 0.75) / 0.35) ** 2)) + 0.4 * np.exp(-((r / 0.5) ** 2))
-        image[near] += 4 * brightness[channel] * ring * math.exp(-(apart**2))
-    for x0, y0, angle in simulated.vessels:
-        along = (x - x0) * math.cos(angle) + (y - y0) * math.sin(angle)
-        across = (y - y0) * math.cos(angle) - (x - x0) * math.sin(angle) + 12 * np.sin(along / 60) + field.depth / 3
-        image *= 1 - 0.7 * np.exp(-((across / 7) ** 4))
-    return np.maximum(image, 0.05)
-
-
-def with_cells(recording: Recording, folder: Path, seed: int = 1) -> Recording:
-    """Return the recording with simulated cells and photon noise."""
-    random = np.random.default_rng(seed)
-    short = replace(recording, volumes=1, frames_per_slice=1)
-    fields = read_scan(short.write(folder)[0]).fields
-    simulated = tissue(fields, random)
-    means = {
-        (i, number): mean_photons(field, simulated, channel)
-        for i, field in enumerate(fields)
-        for channel, number in enumerate(recording.channels)
-    }
-
-    def pixels(frame: Logged, channel: int) -> Array:
-        image = random.normal(0, 10, recording.page_shape)
-        for i, field in enumerate(fields):
-            if field.slice_id == frame.slice:
-                image[field.yslices[0], field.xslices[0]] += 8 * random.poisson(8 * means[i, channel]) - 40
-        return image
-
-    return replace(recording, pixels=pixels)
+def with_beads(recording: Recording) -> Recording:
+    """Show tissue in a recording each of whose channels is a depth, as light beads do."""
+    depths = tuple(60.0 + BEAD_SPACING * i for i in range(len(recording.channels)))
+    stack = with_tissue(replace(recording, mode="fast", zs=depths, channels=(1,), frames_per_slice=1, volumes=1))
+    look = stack.pixels
+    assert look is not None
+    return replace(recording, pixels=lambda frame, channel: look(frame._replace(slice=channel - 1), 1))
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -149,20 +98,48 @@ def save(figure: Figure, path: Path) -> None:
     image.quantize(palette=palette, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
+def draw_stitched(scan: Scan) -> Figure:
+    """Draw strips in the order in which they are listed, and beside them, the strips stitched."""
+    from matplotlib.figure import Figure  # noqa: PLC0415 - as scanreader imports it
+
+    stitched = scan.stitched()
+    images = [one[i, :, :, 0].mean(axis=-1) for one in (scan, stitched) for i in range(len(one))]
+    mask = stitched.fields[0].roi_mask
+    images[-1][mask < 0] = np.nan
+    low, high = np.nanpercentile(images[-1], [1, 99.5])
+    widths = [image.shape[1] for image in images]
+    figure = Figure(figsize=(6.6, 4.2))
+    axes = figure.subplots(1, len(images), width_ratios=widths, gridspec_kw={"wspace": 0.12})
+    titles = [f"field {i}: {field.name}" for i, field in enumerate(scan.fields)]
+    for one, image, title in zip(axes, images, [*titles, "scan.stitched()[0]"], strict=True):
+        one.imshow(image, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
+        one.set_title(title, fontsize=8, color="0.25")
+        one.set_axis_off()
+    for roi_id in range(len(scan)):
+        axes[-1].contour(mask == roi_id, levels=[0.5], colors=["#e07b39"], linewidths=0.7)
+    figure.subplots_adjust(left=0.01, right=0.99, bottom=0.01, top=0.94)
+    return figure
+
+
 def main(folder: Path) -> None:
     """Draw all pictures and write them to a folder."""
     folder.mkdir(exist_ok=True)
 
     def scan_of(recording: Recording, scratch: Path) -> Scan:
-        with_cells(recording, scratch / "short").write(scratch / recording.stem)
+        with_tissue(recording).write(scratch / recording.stem)
         return read_scan(scratch / recording.stem)
 
     with tempfile.TemporaryDirectory() as scratch:
-        for recording in (CELLS, VOLUME, MESOSCOPE):
+        for recording in (CELLS, VOLUME, MESOSCOPE, DEMO):
             with scan_of(recording, Path(scratch)) as scan:
                 save(scan.plot(), folder / f"{recording.stem}.png")
-                if scan.is_multiROI:
+                if recording is MESOSCOPE:
                     save(scan.plot_layout(), folder / f"{recording.stem}_layout.png")
+        paths = list(with_beads(BEADS).write(Path(scratch) / "beads"))
+        with read_scan(paths).channels_as_planes(dz=BEAD_SPACING) as scan:
+            save(scan.plot(), folder / "beads.png")
+        with scan_of(STRIPS, Path(scratch)) as scan:
+            save(draw_stitched(scan), folder / "stitched.png")
 
 
 if __name__ == "__main__":

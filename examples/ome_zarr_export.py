@@ -17,13 +17,9 @@ with tempfile.TemporaryDirectory() as folder:
     scan.to_ome_zarr(path, levels=2)
 
     root = zarr.open_group(path, mode="r")
-    for i in range(scan.num_fields):
-        image = root[f"{i}"]
-        (scales,) = image.attrs["ome"]["multiscales"]
-        names = "".join(axis["name"] for axis in scales["axes"])
-        for level in scales["datasets"]:
-            pixels = image[level["path"]]
-            seconds, _, _, _, microns = level["coordinateTransformations"][0]["scale"]
-            z = level["coordinateTransformations"][1]["translation"][names.index("z")]
-            print(f"field {i} at {z:g} um, {names} = {pixels.shape}", end=": ")
-            print(f"{microns:.2f} um a pixel, {1000 * seconds:.1f} ms a frame")
+    (scales,) = root.attrs["ome"]["multiscales"]
+    names = "".join(axis["name"] for axis in scales["axes"])
+    for level in scales["datasets"]:
+        seconds, _, z_step, _, microns = level["coordinateTransformations"][0]["scale"]
+        print(f"{names} = {root[level['path']].shape}", end=": ")
+        print(f"{microns:.2f} um a pixel, {z_step:g} um from depth to depth, {1000 * seconds:.1f} ms a frame")

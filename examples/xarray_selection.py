@@ -21,7 +21,7 @@ def cell(frame: Logged, channel: int) -> Any:
 with tempfile.TemporaryDirectory() as folder:
     stack = {"mode": "fast", "zs": (0.0, 40.0, 80.0), "volumes": 200}
     Recording(**stack, height=64, width=64, channels=(1, 2), pixels=cell).write(folder)
-    data = read_scan(folder).to_xarray()["data"].swap_dims(field="z")
+    data = read_scan(folder).to_xarray()["data"]
     print(dict(data.sizes))
 
     part = data.sel(z=40, channel="Channel 2", time=slice(0.5, 1.0))

@@ -11,7 +11,9 @@ import numpy as np
 
 from scanreader.errors import Finding, ScanReaderError
 from scanreader.notices import listening
+from scanreader.recording.atlab import requested_frames
 from scanreader.recording.frames import in_chunks
+from scanreader.recording.numbering import damaged_number
 from scanreader.scanimage.descriptions import NUMBERS_END, frame_numbers
 
 if TYPE_CHECKING:
@@ -47,8 +49,8 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether there is no warning and no damage; notes occur in sound recordings too."""
-        return all(finding.severity == "note" for finding in self.findings)
+        """Whether there is no warning and no damage; notes do not count."""
+        return all(finding.is_note for finding in self.findings)
 
     @property
     def names(self) -> list[str]:
@@ -56,7 +58,7 @@ class Report:
         return list(dict.fromkeys(finding.name for finding in self.findings))
 
     def __str__(self) -> str:
-        verdict = "sound" if self.ok else "not sound"
+        verdict = "ok" if self.ok else "not ok"
         lines = [f"{self.scan}: {verdict}"]
         lines += [f"  {MARKS[f.severity]} {f.name}: {f.sentence}" for f in self.findings]
         return "\n".join(lines)
@@ -83,7 +85,22 @@ def _findings(scan: BaseScan) -> list[Finding]:
         findings += _flags(scan, table)
     except ScanReaderError as error:
         findings.append(Finding("damaged-page", "damage", "", str(error)))
-    return findings
+    return [*findings, *_beside(scan)]
+
+
+def _beside(scan: BaseScan) -> Iterator[Finding]:
+    """Tables of integration ROIs and of motion that are damaged, or of another recording."""
+    for name in ("integration", "motion"):
+        if not scan.side_files[name]:
+            continue
+        sentences: list[str] = []
+        try:
+            with listening(sentences.append):
+                getattr(scan, name)
+        except ScanReaderError as error:
+            sentences.append(str(error))
+        for sentence in sentences:
+            yield Finding("side-file", "warning", "", sentence)
 
 
 # --------------------------------------------------------------------------- files
@@ -118,7 +135,9 @@ def _acquisitions(scan: BaseScan, table: Table) -> npt.NDArray[np.int64]:
     """Acquisition of each row, counted from 0, by the file names and ScanImage's acquisition numbers."""
     parts = [(part.recording, part.acquisition) for part in scan.opened.parts]
     of_file = np.array([list(dict.fromkeys(parts)).index(part) for part in parts], np.int64)[table["file"]]
-    number = table["acquisition_number"]
+    number = table["acquisition_number"].copy()
+    odd = 1 + np.flatnonzero((number[2:] == number[:-2]) & (number[1:-1] != number[:-2]))  # damaged: no acquisition
+    number[odd] = number[odd - 1]
     begins = (np.diff(of_file) != 0) | ((np.diff(number) != 0) & (number[1:] >= 0) & (number[:-1] >= 0))
     return np.append(0, np.cumsum(begins))
 
@@ -131,10 +150,16 @@ def _recordings(scan: BaseScan, table: Table) -> npt.NDArray[np.int64]:
 
 def _numbers(scan: BaseScan, table: Table) -> Iterator[Finding]:
     """Jumps of frame numbers, frames without a number, and several acquisitions."""
-    a = scan.stack.averaging
-    rows = np.flatnonzero(table["frame_number"] >= 0)
-    number, acquisition = table["frame_number"][rows], _acquisitions(scan, table)
+    right = _right_numbers(scan, table)
+    damaged_rows = np.flatnonzero(right != table["frame_number"]).tolist()
+    damaged = (
+        _damaged_number(scan, table, row, 0, int(table["frame_number"][row]), int(right[row])) for row in damaged_rows
+    )
+    yield from _capped(damaged, len(damaged_rows), "damaged frame numbers")
+    rows = np.flatnonzero(right >= 0)
+    number, acquisition = right[rows], _acquisitions(scan, table)
     if len(rows) > 1 and (number != number[0]).any():
+        a = _averaging(scan, table)[rows][1:]
         step, expected = np.diff(number), a * np.diff(rows)
         is_new_acquisition = np.diff(acquisition[rows]) != 0
         is_new_recording = np.diff(_recordings(scan, table)[rows]) != 0
@@ -151,28 +176,55 @@ def _numbers(scan: BaseScan, table: Table) -> Iterator[Finding]:
         yield Finding("several-acquisitions", "note", "", sentence)
 
 
+def _right_numbers(scan: BaseScan, table: Table) -> npt.NDArray[np.int64]:
+    """Frame numbers; where one contradicts those before and after, which agree with each other, theirs."""
+    numbers: npt.NDArray[np.int64] = table["frame_number"].copy()
+    step = np.diff(numbers)
+    a = _averaging(scan, table)[1:-1]
+    odd = 1 + np.flatnonzero((step[:-1] + step[1:] == 2 * a) & (step[:-1] != a) & (numbers[1:-1] >= 0))
+    numbers[odd] = numbers[odd - 1] + a[odd - 1]
+    return numbers
+
+
+def _averaging(scan: BaseScan, table: Table) -> npt.NDArray[np.int64]:
+    """Raw frames that were averaged into each frame."""
+    of_file: npt.NDArray[np.int64] = np.array([scan.opened.averaging_of(part) for part in scan.opened.parts])
+    return np.asarray(of_file[table["file"]])
+
+
+def _damaged_number(scan: BaseScan, table: Table, row: int, channel: int, number: int, right: int) -> Finding:
+    """Finding about a page whose frame number contradicts the pages before and after it."""
+    name = Path(scan.filenames[table["file"][row]]).name
+    return damaged_number(name, int(table["page"][row]) + channel, number, right)
+
+
 def _channels(scan: BaseScan, table: Table) -> Iterator[Finding]:
     """Pages whose frame number differs from that of the frame's first channel."""
-    pages = scan.opened.pages
-    rows = np.flatnonzero((table["volume"] >= 0) & (table["frame_number"] >= 0))
+    pages, right, averaging = scan.opened.pages, _right_numbers(scan, table), _averaging(scan, table)
+    rows = np.flatnonzero((table["volume"] >= 0) & (right >= 0))
     firsts = pages.starts[table["file"][rows]] + table["page"][rows]
     for channel in range(1, scan.layout.counts.channels):
         for start, texts in in_chunks(pages, firsts + channel, NUMBERS_END):
             for row, text in zip(rows[start:].tolist(), texts, strict=False):
                 number = frame_numbers(text).frame
-                if number is not None and number != table["frame_number"][row]:
-                    name = Path(scan.filenames[table["file"][row]]).name
-                    sentence = (
-                        f"page {table['page'][row] + channel} of {name} belongs to frame {number}, but the page of its "
-                        f"first channel to frame {table['frame_number'][row]}: channels are mixed up"
-                    )
-                    yield Finding("mixed-channels", "damage", name, sentence)
-                    return
+                if number is None or number == right[row]:
+                    continue
+                if abs(number - right[row]) != averaging[row]:  # it is not of the next frame or the one before
+                    yield _damaged_number(scan, table, row, channel, number, int(right[row]))
+                    continue
+                name = Path(scan.filenames[table["file"][row]]).name
+                sentence = (
+                    f"page {table['page'][row] + channel} of {name} belongs to frame {number}, but the page of its "
+                    f"first channel to frame {right[row]}: channels are mixed up"
+                )
+                yield Finding("mixed-channels", "damage", name, sentence)
+                return
 
 
 def _jump(scan: BaseScan, table: Table, row: int, following: int) -> Finding:
     """Finding about a jump of frame numbers, between a row and the next that has a number."""
-    a, before, after = scan.stack.averaging, int(table["frame_number"][row]), int(table["frame_number"][following])
+    before, after = (int(table["frame_number"][i]) for i in (row, following))
+    a = scan.opened.averaging_of(scan.opened.parts[table["file"][following]])
     files = [int(table["file"][i]) for i in (row, following)]
     name, next_name = (Path(scan.filenames[file]).name for file in files)
     where = f"between {name} and {next_name}" if files[0] != files[1] else f"in {name}"
@@ -189,7 +241,7 @@ def _jump(scan: BaseScan, table: Table, row: int, following: int) -> Finding:
 def is_consecutive(scan: BaseScan, table: Table) -> npt.NDArray[np.bool_]:
     """Whether each frame but the first follows the one before by its number, at the rate of frames."""
     number = table["frame_number"]
-    follows = ((np.diff(number) == scan.stack.averaging) & (number[:-1] >= 0)) | bool((number < 0).all())
+    follows = ((np.diff(number) == _averaging(scan, table)[1:]) & (number[:-1] >= 0)) | bool((number < 0).all())
     if scan.stack.mode == "slow":  # the stage moves between slices
         follows &= (np.diff(table["slice"]) == 0) & (table["slice"][1:] >= 0) & (np.diff(table["repeat"]) == 1)
     return np.asarray(follows)
@@ -202,12 +254,18 @@ def _times(scan: BaseScan, table: Table) -> Iterator[Finding]:
     periods = step[follows & np.isfinite(step)]
     if not len(periods):
         return
-    period = float(np.median(periods))
+    recordings = _recordings(scan, table)[1:]  # each has a rate of its own
+    own_periods = np.zeros(len(step))
+    for recording in np.unique(recordings):
+        own = recordings == recording
+        intervals = step[own & follows & np.isfinite(step)]
+        own_periods[own] = np.median(intervals) if len(intervals) else 0
     reversals = np.flatnonzero((step <= 0) & follows)
-    gaps = np.flatnonzero((step > GAP * period) & follows & (period > 0))
+    gaps = np.flatnonzero((step > GAP * own_periods) & follows & (own_periods > 0))
     yield from _capped((_gap(scan, table, int(i)) for i in gaps), len(gaps), "gaps in time")
     yield from _capped((_gap(scan, table, int(i)) for i in reversals), len(reversals), "places where time goes back")
     expected = scan.stack.averaging / scan.scan_frame_rate if scan.scan_frame_rate else math.nan
+    period = float(own_periods[0])
     if 0 < expected < math.inf and period > 0 and abs(period / expected - 1) > RATE:
         yield Finding(
             "rate-mismatch",
@@ -228,16 +286,31 @@ def _gap(scan: BaseScan, table: Table, row: int) -> Finding:
 def _flags(scan: BaseScan, table: Table) -> Iterator[Finding]:
     """Flags of single frames, and the end and start of the recording."""
     ends, num_clipped = table["end_of_acquisition"], int((table["dc_overvoltage"] == 1).sum())
-    frames, requested = scan.layout.num_frames, scan.num_requested_frames
+    frames, requested = scan.layout.num_frames, requested_frames(scan)
     if num_clipped:
         yield Finding("dc-overvoltage", "note", "", f"the digitizer's input exceeded its range in {num_clipped} frames")
     if len(ends) and ends[-1] == 0:
         yield Finding("no-end-flag", "note", "", "the last frame is not marked as the end of an acquisition")
     if math.isfinite(requested) and frames < requested:
-        sentence = f"{frames} of {requested:g} requested frames: the recording was stopped, or its end is missing"
+        sentence = f"{frames} of {requested:g} requested frames: {_why_fewer(scan, int(ends[-1]) if len(ends) else -1)}"
         yield Finding("fewer-frames", "note", "", sentence)
     if scan.start_time is None and "epoch" not in scan.settings and np.isfinite(table["timestamp"]).any():
         yield Finding("no-start-time", "note", "", "the recording has no start time, or an impossible one")
+
+
+def _why_fewer(scan: BaseScan, end: int) -> str:
+    """Why a recording has fewer frames than were requested, by the end flag of its last frame; -1 if unknown.
+
+    A recording that was stopped has no end flag (section 2.6 of the format reference); a slow stack has one in each
+    slice.
+    """
+    incomplete = [Path(bout.files[0]).name for bout in scan.bouts if not bout.complete]
+    if len(scan.opened.bouts) > 1 and incomplete:
+        listed = ", ".join(incomplete[:MOST_LISTED]) + (", …" if len(incomplete) > MOST_LISTED else "")
+        return f"incomplete are the acquisitions that begin with {listed}"
+    if end == 1 and scan.stack.mode != "slow":
+        return "its end is there, so frames before it are missing"
+    return "the recording was stopped, or its end is missing"
 
 
 # --------------------------------------------------------------------------- header

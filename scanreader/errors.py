@@ -18,13 +18,16 @@
     ├── UnreachableError         also OSError
     ├── ClosedScanError          also ValueError
     ├── MissingExtraError        also ImportError
-    └── TargetExistsError        also FileExistsError
+    ├── TargetExistsError        also FileExistsError
+    ├── UnreadableTargetError    also OSError
+    └── DiskFullError            also OSError
 
     ScanReaderWarning            also UserWarning
 """
 
 from typing import Literal, NamedTuple, TypeAlias
 
+MOST_CHARACTERS = 10_000  # of a message: it may quote what a file holds
 Severity: TypeAlias = Literal["note", "warning", "damage"]
 """How bad a finding is: "note", nothing wrong; "warning", missing or odd; "damage", cannot be read."""
 
@@ -39,8 +42,21 @@ class Finding(NamedTuple):
     """Name of the file; '' if the finding concerns the whole recording."""
     sentence: str
 
+    @property
+    def is_note(self) -> bool:
+        """Whether nothing is wrong. Notes do not warn, and ``strict=True`` does not refuse them."""
+        return self.severity == "note"
+
     def __str__(self) -> str:
         return self.sentence
+
+
+def shortened(text: str) -> str:
+    """The text, or its beginning if it is longer than messages may be."""
+    if len(text) <= MOST_CHARACTERS:
+        return text
+    rest = f"… ({len(text)} characters)"
+    return text[: MOST_CHARACTERS - len(rest)] + rest
 
 
 class ScanReaderError(Exception):
@@ -50,7 +66,7 @@ class ScanReaderError(Exception):
     """Whether ``raw=True`` can still read the recording; if so, the message says this."""
 
     def __init__(self, *args: object, raw_helps: bool | None = None) -> None:
-        super().__init__(*args)
+        super().__init__(*(shortened(arg) if isinstance(arg, str) else arg for arg in args))
         if raw_helps is not None:
             self.raw_helps = raw_helps
 
@@ -84,7 +100,7 @@ class UnknownSettingError(ScanReaderError, KeyError):
 
 
 class LayoutError(ScanReaderError, ValueError):
-    """The header and the pages contradict each other, or the order of fields or frames does not allow the request."""
+    """The header and the pages contradict each other, or the request is impossible for this scan's fields or frames."""
 
     raw_helps = True
 
@@ -106,7 +122,7 @@ class DtypeError(ScanReaderError, TypeError):
 
 
 class DamagedPageError(ScanReaderError, OSError):
-    """A page is damaged: it is not at the position, or not of the kind, that its file states."""
+    """A page is damaged: it is not where the rest of the file says it is, or its tags make no sense."""
 
 
 class ChangedFileError(ScanReaderError, OSError):
@@ -114,7 +130,7 @@ class ChangedFileError(ScanReaderError, OSError):
 
 
 class UnreachableError(ScanReaderError, OSError):
-    """A server failed several times to send what was requested; the file itself may be sound."""
+    """A server failed several times to send what was requested; the file itself may be undamaged."""
 
 
 class ClosedScanError(ScanReaderError, ValueError):
@@ -129,5 +145,13 @@ class TargetExistsError(ScanReaderError, FileExistsError):
     """The file or folder to be written exists already."""
 
 
+class UnreadableTargetError(ScanReaderError, OSError):
+    """A file or folder that was written cannot be read back, or its format is unknown."""
+
+
+class DiskFullError(ScanReaderError, OSError):
+    """There is no room for the file or folder to be written."""
+
+
 class ScanReaderWarning(UserWarning):
-    """Problems or peculiarities of a recording; pixels are right, unless they are filled (`on_damage`)."""
+    """Problems or peculiarities of a recording. Pixels are as recorded, except filled ones (``on_damage="fill"``)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import operator
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from scanreader.errors import DtypeError, ScanIndexError, ScanKeyError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 IndexArray: TypeAlias = npt.NDArray[np.int64]
 Entry: TypeAlias = "int | slice | IndexArray | npt.NDArray[np.bool_]"
@@ -31,13 +32,13 @@ class Pick(NamedTuple):
     """Whether the axis is dropped from the result: true for an integer."""
 
 
-def split_key(key: Any) -> tuple[Entry, ...]:
-    """Split a key into one entry for each of the five axes; bounds are not checked yet.
+def split_key(key: Any, axes: Sequence[str] = AXES, owner: str = "a scan") -> tuple[Entry, ...]:
+    """Split a key into one entry for each of the axes of a scan, or of another array; bounds are not checked yet.
 
     Raises
     ------
     ScanIndexError
-        If there are more than five entries, or two ``...``.
+        If there are more entries than axes, or two ``...``.
     ScanKeyError
         If an entry is not an integer, a slice, ``...``, or a flat sequence of integers or booleans.
     """
@@ -46,11 +47,11 @@ def split_key(key: Any) -> tuple[Entry, ...]:
     if len(dots) > 1:
         raise ScanIndexError(f"a key can have one '...', this one has {len(dots)}: keep one of them")
     count = len(entries) - len(dots)
-    if count > len(AXES):
-        raise ScanIndexError(f"too many indices: a scan has {len(AXES)} axes, {count} entries were given")
+    if count > len(axes):
+        raise ScanIndexError(f"too many indices: {owner} has {len(axes)} axes, {count} entries were given")
     before = dots[0] if dots else count
-    all_entries = entries[:before] + (FULL_SLICE,) * (len(AXES) - count) + entries[before + len(dots) :]
-    return tuple(map(_check, all_entries, AXES))
+    all_entries = entries[:before] + (FULL_SLICE,) * (len(axes) - count) + entries[before + len(dots) :]
+    return tuple(map(check_entry, all_entries, axes))
 
 
 def pick(entry: Entry, size: int, axis: str, owner: str = "the scan") -> Pick:
@@ -122,10 +123,19 @@ def box(*axes: range | IndexArray) -> tuple[Any, ...]:
 def _check_bounds(lowest: int, highest: int, size: int, axis: str, owner: str) -> None:
     for index in (lowest, highest):
         if not -size <= index < size:
-            raise ScanIndexError(f"{axis} {index} is out of bounds: {owner} has {size} {axis}s")
+            raise ScanIndexError(
+                f"{axis} {index} is out of bounds: {owner} has {size} {axis}{'' if size == 1 else 's'}"
+            )
 
 
-def _check(entry: Any, axis: str) -> Entry:
+def check_entry(entry: Any, axis: str) -> Entry:
+    """Check that an entry of a key is of a kind that can index an axis; bounds are not checked yet.
+
+    Raises
+    ------
+    ScanKeyError
+        If it is not an integer, a slice, or a flat sequence of integers or booleans.
+    """
     if type(entry) is int:
         return entry
     if isinstance(entry, slice):
@@ -149,12 +159,12 @@ def _check(entry: Any, axis: str) -> Entry:
 def _check_slice(entry: slice, axis: str) -> slice:
     if entry.step is not None and _slice_part(entry.step, axis) == 0:
         raise ScanKeyError(f"the step of a slice of the {axis} axis cannot be 0: give another integer")
-    return slice(*(_slice_part(part, axis) for part in (entry.start, entry.stop, entry.step)))
+    return slice(_slice_part(entry.start, axis), _slice_part(entry.stop, axis), _slice_part(entry.step, axis))
 
 
 def _slice_part(part: Any, axis: str) -> int | None:
-    if part is None:
-        return None
+    if part is None or type(part) is int:
+        return part
     try:
         return operator.index(part)
     except TypeError:
@@ -203,10 +213,20 @@ def as_integer(value: Any, what: str) -> int:
     ScanKeyError
         If it is not (also a TypeError).
     """
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise ScanKeyError(f"{what}: an integer was expected, not {value!r}") from None
+    if not isinstance(value, (bool, np.bool_)):  # a boolean would be taken as 0 or 1
+        with contextlib.suppress(TypeError):
+            return operator.index(value)
+    raise ScanKeyError(f"{what}: an integer was expected, not {value!r}")
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a real number, of Python's or NumPy's; a boolean is none."""
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+
+
+def is_one_of(value: Any, choices: Iterable[str | None]) -> bool:
+    """Whether the value of an option is one of some words, or None; an array, which compares with each, is none."""
+    return (value is None or isinstance(value, str)) and value in choices
 
 
 def fill_for(dtype: np.dtype[Any], value: Any) -> float:
@@ -217,13 +237,22 @@ def fill_for(dtype: np.dtype[Any], value: Any) -> float:
     DtypeError
         If it cannot.
     """
-    if dtype.kind in "fc":
-        return math.nan
-    limits = np.iinfo(dtype)
-    if not isinstance(value, (int, float, np.integer, np.floating)) or not limits.min <= value <= limits.max:
-        raise DtypeError(f"{dtype.name} pixels cannot be {value!r}: give another fill_value")
-    if value != int(value):
-        raise DtypeError(f"{dtype.name} pixels cannot be {value!r}: give another fill_value")
+    return math.nan if dtype.kind in "fc" else held_by(dtype, value, "fill_value")
+
+
+def held_by(dtype: np.dtype[Any], value: Any, option: str) -> float:
+    """Check that a dtype can hold the value of an option, and return it.
+
+    Raises
+    ------
+    DtypeError
+        If it cannot.
+    """
+    if is_number(value) and dtype.kind in "fc":
+        return float(value)
+    limits = None if dtype.kind in "fc" else np.iinfo(dtype)
+    if not is_number(value) or limits is None or not limits.min <= value <= limits.max or value != int(value):
+        raise DtypeError(f"{dtype.name} pixels cannot be {value!r}: give another {option}")
     return int(value)
 
 

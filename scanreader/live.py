@@ -13,6 +13,7 @@ from scanreader.errors import ChangedFileError, LayoutError, ScanKeyError, ScanR
 from scanreader.keys import nonnegative_index
 from scanreader.notices import notify
 from scanreader.recording import views
+from scanreader.recording.atlab import requested_frames
 from scanreader.recording.base import BaseScan
 from scanreader.recording.layout import saved_counts
 from scanreader.scanimage.descriptions import FRAME_TABLE, NUMBERS_END, fill_table
@@ -43,7 +44,7 @@ def refreshed(scan: S) -> S:
     look_again = _how_to_look_again(opened)
     new = views.take_again(_retry(lambda: look_again(opened)), opened.views)
     names = {finding.name for finding in opened.findings} | set(EXPECTED)
-    sentences = [finding.sentence for finding in new.findings if finding.name not in names]
+    sentences = [f.sentence for f in new.findings if f.name not in names and not f.is_note]
     notify(["; ".join(sentences)] if sentences else [])
     return type(scan)(new)
 
@@ -143,7 +144,7 @@ def _has_complete_volume(scan: BaseScan) -> bool:
 
 def _has_ended(scan: BaseScan, num_given: int) -> bool:
     """Whether all requested frames are there, or ScanImage marked the last frame as the end."""
-    requested = scan.num_requested_frames
+    requested = requested_frames(scan)
     is_loop = scan.settings.get("acqState") == "loop"
     if 0 < requested < math.inf and num_given >= requested and not is_loop:
         return True

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
 import re
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from scanreader.errors import ChangedFileError, Finding, LayoutError, PathnameError, ScanReaderError, UnreachableError
-from scanreader.files.opening import identify
-from scanreader.paths import SUFFIXES, refuse_duplicates, resolve
+from scanreader.errors import (
+    ChangedFileError,
+    DamagedPageError,
+    Finding,
+    LayoutError,
+    PathnameError,
+    ScanReaderError,
+    UnreachableError,
+)
+from scanreader.files.ahead import calls_in_order
+from scanreader.files.opening import identify, kept_open
+from scanreader.paths import SUFFIXES, is_dangling, real_path, refuse_duplicates, resolve
 from scanreader.scanimage.blocks import read_block, recording_digest
-from scanreader.scanimage.descriptions import EPOCH_END, epoch, frame_numbers
+from scanreader.scanimage.descriptions import EPOCH_END, NUMBERS_END, FrameNumbers, epoch, frame_numbers, timestamps
 from scanreader.scanimage.header import Block, Header
 from scanreader.scanimage.settings import Settings
 from scanreader.tiff.descriptions import read_tag
@@ -22,13 +32,14 @@ from scanreader.tiff.ifd import DESCRIPTION, NoPageError
 from scanreader.tiff.index import index_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from concurrent.futures import Future
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from scanreader.paths import Place
     from scanreader.tiff.runs import FileIndex
 
-OPENERS = 16  # files behind URLs that are opened at once
+MOST_NAMED = 5  # files that a finding lists by name
+LAST = 3  # pages of a file's end that are read with it: where frames end is compared, of one or two channels
+SLOW_OPENING = 0.005  # seconds to open a file, from which on many are opened at once
 NO_FILES: Mapping[Place, File] = MappingProxyType({})
 
 
@@ -43,17 +54,30 @@ class File(NamedTuple):
     """Equal for the files of one recording."""
     first_description: bytes = b""
     """The start of the first page's description."""
+    last_descriptions: tuple[bytes, ...] = ()
+    """The start of the descriptions of the last pages, in their order; none if they cannot be read."""
 
     @property
     def identity(self) -> tuple[Any, ...]:
         """Equal for a file and the same file after it has grown."""
         return self.path, self.recording_key, self.tiff.inode, self.first_description
 
+    def numbers(self, page: int) -> FrameNumbers:
+        """Numbers of the frame that a page belongs to; page -1 is the last."""
+        if page == 0 and self.first_description:
+            return frame_numbers(self.first_description)
+        if page in (-1, self.tiff.num_pages - 1) and self.last_descriptions:
+            return frame_numbers(self.last_descriptions[-1])
+        return frame_numbers(read_tag(self.tiff, page % self.tiff.num_pages, DESCRIPTION, EPOCH_END))
+
+    def timestamp(self, page: int) -> float:
+        """Time of the first page (0) or of the last (-1), in s, if it was read when the file was opened; else NaN."""
+        descriptions = self.last_descriptions[-1:] if page else ()
+        return float(timestamps(descriptions or (self.first_description,))[0])
+
     def frame_number(self, page: int) -> int | None:
         """Number of the frame that a page belongs to, None if unknown; page -1 is the last."""
-        if page == 0 and self.first_description:
-            return frame_numbers(self.first_description).frame
-        return frame_numbers(read_tag(self.tiff, page % self.tiff.num_pages, DESCRIPTION, EPOCH_END)).frame
+        return self.numbers(page).frame
 
     def ends_inside(self, number: int) -> bool:
         """Whether the file holds only some of the channels of one frame, which has this number."""
@@ -91,7 +115,7 @@ def find_files(
     expected_keys : sequence
         `File.recording_key` of the recordings that are opened again; files of others, new in the folder, are ignored.
     siblings : bool
-        Whether a single file brings the others of its acquisition.
+        Whether a single file brings the other parts of its acquisition.
 
     Raises
     ------
@@ -100,57 +124,140 @@ def find_files(
     ChangedFileError
         If a file was replaced since it was opened before, or no file of the expected recordings is left.
     """
-    paths, listed_singly = resolve(pathnames)
+    entries = resolve(pathnames)
+    paths = [path for entry in entries for path in entry]
     refuse_duplicates(paths)
     files = _open_all(paths, findings, opened_before)
-    if expected_keys and not listed_singly:
-        files = [file for file in files if file.recording_key in expected_keys]
+    is_list = len(entries) > 1
+    singly = {entry[0] for entry in entries if len(entry) == 1} if is_list else set()
+    if expected_keys:
+        files = [file for file in files if file.path in singly or file.recording_key in expected_keys]
         if not files:
             raise ChangedFileError("the files are not those of the recording that was opened: open it again")
-    if len(files) == 1 and not listed_singly and siblings:
-        files = _with_siblings(files[0], findings, opened_before)
+    if siblings and len(files) == 1 and len(singly) < len(entries):
+        return in_order(_with_siblings(files[0], findings, opened_before))
+    if not is_list:
+        return in_order(files)
+    by_path = {file.path: file for file in files}
+    of_entries = [[by_path[path] for path in entry if path in by_path] for entry in entries]
+    listed = [file for own in of_entries for file in (own if len(own) < 2 else in_order(own))]
+    return _bouts(_renamed_parts_together(listed), findings)
+
+
+def in_order(files: Sequence[File]) -> list[File]:
+    """Put the files of one recording in order.
+
+    Raises
+    ------
+    PathnameError
+        If they are of several, or one file is a copy of another.
+    """
     keys = list(dict.fromkeys(file.recording_key for file in files))
     if len(keys) > 1:
         _refuse_foreign(files)
-        if not listed_singly:
-            raise PathnameError(_list_recordings(files, keys))
-        sentence = f"{len(keys)} recordings are joined in the order in which they were listed"
-        findings.append(Finding("mixed-acquisitions", "warning", "", sentence))
-        return files
+        raise PathnameError(_list_recordings(files, keys))
     ordered = sorted(files, key=lambda f: (f.name.acquisition or 0, f.name.part or 0, f.name.stem))
     _confirm_order(ordered)
-    return ordered
+    return _renamed_parts_together(ordered)
+
+
+def _bouts(files: Sequence[File], findings: list[Finding]) -> list[File]:
+    """Put the files of one or several recordings in order: the recordings as they were first mentioned."""
+    by_key: dict[Any, list[File]] = {}
+    for file in files:
+        by_key.setdefault(file.recording_key, []).append(file)
+    if len(by_key) > 1:
+        _refuse_foreign(files)
+        sentence = f"{len(by_key)} recordings are joined as bouts, in the order of their first mention"
+        findings.append(Finding("mixed-acquisitions", "warning", "", sentence))
+    return [file for own in by_key.values() for file in in_order(own)]
 
 
 def _open_all(paths: Sequence[Place], findings: list[Finding], opened_before: Mapping[Place, File]) -> list[File]:
     files: list[File] = []
-    empty = []
-    open_ = _opener(paths, opened_before)
-    for path in paths:
+    empty, dangling = [], []
+    for path, open_ in zip(paths, _openings(paths, opened_before), strict=True):
         try:
-            file = open_(path)
+            file = open_()
             files.append(_share_header(file, files[0]) if files else file)
         except NoPageError as error:
             if len(paths) == 1:
                 raise
             empty.append(path.name)
-            last = error
+            last: ScanReaderError = error
+        except PathnameError:
+            if not is_dangling(path):
+                raise
+            dangling.append(path.name)
+            last = PathnameError(
+                f"{str(path)!r} is a link to a file that is not on this machine: get it first (datalad get)"
+            )
     if not files:
         raise last
+    if dangling:
+        names = ", ".join(dangling[:MOST_NAMED]) + ("" if len(dangling) <= MOST_NAMED else ", …")
+        sentence = f"{len(dangling)} of {len(paths)} files are links to files that are not on this machine: {names}"
+        findings.append(Finding("missing-file", "warning", dangling[0], sentence))
     if empty:
         sentence = f"{', '.join(empty)} {'holds no page and is' if len(empty) == 1 else 'hold no page and are'} skipped"
         findings.append(Finding("empty-file", "warning", empty[0], sentence))
     return files
 
 
-def _opener(paths: Sequence[Place], opened_before: Mapping[Place, File]) -> Callable[[Place], File]:
-    """What opens each of the files; those behind URLs it has opened many at once, as each takes several requests."""
-    urls = [path for path in paths if not isinstance(path, Path)]
-    futures: dict[Place, Future[File]] = {}
-    if len(urls) > 1:
-        with ThreadPoolExecutor(OPENERS) as pool:
-            futures = {path: pool.submit(_open_file, path, opened_before.get(path)) for path in urls}
-    return lambda path: futures[path].result() if path in futures else _open_file(path, opened_before.get(path))
+def _renamed_parts_together(files: Sequence[File]) -> list[File]:
+    """Put files into the acquisition of the file before if their clock and frame numbers continue it."""
+    result: list[File] = []
+    for file in files:
+        before = result[-1] if result else None
+        if before is not None and file.name[:2] != before.name[:2] and _continues(before, file):
+            part = None if before.name.part is None else before.name.part + 1
+            file = file._replace(name=before.name._replace(part=part), recording_key=before.recording_key)  # noqa: PLW2901
+        result.append(file)
+    return result
+
+
+def _continues(before: File, file: File) -> bool:
+    """Whether a file's header, clock and first frame numbers continue another file."""
+    if file.block is None or before.block is None or file.recording_key[1:] != before.recording_key[1:]:
+        return False
+    header, first = Header(file.block.text), file.numbers(0)
+    is_grab, averaging = header.get("acqState") == "grab", Settings.averaging.of(header)
+    averaging = 1 if math.isnan(averaging) else averaging
+    if not is_grab and first.acquisition != before.numbers(0).acquisition and first.in_acquisition == averaging:
+        return False  # perhaps another acquisition of the loop
+    numbers = zip(before.numbers(-1), first, strict=True)
+    frames, in_acquisition, acquisitions = (None if a is None or b is None else b - a for a, b in numbers)
+    # A grab is one acquisition, and no frame is between two channels of one.
+    is_next = frames == averaging or (frames == 0 and _ends_inside_frame(before, header))
+    return is_next and (is_grab or (acquisitions == 0 and frames == in_acquisition))
+
+
+def _ends_inside_frame(file: File, header: Header) -> bool:
+    """Whether a file ends with some of the channels of a frame."""
+    saved = header.get("hChannels.channelSave")
+    channels = len(saved) if isinstance(saved, list) else 1
+    pages = file.tiff.num_pages
+    return channels > 1 and (pages < channels or file.frame_number(pages - channels) != file.frame_number(-1))
+
+
+def open_each(paths: Sequence[Place]) -> Iterator[File | ScanReaderError]:
+    """Open each of some files, in order, or give the error that it raises."""
+    headers: dict[Block | None, Block | None] = {}
+    for open_ in _openings(paths, NO_FILES):
+        try:
+            file = open_()
+        except ScanReaderError as error:
+            yield error
+        else:
+            yield file._replace(block=headers.setdefault(file.block, file.block))  # files of a recording share it
+
+
+def _openings(paths: Sequence[Place], opened_before: Mapping[Place, File]) -> Iterator[Callable[[], File]]:
+    """What opens each of the files, in order; those behind URLs, and on a slow share, are opened side by side."""
+    is_remote = any(not isinstance(path, Path) for path in paths)
+    return calls_in_order(
+        lambda path: _open_file(path, opened_before.get(path)), paths, SLOW_OPENING, is_remote=is_remote
+    )
 
 
 def _share_header(file: File, other: File) -> File:
@@ -163,21 +270,37 @@ def _open_file(path: Place, before: File | None) -> File:
     if before is not None and before.tiff.runs:
         _, inode, size, mtime_ns = identify(str(path))
         if (size, mtime_ns) == (before.tiff.size, before.tiff.mtime_ns):
-            return before
+            return _under_own_name(before)
         if before.tiff.ending and size >= before.tiff.size and inode == before.tiff.inode:
             index = index_file(path)
             same = index.inode == inode and index.runs and index.runs[0].ifd == before.tiff.runs[0].ifd
             if same and index.stamp == before.tiff.stamp:
-                return before._replace(tiff=index)
+                return _under_own_name(before._replace(tiff=index, last_descriptions=()))
             if same:
                 raise ChangedFileError(f"{str(path)!r} was overwritten after it was opened: open the recording again")
+    with kept_open(str(path)):
+        return _read_file(path)
+
+
+def _read_file(path: Place) -> File:
     index = index_file(path)
     block = read_block(index)
     name = _parse_name(path, block)
     if block is None:
         return File(path, index, None, name, (name.stem, None))
     first = read_tag(index, 0, DESCRIPTION, EPOCH_END)
-    return File(path, index, block, name, (name.stem, name.channel, recording_digest(block), epoch(first)), first)
+    last: tuple[bytes, ...] = ()
+    pages = range(max(1, index.num_pages - LAST), index.num_pages) if index.runs else ()
+    with contextlib.suppress(DamagedPageError):
+        last = tuple(read_tag(index, page, DESCRIPTION, NUMBERS_END) for page in pages)
+    return File(path, index, block, name, (name.stem, name.channel, recording_digest(block), epoch(first)), first, last)
+
+
+def _under_own_name(file: File) -> File:
+    """A file as it is before `_renamed_parts_together`."""
+    name = _parse_name(file.path, file.block)
+    rest = (None,) if file.block is None else (name.channel, *file.recording_key[2:])
+    return file._replace(name=name, recording_key=(name.stem, *rest))
 
 
 def _parse_name(path: Place, block: Block | None) -> Name:
@@ -212,14 +335,17 @@ def _with_siblings(file: File, findings: list[Finding], opened_before: Mapping[P
         findings.append(Finding("missing-file", "warning", file.path.name, sentence))
         return files
     siblings = [p for p in folder if p.name != file.path.name and _is_sibling(_parse_name(p, file.block), file)]
-    if file.path.resolve() not in {path.resolve() for path in folder}:
+    if real_path(file.path) not in {real_path(path) for path in folder}:
         sentence = f"the folder of {file.path.name} is listed without it: other files of the recording may be missing"
         findings.append(Finding("missing-file", "warning", file.path.name, sentence))
-    open_ = _opener(siblings, opened_before)
-    for path in siblings:
+    for path, open_ in zip(siblings, _openings(siblings, opened_before), strict=True):
         reason: object = "its header is that of another recording"
+        if is_dangling(path):
+            sentence = f"{path.name} is a link to a file that is not on this machine"
+            findings.append(Finding("missing-file", "warning", path.name, sentence))
+            continue
         try:
-            sibling = open_(path)
+            sibling = open_()
             if sibling.recording_key == file.recording_key:
                 files.append(_share_header(sibling, file))
                 continue
@@ -229,6 +355,22 @@ def _with_siblings(file: File, findings: list[Finding], opened_before: Mapping[P
             reason = error
         findings.append(Finding("left-out-file", "warning", path.name, f"{path.name} is skipped: {reason}"))
     return files
+
+
+def parts_beside(files: Sequence[File]) -> dict[int, str]:
+    """Other parts of the first file's acquisition in its folder: their names by their numbers, in order."""
+    file = files[0]
+    if file.name.part is None or not isinstance(file.path, Path):
+        return {}
+    named = {file.path.name for file in files}
+    try:
+        folder = os.listdir(file.path.parent)  # noqa: PTH208 - a quarter of the time of Path.iterdir
+    except OSError:
+        return {}
+    paths = [file.path.with_name(name) for name in folder if name.startswith(file.name.stem) and name not in named]
+    names = {p: _parse_name(p, file.block) for p in paths if p.suffix.lower() in SUFFIXES and not is_dangling(p)}
+    others = {name.part: path.name for path, name in names.items() if name.part and _is_sibling(name, file)}
+    return dict(sorted(others.items()))
 
 
 def _is_sibling(name: Name, file: File) -> bool:
@@ -249,7 +391,7 @@ def _list_recordings(files: Sequence[File], keys: Sequence[Any]) -> str:
         recordings.append(names[0] if len(names) == 1 else f"{names[0]} … {names[-1]} ({len(names)} files)")
     return (
         f"{len(keys)} recordings were named, not one: {'; '.join(recordings)}. Name one, by its files or a narrower "
-        "glob; a list of files, one by one, joins recordings"
+        "glob; a list whose entries are recordings joins them as bouts"
     )
 
 
@@ -269,12 +411,19 @@ def _confirm_order(files: Sequence[File]) -> None:
         if number is None:
             continue
         first, other = previous or (number - 1, file)
-        if number < first or (number == first and not other.ends_inside(number)):
+        is_before = number < first or (number == first and not other.ends_inside(number))
+        if is_before and not _ends_before(other, file):  # else the number of a first page is damaged
             raise PathnameError(
                 f"{file.path.name} begins with frame {number}, {other.path.name} before it with frame {first}: "
                 "their names and the numbers of their frames disagree, or one is a copy"
             )
         previous = number, file
+
+
+def _ends_before(file: File, other: File) -> bool:
+    """Whether the last frame of a file has a smaller number than that of another."""
+    last, other_last = file.frame_number(-1), other.frame_number(-1)
+    return last is not None and other_last is not None and last < other_last
 
 
 def check_forms(files: Sequence[File]) -> None:

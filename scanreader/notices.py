@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from scanreader.errors import ScanReaderWarning
+from scanreader.texts import in_a_message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -32,7 +33,7 @@ def notify(notes: Iterable[str]) -> None:
         At the line that called scanreader, unless there is a listener.
     """
     listener = _listener.get()
-    for note in dict.fromkeys(notes):
+    for note in dict.fromkeys(map(in_a_message, notes)):
         if listener is not None:
             listener(note)
         else:

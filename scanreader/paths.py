@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import itertools
 import os
-from collections.abc import Iterable
+import stat
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scanreader.errors import PathnameError
+from scanreader.files.ahead import results_in_order
 from scanreader.files.urls import is_url
+from scanreader.scanimage.line_suffixes import SUFFIXES as LINE_SCAN_SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +25,13 @@ if TYPE_CHECKING:
     Place = Path | Url
 
 SUFFIXES = (".tif", ".tiff")
+BESIDE = {
+    "*.stim": "scan.photostim.log",
+    "*_IntegrationRois_*.csv": "scan.integration",
+    "*_Motion_*.csv": "scan.motion",
+}
+"""What a scan has of the files that ScanImage writes beside it, by their names."""
+SIMILAR = 0.7  # as my_scan.tif is to my_scan_00001.tif
 MOST_NAMES = 5000  # of a folder that are compared with a name that is missing in it
 
 
@@ -33,19 +44,16 @@ def absolute(pathnames: Any) -> Any:
     return pathnames
 
 
-def resolve(pathnames: Any) -> tuple[list[Place], bool]:
-    """Find the files of pathnames, and tell whether a list of several named each file singly."""
+def resolve(pathnames: Any) -> list[list[Place]]:
+    """Find the files of pathnames: those of each entry, where they are a list."""
     if isinstance(pathnames, (str, bytes, os.PathLike)):
-        return _resolve_one(pathnames), False
+        return [_resolve_one(pathnames)]
     if hasattr(pathnames, "read") or not isinstance(pathnames, Iterable):
         raise PathnameError(f"expected a path, a glob, a directory or a list of them, not {pathnames!r}")
     names = list(pathnames)
     if not names:
         raise PathnameError("the list of files is empty")
-    if len(names) == 1:
-        return _resolve_one(names[0]), False
-    matches = [_resolve_one(name) for name in names]
-    return [path for paths in matches for path in paths], all(len(paths) == 1 for paths in matches)
+    return results_in_order(_resolve_one, names)
 
 
 def _resolve_one(name: Any) -> list[Place]:
@@ -58,18 +66,41 @@ def _resolve_one(name: Any) -> list[Place]:
         return _resolve_url(text)
     path = Path(text).expanduser()
     try:
-        if path.is_dir():
-            matches: list[Place] = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
+        kind = _kind(path)
+        if kind == "folder":
+            paths = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
+            matches: list[Place] = list(itertools.compress(paths, results_in_order(_is_file, paths)))
         else:
-            matches = [path] if path.exists() else [*_glob(str(path))]
+            matches = [path] if kind else [*_glob(str(path))]
     except (OSError, ValueError) as error:  # names that no file system allows
         raise PathnameError(f"{text!r} cannot be looked up: {error}") from None
-    if not matches and path.is_dir():
-        raise PathnameError(f"the folder {str(path)!r} holds no TIFF file (folders in it are not searched)")
+    for match in [*matches, *(sorted(path.iterdir()) if not matches and kind == "folder" else ())]:
+        if match.name.endswith(LINE_SCAN_SUFFIXES):
+            raise PathnameError(
+                f"{str(match)!r} is a file of a line scan, which has no pages: give it to "
+                "scanreader.read_line_scan, or on the command line to scanreader info or convert"
+            )
+        attributes = [name for pattern, name in BESIDE.items() if _is_no_tiff(match) and match.match(pattern)]
+        if attributes:
+            raise PathnameError(
+                f"{str(match)!r} is a file beside a recording, without pages: read the recording, and "
+                f"{attributes[0]} has what is in it"
+            )
+    if not matches and kind == "folder":
+        raise PathnameError(
+            f"the folder {str(path)!r} holds no TIFF file. Folders in it are not searched: "
+            "scanreader.find_recordings (on the command line, scanreader list) shows what they hold"
+        )
     if not matches:
         problem = "no file matches" if glob.has_magic(text) else "there is no file or folder"
+        if glob.has_magic(text) and glob.glob(str(path)):  # noqa: PTH207 - takes absolute patterns
+            raise PathnameError(f"{problem} {text!r}, but folders do: name one of them, or give a list of them")
         raise PathnameError(f"{problem} {text!r} (looked in {str(path.absolute().parent)!r}{_suggestion(path)})")
     return matches
+
+
+def _is_no_tiff(path: Place) -> bool:
+    return path.suffix.lower() not in SUFFIXES
 
 
 def _suggestion(path: Path) -> str:
@@ -80,7 +111,7 @@ def _suggestion(path: Path) -> str:
         names = [p.name for p in itertools.islice(path.absolute().parent.iterdir(), MOST_NAMES)]
     except (OSError, ValueError):
         return ""
-    similar = difflib.get_close_matches(path.name, names, 1, 0.8)
+    similar = difflib.get_close_matches(path.name, names, 1, SIMILAR)
     return f"; did you mean {similar[0]!r}?" if similar else ""
 
 
@@ -102,10 +133,85 @@ def _resolve_url(url: str) -> list[Place]:
 
 
 def _glob(pattern: str) -> list[Path]:
-    """Files that match a pattern, whose brackets are also taken as a part of the name."""
+    """Files that match a pattern, whose brackets are also taken as a part of the name.
+
+    Pipes and devices are among them: to leave them out in silence might hide a part of a recording.
+    """
     escaped = pattern.replace("[", "[[]")
-    names = {name for p in (pattern, escaped) for name in glob.glob(p, recursive=True)}  # noqa: PTH207 - takes absolute patterns
-    return sorted(path for path in map(Path, names) if path.is_file())
+    names = {name for p in (pattern, escaped) for one in _without_stars(p) for name in glob.glob(one)}  # noqa: PTH207 - takes absolute patterns
+    paths = sorted(map(Path, names))
+    return [path for path, is_folder in zip(paths, results_in_order(Path.is_dir, paths), strict=True) if not is_folder]
+
+
+def _without_stars(pattern: str) -> Iterator[str]:
+    """Patterns of one folder each, for a pattern with ``**``.
+
+    A folder is searched once, however many links lead to it: `glob` follows circles of links until names get too long.
+    """
+    head, stars, rest = _split_stars(pattern)
+    if not stars:
+        yield pattern
+        return
+    seen: set[tuple[int, int]] = set()
+    for base in glob.glob(head) if head else [""]:  # noqa: PTH207 - takes absolute patterns
+        todo = [base]
+        while todo:
+            folder = todo.pop()
+            try:
+                status = os.stat(folder or os.curdir)  # noqa: PTH116 - the same path as text is needed
+                if (status.st_dev, status.st_ino) in seen:
+                    continue
+                names = sorted(os.listdir(folder or os.curdir), reverse=True)  # noqa: PTH208 - see above
+            except OSError:  # no folder, or one that may not be searched
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            inner = (os.path.join(folder, name) for name in names if name[0] != ".")  # noqa: PTH118
+            todo += [path for path in inner if os.path.isdir(path)]  # noqa: PTH112
+            yield from _without_stars(os.path.join(glob.escape(folder), rest or "*"))  # noqa: PTH118
+
+
+def _split_stars(pattern: str) -> tuple[str, str, str]:
+    """The parts of a pattern before and after its first ``**``, if that is a whole name."""
+    names = Path(pattern).parts
+    if "**" not in names:
+        return pattern, "", ""
+    at = names.index("**")
+    head, rest = (str(Path(*part)) if part else "" for part in (names[:at], names[at + 1 :]))
+    return head, "**", rest
+
+
+def _kind(path: Path) -> str:
+    """What is at a path, in as few calls as can be: ``"folder"``, ``"file"`` (of any kind, or a link), or ``""``.
+
+    Raises
+    ------
+    ValueError
+        If no file system allows the name.
+    """
+    try:
+        return "folder" if stat.S_ISDIR(path.stat().st_mode) else "file"
+    except OSError:
+        return "file" if path.is_symlink() else ""
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_file() or (path.is_symlink() and not path.exists())
+
+
+def is_dangling(path: Place) -> bool:
+    """Whether a path is a link to a file that is not here, as git-annex has it before ``get``."""
+    if not isinstance(path, Path) or not path.is_symlink():
+        return False
+    try:
+        path.stat()
+    except OSError as error:
+        return error.errno != errno.ELOOP  # links in a circle lead to no file anywhere
+    return False
+
+
+def real_path(path: Place) -> Place:
+    """The path without links; links in a circle stay, which `Path.resolve` refuses before Python 3.13."""
+    return Path(os.path.realpath(path)) if isinstance(path, Path) else path.resolve()
 
 
 def refuse_duplicates(paths: Sequence[Place]) -> None:
@@ -116,10 +222,20 @@ def refuse_duplicates(paths: Sequence[Place]) -> None:
     PathnameError
         If a file is named twice.
     """
-    seen: dict[Place, Place] = {}
-    for path in paths:
-        resolved = path.resolve()
+    seen: dict[str, Place] = {}
+    folders: dict[Path, str] = {}
+    for path, is_link in zip(paths, results_in_order(_may_be_link, paths), strict=True):
+        if is_link or not isinstance(path, Path):
+            resolved = str(real_path(path))
+        else:
+            folder = folders.get(path.parent) or folders.setdefault(path.parent, str(real_path(path.parent)))
+            resolved = os.path.join(folder, path.name)  # noqa: PTH118 - a Path takes 5 us more
         if resolved in seen:
             also = "" if path == seen[resolved] else f" (also as {str(seen[resolved])!r})"
             raise PathnameError(f"{str(path)!r} is named twice{also}")
         seen[resolved] = path
+
+
+def _may_be_link(path: Place) -> bool:
+    """Whether other names may lead to the same file; Windows ignores case in names."""
+    return isinstance(path, Path) and (os.name == "nt" or path.is_symlink())

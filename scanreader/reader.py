@@ -2,37 +2,47 @@
 
 from __future__ import annotations
 
+import inspect
+import math
 import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Never
 
 import numpy as np
 
-from scanreader.errors import Finding, LayoutError, ScanImageVersionError, ScanKeyError
-from scanreader.files.urls import recording_name
-from scanreader.keys import fill_for
-from scanreader.naming import check_forms, distinct_names, find_files
+from scanreader.agreement import checked_bouts
+from scanreader.errors import Finding, LayoutError, ScanImageVersionError, ScanKeyError, shortened
+from scanreader.files.opening import open_file
+from scanreader.files.urls import is_url, recording_name
+from scanreader.keys import abbreviate, fill_for, is_one_of
+from scanreader.naming import check_forms, find_files, parts_beside
 from scanreader.notices import notify
 from scanreader.paths import absolute
 from scanreader.recording.assembly import Source, as_pages, as_recorded, assemble
+from scanreader.recording.bouts import find_bouts
 from scanreader.recording.numbering import Part
 from scanreader.recording.opened import NO_BLOCK, HeaderPlace
 from scanreader.releases import PlainScan, scan_class
 from scanreader.scanimage.blocks import KNOWN_BLOCKS
+from scanreader.scanimage.clocks import start_of
+from scanreader.scanimage.descriptions import FrameNumbers, frame_numbers
+from scanreader.scanimage.header import Header
+from scanreader.scanimage.stacks import MAX_COUNT
 from scanreader.scans import Scan
 from scanreader.tiff.pages import Pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from numpy.typing import DTypeLike
 
     from scanreader.naming import File
     from scanreader.paths import Pathname
+    from scanreader.recording.bouts import BoutStart
     from scanreader.recording.opened import Opened
     from scanreader.scanimage.descriptions import FrameNumbers
-    from scanreader.scanimage.header import Header
-    from scanreader.scanimage.stacks import Rules
 
 
 def read_scan(
@@ -40,30 +50,35 @@ def read_scan(
     dtype: DTypeLike | None = None,
     join_contiguous: bool = False,
     *,
-    siblings: bool = True,
+    siblings: bool = False,
     raw: bool = False,
     strict: bool = False,
     on_damage: Literal["raise", "fill"] = "raise",
     fill_value: float = 0,
+    bout_starts: Sequence[float] | None = None,
+    **other: Never,
 ) -> Scan:
-    """Open a ScanImage recording, of any release and any mode.
+    """Open a ScanImage recording, of any release and any mode that has images.
 
-    Only headers are read here; pixels are read when the scan is indexed.
+    Only headers are read here; pixels are read when the scan is indexed. Line scans have no images: see
+    `read_line_scan`.
 
     Parameters
     ----------
     pathnames : str, path, or list of them
         A file, a glob (``"/data/my_scan_*.tif"``), a folder, or a list of these; each may also be a URL that fsspec
-        can open (``"s3://…"``, ``"https://…"``, with ``*`` and ``[]`` as in a glob). If ScanImage saved an
-        acquisition as several files, any one of them opens all (see `siblings`). Files of several recordings are
-        refused, unless a list names every file: they are then joined in the order of the list, with a warning.
+        can open (``"s3://…"``, ``"https://…"``, with ``*`` and ``[]`` as in a glob). Exactly these files are read.
+        A file, glob or folder of several recordings is refused. A list whose entries (files, globs, folders) are of
+        several recordings makes them the bouts of one scan, in the order of their first mention, with a warning; see
+        `Scan.bouts`.
     dtype : dtype, optional
-        Data type of the arrays that are returned. It must be able to hold every value of the recording's data type,
-        which is the default.
+        Data type of the arrays that are returned; by default the recording's own. Another must be able to hold every
+        value of that.
     join_contiguous : bool
         Join fields of one slice that touch, if the sides where they touch have the same length and number of pixels.
     siblings : bool
-        Whether a single file opens all files of its acquisition.
+        Whether a single file also opens the other files of its acquisition, where ScanImage split it into several.
+        If False, exactly the named file is read, and a note in `Scan.findings` names the others.
     raw : bool
         Give the pages as they are stored, whatever the header says: one field of whole pages, one channel,
         every page a frame. This also reads recordings that are otherwise refused.
@@ -74,6 +89,11 @@ def read_scan(
         pixels (with NaN in floats, with `fill_value` in integers).
     fill_value : number
         Value of filled pixels if the data type is an integer.
+    bout_starts : list of float, optional
+        For each bout (each grab, and each acquisition of a loop), the time of its first recorded frame, in s, as
+        another clock measured it. By default, `Scan.bouts` are put on one clock by ScanImage's own times.
+    **other
+        None: a name that is not above is refused, with what to use instead.
 
     Returns
     -------
@@ -83,30 +103,59 @@ def read_scan(
     Raises
     ------
     PathnameError
-        If `pathnames` matches no file, or files of several recordings.
+        If `pathnames` matches no file, or one of its entries files of several recordings.
     FileFormatError
         If a file is not a TIFF of integer images.
     ScanImageVersionError
         If the release is unknown and its header does not give the order of pages.
     HeaderError, LayoutError
-        If the header lacks a setting that is needed to read the pages, or contradicts the pages.
+        If the header lacks a setting that is needed to read the pages, or contradicts the pages; if recordings that
+        are to be bouts of one scan differ in channels, ROIs, depths or the order of pages.
+    ScanKeyError
+        If `bout_starts` has not one number for each bout, or if there is no such argument (also a TypeError).
     DtypeError
         If `dtype` cannot hold every value, or the filled pixels cannot hold `fill_value`.
 
     Warns
     -----
     ScanReaderWarning
-        One warning that lists what is missing, damaged, skipped or unusual. The same list is in `Scan.findings`.
+        One warning that lists what is missing, damaged, skipped or unusual. `Scan.findings` has the same list, and
+        notes, which do not warn.
     """
-    request = Request(absolute(pathnames), dtype, join_contiguous, siblings, raw, strict, on_damage, fill_value)
+    if other:
+        raise ScanKeyError(_refusal(next(iter(other))))
+    request = Request(
+        absolute(pathnames), dtype, join_contiguous, siblings, raw, strict, on_damage, fill_value, bout_starts
+    )
     cls, opened = open_recording(request)
-    if opened.findings:
+    sentences = [finding.sentence for finding in opened.findings if not finding.is_note]
+    if sentences:
         name = recording_name([file.path for file in opened.pages.files])
-        message = f"{name}: " + "; ".join(map(str, opened.findings))
+        message = f"{name}: " + "; ".join(sentences)
         if strict:
             raise LayoutError(message, raw_helps=False)
-        notify([message])
+        notify([shortened(message)])
     return cls(opened)
+
+
+ELSEWHERE = {
+    "trim_roi_x": "open the recording, then scan.trimmed(left=…, right=…)",
+    "trim_roi_y": "open the recording, then scan.trimmed(top=…, bottom=…)",
+    "fix_scan_offset": "scanreader.phase.estimate_line_offset, then scanreader.phase.realigned",
+    "debug": "scan.findings, and scan.check()",
+}
+"""Arguments of other readers' `read_scan`, and what to use here."""
+
+
+def _refusal(name: str) -> str:
+    """What to say of an argument that does not exist."""
+    if name in ELSEWHERE:
+        return f"read_scan has no argument {name}: {ELSEWHERE[name]}"
+    names = [one for one in inspect.signature(read_scan).parameters if one != "other"]
+    import difflib  # noqa: PLC0415 - for names that are wrong alone
+
+    nearest = difflib.get_close_matches(name, names, 1, 0.5)
+    return f"read_scan has no argument {name}: {f'did you mean {nearest[0]}?' if nearest else f'it has {names}'}"
 
 
 class Request(NamedTuple):
@@ -114,13 +163,14 @@ class Request(NamedTuple):
 
     pathnames: Any
     """None if they are the paths of the files that were opened."""
-    dtype: DTypeLike | None
-    join_contiguous: bool
-    siblings: bool
-    raw: bool
-    strict: bool
-    on_damage: str
-    fill_value: float
+    dtype: DTypeLike | None = None
+    join_contiguous: bool = False
+    siblings: bool = False
+    raw: bool = False
+    strict: bool = False
+    on_damage: str = "raise"
+    fill_value: float = 0
+    bout_starts: Any = None
 
 
 @dataclass(eq=False, repr=False)
@@ -169,31 +219,58 @@ def open_recording(request: Request, earlier: tuple[Reopen, Opened] | None = Non
         The same recording as it was opened before; what has not changed is not read again.
     """
     findings: list[Finding] = []
-    reopen, before = earlier or (Reopen(request), None)
+    reopen = Reopen(request) if earlier is None else earlier[0]
     opened_before = {file.path: file for file in reopen.files}
     files = find_files(request.pathnames, findings, opened_before, reopen.recording_keys, siblings=request.siblings)
+    others = {} if request.siblings else parts_beside(files)
+    findings += _parts_not_read(files[0], others)
+    return _opened(request, files, findings, others, earlier)
+
+
+def scan_of(files: Sequence[File]) -> Scan:
+    """Open a recording of files that were opened, all that its folder has; without a warning."""
+    request = Request([str(file.path) for file in files])
+    cls, opened = _opened(request, files, [], {}, None)
+    return cls(opened)
+
+
+def _opened(
+    request: Request,
+    files: Sequence[File],
+    findings: list[Finding],
+    others: Mapping[int, str],
+    earlier: tuple[Reopen, Opened] | None,
+) -> tuple[type[Scan], Opened]:
+    """Make a recording of its files; `others` are parts beside them that are not read."""
+    reopen, before = earlier or (Reopen(request), None)
     check_forms(files)
     findings += [Finding("damaged-page", "damage", f.path.name, f.tiff.damage) for f in files if f.tiff.damage]
+    findings += _weak_versions(files)
     findings += [Finding("cut-end", "warning", f.path.name, f.tiff.ending) for f in files if f.tiff.ending]
     fill = _find_fill(files, request.dtype, request.on_damage, request.fill_value)
     pages = Pages(tuple(file.tiff for file in files), fill)
     keys = tuple(dict.fromkeys(file.recording_key for file in files))
-    parts = tuple(
-        _part(file, first, keys.index(file.recording_key))
-        for file, first in zip(files, pages.starts.tolist(), strict=False)
-    )
     block = files[0].block or NO_BLOCK
     header = HeaderPlace.of(files[0].tiff, block)
     cls = _class_of(files[0], header.settings, findings, raw=request.raw)
-    numbers = {} if before is None else reopen.numbers_still_valid(before, files, parts)
+    parts = _parts(files, pages, keys, header, cls)
+    numbers = _numbers_of_ends(files, parts)
+    numbers |= {} if before is None else reopen.numbers_still_valid(before, files, parts)
+    bouts = find_bouts(
+        parts, partial(_begin, files), lambda i: files[i].timestamp(-1), _starts_of_bouts(request), findings
+    )
+    if earlier is None:
+        _check_starts(request, bouts, parts)
     source = Source(
         pages=pages,
         parts=parts,
         header=header,
         trusted=block.version is not None,
-        from_first=request.siblings or len(files) > 1,
+        from_first=parts[0].leads
+        or not (_is_one_file(request, files) or min(others, default=math.inf) < (parts[0].number or 1)),
         own_channel=_own_channel(files[0], raw=request.raw),
         findings=tuple(findings),
+        bouts=bouts,
         numbers=numbers,  # `assemble` adds those that it reads, for `Reopen`
         look_again=Reopen(_without_paths(request, files), keys, tuple(files), numbers),
     )
@@ -201,13 +278,122 @@ def open_recording(request: Request, earlier: tuple[Reopen, Opened] | None = Non
     reading = as_pages(rules) if request.raw else as_recorded(rules)
     opened = assemble(reading, source, dtype=request.dtype, join_contiguous=request.join_contiguous)
     if len(keys) > 1 and not request.raw:
-        _check_joinable(files, keys, opened, rules)
+        opened = checked_bouts(files, opened, cls)
     return cls, opened
 
 
-def _part(file: File, first: int, recording: int) -> Part:
-    name = sys.intern(file.path.name)  # the string of the path, so that it is pickled once
-    return Part(name, first, file.tiff.num_pages, recording, file.name.acquisition, file.name.part)
+def _begin(files: Sequence[File], i: int) -> tuple[datetime | None, float]:
+    """Clock time of time zero of a file's timestamps, and the first of them, in s."""
+    file = files[i]
+    start = start_of(file.first_description, lambda: Header((file.block or NO_BLOCK).text))
+    return start, file.timestamp(0)
+
+
+def _starts_of_bouts(request: Request) -> list[float] | None:
+    """Make numbers of the `bout_starts` of a request.
+
+    Raises
+    ------
+    ScanKeyError
+        If they are none.
+    """
+    given = request.bout_starts
+    if given is None:
+        return None
+    try:
+        numbers = np.asarray(given)
+    except ValueError:  # lists of unequal lengths
+        numbers = np.empty(0, object)
+    if numbers.ndim != 1 or numbers.dtype.kind not in "iuf" or not np.isfinite(numbers).all():
+        raise ScanKeyError(f"bout_starts must be finite numbers of seconds, one for each bout, not {given!r}")
+    return [float(number) for number in numbers]
+
+
+def _check_starts(request: Request, bouts: Sequence[BoutStart], parts: Sequence[Part]) -> None:
+    """Check that there is a start for each bout.
+
+    Raises
+    ------
+    ScanKeyError
+        If there is not.
+    """
+    if request.bout_starts is not None and len(request.bout_starts) != len(bouts):
+        raise ScanKeyError(
+            f"bout_starts has to have a time for each of the {len(bouts)} bouts, not {len(request.bout_starts)}: "
+            f"they begin with {abbreviate([parts[bout.part].name for bout in bouts])}"
+        )
+
+
+def _numbers_of_ends(files: Sequence[File], parts: Sequence[Part]) -> dict[int, FrameNumbers]:
+    """Numbers of the first and last pages of each file, which were read when it was opened; only those that say one."""
+    numbers: dict[int, FrameNumbers] = {}
+    for file, part in zip(files, parts, strict=True):
+        texts = {part.first: file.first_description}
+        texts |= dict(enumerate(file.last_descriptions, part.first + part.pages - len(file.last_descriptions)))
+        found = {page: frame_numbers(text) for page, text in texts.items()}
+        numbers |= {page: one for page, one in found.items() if one.frame is not None}
+    return numbers
+
+
+def _parts(
+    files: Sequence[File], pages: Pages, keys: Sequence[Any], header: HeaderPlace, cls: type[Scan]
+) -> tuple[Part, ...]:
+    others = [next(file for file in files if file.recording_key == key) for key in keys[1:]]
+    headers = [Header((file.block or NO_BLOCK).text) for file in others]
+    states = [header.settings.get("acqState"), *(settings.get("acqState") for settings in headers)]
+    averaging = [None, *(_other_averaging(settings, header.settings, cls) for settings in headers)]
+    parts = []
+    for file, first in zip(files, pages.starts.tolist(), strict=False):
+        name, recording = sys.intern(file.path.name), keys.index(file.recording_key)  # the path's string: pickled once
+        is_grab = None if states[recording] is None else states[recording] == "grab"
+        counters = (file.name.acquisition, file.name.part)
+        parts.append(Part(name, first, file.tiff.num_pages, recording, *counters, is_grab, averaging[recording]))
+    return tuple(parts)
+
+
+def _other_averaging(settings: Header, of_first: Header, cls: type[Scan]) -> int | None:
+    """Raw frames averaged into each frame of a recording, if that differs from the first recording."""
+    numbers = [cls.averaging.of(header) for header in (settings, of_first)]
+    own, first = (int(number) if 1 <= number < MAX_COUNT else 1 for number in numbers)
+    return None if own == first else own
+
+
+def _parts_not_read(file: File, others: Mapping[int, str]) -> list[Finding]:
+    """A note about the other parts of a file's acquisition, by their numbers."""
+    if not others:
+        return []
+    names, plural = list(others.values()), len(others) > 1
+    listed = f"{names[0]} … {names[-1]}" if plural else names[0]
+    sentence = (
+        f"{len(others)} other part{'s' if plural else ''} of this acquisition, in the same folder, "
+        f"{'are' if plural else 'is'} not read: {listed}; siblings=True (--siblings) reads all parts"
+    )
+    return [Finding("parts-not-read", "note", file.path.name, sentence)]
+
+
+def _weak_versions(files: Sequence[File]) -> list[Finding]:
+    """A note about files of which a server does not tell versions apart for certain."""
+    weak = [file for file in files if is_url(str(file.path)) and not _has_strong_version(file)]
+    if not weak:
+        return []
+    subject = f"{len(weak)} files" if len(weak) > 1 else "this file"
+    sentence = (
+        f"the server gives no strong ETag of {subject}: that {'they' if len(weak) > 1 else 'it'} changed while open "
+        "is noticed only by size, time of change and first bytes"
+    )
+    return [Finding("weak-version", "note", weak[0].path.name, sentence)]
+
+
+def _has_strong_version(file: File) -> bool:
+    with open_file(str(file.path), refresh=False) as opened:
+        return opened.has_strong_version
+
+
+def _is_one_file(request: Request, files: Sequence[File]) -> bool:
+    """Whether one file was named and nothing else: it may be any part of its recording."""
+    names = request.pathnames
+    name = names[0] if isinstance(names, list) and len(names) == 1 else names
+    return len(files) == 1 and not request.siblings and (name is None or str(name).endswith(files[0].path.name))
 
 
 def _without_paths(request: Request, files: Sequence[File]) -> Request:
@@ -247,7 +433,7 @@ def _find_fill(files: Sequence[File], dtype: DTypeLike | None, on_damage: str, v
     ScanKeyError
         If `on_damage` is unknown.
     """
-    if on_damage not in ("raise", "fill"):
+    if not is_one_of(on_damage, ("raise", "fill")):
         raise ScanKeyError(f"on_damage is 'raise' or 'fill', not {on_damage!r}")
     if on_damage == "raise":
         return None
@@ -260,35 +446,3 @@ def _own_channel(file: File, *, raw: bool) -> int | None:
         return None
     numbers = [file.frame_number(page) for page in range(min(2, file.tiff.num_pages))]
     return None if len(numbers) == 2 and numbers[0] == numbers[1] else file.name.channel
-
-
-def _check_joinable(files: Sequence[File], keys: Sequence[Any], opened: Opened, rules: Rules) -> None:
-    """Refuse to join recordings that differ in the order or the content of their pages."""
-    for key in keys[1:]:
-        file = next(file for file in files if file.recording_key == key)
-        if file.block is None:
-            continue
-        source = Source(
-            Pages((file.tiff,)),
-            (_part(file, 0, 0),),
-            HeaderPlace.of(file.tiff, file.block),
-            trusted=False,
-            from_first=False,
-        )
-        other = assemble(as_recorded(rules), source)
-        rois = [recording.rois if opened.is_multi_roi else () for recording in (other, opened)]
-        pairs: dict[str, tuple[Any, Any]] = {
-            "order of pages": (other.stack[:-1], opened.stack[:-1]),  # without the number of volumes planned
-            "channels": ([c.number for c in other.channels], [c.number for c in opened.channels]),
-            "ROIs": (rois[0], rois[1]),
-            "pieces of the page": ([f.pieces for f in other.fields], [f.pieces for f in opened.fields]),
-        }
-        if opened.stack.mode != "planar":
-            pairs["depths"] = (list(other.depths), list(opened.depths))
-        for what, (value, value_of_first) in pairs.items():
-            if value != value_of_first:
-                names = " and ".join(distinct_names((file, files[0]), files))
-                raise LayoutError(
-                    f"{names} differ in their {what}, so they cannot be joined: {value} against {value_of_first}",
-                    raw_helps=False,
-                )

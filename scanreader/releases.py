@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, NamedTuple
+import math
+from typing import NamedTuple
 
 from scanreader.errors import Finding, ScanImageVersionError
-from scanreader.scanimage.descriptions import as_datetime
 from scanreader.scanimage.header import Header, release_parts
 from scanreader.scanimage.settings import (
     Setting,
@@ -15,14 +14,10 @@ from scanreader.scanimage.settings import (
     inverse,
     milliseconds,
     number,
-    number_list,
-    text,
+    position,
 )
 from scanreader.scanimage.stacks import FastZOrder, LegacyOrder, PageOrder, PlanarOrder
 from scanreader.scans import Scan
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 
 class PlainScan(PageOrder, Scan):
@@ -41,6 +36,11 @@ class Scan2016(FastZOrder, Scan):
 class Scan2015(Scan2016):
     """A recording of ScanImage 5.2 or 2015.4, the first to write BigTIFF; see Scan."""
 
+    @property
+    def is_slow_stack_with_fastZ(self) -> bool:  # noqa: N802 - both ancestors' name
+        """Whether the secondary z motor moved between the slices of a slow stack."""
+        return self.is_slow_stack and flag(self.settings.get("hMotors.motorSecondMotorZEnable"))
+
 
 class Scan5Point1(Scan2015):
     """A recording of ScanImage 5.1 or 2015.0 to 2015.3, in classic TIFF; see Scan."""
@@ -56,7 +56,9 @@ class Scan5Point0(PlanarOrder, Scan):
     seconds_per_line = Setting(number, "scanLinePeriod", doc="Seconds per scan line.")
     spatial_fill_fraction = Setting(number, "fillFraction", doc="Part of each line's width that is imaged.")
     temporal_fill_fraction = Setting(number, "fillFractionTime", doc="Part of each line's time that is imaged.")
-    motor_position_at_zero = Setting(number_list, "motorPosition", doc="Position of the stage, in µm.")
+    motor_position_at_zero = Setting(
+        position, "motorPosition", doc="Position of the stage, x, y and z, in µm; None if unknown."
+    )
     scan_frame_rate = Setting(inverse, "scanFramePeriod", doc="Raw frames a second.")
 
 
@@ -72,20 +74,10 @@ class Scan3(LegacyOrder, Scan):
     seconds_per_line = Setting(milliseconds, "acq.msPerLine", doc="Seconds per scan line.")
 
     @property
-    def start_time(self) -> datetime | None:
-        """Start of the first file, by the microscope's clock; None if unknown."""
-        trigger = re.fullmatch(
-            r"(\d+)/(\d+)/(\d{4}) +(\d+):(\d+):([\d.]{1,9})", text(self.settings.get("internal.triggerTimeString"))
-        )
-        if trigger is None:
-            return None
-        month, day, year, hours, minutes, seconds = map(float, trigger.groups())
-        return as_datetime((year, month, day, hours, minutes, seconds))
-
-    @property
-    def motor_position_at_zero(self) -> list[float]:  # type: ignore[override] # it is derived here
-        """Position of the stage: x, y and z in µm."""
-        return [number(self.settings.get(f"motor.abs{axis}Position")) for axis in "XYZ"]
+    def motor_position_at_zero(self) -> list[float] | None:  # type: ignore[override] # it is derived here
+        """Position of the stage: x, y and z in µm; None if unknown."""
+        axes = [number(self.settings.get(f"motor.abs{axis}Position")) for axis in "XYZ"]
+        return None if any(map(math.isnan, axes)) else axes
 
 
 class Scan2019(Scan):
@@ -102,10 +94,10 @@ class Scan2021(Scan2020):
     """A recording of ScanImage 2021 or later; see Scan. Only the stage's sample coordinates are known."""
 
     motor_position_at_zero = Setting(
-        number_list,
+        position,
         "hMotors.samplePosition",
         "hMotors.motorPosition",
-        doc="Position of the stage when the recording began: x, y and z in µm.",
+        doc="Position of the stage when the recording began: x, y and z in µm; None if unknown.",
     )
 
 

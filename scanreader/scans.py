@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from scanreader.errors import LayoutError
 from scanreader.exports import Exports
 from scanreader.extras import import_extra
-from scanreader.recording.base import BaseScan
+from scanreader.recording.images import ScanWithImages
 from scanreader.scanimage.stacks import StackManagerOrder
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from scanreader.view.canvas import Canvas
 
 
-class Scan(StackManagerOrder, BaseScan, Exports):
+class Scan(StackManagerOrder, ScanWithImages, Exports):
     """A recording: an array of fields, indexed ``scan[field, y, x, channel, frame]`` and read on demand.
 
     `scanreader.read_scan` makes it. A scan never changes; it can be pickled, and used from several threads and
@@ -40,6 +40,7 @@ class Scan(StackManagerOrder, BaseScan, Exports):
         frames: Any = slice(None),
         how: str = "mean",
         *,
+        plane: int = 0,
         pixel_size: float | None = None,
         fill: float = math.nan,
     ) -> Canvas:
@@ -48,10 +49,13 @@ class Scan(StackManagerOrder, BaseScan, Exports):
         Parameters
         ----------
         slice_id, channel : int
+            Numbers of the slice and of the channel, from 0.
         frames : int, slice or list of int
             Which frames to reduce to one image.
         how : {"mean", "max"}
             How to reduce them. Frames are read in chunks.
+        plane : int
+            Number of the plane, from 0, where channels are planes.
         pixel_size : float, optional
             Pixel size of the image, in µm; by default the smallest of the fields.
         fill : float
@@ -60,18 +64,27 @@ class Scan(StackManagerOrder, BaseScan, Exports):
         Returns
         -------
         Canvas
-            ``canvas.image`` has shape (y, x). Where fields overlap, the later one in `fields` is on top. Each pixel
-            takes the value of the nearest pixel of the field, without interpolation.
+            ``canvas.image`` is of float32 and of shape (y, x). Where fields overlap, the later one in `fields` is on
+            top. Each pixel takes the value of the nearest pixel of the field, without interpolation.
+
+        Raises
+        ------
+        ScanIndexError
+            If an index is out of bounds, `how` or `pixel_size` is not allowed, or the image would be too large.
+        ScanKeyError, DtypeError
+            If `pixel_size`, or `fill`, is no number.
+        LayoutError
+            If the slice has no field, or there are several and their positions are unknown.
 
         Warns
         -----
         ScanReaderWarning
-            If the header has no ``objectiveResolution`` (µm per degree): the canvas is then in degrees, or in pixels
-            if the header has no positions of fields either.
+            If the header has no ``objectiveResolution`` (µm per degree): the canvas is then in degrees. If the
+            position of the field is unknown, the canvas is in pixels (see ``canvas.unit``).
         """
         from scanreader.view.canvas import canvas  # noqa: PLC0415 - rarely needed
 
-        return canvas(self, slice_id, channel, frames, how, pixel_size=pixel_size, fill=fill)
+        return canvas(self, slice_id, channel, frames, how, plane=plane, pixel_size=pixel_size, fill=fill)
 
     def plot(
         self,
@@ -107,7 +120,8 @@ class Scan(StackManagerOrder, BaseScan, Exports):
         Raises
         ------
         ScanIndexError
-            If an index is out of bounds, or nothing is selected.
+            If an index is out of bounds, nothing is selected, `percentiles` or `max_frames` is not allowed, or there
+            are too many fields for one figure.
         MissingExtraError
             If matplotlib is not installed.
         """
@@ -117,7 +131,7 @@ class Scan(StackManagerOrder, BaseScan, Exports):
         return plot(self, fields, channels, frames, max_frames, percentiles)
 
     def plot_layout(self) -> Figure:
-        """Draw a map of the fields in the sample, in µm, and beside it their rows in the page.
+        """Draw where the fields are in the sample, in µm, and beside it, which rows of the page they occupy.
 
         Each slice has a colour; a ROI that was scanned in several slices has a band in the colour of each. No pixels
         are read.
@@ -165,7 +179,7 @@ class Scan(StackManagerOrder, BaseScan, Exports):
         TargetExistsError
             If the file exists.
         LayoutError
-            If the scan changes pixels as they are read (for example, a realigned scan).
+            If the scan is realigned: a report is about the pixels as recorded.
         MissingExtraError
             If jinja2 or matplotlib is not installed.
         """
@@ -224,7 +238,7 @@ class Scan(StackManagerOrder, BaseScan, Exports):
     def follow(
         self, timeout: float = 60.0, *, field: int | None = None, interval: float = 0.1
     ) -> Iterator[npt.NDArray[Any]]:
-        """Read the frames after the last one of this scan while ScanImage writes them, until the acquisition ends.
+        """Yield the frames that ScanImage writes after the last one of this scan, until the acquisition ends.
 
         Parameters
         ----------
@@ -246,6 +260,13 @@ class Scan(StackManagerOrder, BaseScan, Exports):
             If fields differ in size and `field` is not given.
         LayoutError
             If the scan is a selection of frames: it does not grow.
+        ChangedFileError
+            If the files no longer belong to this recording.
+
+        Warns
+        -----
+        ScanReaderWarning
+            If no frame came within `timeout`.
         """
         from scanreader.live import follow  # noqa: PLC0415 - rarely needed
 

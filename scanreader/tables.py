@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from scanreader.texts import in_lines
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MINUS = str.maketrans("-", "\N{MINUS SIGN}")
 TIMES = "\N{MULTIPLICATION SIGN}"
-CELL = "text-align:left;vertical-align:top;padding:.15em 1em .15em 0"
+CELL = "text-align:left;vertical-align:top;padding:.15em 1em .15em 0;overflow-wrap:anywhere"
 
 
 def size_in_words(height: int, width: int, height_in_microns: float, width_in_microns: float) -> str:
@@ -26,13 +28,15 @@ def table_html(caption: str, rows: Iterable[tuple[str, str]]) -> str:
     from html import escape  # noqa: PLC0415 - it takes 1 ms
 
     cells = "".join(
-        f'<tr style="background:none"><th scope="row" style="{CELL};font-weight:normal;opacity:.65">{escape(name)}</th>'
-        f'<td style="{CELL}">{escape(value)}</td></tr>'
+        f'<tr style="background:none"><th scope="row" style="{CELL};font-weight:normal;opacity:.65">'
+        f"{escape(in_lines(name))}</th>"
+        f'<td style="{CELL}"><bdi>{escape(in_lines(value))}</bdi></td></tr>'
         for name, value in rows
         if value
     )
+    title = escape(in_lines(caption))
     return (
         '<table style="border-collapse:collapse;border:none;color:inherit;font-size:inherit">'
-        f'<caption style="text-align:left;font-weight:bold;color:inherit">{escape(caption)}</caption>'
+        f'<caption style="text-align:left;font-weight:bold;color:inherit"><bdi>{title}</bdi></caption>'
         f"<tbody>{cells}</tbody></table>"
     )

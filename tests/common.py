@@ -13,7 +13,7 @@ import reference
 import tifffile
 
 from scanreader import Scan, ScanReaderWarning, read_scan
-from scanreader.simulate import Recording, roi, scanfield
+from scanreader.simulate import Recording, Verbatim, roi, scanfield
 
 # Four ROIs at two depths: one discrete, one disabled (J3 of the format reference, made smaller).
 ROIS = (
@@ -69,3 +69,46 @@ def spoiled(folder: Path) -> Path:
         file.seek(first)
         file.write(np.random.default_rng(0).bytes(last - first))
     return path
+
+
+def gates(channels: Iterable[int], source: str = "AI0", first: int = 2, step: int = 16) -> dict[str, Any]:
+    """Settings of channels that share an input, each through a laser window of its own."""
+    settings: dict[str, Any] = {}
+    for place, number in enumerate(channels):
+        prefix = f"hScan2D.virtualChannelSettings__{number}"
+        window = [first + step * place, first + step * place + 8]
+        settings |= {f"{prefix}.source": source, f"{prefix}.mode": "analog", f"{prefix}.laserGate": True}
+        settings |= {f"{prefix}.laserFilterWindow": window}
+    return settings
+
+
+# 14 beads, two strips side by side (section 1.3 of the reference on planes), made smaller.
+STRIPS = (
+    roi(scanfield((-1.0, 0.0), (2.0, 4.0), (16, 32)), name="left"),
+    roi(scanfield((1.0, 0.0), (2.0, 4.0), (16, 32)), name="right"),
+)
+LIGHT_BEADS = Recording(
+    channels=tuple(range(1, 15)),
+    frames_per_slice=12,
+    rois=STRIPS,
+    settings=gates(range(1, 15)),
+    scanner_frequency=7921.0,
+)
+# The Allen Institute's dual-plane header (section 2.1): four slices, two actuators, ROIs at one slice each.
+PLANE_DEPTHS = ((195.0, 105.0), (207.0, 116.0), (167.0, 92.0), (183.0, 112.0))
+_AREAS = ("V1_anterior", "AL", "AM", "PM")
+DUAL_PLANE = Recording(
+    mode="fast",
+    zs=tuple(first for first, _ in PLANE_DEPTHS),
+    volumes=6,
+    channels=(1, 2),
+    rois=tuple(
+        roi(*[scanfield((n, -n), (4.0, 4.0), (16, 16))] * 2, zs=depths[::-1], discrete=True, name=name)
+        for n, (name, depths) in enumerate(zip(_AREAS, PLANE_DEPTHS, strict=True))
+    ),
+    settings={
+        **gates((1, 2)),
+        "hStackManager.zsAllActuators": Verbatim("[195 105;207 116;167 92;183 112]"),
+        "hFastZ.numFastZActuators": 2,
+    },
+)

@@ -27,6 +27,18 @@ class Served:
     """Whether even what a file is cannot be asked."""
     ranges: bool = True
     marks: bool = True
+    twist: Callable[[int, dict[str, str], bytes], tuple[int, dict[str, str], bytes]] = lambda *reply: reply
+    """Changes the status, headers and body of each reply to a range."""
+    redirects: dict[str, str] = field(default_factory=dict)
+    """Where a path leads to."""
+    pages: dict[str, bytes] = field(default_factory=dict)
+    """Contents of pages that are no files."""
+    drip: float = 0.0
+    """Seconds between two bytes."""
+    conditions: bool = True
+    """Whether If-Match is obeyed."""
+    received: list[dict[str, str]] = field(default_factory=list)
+    """Headers of each request."""
     escapes: bool = False
     """Whether links of listings are written as URLs are."""
 
@@ -62,6 +74,13 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, *, body: bool) -> None:
         name = unquote(urlsplit(self.path).path)
         path = self.served.folder / name.lstrip("/")
+        self.served.received.append(dict(self.headers))
+        if name in self.served.redirects:
+            self._send(302, b"", {"Location": self.served.redirects[name]}, body=body)
+            return
+        if name in self.served.pages:
+            self._send(200, self.served.pages[name], {"Content-Type": "text/html"}, body=body)
+            return
         if path.is_dir():
             spelled = quote if self.served.escapes else str
             links = "".join(f'<a href="{spelled(one.name)}">{one.name}</a>' for one in sorted(path.iterdir()))
@@ -78,6 +97,10 @@ class _Handler(BaseHTTPRequestHandler):
             start, end = int(asked[1]), min(int(asked[2]) + 1, size)
             length, status = end - start, 206
             headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+        condition = self.headers.get("If-Match")
+        if condition and self.served.conditions and condition != headers.get("ETag"):
+            self._send(412, b"", {}, body=body)
+            return
         self.served.asked.append((self.command, name, start, length))
         fault = self.served.fault(name, start, len(self.served.asked)) if body else ""
         if fault == "500" or self.served.fails(name):
@@ -95,6 +118,10 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "short":  # fewer bytes than it was asked for
             data = data[: len(data) // 2]
             length = len(data)
+        twisted = self.served.twist(status, headers, data)
+        if twisted != (status, headers, data):
+            status, headers, data = twisted
+            length = len(data)
         with contextlib.suppress(ConnectionError):
             self._send(status, data, headers, length=length, body=body)
         if fault == "cut":
@@ -107,7 +134,11 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in {**headers, "Content-Length": str(len(data) if length is None else length)}.items():
             self.send_header(name, value)
         self.end_headers()
-        if body:
+        if body and self.served.drip:
+            for i in range(len(data)):
+                self.wfile.write(data[i : i + 1])
+                time.sleep(self.served.drip)
+        elif body:
             self.wfile.write(data)
 
 

@@ -1,4 +1,4 @@
-"""Findings of `Scan.check` in sound recordings and in damaged ones."""
+"""Findings of `Scan.check` in undamaged recordings and in damaged ones."""
 
 from __future__ import annotations
 
@@ -281,6 +281,18 @@ def test_no_end_flag(tmp_path: Path) -> None:
     assert {"no-end-flag", "fewer-frames"} <= set(report.names)
 
 
+def test_what_is_missing_before_the_end_is_not_the_end(tmp_path: Path) -> None:
+    paths = ROLLED.write(tmp_path)
+    paths[1].unlink()
+    report = read_warned(tmp_path)[0].check()
+    (fewer,) = [finding.sentence for finding in report.findings if finding.name == "fewer-frames"]
+    assert "its end is there, so frames before it are missing" in fewer
+    assert "stopped" not in fewer
+    paths[-1].unlink()
+    (fewer,) = [f.sentence for f in read_warned(tmp_path)[0].check().findings if f.name == "fewer-frames"]
+    assert "the recording was stopped, or its end is missing" in fewer
+
+
 def test_many_findings_of_a_kind_are_counted(tmp_path: Path) -> None:
     Recording(frames_per_slice=100, dropped=tuple(range(1, 100, 3))).write(tmp_path)
     report = read_warned(tmp_path)[0].check()
@@ -297,5 +309,5 @@ def test_a_file_of_no_scanimage(tmp_path: Path) -> None:
 
 def test_a_report_prints_the_worst_first() -> None:
     findings = (Finding("b", "warning", "", "second"), Finding("a", "note", "", "third"))
-    assert str(Report("a scan", findings)) == "a scan: not sound\n  ! b: second\n  · a: third"
-    assert str(Report("a scan", ())) == "a scan: sound"
+    assert str(Report("a scan", findings)) == "a scan: not ok\n  ! b: second\n  · a: third"
+    assert str(Report("a scan", ())) == "a scan: ok"

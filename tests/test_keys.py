@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from scanreader import FieldDimensionMismatch, Scan, ScanIndexError, read_scan
 from scanreader.errors import DtypeError
 from scanreader.keys import AXES, as_array, fill_for, pick, split_key
+from scanreader.phase import realigned
 from scanreader.simulate import Recording
 
 
@@ -187,6 +188,18 @@ def test_five_integers_give_a_number(tmp_path: Path) -> None:
     value = scan[0, 1, 2, 0, 2]
     assert isinstance(value, np.int16)
     assert value == scan[:][0, 1, 2, 0, 2]
+
+
+@pytest.mark.parametrize("value", ["a", None, [0], 0.5, 1 << 40])
+def test_a_fill_value_that_does_not_fit_is_refused_where_it_is_given(tmp_path: Path, value: Any) -> None:
+    paths = Recording(frames_per_slice=3).write(tmp_path)
+    with pytest.raises(DtypeError, match="int16 pixels cannot be .*: give another fill_value"):
+        read_scan(paths, on_damage="fill", fill_value=value)
+    with (
+        read_scan(paths) as scan,
+        pytest.raises(DtypeError, match="int16 pixels cannot be .*: give another fill_value"),
+    ):
+        realigned(scan, 1, fill_value=value)
 
 
 @pytest.mark.parametrize("value", [None, "a", [0], 1j, 0.5, -1, 1 << 16, float("nan"), float("inf")])

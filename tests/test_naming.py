@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import sys
@@ -185,14 +186,14 @@ def test_a_relative_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     paths = PLANAR.write(tmp_path)
     monkeypatch.chdir(tmp_path)
     for name in (paths[1].name, "scan_*.tif", "."):
-        assert_reads(read_scan(name), expected(PLANAR, paths))
+        assert_reads(read_scan(name, siblings=True), expected(PLANAR, paths))
 
 
 @pytest.mark.parametrize("suffix", [".TIF", ".tiff", ".Tiff"])
 def test_a_directory_of_another_suffix(tmp_path: Path, suffix: str) -> None:
     paths = [path.rename(path.with_suffix(suffix)) for path in PLANAR.write(tmp_path)]
-    assert_reads(read_scan(tmp_path), expected(PLANAR, paths))
-    assert_reads(read_scan(paths[1]), expected(PLANAR, paths))
+    assert_reads(read_scan(tmp_path, siblings=True), expected(PLANAR, paths))
+    assert_reads(read_scan(paths[1], siblings=True), expected(PLANAR, paths))
 
 
 def test_a_directory_takes_no_notice_of_other_files(tmp_path: Path) -> None:
@@ -204,11 +205,63 @@ def test_a_directory_takes_no_notice_of_other_files(tmp_path: Path) -> None:
     assert_reads(read_scan(tmp_path / "*.tif"), expected(PLANAR, paths))
 
 
+def test_exactly_the_named_files_are_read(tmp_path: Path) -> None:
+    paths = PLANAR.write(tmp_path)
+    frames = []
+    for path in paths:
+        for named in (path, [path], str(path), tmp_path / f"*_{path.stem[-5:]}.tif"):
+            scan = read_scan(named)
+            assert scan.filenames == [str(path)]
+        frames.append(scan[0])
+    np.testing.assert_array_equal(np.concatenate(frames, axis=-1), expected(PLANAR, paths)[0])
+    assert_reads(read_scan(paths[:2]), expected(PLANAR, paths[:2]))
+
+
+def test_a_note_names_the_parts_that_are_not_read(tmp_path: Path) -> None:
+    paths = PLANAR.write(tmp_path)
+    replace(PLANAR, stem="scan_b", epoch=(2020, 1, 1, 0, 0, 0)).write(tmp_path)
+    for named, names in ((paths[0], paths[1:]), (paths[1:], paths[:1]), ([paths[2]], paths[:2])):
+        scan = read_scan(named, strict=True)  # a note is not refused
+        (note,) = scan.findings
+        assert (note.name, note.severity, note.is_note) == ("parts-not-read", "note", True)
+        assert f"{len(names)} other part" in note.sentence
+        assert names[0].name in note.sentence
+        assert names[-1].name in note.sentence
+        assert "siblings=True" in note.sentence
+        assert scan.check().ok
+        assert [finding.name for finding in scan.refresh().findings] == ["parts-not-read"]
+    for named in (tmp_path / "scan_0*.tif", paths):
+        assert read_scan(named).findings == ()
+    assert read_scan(paths[0], siblings=True).findings == ()
+    (alone,) = replace(PLANAR, frames_per_file=None).write(tmp_path / "other")
+    assert read_scan(alone).findings == ()
+
+
+def test_a_folder_that_cannot_be_listed_gives_no_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = PLANAR.write(tmp_path)
+
+    def refuse(_: object) -> list[str]:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    assert read_scan(paths[0]).findings == ()
+
+
+def test_a_folder_with_a_later_part_alone_misses_the_earlier_ones(tmp_path: Path) -> None:
+    paths = PLANAR.write(tmp_path)
+    for path in paths[:2]:
+        path.unlink()
+    for named in (tmp_path, tmp_path / "*.tif"):
+        _, warning = read_warned(named)
+        assert "begins with raw frame 9" in warning
+    assert read_scan(paths[2]).findings == ()  # one file was named: nothing is missing of it
+
+
 @each_stack
 def test_one_file_of_a_set_brings_its_siblings(tmp_path: Path, recording: Recording) -> None:
     paths = recording.write(tmp_path)
     for path in (paths[0], paths[1], paths[-1]):
-        scan = read_scan(path)
+        scan = read_scan(path, siblings=True)
         assert scan.filenames == [str(p) for p in paths]
         assert_reads(scan, expected(recording, paths))
 
@@ -217,19 +270,19 @@ def test_one_file_of_a_set_brings_its_siblings(tmp_path: Path, recording: Record
 def test_siblings_in_other_releases(tmp_path: Path, release: str) -> None:
     recording = Recording(release=release, frames_per_slice=10, channels=(1, 2), frames_per_file=4)
     paths = recording.write(tmp_path)
-    assert_reads(read_scan(paths[1]), expected(recording, paths))
+    assert_reads(read_scan(paths[1], siblings=True), expected(recording, paths))
 
 
 def test_first_file_without_its_siblings(tmp_path: Path) -> None:
     paths = PLANAR.write(tmp_path)
-    scan = read_scan(paths[0], siblings=False)
+    scan = read_scan(paths[0])
     assert scan.filenames == [str(paths[0])]
     assert_reads(scan, expected(PLANAR, paths[:1]))
 
 
 def test_planar_file_without_its_siblings_has_its_frames(tmp_path: Path) -> None:
     paths = PLANAR.write(tmp_path)
-    assert_reads(read_scan(paths[1], siblings=False), expected(PLANAR, paths[1:2]))
+    assert_reads(read_scan(paths[1]), expected(PLANAR, paths[1:2]))
 
 
 @pytest.mark.parametrize("recording", [VOLUME, SLOW, MESOSCOPE, OLDER])
@@ -237,12 +290,12 @@ def test_file_inside_a_volume_without_its_siblings_keeps_planes_in_place(tmp_pat
     recording = replace(recording, frames_per_file=10)
     paths = recording.write(tmp_path)
     expected_fields = without_files(recording, paths, [i for i in range(len(paths)) if i != 1])
-    scan, warning = read_warned(paths[1], siblings=False)
+    scan, warning = read_warned(paths[1])
     assert scan.num_frames >= 1
     assert_reads(scan, expected_fields)
     assert paths[1].name in warning
     with pytest.raises(LayoutError, match=paths[1].name):
-        read_scan(paths[1], siblings=False, strict=True)
+        read_scan(paths[1], strict=True)
 
 
 # ------------------------------------------------------------------------ names
@@ -254,9 +307,9 @@ def test_names_with_the_characters_of_a_glob(tmp_path: Path, stem: str) -> None:
         pytest.skip("Windows has no such names")
     recording = replace(PLANAR, stem=stem)
     paths = recording.write(tmp_path)
-    assert_reads(read_scan(paths[0]), expected(recording, paths))
-    assert_reads(read_scan(str(paths[1])), expected(recording, paths))
-    assert_reads(read_scan(paths), expected(recording, paths))
+    assert_reads(read_scan(paths[0], siblings=True), expected(recording, paths))
+    assert_reads(read_scan(str(paths[1]), siblings=True), expected(recording, paths))
+    assert_reads(read_scan(paths, siblings=True), expected(recording, paths))
 
 
 def test_a_literal_name_goes_before_what_it_would_match_as_a_glob(tmp_path: Path) -> None:
@@ -295,7 +348,7 @@ def test_counters_are_numbers_not_text(tmp_path: Path) -> None:
     expected_fields = expected(recording, renamed)
     shuffled = random.Random(5).sample(renamed, len(renamed))
     for named in (tmp_path, tmp_path / "scan_*.tif", renamed[9], renamed[1], shuffled, sorted(renamed)):
-        scan = read_scan(named)
+        scan = read_scan(named, siblings=True)
         assert scan.filenames == [str(path) for path in renamed]
         assert_reads(scan, expected_fields)
 
@@ -338,7 +391,7 @@ def test_files_of_one_channel_each(tmp_path: Path) -> None:
 def test_files_that_end_anywhere_in_a_volume(tmp_path: Path, frames: int) -> None:
     recording = replace(VOLUME, frames_per_file=frames)
     paths = recording.write(tmp_path)
-    assert_reads(read_scan(paths[-1]), expected(recording, paths))
+    assert_reads(read_scan(paths[-1], siblings=True), expected(recording, paths))
 
 
 def test_a_first_file_of_another_length(tmp_path: Path) -> None:
@@ -359,7 +412,7 @@ def test_files_that_end_between_the_channels_of_a_frame(
 def test_planar_files_that_end_between_the_channels_of_a_frame(tmp_path: Path) -> None:
     recording = replace(PLANAR, channels=(1, 3, 4))
     paths = write_cut(recording, tmp_path, (7, 5, 10, 11))
-    assert_reads(read_scan(paths[2]), expected(recording, paths))
+    assert_reads(read_scan(paths[2], siblings=True), expected(recording, paths))
 
 
 # ------------------------------------------------------------------- missing files
@@ -374,12 +427,12 @@ def test_missing_files_take_the_volumes_that_they_touch(
     expected_fields = without_files(recording, paths, missing)
     left = [path for path in paths if path.exists()]
     for named in (tmp_path, left[-1], left):
-        scan, warning = read_warned(named)
+        scan, warning = read_warned(named, siblings=True)
         assert scan.filenames == [str(path) for path in left]
         assert_reads(scan, expected_fields)
         assert paths[missing[-1] + 1].name in warning
     with pytest.raises(LayoutError, match=paths[missing[-1] + 1].name):
-        read_scan(tmp_path, strict=True)
+        read_scan(tmp_path, strict=True, siblings=True)
 
 
 def test_missing_first_file_is_named_with_its_numbers(tmp_path: Path) -> None:
@@ -442,7 +495,66 @@ def test_missing_file_where_files_end_between_channels(tmp_path: Path) -> None:
 def test_missing_file_of_which_nothing_else_is_whole_is_refused(tmp_path: Path) -> None:
     paths = VOLUME.write(tmp_path)
     with pytest.raises(LayoutError, match=r"no volume is complete.*raw=True"):
-        read_scan(paths[1], siblings=False)
+        read_scan(paths[1])
+
+
+def make_dangling(path: Path) -> None:
+    """Replace a file by a link to a file that is not there, as git-annex and datalad do."""
+    path.unlink()
+    try:
+        path.symlink_to(path.parent / ".git" / "annex" / "objects" / path.name)
+    except OSError as error:
+        pytest.skip(f"this system has no links: {error}")
+
+
+@by_set
+@pytest.mark.parametrize("gone", [0, 1, 2])
+def test_links_to_files_that_are_not_here_are_said(tmp_path: Path, named: Named, gone: int) -> None:
+    paths = PLANAR.write(tmp_path)
+    make_dangling(paths[gone])
+    scan, warning = read_warned(named(tmp_path))
+    assert scan.filenames == [str(path) for i, path in enumerate(paths) if i != gone]
+    assert f"1 of 3 files are links to files that are not on this machine: {paths[gone].name}" in warning
+    with pytest.raises(LayoutError, match="links to files"):
+        read_scan(named(tmp_path), strict=True)
+    for path in paths:
+        path.unlink()
+        path.write_bytes(b"")
+        make_dangling(path)
+    for one in (named(tmp_path), paths[1], str(paths[1]), [paths[1]]):
+        with pytest.raises(PathnameError, match="datalad get"):
+            read_scan(one)
+
+
+# ------------------------------------------------------------------- renamed files
+
+
+@pytest.mark.parametrize("names", ["ab", "unrolled", "stems"])
+@pytest.mark.parametrize("cuts", [(20, 36), (17, 39), (9, 1, 46), (1, 55), (33, 23)])
+@pytest.mark.parametrize(
+    "recording", [VOLUME, OLDER, GALVO, PLANAR, SLOW], ids=["fast", "2016b", "galvo", "planar", "slow"]
+)
+@pytest.mark.parametrize("is_rolled", [True, False])
+def test_renamed_parts_of_one_grab_are_one_acquisition(
+    tmp_path: Path, recording: Recording, cuts: tuple[int, ...], names: str, is_rolled: bool
+) -> None:
+    recording = recording if is_rolled else replace(recording, frames_per_file=None)
+    pages = sum(1 for _ in recording.pages())
+    cuts = tuple(max(1, size * pages // sum(cuts)) for size in cuts[:-1])
+    paths = write_cut(recording, tmp_path, (*cuts, pages - sum(cuts)))
+    new = {"ab": "part {}.tif", "unrolled": "scan_{:05d}.tif", "stems": "{}_day_00001_00001.tif"}[names]
+    paths = [path.rename(tmp_path / new.format(n)) for n, path in enumerate(paths, 1)]
+    scan = read_scan(paths)  # no warning
+    assert_reads(scan, expected(recording, paths))
+    assert scan.check().names == read_scan(recording.write(tmp_path / "named")).check().names
+
+
+def test_renamed_parts_out_of_order_are_not_one_acquisition(tmp_path: Path) -> None:
+    paths = PLANAR.write(tmp_path)
+    a, b, c = (path.rename(tmp_path / f"{name}.tif") for path, name in zip(paths, "abc", strict=True))
+    scan, warning = read_warned([b, a, c])
+    assert "recordings are joined" in warning
+    assert_reads(scan, expected(PLANAR, [b, a, c]))
 
 
 # ------------------------------------------------------------------ dropped frames
@@ -493,7 +605,7 @@ def test_dropped_frames_take_the_volumes_that_they_touch(
 def test_dropped_frames_in_rolled_files(tmp_path: Path, recording: Recording) -> None:
     recording = replace(recording, dropped=(2, 8))
     paths = recording.write(tmp_path)
-    scan, warning = read_warned(paths[1])
+    scan, warning = read_warned(paths[1], siblings=True)
     assert_reads(scan, without_frames(recording, paths, (2, 8)))
     assert paths[0].name in warning
     assert paths[1].name in warning
@@ -552,7 +664,7 @@ def test_a_copy_under_another_counter_beside_a_single_file(tmp_path: Path) -> No
     paths = VOLUME.write(tmp_path)
     copy = Path(shutil.copy(paths[1], tmp_path / "scan_00001_00009.tif"))
     with pytest.raises(PathnameError, match=copy.name):
-        read_scan(paths[0])
+        read_scan(paths[0], siblings=True)
 
 
 @pytest.mark.parametrize("channels", [(1,), (1, 2)])
@@ -584,8 +696,8 @@ def test_a_copy_under_another_name_is_another_recording(tmp_path: Path) -> None:
     paths = VOLUME.write(tmp_path)
     copy = Path(shutil.copy(paths[1], tmp_path / "scan_00001_00002 (copy).tif"))
     with pytest.raises(PathnameError, match=r"\(copy\)"):
-        read_scan(tmp_path)
-    scan = read_scan(paths[0])
+        read_scan(tmp_path, siblings=True)
+    scan = read_scan(paths[0], siblings=True)
     assert str(copy) not in scan.filenames
     assert_reads(scan, expected(VOLUME, paths))
 
@@ -634,7 +746,7 @@ def test_foreign_files_are_not_brought_by_a_single_file(tmp_path: Path) -> None:
     write_plain(tmp_path / "average.tif")
     (tmp_path / "notes.tif").write_text("not a TIFF at all")
     replace(VOLUME, stem="other", epoch=(2020, 1, 1, 0, 0, 0)).write(tmp_path)
-    scan = read_scan(paths[1])
+    scan = read_scan(paths[1], siblings=True)
     assert scan.filenames == [str(path) for path in paths]
     assert_reads(scan, expected(VOLUME, paths))
 
@@ -643,7 +755,7 @@ def test_a_foreign_file_with_a_siblings_name_is_left_out_by_name(tmp_path: Path)
     paths = VOLUME.write(tmp_path)
     for foreign in (write_plain, lambda path: path.write_text("no TIFF")):
         foreign(tmp_path / "scan_00001_00009.tif")
-        scan, warning = read_warned(paths[0])
+        scan, warning = read_warned(paths[0], siblings=True)
         assert scan.filenames == [str(path) for path in paths]
         assert_reads(scan, expected(VOLUME, paths))
         assert "scan_00001_00009.tif" in warning
@@ -653,11 +765,11 @@ def test_a_file_of_another_recording_with_a_siblings_name_is_left_out_by_name(tm
     paths = VOLUME.write(tmp_path)
     later = replace(VOLUME, epoch=(2023, 9, 23, 9, 0, 0.5)).write(tmp_path / "later")
     shutil.copy(later[0], tmp_path / "scan_00001_00009.tif")
-    scan, warning = read_warned(paths[0])
+    scan, warning = read_warned(paths[0], siblings=True)
     assert_reads(scan, expected(VOLUME, paths))
     assert "scan_00001_00009.tif" in warning
     with pytest.raises(PathnameError, match=r"scan_00001_00009\.tif"):
-        read_scan(tmp_path / "scan_*.tif")
+        read_scan(tmp_path / "scan_*.tif", siblings=True)
 
 
 # ------------------------------------------------------------------- acquisitions
@@ -693,7 +805,7 @@ def test_a_single_rolled_file_brings_its_own_acquisition_alone(tmp_path: Path, r
     paths = recording.write(tmp_path)
     for counter in ("00001", "00002", "00003"):
         own = [path for path in paths if f"scan_{counter}_" in path.name]
-        scan = read_scan(own[-1])
+        scan = read_scan(own[-1], siblings=True)
         assert scan.filenames == [str(path) for path in own]
         assert_reads(scan, expected(recording, own))
 
@@ -837,12 +949,12 @@ def test_a_rolled_last_file_without_any_page(tmp_path: Path, named: Named) -> No
     paths = VOLUME.write(tmp_path)
     last = tmp_path / "scan_00001_00007.tif"
     VOLUME.write_file(last, [])
-    scan, warning = read_warned(named(tmp_path))
+    scan, warning = read_warned(named(tmp_path), siblings=True)
     assert scan.filenames == [str(path) for path in paths]
     assert_reads(scan, expected(VOLUME, paths))
     assert last.name in warning
     with pytest.raises(LayoutError, match=last.name):
-        read_scan(named(tmp_path), strict=True)
+        read_scan(named(tmp_path), strict=True, siblings=True)
 
 
 def test_a_file_without_any_page_alone(tmp_path: Path) -> None:
@@ -856,7 +968,7 @@ def test_more_files_than_a_process_may_hold_open(tmp_path: Path) -> None:
     recording = Recording(frames_per_slice=1200, height=2, width=4, frames_per_file=1)
     paths = recording.write(tmp_path)
     assert len(paths) == 1200
-    assert_reads(read_scan(paths[-1]), expected(recording, paths))
+    assert_reads(read_scan(paths[-1], siblings=True), expected(recording, paths))
 
 
 def test_more_pages_than_16_bits_count(tmp_path: Path) -> None:
@@ -911,3 +1023,25 @@ def test_files_of_one_recording_hold_its_header_once(tmp_path: Path) -> None:
         files = naming.find_files(named, [], siblings=True)
         assert len({id(file.block) for file in files}) == 1
         assert len(files) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "attribute"),
+    [
+        ("opto_00001.stim", "scan.photostim.log"),
+        ("loop_IntegrationRois_00001.csv", "scan.integration"),
+        ("moving_Motion_00001.csv", "scan.motion"),
+    ],
+)
+def test_a_file_beside_a_recording_is_refused_by_name(tmp_path: Path, name: str, attribute: str) -> None:
+    (tmp_path / name).write_bytes(b"\0" * 9)
+    with pytest.raises(PathnameError, match=f"beside a recording, without pages: .* {attribute} has what is in it"):
+        read_scan(tmp_path / name)
+
+
+def test_folders_of_recordings_are_told_what_lists_them(tmp_path: Path) -> None:
+    PLANAR.write(tmp_path / "session" / "a")
+    with pytest.raises(PathnameError, match=r"holds no TIFF file.* scanreader\.find_recordings"):
+        read_scan(tmp_path / "session")
+    with pytest.raises(PathnameError, match=r"but folders do: name one of them, or give a list"):
+        read_scan(tmp_path / "session" / "*")

@@ -8,20 +8,33 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from scanreader.errors import DtypeError
 from scanreader.files.urls import file_name
+from scanreader.keys import abbreviate
+from scanreader.notices import notify
+from scanreader.texts import name_in_xml
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
     import numpy.typing as npt
 
+    from scanreader.recording.bout_frames import Bout
     from scanreader.recording.fields import Field
+    from scanreader.recording.opened import Opened
+    from scanreader.recording.side_data import Photostim
+    from scanreader.scanimage.integration import IntegrationRoi
     from scanreader.tiff.pages import BytePlaces
 
 
 UNEVEN = 0.1  # relative difference of an interval from the frame period
 MOST_EVEN = 0.9  # part of the intervals that must be even: some frames may be missing
+REAL_DTYPES = (
+    *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+    *("float16", "float32", "float64"),
+)
+"""Names of the dtypes of real numbers that zarr and napari take."""
 
 
 class ScanLike(Protocol):
@@ -42,11 +55,13 @@ class ScanLike(Protocol):
     @property
     def fps(self) -> float: ...  # noqa: D102
     @property
+    def timestamps_source(self) -> str: ...  # noqa: D102
+    @property
     def start_time(self) -> datetime | None: ...  # noqa: D102
     @property
     def token(self) -> str: ...  # noqa: D102
     @property
-    def header(self) -> str: ...  # noqa: D102
+    def header_block(self) -> str: ...  # noqa: D102
     @property
     def release(self) -> str: ...  # noqa: D102
     @property
@@ -55,6 +70,20 @@ class ScanLike(Protocol):
     def roi_metadata(self) -> dict[str, Any]: ...  # noqa: D102
     @property
     def filenames(self) -> list[str]: ...  # noqa: D102
+    @property
+    def opened(self) -> Opened: ...  # noqa: D102
+    @property
+    def bouts(self) -> Sequence[Bout]: ...  # noqa: D102
+    @property
+    def channel_numbers(self) -> list[int]: ...  # noqa: D102
+    @property
+    def photostim(self) -> Photostim | None: ...  # noqa: D102
+    @property
+    def integration_rois(self) -> tuple[IntegrationRoi, ...]: ...  # noqa: D102
+    @property
+    def integration(self) -> npt.NDArray[np.void] | None: ...  # noqa: D102
+    @property
+    def motion(self) -> npt.NDArray[np.void] | None: ...  # noqa: D102
     def byte_places(self, field: int) -> BytePlaces: ...  # noqa: D102
     def field_timestamps(self, field: int) -> npt.NDArray[np.float64]: ...  # noqa: D102
     def __getitem__(self, key: Any) -> npt.NDArray[Any]: ...
@@ -68,7 +97,7 @@ def recording_attributes(scan: ScanLike) -> dict[str, Any]:
         "microns_per_degree": scan.microns_per_degree,
         "channels": scan.channel_names,
         "files": [file_name(path) for path in scan.filenames],
-        "header": scan.header,
+        "header": scan.header_block,
         "rois": json.dumps(scan.roi_metadata),
     }
     if scan.start_time is not None:
@@ -83,6 +112,21 @@ def flat_attributes(scan: ScanLike) -> dict[str, Any]:
     return {names.get(key, key): json.dumps(value) if isinstance(value, list) else value for key, value in attributes}
 
 
+def check_dtype(scan: ScanLike, dtypes: Collection[str], what: str) -> None:
+    """Check that a format has the dtype of a scan, before anything is written.
+
+    Raises
+    ------
+    DtypeError
+        If it is not one of `dtypes`.
+    """
+    if scan.dtype.name not in dtypes:
+        raise DtypeError(
+            f"{what} holds pixels of {', '.join(dtypes)}, not of {scan.dtype.name}: open the recording without dtype, "
+            "or with one of these"
+        )
+
+
 def is_even(scan: ScanLike, times: npt.NDArray[np.float64]) -> bool:
     """Whether frames are evenly spaced at the scan's rate: a slow stack's and those of repeats are not."""
     if not (math.isfinite(scan.fps) and scan.fps > 0):
@@ -92,9 +136,29 @@ def is_even(scan: ScanLike, times: npt.NDArray[np.float64]) -> bool:
     return not intervals.size or bool(np.mean(np.abs(intervals * scan.fps - 1) < UNEVEN) > MOST_EVEN)
 
 
+def fields_in_words(numbers: Sequence[int]) -> str:
+    """Fields in a sentence: ``field 3``, ``fields 0, 1, 2``."""
+    return f"field{'' if len(numbers) == 1 else 's'} {abbreviate(numbers)}"
+
+
+def rotated_fields(scan: ScanLike) -> str:
+    """Fields that are rotated, in words; '' if none is."""
+    numbers = [i for i, field in enumerate(scan.fields) if field.rotation]
+    return fields_in_words(numbers) if numbers else ""
+
+
+def notify_moved_pieces(scan: ScanLike) -> None:
+    """Say which fields were joined and trimmed, so that one position in µm cannot be exact for all their pixels."""
+    numbers = [i for i, field in enumerate(scan.fields) if any(field.closed_gaps)]
+    if numbers:
+        pixels = max(max(scan.fields[i].closed_gaps) for i in numbers)
+        what = f"{fields_in_words(numbers)}: pieces were trimmed and put side by side, so positions in µm are exact"
+        notify([f"{what} for the upper-left piece, and up to {pixels} pixels off in the others"])
+
+
 def image_name(scan: ScanLike, i: int) -> str:
     """Name of a field's image in OME."""
-    return f"{scan.fields[i].name or 'field'} {i}"
+    return name_in_xml(f"{scan.fields[i].name or 'field'} {i}")
 
 
 def field_attributes(scan: ScanLike, i: int) -> dict[str, Any]:
@@ -104,6 +168,7 @@ def field_attributes(scan: ScanLike, i: int) -> dict[str, Any]:
         {
             "name": field.name,
             "slice": field.slice_id,
+            **plane_attributes(scan, i),
             "z": field.depth,
             "y": field.y_in_microns,
             "x": field.x_in_microns,
@@ -113,6 +178,14 @@ def field_attributes(scan: ScanLike, i: int) -> dict[str, Any]:
             "units": "um",
         }
     )
+
+
+def plane_attributes(scan: ScanLike, i: int) -> dict[str, Any]:
+    """A field's plane, and ScanImage's numbers of its channels, where channels are planes; else nothing."""
+    field = scan.fields[i]
+    if field.plane is None:
+        return {}
+    return {"plane": field.plane, "scanimage_channels": [one.number for one in scan.opened.saved_channels(field)]}
 
 
 def without_nan(attributes: dict[str, Any]) -> dict[str, Any]:

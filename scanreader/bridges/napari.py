@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from scanreader.bridges import REAL_DTYPES, check_dtype, notify_moved_pieces
+from scanreader.bridges.groups import check_grouped
 from scanreader.errors import DamagedPageError
 from scanreader.keys import AXES, split_key
+from scanreader.texts import in_xml
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,19 +72,22 @@ class Movie:
 
 
 class Depths(NamedTuple):
-    """Positions of slices along napari's z."""
+    """Positions of slices and planes along napari's z."""
 
-    places: dict[int, int]
-    """Place of each slice, counted from the smallest depth."""
+    places: dict[tuple[int, int | None], int]
+    """Place of each slice and plane, counted from the smallest depth; unknown depths come last, in the scan's order."""
     step: float
     first: float
     unit: str
 
 
-def to_napari_layers(scan: ScanLike) -> list[LayerData]:
+def to_napari_layers(scan: ScanLike, grouped: str | None = None) -> list[LayerData]:
     """Make napari's layers; see `Scan.to_napari_layers`."""
+    check_grouped(grouped)
+    check_dtype(scan, REAL_DTYPES, "napari")
+    notify_moved_pieces(scan)
     depths = _depths(scan)
-    stacks = _stacks(scan, depths)
+    stacks = [[i] for i in range(scan.num_fields)] if grouped == "field" else _stacks(scan, depths)
     names = _names(scan, stacks)
     planar = len(depths.places) == 1
     layers: list[LayerData] = []
@@ -93,7 +99,7 @@ def to_napari_layers(scan: ScanLike) -> list[LayerData]:
         }
         for name, stack in zip(names, stacks, strict=True):
             options = {
-                "name": f"{name}, {channel_name}",
+                "name": in_xml(f"{name}, {channel_name}"),
                 **channel_options,
                 **_place(scan, stack[0], depths, planar=planar),
                 "rgb": False,
@@ -110,11 +116,11 @@ def to_napari_layers(scan: ScanLike) -> list[LayerData]:
 
 
 def _depths(scan: ScanLike) -> Depths:
-    """Place slices along z: in µm if their depths are even, else by their number."""
-    depths = {field.slice_id: field.depth for field in scan.fields}
-    order = sorted(depths, key=lambda slice_id: depths[slice_id])
-    places = {slice_id: place for place, slice_id in enumerate(order)}
-    steps = np.diff([depths[slice_id] for slice_id in order])
+    """Place slices and planes along z: in µm if their depths are even, else by their number."""
+    depths = {(field.slice_id, field.plane): field.depth for field in scan.fields}
+    order = sorted(depths, key=lambda level: (math.isnan(depths[level]), np.nan_to_num(depths[level])))
+    places = {level: place for place, level in enumerate(order)}
+    steps = np.diff([depths[level] for level in order])
     if steps.size and steps.min() > 0 and np.allclose(steps, steps.mean(), rtol=UNEVEN, atol=0):
         return Depths(places, float(steps.mean()), depths[order[0]], "um")
     return Depths(places, 1.0, 0.0, "pixel")
@@ -129,7 +135,7 @@ def _stacks(scan: ScanLike, depths: Depths) -> list[list[int]]:
         groups.setdefault(key, []).append(i)
     stacks = []
     for fields in groups.values():
-        placed = sorted((depths.places[scan.fields[i].slice_id], i) for i in fields)
+        placed = sorted((depths.places[scan.fields[i].slice_id, scan.fields[i].plane], i) for i in fields)
         runs = itertools.groupby(enumerate(placed), key=lambda pair: pair[1][0] - pair[0])
         stacks += [[i for _, (_, i) in run] for _, run in runs]
     return stacks
@@ -140,9 +146,13 @@ def _names(scan: ScanLike, stacks: Sequence[Sequence[int]]) -> list[str]:
     firsts = [scan.fields[stack[0]] for stack in stacks]
     names = [field.name or Path(scan.filenames[0]).stem for field in firsts]
     return [
-        name if names.count(name) == 1 else f"{name} at {field.depth:g} µm"
+        name if names.count(name) == 1 else f"{name} {_at_depth(field)}"
         for name, field in zip(names, firsts, strict=True)
     ]
+
+
+def _at_depth(field: Field) -> str:
+    return f"at {field.depth:g} µm" if math.isfinite(field.depth) else "at an unknown depth"
 
 
 def _place(scan: ScanLike, i: int, depths: Depths, *, planar: bool) -> dict[str, Any]:
@@ -152,7 +162,7 @@ def _place(scan: ScanLike, i: int, depths: Depths, *, planar: bool) -> dict[str,
     has_rate = math.isfinite(scan.fps) and scan.fps > 0
     axes = [
         ("t", "s" if has_rate else "pixel", 1 / scan.fps if has_rate else 1.0, 0.0),
-        ("z", depths.unit, depths.step, depths.first + depths.places[field.slice_id] * depths.step),
+        ("z", depths.unit, depths.step, depths.first + depths.places[field.slice_id, field.plane] * depths.step),
         ("y", unit, float(np.linalg.norm(affine[:2, 1])), float(affine[1, 2])),
         ("x", unit, float(np.linalg.norm(affine[:2, 0])), float(affine[0, 2])),
     ]

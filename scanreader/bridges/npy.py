@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scanreader.bridges.targets import atomic_path
+from scanreader.bridges.kinds import NPY
+from scanreader.bridges.streams import flushed_early, in_c_order, in_order
+from scanreader.bridges.writing import atomic_path
 from scanreader.chunks import frames_at_a_time
 from scanreader.errors import FieldDimensionMismatch
 
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
     from scanreader.bridges.targets import Progress
 
 
-MOST = 64 << 20  # bytes that are held at a time
+MOST = 64 << 20  # bytes of a block: every page is read for each
+READERS = 1  # a read of all frames uses several threads itself
 
 
 def to_npy(
@@ -30,24 +33,30 @@ def to_npy(
     ------
     FieldDimensionMismatch
         If fields differ in size.
+    PathnameError
+        If the target is no path on this machine, or a file of the recording.
     TargetExistsError
         If the target exists.
     """
     sizes = {(field.height, field.width) for field in scan.fields}
     if len(sizes) > 1:
-        raise FieldDimensionMismatch(f"fields differ in size ({sorted(sizes)}): write them one by one (--per-field)")
+        listed = ", ".join(f"{height} x {width}" for height, width in sorted(sizes))
+        raise FieldDimensionMismatch(f"fields differ in size ({listed} pixels): write them one by one (--per-field)")
     shape = (scan.num_fields, *sizes.pop(), scan.num_channels, scan.num_frames)
     header = {"descr": np.lib.format.dtype_to_descr(scan.dtype), "fortran_order": False, "shape": shape}
-    with atomic_path(path, overwrite=overwrite) as partial, partial.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, header)
-        for field, rows, columns in _blocks(shape, scan.dtype.itemsize):
-            part = np.ascontiguousarray(scan[field, rows, columns])
-            file.write(part.data)
-            if progress is not None:
-                progress(part.nbytes)
+    read = lambda key: in_c_order(scan[key])  # noqa: E731
+    with atomic_path(path, NPY, sources=scan.filenames, overwrite=overwrite) as partial:
+        with partial.open("wb") as file:
+            np.lib.format.write_array_header_1_0(file, header)
+        with partial.open("ab") as file, flushed_early(partial) as written:
+            for block in in_order(read, blocks(shape, scan.dtype.itemsize), READERS):
+                file.write(block.data)
+                written(block.nbytes)
+                if progress is not None:
+                    progress(block.nbytes)
 
 
-def _blocks(shape: tuple[int, ...], itemsize: int) -> Iterator[tuple[int, slice, slice]]:
+def blocks(shape: tuple[int, ...], itemsize: int) -> Iterator[tuple[int, slice, slice]]:
     """Parts of fields with all frames, of about 64 MiB, in the order of numpy's files."""
     fields, height, width, channels, frames = shape
     pixel = channels * frames * itemsize

@@ -1,14 +1,12 @@
-"""Scans as OME-Zarr (NGFF 0.5): an image for each field, written shard by shard by threads or dask's workers."""
+"""Scans as OME-Zarr (NGFF 0.5): an image for each volume or field, written shard by shard in threads or by dask."""
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import math
-import os
 import re
 import uuid
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextvars import copy_context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,16 +14,29 @@ import numpy as np
 import tifffile
 import zarr
 
-from scanreader.bridges import image_name, recording_attributes
+from scanreader.bridges import (
+    REAL_DTYPES,
+    check_dtype,
+    is_even,
+    notify_moved_pieces,
+    plane_attributes,
+    recording_attributes,
+)
+from scanreader.bridges.groups import Group, group_name, groups_of, read_planes, volume_attributes
+from scanreader.bridges.kinds import OME_ZARR
 from scanreader.bridges.shards import LEVEL, halve, write_shard
+from scanreader.bridges.streams import in_order, threads
 from scanreader.bridges.targets import atomic_file, resumable_folder
 from scanreader.chunks import frames_at_a_time
-from scanreader.errors import DtypeError, ScanKeyError
+from scanreader.errors import ScanKeyError
 from scanreader.extras import import_extra
-from scanreader.notices import listening, notify
+from scanreader.keys import as_integer, is_one_of
+from scanreader.notices import notify
+from scanreader.texts import name_in_xml
 from scanreader.version import __version__
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
@@ -38,14 +49,17 @@ AXES = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
 CHUNK = 1 << 20  # bytes in a chunk of whole frames, about: what a viewer fetches at a time
 SHARD = 64 << 20  # bytes of pixels in a shard, about: what a worker holds, and what an interrupt loses
 COLORS = ("00FF00", "FF0000", "0000FF", "FFFF00", "FF00FF", "00FFFF")
+SAMPLED_FIELDS, SAMPLED_FRAMES = 8, 16  # that tell a rewritten source from the one before
 WINDOW_FRAMES = 5  # frames whose values decide the window in which a channel is shown
 
 
 class Image(NamedTuple):
-    """Layout of a field: an array (t, c, z, y, x) for each level, all in chunks of the same frames."""
+    """Layout of an image: an array (t, c, z, y, x) for each level, all in chunks of the same frames."""
 
     path: str
     """Path of its group in the store; '' is the root."""
+    group: Group
+    """Its fields."""
     sizes: tuple[tuple[int, int], ...]
     """(y, x) of each level."""
     frames: int
@@ -85,8 +99,8 @@ class Writer:
         """Write the missing shards of a task, and return the number of bytes of pixels that were read."""
         image = self.images[task.image]
         frames = self._frames(task)
-        # The pixels were read in the order of the file, t, c, y, x: nothing is copied here.
-        part = self.scan[task.image, :, :, :, frames].transpose(3, 2, 0, 1)
+        # The pixels of a field were read in the order of the file, t, c, y, x: then nothing is copied here.
+        part = read_planes(self.scan, image.group, frames)
         block = np.ascontiguousarray(part, part.dtype.newbyteorder("<"))
         for level, path in enumerate(self._paths(task)):
             block = halve(block) if level else block
@@ -103,7 +117,7 @@ class Writer:
     def nbytes(self, task: Task) -> int:
         """Bytes of pixels of a task."""
         image, frames = self.images[task.image], self._frames(task)
-        pixels = (frames.stop - frames.start) * image.channels * math.prod(image.sizes[0])
+        pixels = (frames.stop - frames.start) * image.channels * len(image.group.fields) * math.prod(image.sizes[0])
         return int(pixels * self.scan.dtype.itemsize)
 
     def _frames(self, task: Task) -> slice:
@@ -122,23 +136,28 @@ def to_ome_zarr(
     *,
     compression: str | None = "zstd",
     levels: int = 0,
+    grouped: str | None = None,
     workers: int | None = None,
     client: Any = None,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> None:
     """Write an OME-Zarr; see `Scan.to_ome_zarr`."""
+    levels = as_integer(levels, "levels")
+    workers = None if workers is None else as_integer(workers, "workers")
     _refuse(scan, compression, levels, workers)
-    images = tuple(_layout_of(scan, i, levels) for i in range(scan.num_fields))
+    images = layout_of(scan, groups_of(scan, grouped, "an OME-Zarr"), levels)
     what = {
         "scan": scan.token,
+        "pixels": _sample(scan),
         "compression": compression,
         "levels": levels,
         "layout": images,
         "scanreader": __version__,
     }
-    prepare = lambda folder: _prepare(scan, images, folder, compress=compression is not None)  # noqa: E731
-    with resumable_folder(path, what, prepare, overwrite=overwrite) as partial:
+    prepare = lambda folder: prepare_folder(scan, images, folder, compress=compression is not None)  # noqa: E731
+    notify_moved_pieces(scan)
+    with resumable_folder(path, OME_ZARR, what, prepare, sources=scan.filenames, overwrite=overwrite) as partial:
         write = Writer(scan, images, partial, compression is not None)
         tasks = [Task(i, shard) for i, image in enumerate(images) for shard in range(_shards(image))]
         tasks_done = [task for task in tasks if write.is_done(task)]
@@ -147,9 +166,21 @@ def to_ome_zarr(
             progress(sum(map(write.nbytes, tasks_done)))
         tasks_left = sorted({*tasks} - {*tasks_done})
         if client is None:
-            _on_threads(write, tasks_left, progress, workers)
+            for count in in_order(write, tasks_left, workers or min(4, threads())):  # four shards are about 300 MiB
+                progress(count)
         else:
             _on_cluster(write, tasks_left, progress, client)
+
+
+def _sample(scan: ScanLike) -> str:
+    """Digest of some frames: tells a source that was rewritten with equal size and time from the one before."""
+    digest = hashlib.blake2b(digest_size=16)
+    fields = np.unique(np.linspace(0, scan.num_fields - 1, SAMPLED_FIELDS).astype(int)).tolist()
+    frames = np.unique(np.linspace(0, scan.num_frames - 1, SAMPLED_FRAMES).astype(int)).tolist()
+    for field in fields:
+        for frame in frames:  # one by one, as they may be large
+            digest.update(np.ascontiguousarray(scan[field, :, :, 0, frame]).data)
+    return digest.hexdigest()
 
 
 def _refuse(scan: ScanLike, compression: str | None, levels: int, workers: int | None) -> None:
@@ -159,27 +190,33 @@ def _refuse(scan: ScanLike, compression: str | None, levels: int, workers: int |
     ------
     ScanKeyError, DtypeError
     """
-    if compression not in ("zstd", None):
+    if not is_one_of(compression, ("zstd", None)):
         raise ScanKeyError(f"compression must be 'zstd' or None, not {compression!r}")
     if levels < 0:
         raise ScanKeyError(f"levels must be at least 0 (no pyramid), not {levels}")
     if workers is not None and workers < 1:
         raise ScanKeyError(f"workers must be at least 1, not {workers}")
-    if scan.dtype.kind not in "iuf":
-        raise DtypeError(f"OME-Zarr holds integers or floats, not {scan.dtype}: open the recording without dtype")
+    check_dtype(scan, REAL_DTYPES, "OME-Zarr")
 
 
-def _layout_of(scan: ScanLike, i: int, levels: int) -> Image:
-    field = scan.fields[i]
+def layout_of(scan: ScanLike, groups: Sequence[Group], levels: int) -> tuple[Image, ...]:
+    """Lay out the arrays of all images, with a number of levels beyond the first."""
+    paths = [str(i) for i in range(len(groups))] if len(groups) > 1 else [""]
+    return tuple(_layout(scan, one, path, levels) for one, path in zip(groups, paths, strict=True))
+
+
+def _layout(scan: ScanLike, one: Group, path: str, levels: int) -> Image:
+    field = scan.fields[one.first]
     sizes = [(field.height, field.width)]
     while len(sizes) <= levels and sizes[-1] != (1, 1):
         height, width = sizes[-1]
         sizes.append(((height + 1) // 2, (width + 1) // 2))
     frame = field.height * field.width * scan.dtype.itemsize
     chunk = min(frames_at_a_time(frame, CHUNK), max(1, scan.num_frames))
-    most = frames_at_a_time(frame * chunk * scan.num_channels, SHARD)
+    most = frames_at_a_time(frame * chunk * scan.num_channels * len(one.fields), SHARD)
     return Image(
-        path=str(i) if scan.num_fields > 1 else "",
+        path=path,
+        group=one,
         sizes=tuple(sizes),
         frames=scan.num_frames,
         channels=scan.num_channels,
@@ -190,25 +227,6 @@ def _layout_of(scan: ScanLike, i: int, levels: int) -> Image:
 
 def _shards(image: Image) -> int:
     return math.ceil(image.frames / image.shard) if math.prod(image.sizes[0]) * image.channels else 0
-
-
-# --------------------------------------------------------------- threads and clusters
-
-
-def _on_threads(write: Callable[[Task], int], tasks: Sequence[Task], progress: Progress, workers: int | None) -> None:
-    """Write several shards at a time; after an interrupt, those that were begun are completed."""
-    # At least two, since a worker also waits for the disk. Each holds a shard: four are about 300 MiB.
-    count = workers or max(2, min(4, os.cpu_count() or 1))
-    notes: list[str] = []
-    with ThreadPoolExecutor(count, "scanreader") as pool:
-        try:
-            with listening(notes.append):  # also in the threads: each task has a copy of this context
-                futures = [pool.submit(copy_context().run, write, task) for task in tasks]
-            for future in as_completed(futures):
-                progress(future.result())
-        finally:
-            pool.shutdown(cancel_futures=True)
-    notify(notes)
 
 
 def _on_cluster(write: Callable[[Task], int], tasks: Sequence[Task], progress: Progress, client: Any) -> None:
@@ -225,7 +243,7 @@ def _on_cluster(write: Callable[[Task], int], tasks: Sequence[Task], progress: P
 # ---------------------------------------------------------------------------- metadata
 
 
-def _prepare(scan: ScanLike, images: Sequence[Image], folder: Path, *, compress: bool) -> None:
+def prepare_folder(scan: ScanLike, images: Sequence[Image], folder: Path, *, compress: bool) -> None:
     """Write all metadata, and arrays without pixels."""
     root = zarr.create_group(folder, zarr_format=3)
     scanimage = root.create_group("scanimage", attributes=recording_attributes(scan))
@@ -237,17 +255,18 @@ def _prepare(scan: ScanLike, images: Sequence[Image], folder: Path, *, compress:
         dimension_names=("field", "t"),
         attributes={"unit": "second", "long_name": "when each field was begun in each frame, since start_time"},
     )
-    for i, image in enumerate(images):
-        stamps = scan.field_timestamps(i)
-        times[i] = stamps
+    for i in range(scan.num_fields):
+        times[i] = scan.field_timestamps(i)
+    for number, image in enumerate(images):
         group = root.create_group(image.path) if image.path else root
-        group.update_attributes(_image(scan, i, image, stamps))
+        group.update_attributes(_image(scan, images, number))
+        planes = len(image.group.fields)
         for level, (height, width) in enumerate(image.sizes):
             group.create_array(
                 str(level),
-                shape=(image.frames, image.channels, 1, height, width),
+                shape=(image.frames, image.channels, planes, height, width),
                 chunks=(image.chunk, 1, 1, max(1, height), max(1, width)),
-                shards=(image.shard, max(1, image.channels), 1, max(1, height), max(1, width)),
+                shards=(image.shard, max(1, image.channels), planes, max(1, height), max(1, width)),
                 dtype=scan.dtype.newbyteorder("<"),
                 fill_value=0,
                 filters=None,
@@ -259,8 +278,10 @@ def _prepare(scan: ScanLike, images: Sequence[Image], folder: Path, *, compress:
         root.update_attributes({"ome": {"version": "0.5", "bioformats2raw.layout": 3}})
         series = [image.path for image in images]
         root.create_group("OME", attributes={"ome": {"version": "0.5", "series": series}})
-        xml = _ome_xml(scan)
-        if xml is not None:
+        xml = _ome_xml(scan, [image.group for image in images])
+        if xml is None:
+            notify([f"OME-XML has no {scan.dtype.name} pixels: OME/METADATA.ome.xml is skipped"])
+        else:
             (folder / "OME" / "METADATA.ome.xml").write_bytes(xml)
 
 
@@ -275,14 +296,15 @@ class Place(NamedTuple):
 UNKNOWN = Place(1.0, 0.0, None)
 
 
-def _places(scan: ScanLike, i: int, stamps: npt.NDArray[np.float64]) -> dict[str, Place]:
+def _places(scan: ScanLike, one: Group) -> dict[str, Place]:
     """Scale and origin of each axis; of a rotated field, as if it was not rotated."""
-    field = scan.fields[i]
+    field = scan.fields[one.first]
     places = dict.fromkeys(AXES, UNKNOWN)
-    if scan.fps > 0 and math.isfinite(scan.fps):
-        start = float(stamps[0]) if len(stamps) and math.isfinite(stamps[0]) else 0.0
-        places["t"] = Place(1 / scan.fps, start, "second")
-    if math.isfinite(field.depth):
+    if is_even(scan, scan.field_timestamps(one.first)):
+        places["t"] = Place(1 / scan.fps, start_of(scan, one), "second")
+    if one.is_volume:
+        places["z"] = Place(one.spacing, field.depth, "micrometer")
+    elif math.isfinite(field.depth):
         depths = sorted({other.depth for other in scan.fields if math.isfinite(other.depth)})
         steps = [b - a for a, b in itertools.pairwise(depths)]
         places["z"] = Place(float(np.median(steps)) if steps else 1.0, field.depth, "micrometer")
@@ -293,16 +315,24 @@ def _places(scan: ScanLike, i: int, stamps: npt.NDArray[np.float64]) -> dict[str
     return places
 
 
-def _image(scan: ScanLike, i: int, image: Image, stamps: npt.NDArray[np.float64]) -> dict[str, Any]:
+def start_of(scan: ScanLike, one: Group) -> float:
+    """When the first frame of an image is begun, in s since the start of the scan; 0 if unknown."""
+    first_times = [time for i in one.fields for time in scan.field_timestamps(i)[:1].tolist() if math.isfinite(time)]
+    return min(first_times, default=0.0)
+
+
+def _image(scan: ScanLike, images: Sequence[Image], number: int) -> dict[str, Any]:
     """Attributes of an image's group."""
-    field = scan.fields[i]
-    places = _places(scan, i, stamps)
+    image = images[number]
+    one = image.group
+    field = scan.fields[one.first]
+    places = _places(scan, one)
     axes: list[dict[str, Any]] = [{"name": name, "type": kind} for name, kind in AXES.items()]
     for axis in axes:
         unit = places[axis["name"]].unit
         axis.update({"unit": unit} if unit else {})
     multiscale: dict[str, Any] = {
-        "name": image_name(scan, i),
+        "name": group_name(scan, [other.group for other in images], number),
         "axes": axes,
         "datasets": [
             {"path": str(level), "coordinateTransformations": _transformations(places, level)}
@@ -311,11 +341,15 @@ def _image(scan: ScanLike, i: int, image: Image, stamps: npt.NDArray[np.float64]
     }
     if len(image.sizes) > 1:
         multiscale |= {"type": "mean", "metadata": {"description": "mean of 2 x 2 pixels of the level before"}}
-    scanimage = {"field": i, "name": field.name, "slice": field.slice_id, "rotation_in_degrees": field.rotation}
+    scanimage = {"name": field.name, "rotation_in_degrees": field.rotation}
+    if one.is_volume:
+        scanimage |= volume_attributes(scan, one)
+    else:
+        scanimage |= {"field": one.first, "slice": field.slice_id, **plane_attributes(scan, one.first)}
     if np.isfinite(field.affine).all():
         scanimage["affine"] = field.affine.tolist()
     return {
-        "ome": {"version": "0.5", "multiscales": [multiscale], "omero": {"channels": _channels(scan, i)}},
+        "ome": {"version": "0.5", "multiscales": [multiscale], "omero": {"channels": _channels(scan, one)}},
         "scanimage": scanimage,
     }
 
@@ -330,14 +364,14 @@ def _transformations(places: dict[str, Place], level: int) -> list[dict[str, Any
     return [{"type": "scale", "scale": scale}, {"type": "translation", "translation": start}]
 
 
-def _channels(scan: ScanLike, i: int) -> list[dict[str, Any]]:
+def _channels(scan: ScanLike, one: Group) -> list[dict[str, Any]]:
     """Names of channels, and the window in which to show them, from the values of a few frames."""
     places = np.linspace(0, scan.num_frames - 1, WINDOW_FRAMES if scan.num_frames else 0).tolist()
     frames = sorted({round(place) for place in places})
-    pixels = scan[i, :, :, :, frames]
+    pixels = read_planes(scan, one, frames)
     colors = itertools.cycle(COLORS if scan.num_channels > 1 else ("FFFFFF",))
     return [
-        {"label": name, "color": color, "active": True, "window": _window(pixels[:, :, channel])}
+        {"label": name, "color": color, "active": True, "window": _window(pixels[:, channel])}
         for channel, (name, color) in enumerate(zip(scan.channel_names, colors, strict=False))
     ]
 
@@ -352,24 +386,27 @@ def _window(values: npt.NDArray[Any]) -> dict[str, float]:
     return {"min": int(info.min), "max": int(info.max), "start": start, "end": end}
 
 
-def _ome_xml(scan: ScanLike) -> bytes | None:
+def _ome_xml(scan: ScanLike, groups: Sequence[Group]) -> bytes | None:
     """OME-XML of all images, without pixels: napari and Bio-Formats find the images by it.
 
     None if OME-XML does not have the dtype.
     """
     xml = tifffile.OmeXml(Creator="scanreader", UUID=str(uuid.uuid5(uuid.NAMESPACE_OID, scan.token)))
-    for i, field in enumerate(scan.fields):
-        facts: dict[str, Any] = {"Name": image_name(scan, i), "Channel": {"Name": scan.channel_names}}
-        places = _places(scan, i, np.zeros(0))
-        for name, key in {"x": "PhysicalSizeX", "y": "PhysicalSizeY", "t": "TimeIncrement"}.items():
+    for number, one in enumerate(groups):
+        field = scan.fields[one.first]
+        channels = {"Name": [name_in_xml(name) for name in scan.channel_names]}
+        facts: dict[str, Any] = {"Name": group_name(scan, groups, number), "Channel": channels}
+        places, planes = _places(scan, one), len(one.fields)
+        keys = {"x": "PhysicalSizeX", "y": "PhysicalSizeY", "t": "TimeIncrement"}
+        for name, key in (keys | ({"z": "PhysicalSizeZ"} if one.is_volume else {})).items():
             if places[name].unit:
                 facts |= {key: places[name].scale, f"{key}Unit": "s" if name == "t" else "µm"}
         if scan.start_time is not None:
             facts["AcquisitionDate"] = scan.start_time.isoformat()
-        shape = (scan.num_frames, scan.num_channels, field.height, field.width)
-        stored = (scan.num_frames * scan.num_channels, 1, 1, field.height, field.width, 1)
+        shape = (scan.num_frames, scan.num_channels, planes, field.height, field.width)
+        stored = (scan.num_frames * scan.num_channels * planes, 1, 1, field.height, field.width, 1)
         try:
-            xml.addimage(scan.dtype, shape, stored, axes="TCYX", **facts)
+            xml.addimage(scan.dtype, shape, stored, axes="TCZYX", **facts)
         except tifffile.OmeXmlError:
             return None
-    return re.sub("<TiffData[^>]*>", "<MetadataOnly/>", xml.tostring(declaration=True)).encode("utf-8", "replace")
+    return re.sub("<TiffData[^>]*>", "<MetadataOnly/>", xml.tostring(declaration=True)).encode()

@@ -7,7 +7,8 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from scanreader.bridges import field_attributes, flat_attributes
-from scanreader.bridges.targets import atomic_path
+from scanreader.bridges.kinds import REFERENCES
+from scanreader.bridges.writing import atomic_path
 from scanreader.errors import FileFormatError
 from scanreader.files.urls import is_url
 
@@ -32,9 +33,12 @@ def to_references(scan: ScanLike, path: str | os.PathLike[str], *, overwrite: bo
     chained = next((name for name in scan.filenames if is_url(name) and "::" in name), None)
     if chained is not None:
         raise FileFormatError(f"{chained!r} is a chained URL, which cannot be referenced: open a copy of the file")
-    places = [scan.byte_places(i) for i in range(scan.num_fields)]
     files = [json.dumps(name if is_url(name) else f"file://{_slashed(name)}") for name in scan.filenames]
-    with atomic_path(path, overwrite=overwrite) as partial, partial.open("w", encoding="utf-8", newline="\n") as out:
+    with (
+        atomic_path(path, REFERENCES, sources=scan.filenames, overwrite=overwrite) as partial,
+        partial.open("w", encoding="utf-8", newline="\n") as out,
+    ):
+        places = [scan.byte_places(i) for i in range(scan.num_fields)]
         group = {".zgroup": {"zarr_format": 2}, ".zattrs": flat_attributes(scan)}
         documents = ",\n".join(_document(name, content) for name, content in group.items())
         out.write(f'{{"version": 1, "refs": {{\n{documents}')

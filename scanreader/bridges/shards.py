@@ -23,12 +23,12 @@ LEVEL = 1  # of zstd: 1.2 to 6 times as fast as its default, for 2 to 4 % more b
 
 
 def write_shard(file: BinaryIO, block: npt.NDArray[Any], chunk: int, chunks: int, *, compress: bool) -> None:
-    """Write frames as a shard whose chunks hold several frames of one channel.
+    """Write frames as a shard whose chunks hold several frames of one channel and plane.
 
     Parameters
     ----------
     file : binary file
-    block : array of shape (frames, channels, y, x)
+    block : array of shape (frames, channels, z, y, x)
         In C order and little-endian. At the array's end it may be shorter than the shard.
     chunk : int
         Frames in a chunk.
@@ -38,17 +38,16 @@ def write_shard(file: BinaryIO, block: npt.NDArray[Any], chunk: int, chunks: int
         Whether to compress, by zstd.
     """
     zstd = numcodecs.Zstd(level=LEVEL)
-    index = np.full((chunks, block.shape[1], 2), ABSENT, np.dtype("<u8"))
+    index = np.full((chunks, *block.shape[1:3], 2), ABSENT, np.dtype("<u8"))
     place = 0
-    for i in range(math.ceil(len(block) / chunk)):
-        for channel in range(block.shape[1]):
-            part = np.ascontiguousarray(block[i * chunk : (i + 1) * chunk, channel])
-            if len(part) < chunk:
-                part = np.concatenate([part, np.zeros((chunk - len(part), *part.shape[1:]), part.dtype)])
-            data = zstd.encode(part) if compress else part.data.cast("B")
-            file.write(data)
-            index[i, channel] = place, len(data)
-            place += len(data)
+    for i, channel, z in np.ndindex(math.ceil(len(block) / chunk), *block.shape[1:3]):
+        part = np.ascontiguousarray(block[i * chunk : (i + 1) * chunk, channel, z])
+        if len(part) < chunk:
+            part = np.concatenate([part, np.zeros((chunk - len(part), *part.shape[1:]), part.dtype)])
+        data = zstd.encode(part) if compress else part.data.cast("B")
+        file.write(data)
+        index[i, channel, z] = place, len(data)
+        place += len(data)
     file.write(numcodecs.CRC32C(location="end").encode(index))
 
 

@@ -3,16 +3,44 @@
 from __future__ import annotations
 
 import importlib
+import inspect
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from scanreader.cli.messages import errors_as_messages
+from scanreader.cli.other_names import answer
+from scanreader.errors import ScanKeyError
 from scanreader.version import __version__
 
-COMMANDS = ("info", "fields", "metadata", "frames", "events", "check", "preview", "report", "convert", "demo", "tiff")
+COMMANDS = (
+    "list",
+    "info",
+    "fields",
+    "metadata",
+    "frames",
+    "events",
+    "check",
+    "preview",
+    "report",
+    "convert",
+    "verify",
+    "demo",
+    "tiff",
+)
 """Each is the function of that name in the module of that name, or the module's ``app`` if it has subcommands."""
+
+
+def is_no_command(word: str) -> bool:
+    """Whether a word is an option or a path, rather than a command or a misspelt one."""
+    return word not in COMMANDS and (word.startswith("-") or any(c in word for c in "*?/\\") or Path(word).exists())
+
+
+def _unwrapped(text: str) -> str:
+    """Join the lines of each paragraph: a terminal, narrower than a source file, would break them a second time."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in inspect.cleandoc(text).split("\n\n"))
 
 
 class Commands(TyperGroup):
@@ -35,10 +63,19 @@ class Commands(TyperGroup):
         command_app: typer.Typer | None = getattr(module, "app", None)
         if command_app is None:
             command_app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
-            command_app.command(cmd_name)(getattr(module, cmd_name))
+            command_app.command(cmd_name, cls=getattr(module, "Command", None))(getattr(module, cmd_name))
         command = typer.main.get_command(command_app)
         command.name = cmd_name
+        command.help = _unwrapped(command.help or "")
         return command
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the words of the program; words of another scanreader in place of a command are answered."""
+        with errors_as_messages():
+            message = answer(args, is_convert=False) if args and is_no_command(args[0]) else ""
+            if message:
+                raise ScanKeyError(message)
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""

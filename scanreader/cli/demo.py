@@ -26,7 +26,7 @@ def demo(
     files = DEMO.write(folder)
     pattern = str(folder / "demo_*.tif")
     typer.echo(f"Wrote a recording of {len(files)} files, as ScanImage writes them, to {folder.resolve()}")
-    typer.echo("Its pixels are a test pattern, not cells: the first three of a field are its page, field and channel.")
+    typer.echo("Its pixels are simulated: cells that flicker, vessels, and the noise of photons.")
     scan = read_scan(files)
     typer.echo(f'\n>>> scan = scanreader.read_scan("{pattern}")')
     print_facts(facts_in_words(scan))
@@ -34,3 +34,4 @@ def demo(
     print_fields(scan)
     typer.echo("\n>>> scan[0, :, :, 0, :].mean()")
     typer.echo(f"{scan[0, :, :, 0, :].mean():.3f}")
+    typer.echo(f"\nLook at it:  scanreader preview {folder}  (needs pip install '.[plot]' in the clone)")

@@ -6,7 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from scanreader.cli.printing import print_facts, print_rows, print_table, spinner
-from scanreader.cli.sources import Csv, JsonRows, Raw, Sources, num_pages, open_scan
+from scanreader.cli.sources import Csv, JsonRows, Raw, Siblings, Sources, num_pages, open_scan
+from scanreader.view import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,15 +18,18 @@ COLUMNS = ("time", "source", "data", "row", "frame_number")
 ENDS = 5  # events shown of the start and of the end
 
 
-def events(sources: Sources, *, csv: Csv = False, json: JsonRows = False, raw: Raw = False) -> None:
+def events(
+    sources: Sources, *, csv: Csv = False, json: JsonRows = False, raw: Raw = False, siblings: Siblings = False
+) -> None:
     """Show the recorded events: edges of the auxiliary triggers and I2C packets.
 
     Times are in seconds, on the clock of the frames; "row" is the row of the frame table. The bytes of a packet are
-    written as 0x01ff in text and as a list of numbers in JSON.
+    written as 0x01ff in text and as a list of numbers in JSON. When stimuli were given is not among the events: the
+    files beside the recording that may tell are named.
 
     Example: scanreader events 'my_scan_*.tif' --csv > events.csv
     """
-    scan = open_scan(sources, raw=raw)
+    scan = open_scan(sources, raw=raw, siblings=siblings)
     with spinner("reading the descriptions of", num_pages(scan)):
         recorded = scan.events
     if csv or json:
@@ -33,6 +37,7 @@ def events(sources: Sources, *, csv: Csv = False, json: JsonRows = False, raw: R
         return
     counts = Counter(event.source for event in recorded)
     print_facts({"events": str(len(recorded)), **{source: str(counts[source]) for source in sorted(counts)}})
+    print_facts({"beside": words.beside(scan)})
     table = list(rows(recorded, as_text=True))
     if len(table) > 2 * ENDS:
         table = [*table[:ENDS], ("…",) * len(COLUMNS), *table[-ENDS:]]

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from scanreader.cli.printing import print_json, print_table
-from scanreader.cli.sources import Join, Json, Sources, open_scan
+from scanreader.cli.sources import Depths, Dz, Join, Json, PlaneOptions, Planes, Siblings, Sources, Stitch, open_scan
 
 if TYPE_CHECKING:
     from scanreader.recording.fields import Field
@@ -20,11 +20,21 @@ COLUMNS = {
     "µm (h x w)": True,
     "centre y, x": True,
     "page rows": True,
-    "turned": True,
+    "rotation": True,
 }
 
 
-def fields(sources: Sources, *, json: Json = False, join: Join = False) -> None:
+def fields(
+    sources: Sources,
+    *,
+    planes: Planes = None,
+    depths: Depths = None,
+    dz: Dz = None,
+    json: Json = False,
+    join: Join = False,
+    stitch: Stitch = False,
+    siblings: Siblings = False,
+) -> None:
     """Show the fields: ROI, depth, size, and position in the sample and in the page.
 
     Sizes are height x width. Centres are in µm from the centre of the scan angles, or in degrees (°) if the header
@@ -32,7 +42,9 @@ def fields(sources: Sources, *, json: Json = False, join: Join = False) -> None:
 
     Example: scanreader fields 'my_scan_*.tif'
     """
-    scan = open_scan(sources, join=join)
+    scan = open_scan(
+        sources, join=join, stitch=stitch, siblings=siblings, plane_options=PlaneOptions(planes, depths, dz)
+    )
     if json:
         print_json([fact(scan, i) for i in range(scan.num_fields)])
     else:
@@ -50,6 +62,8 @@ def fact(scan: Scan, i: int) -> dict[str, Any]:
     return {
         "field": i,
         "slice": field.slice_id,
+        "plane": field.plane,
+        "channels": [one.number for one in scan.opened.saved_channels(field)],
         "roi": field.name,
         "roi_ids": field.roi_ids,
         "z_um": field.depth,

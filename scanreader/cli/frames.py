@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scanreader.cli.printing import print_facts, print_rows, print_table, spinner
-from scanreader.cli.sources import Csv, JsonRows, Raw, Sources, num_pages, open_scan
+from scanreader.cli.sources import Csv, JsonRows, Raw, Siblings, Sources, num_pages, open_scan
 from scanreader.scanimage.descriptions import FRAME_TABLE
 
 if TYPE_CHECKING:
@@ -25,14 +25,16 @@ GAP = 1.5  # an interval of more than so many medians is a gap, as in `Scan.chec
 AT_A_TIME = 65536
 
 
-def frames(sources: Sources, *, csv: Csv = False, json: JsonRows = False, raw: Raw = False) -> None:
+def frames(
+    sources: Sources, *, csv: Csv = False, json: JsonRows = False, raw: Raw = False, siblings: Siblings = False
+) -> None:
     """Show the frames that ScanImage logged: their numbers, times and intervals.
 
     Flyback frames are included. Unknown numbers are -1. Only the descriptions of the frames are read, no pixels.
 
     Example: scanreader frames 'my_scan_*.tif' --csv > frames.csv
     """
-    scan = open_scan(sources, raw=raw)
+    scan = open_scan(sources, raw=raw, siblings=siblings)
     with spinner("reading the descriptions of", num_pages(scan)):
         table = scan.frame_table
     if csv or json:

@@ -5,9 +5,17 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from scanreader.cli.printing import print_facts, print_json
-from scanreader.cli.sources import Json, Raw, Sources, open_scan
+import typer
+
+from scanreader.cli import line_scans
+from scanreader.cli.each import Named, named_recordings, run_each
+from scanreader.cli.printing import as_json, print_facts, print_json
+from scanreader.cli.sources import Depths, Dz, Json, PlaneOptions, Planes, Raw, Several, Siblings
 from scanreader.files.urls import recording_name
+from scanreader.notices import listening
+from scanreader.recording.atlab import requested_frames
+from scanreader.recording.planes import levels
+from scanreader.texts import on_one_line
 from scanreader.view import words
 
 if TYPE_CHECKING:
@@ -18,18 +26,52 @@ if TYPE_CHECKING:
 CLOCKS_AGREE = 0.01  # a relative difference of timestamps and the header's rate up to this is not shown
 
 
-def info(sources: Sources, *, json: Json = False, raw: Raw = False) -> None:
-    """Show a recording at a glance.
+def info(
+    sources: Several,
+    *,
+    planes: Planes = None,
+    depths: Depths = None,
+    dz: Dz = None,
+    json: Json = False,
+    raw: Raw = False,
+    siblings: Siblings = False,
+) -> None:
+    """Show a recording at a glance; of several, a line each.
 
-    It takes as long for a million frames as for ten. Warnings are listed with it.
+    It takes as long for a million frames as for ten. Warnings are listed with it. Of several recordings, --json prints
+    a line each.
 
     Example: scanreader info 'my_scan_*.tif'
     """
-    scan = open_scan(sources, raw=raw, warn=False)
+    with listening(_shown_below):
+        line_scan = line_scans.line_scan_of(
+            sources, {"--raw": raw, "--siblings": siblings, "--planes": planes is not None}
+        )
+    if line_scan is not None:
+        if json:
+            print_json(line_scans.facts_of(line_scan))
+        else:
+            print_facts(line_scans.facts_in_words(line_scan))
+        return
+    plane_options = PlaneOptions(planes, depths, dz)
+    options: dict[str, Any] = {"raw": raw, "siblings": siblings, "warn": False, "plane_options": plane_options}
+    (first, *more) = recordings = named_recordings(sources, **options)
+    if more:
+
+        def show(scan: Scan, named: Named) -> int:
+            typer.echo(as_json(facts(scan)) if json else on_one_line(f"{named.title}: {summary(scan)}"))
+            return 0
+
+        raise typer.Exit(run_each(recordings, show, json=json, **options))
+    scan = first.opened()
     if json:
         print_json(facts(scan))
     else:
         print_facts(facts_in_words(scan))
+
+
+def _shown_below(_: str) -> None:
+    """Warnings are findings, which are among the facts."""
 
 
 # ----------------------------------------------------------------------- for programs
@@ -55,16 +97,31 @@ def facts(scan: Scan) -> dict[str, Any]:
         "field_widths": scan.field_widths,
         "field_heights_um": scan.field_heights_in_microns,
         "field_widths_um": scan.field_widths_in_microns,
-        "depths_um": scan.scanning_depths,
+        "depths_um": [level.depth for level in levels(scan.opened)],
         "flyback_frames": scan.layout.counts.flyback,
         "channels": scan.channel_numbers,
         "channel_names": scan.channel_names,
+        "channel_inputs": [one._asdict() for one in scan.channel_inputs],
         "frames": scan.num_frames,
-        "requested_frames": scan.num_requested_frames,
+        "requested_frames": requested_frames(scan),
+        "bouts": [
+            {
+                "frames": [bout.frames.start, bout.frames.stop],
+                "start_time": None if bout.start_time is None else bout.start_time.isoformat(),
+                "offset_s": bout.offset,
+                "clock": bout.clock,
+                "files": bout.files,
+                "complete": bout.complete,
+            }
+            for bout in scan.bouts
+        ],
         "rate_hz": scan.fps,
         "duration_s": words.duration(scan),
         "dtype": str(scan.dtype),
         "bytes": scan.nbytes,
+        "photostim_groups": words.num_photostim_groups(scan),
+        "integration_rois": words.names_of_integration_rois(scan),
+        "side_files": scan.side_files,
         "findings": [finding._asdict() for finding in scan.findings],
     }
 
@@ -86,16 +143,37 @@ def facts_in_words(scan: Scan) -> dict[str, str | Sequence[str]]:
         "began": words.start(scan, "milliseconds"),
         "mode": words.mode(scan),
         "scanner": words.scanner(scan),
-        "fields": f"{words.fields(scan)} at {words.counted(scan.num_scanning_depths, 'depth')}",
+        "fields": f"{words.fields(scan)} at {words.counted(len(levels(scan.opened)), 'depth')}",
         "depths": words.depths(scan),
         "size": words.sizes(scan.fields),
         "channels": ", ".join(words.channels(scan)),
+        "inputs": words.inputs(scan),
+        "multiplexing": words.multiplexing(scan),
         "frames": words.frames(scan),
+        "bouts": words.bouts(scan),
         "rate": _rate(scan),
         "duration": _duration(scan, numbers["duration_s"]),
         "pixels": words.pixels(scan),
+        "beside": words.beside(scan),
         **sentences,
     }
+
+
+def summary(scan: Scan) -> str:
+    """Facts of a recording in one line."""
+    warnings = sum(not finding.is_note for finding in scan.findings)
+    parts = [
+        words.start(scan, "minutes"),
+        words.mode(scan),
+        f"{words.counted(scan.num_fields, 'field')}: {'; '.join(words.sizes(scan.fields))}",
+        words.counted(scan.num_channels, "channel"),
+        words.counted(len(scan.bouts), "bout") if len(scan.bouts) > 1 else "",
+        f"{words.frames(scan)} frames",
+        words.rate(scan),
+        words.span(seconds) if (seconds := words.duration(scan)) >= 0 else "",
+        words.counted(warnings, "warning") if warnings else "",
+    ]
+    return ", ".join(filter(None, parts))
 
 
 def _rate(scan: Scan) -> str:

@@ -11,6 +11,7 @@ import typer
 
 from scanreader.errors import ScanReaderError
 from scanreader.notices import listening
+from scanreader.texts import in_a_message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,14 +57,9 @@ def print_message(kind: str, message: object) -> None:
     word = f"{kind}:"
     if kind in COLOURS and is_coloured(sys.stderr):
         word = typer.style(word, fg=COLOURS[kind], bold=True)
-    typer.echo(f"{word} {printable(str(message))}", err=True)
+    typer.echo(f"{word} {in_a_message(str(message))}", err=True)
 
 
 def is_coloured(stream: Any) -> bool:
     """Whether a stream is a terminal, and its user has not turned colours off (see no-color.org)."""
     return bool(stream.isatty()) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-
-def printable(text: str) -> str:
-    """Text on one line without control characters, which names and headers may hold."""
-    return "".join(c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scanreader.cli.messages import is_coloured, printable
+from scanreader.cli.messages import is_coloured
 from scanreader.cli.printing import as_json, on_terminal, print_json
 from scanreader.cli.sources import Json, header_of
 from scanreader.errors import ScanKeyError, UnknownSettingError
+from scanreader.texts import on_one_line
 
 if TYPE_CHECKING:
     from scanreader.scanimage.header import Header
@@ -130,12 +131,12 @@ def text_of(header: Header, name: str) -> str:
 
 def print_value(value: Any, *, json: bool) -> None:
     """Print the value of one setting: text without quotes, except in JSON."""
-    typer.echo(printable(value) if isinstance(value, str) and not json else as_json(value))
+    typer.echo(on_one_line(value) if isinstance(value, str) and not json else as_json(value))
 
 
 def _print_setting(name: str, text: str) -> None:
     if not on_terminal():
-        typer.echo(f"{name} = {text}")
+        typer.echo(f"{name} = {text}", color=True)  # as it is in the file
         return
-    label = typer.style(printable(name), fg=typer.colors.CYAN) if is_coloured(sys.stdout) else printable(name)
-    typer.echo(f"{label} = {printable(text)}")
+    label = typer.style(on_one_line(name), fg=typer.colors.CYAN) if is_coloured(sys.stdout) else on_one_line(name)
+    typer.echo(f"{label} = {on_one_line(text)}")

@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scanreader.bridges.targets import atomic_path
-from scanreader.cli.sources import CHANNELS, Join, Overwrite, Sources, channel_indices, open_scan
+from scanreader.bridges.kinds import PICTURE
+from scanreader.bridges.writing import atomic_path
+from scanreader.cli.each import named_recordings, write_each
+from scanreader.cli.sources import (
+    CHANNELS,
+    Depths,
+    Dz,
+    Join,
+    Overwrite,
+    PlaneOptions,
+    Planes,
+    Several,
+    Siblings,
+    Stitch,
+    channel_indices,
+)
 from scanreader.errors import ScanKeyError
 from scanreader.extras import import_extra
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from scanreader.scans import Scan
 
 FORMATS = (".png", ".pdf", ".svg")
 
 
 def preview(
-    source: Sources,
+    source: Several,
     output: Annotated[
         Path,
         typer.Option("--output", "-o", help=f"The picture to write; its ending is the format: {', '.join(FORMATS)}."),
@@ -36,27 +51,43 @@ def preview(
         list[int] | None,
         typer.Option("--field", "--fields", help="A field to draw, from 0; can be repeated.", show_default=False),
     ] = None,
+    planes: Planes = None,
+    depths: Depths = None,
+    dz: Dz = None,
     join: Join = False,
+    stitch: Stitch = False,
+    siblings: Siblings = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Draw a recording: the mean image of each field and channel.
+
+    Of several recordings, each has a picture of its own, with its name behind that of --output.
 
     Example: scanreader preview 'my_scan_*.tif' -o my_scan.png
     """
     import_extra("matplotlib", "plot")
     kind = _format(output)
     # A recording with damaged pages can be drawn too.
-    with (
-        atomic_path(output, overwrite=overwrite) as partial,
-        open_scan(source, join=join, dtype="float64", on_damage="fill") as scan,
-    ):
-        figure: Figure = (
-            scan.plot_layout()
-            if layout
-            else scan.plot(fields=field or None, channels=channel_indices(scan, channel), max_frames=frames)
-        )
-        figure.savefig(partial, format=kind)
-    typer.echo(f"wrote {output}")
+    options: dict[str, Any] = {
+        "join": join,
+        "stitch": stitch,
+        "siblings": siblings,
+        "dtype": "float64",
+        "on_damage": "fill",
+    }
+    options |= {"dtype": "float64", "on_damage": "fill", "plane_options": PlaneOptions(planes, depths, dz)}
+    recordings = named_recordings(source, **options)
+
+    def draw(scan: Scan, path: Path) -> None:
+        with atomic_path(path, PICTURE, sources=scan.filenames, overwrite=overwrite) as partial:
+            figure: Figure = (
+                scan.plot_layout()
+                if layout
+                else scan.plot(fields=field or None, channels=channel_indices(scan, channel), max_frames=frames)
+            )
+            figure.savefig(partial, format=kind)
+
+    write_each(recordings, draw, output, **options)
 
 
 def _format(output: Path) -> str:

@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import typer
 
-from scanreader.cli.messages import is_coloured, printable
+from scanreader.cli.messages import is_coloured
+from scanreader.texts import in_a_cell, on_one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from rich.console import Console
+    from rich.progress import Progress
 
-STYLES = {"warning": "yellow", "damage": "bold red", "note": "dim", "sound": "green"}
+STYLES = {"warning": "yellow", "damage": "bold red", "note": "dim", "ok": "green"}
 """Colours of severities."""
 
 SPINNER_FROM = 50_000  # pages; so many take long enough to show a spinner: a million take 8 s
@@ -56,7 +58,7 @@ def print_facts(facts: Mapping[str, str | Sequence[str]]) -> None:
         Values by name. A list is printed as a line for each item; empty values are omitted.
     """
     lines = [
-        (name, printable(value))
+        (name, on_one_line(value))
         for name, values in facts.items()
         for value in ([values] if isinstance(values, str) else values)
         if value
@@ -76,7 +78,7 @@ def print_facts(facts: Mapping[str, str | Sequence[str]]) -> None:
     _console().print(grid)
 
 
-def print_table(columns: Mapping[str, bool], rows: Sequence[Sequence[str]]) -> None:
+def print_table(columns: Mapping[str, bool], rows: Sequence[Sequence[str]], unbroken: Sequence[str] = ()) -> None:
     """Print a table: fitted to the width of a terminal, elsewhere complete, with tabs between the columns.
 
     Parameters
@@ -84,8 +86,10 @@ def print_table(columns: Mapping[str, bool], rows: Sequence[Sequence[str]]) -> N
     columns : dict
         Their names, and whether each holds numbers, which are aligned to the right.
     rows : list of lists of str
+    unbroken : sequence of str
+        Columns whose texts are never broken into several lines.
     """
-    cells = [[printable(cell) for cell in row] for row in rows]
+    cells = [[on_one_line(cell) for cell in row] for row in rows]
     if not on_terminal():
         for row in [list(columns), *cells]:
             typer.echo("\t".join(row))
@@ -95,7 +99,7 @@ def print_table(columns: Mapping[str, bool], rows: Sequence[Sequence[str]]) -> N
 
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0), pad_edge=False)
     for name, number in columns.items():
-        table.add_column(name, justify="right" if number else "left", overflow="fold")
+        table.add_column(name, justify="right" if number else "left", overflow="fold", no_wrap=name in unbroken)
     for row in cells:
         table.add_row(Text(row[0], STYLES.get(row[0], "")), *map(Text, row[1:]))
     _console().print(table)
@@ -141,6 +145,8 @@ def _plain(value: Any) -> Any:
 def _cell(value: Any) -> Any:
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, str):
+        return in_a_cell(value)
     return "" if value is None or (isinstance(value, float) and math.isnan(value)) else value
 
 
@@ -148,3 +154,23 @@ def _console() -> Console:
     from rich.console import Console  # noqa: PLC0415 - it takes long to import
 
     return Console(highlight=False, no_color=not is_coloured(sys.stdout))
+
+
+@contextlib.contextmanager
+def counting_bar(activity: str) -> Iterator[Callable[[int, int], object]]:
+    """A bar on the error output, if that is a terminal, that counts: give it what is done, and the total."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn  # noqa: PLC0415
+
+    console = error_console()
+    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(activity, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def progress_bar() -> Progress:
+    """A bar on the error output that shows bytes, speed and the time that is left."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn  # noqa: PLC0415
+
+    columns = ("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=error_console())

@@ -4,37 +4,62 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from scanreader.cli.each import named_recordings, write_each
 from scanreader.cli.printing import error_console
-from scanreader.cli.sources import Join, Overwrite, Raw, Sources, open_scan
+from scanreader.cli.sources import (
+    Depths,
+    Dz,
+    Join,
+    Overwrite,
+    PlaneOptions,
+    Planes,
+    Raw,
+    Several,
+    Siblings,
+    Stitch,
+)
 from scanreader.errors import ScanKeyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from scanreader.scans import Scan
+
 
 def report(
-    source: Sources,
+    source: Several,
     output: Annotated[Path, typer.Option("--output", "-o", help="The HTML page to write.")] = Path("report.html"),
+    planes: Planes = None,
+    depths: Depths = None,
+    dz: Dz = None,
     join: Join = False,
+    stitch: Stitch = False,
     raw: Raw = False,
+    siblings: Siblings = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Write a report on a recording and its quality, as one HTML page.
 
-    Of a large recording only some frames are read, evenly spaced; the page names them.
+    Of a large recording only some frames are read, evenly spaced; the page names them. Of several recordings, each
+    has a page of its own, with its name behind that of --output.
 
     Example: scanreader report 'my_scan_*.tif' -o my_scan.html
     """
     if output.suffix.lower() not in (".html", ".htm"):
         raise ScanKeyError(f"a report is an HTML page: give it the ending .html, not {str(output)!r}")
-    scan = open_scan(source, join=join, raw=raw, warn=False)  # the page lists the findings
-    with _progress_bar() as progress:
-        scan.report(output, overwrite=overwrite, progress=progress)
-    typer.echo(f"wrote {output}")
+    options: dict[str, Any] = {"join": join, "stitch": stitch, "raw": raw, "siblings": siblings}
+    options |= {"warn": False, "plane_options": PlaneOptions(planes, depths, dz)}  # the page lists the findings
+    recordings = named_recordings(source, **options)
+
+    def write(scan: Scan, path: Path) -> None:
+        with _progress_bar() as progress:
+            scan.report(path, overwrite=overwrite, progress=progress)
+
+    write_each(recordings, write, output, **options)
 
 
 @contextlib.contextmanager

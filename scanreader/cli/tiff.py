@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 
 from scanreader.chunks import frames_at_a_time
+from scanreader.cli.printing import on_terminal
 from scanreader.compat import ScanImageTiffReader
+from scanreader.texts import in_lines
 
 app = typer.Typer(help="Show the contents of one file, with the commands of ScanImageTiffReader.", no_args_is_help=True)
 image = typer.Typer(help="Show or write the pages of a file.", no_args_is_help=True)
@@ -67,7 +69,7 @@ def descriptions(
     """
     with ScanImageTiffReader(file) as reader:
         for text in reader.descriptions() if frame is None else [reader.description(frame)]:
-            typer.echo(text)
+            _print(text)
 
 
 @app.command()
@@ -77,4 +79,9 @@ def metadata(file: File) -> None:
     Example: scanreader tiff metadata my_scan_00001.tif
     """
     with ScanImageTiffReader(file) as reader:
-        typer.echo(reader.metadata())
+        _print(reader.metadata())
+
+
+def _print(text: str) -> None:
+    """Print a text of the file: as it is, but for what a terminal would take for commands."""
+    typer.echo(in_lines(text) if on_terminal() else text, color=True)

@@ -10,8 +10,10 @@ that the rest can be imported without it.
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
+from scanreader.compat.standing_in import stand_in
 from scanreader.compat.tiffreader import ScanImageTiffReader, api_version
 from scanreader.compat.utilities import (
     extract_extra_metadata,
@@ -24,12 +26,19 @@ from scanreader.compat.utilities import (
 
 if TYPE_CHECKING:
     from scanreader.compat.extractors import ScanImageImagingExtractor, ScanImageLegacyImagingExtractor
+    from scanreader.compat.multi_roi import ScanImageMultiROIImagingExtractor
 
-_EXTRACTORS = ("ScanImageImagingExtractor", "ScanImageLegacyImagingExtractor")
+_EXTRACTORS = {
+    "ScanImageImagingExtractor": "extractors",
+    "ScanImageLegacyImagingExtractor": "extractors",
+    "ScanImageMultiROIImagingExtractor": "multi_roi",
+}
+"""The modules of the classes that need roiextractors."""
 
 __all__ = [
     "ScanImageImagingExtractor",
     "ScanImageLegacyImagingExtractor",
+    "ScanImageMultiROIImagingExtractor",
     "ScanImageTiffReader",
     "api_version",
     "extract_extra_metadata",
@@ -38,6 +47,7 @@ __all__ = [
     "parse_metadata",
     "parse_metadata_v3_8",
     "read_scanimage_metadata",
+    "stand_in",
 ]
 
 
@@ -47,12 +57,12 @@ def __getattr__(name: str) -> Any:
     if name not in _EXTRACTORS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        from scanreader.compat import extractors  # noqa: PLC0415 - it needs roiextractors
+        module = importlib.import_module(f"scanreader.compat.{_EXTRACTORS[name]}")
     except ModuleNotFoundError as error:
         if error.name is None or not error.name.startswith("roiextractors"):
             raise
         raise ImportError(f"{name} needs roiextractors: pip install 'scanreader[roiextractors]'") from error
-    return getattr(extractors, name)
+    return getattr(module, name)
 
 
 def __dir__() -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import re
 import warnings
 from functools import partial
 from pathlib import Path
@@ -14,15 +13,14 @@ import numpy as np
 import numpy.typing as npt
 from roiextractors import ImagingExtractor
 
+from scanreader.compat.acquisitions import find_files, settings_of, stack_of
+from scanreader.compat.refusals import IntervalError
 from scanreader.compat.tiffreader import ScanImageTiffReader
 from scanreader.compat.utilities import general_metadata, header_of, saved_channels
-from scanreader.errors import FieldDimensionMismatch, ScanIndexError, ScanKeyError, ScanReaderError
+from scanreader.errors import FieldDimensionMismatch, PathnameError, ScanIndexError, ScanKeyError
 from scanreader.reader import read_scan
 from scanreader.recording.views import whole_pages
-from scanreader.releases import scan_class
 from scanreader.scanimage.descriptions import timestamps
-from scanreader.scanimage.header import Header
-from scanreader.tiff.index import index_file
 
 if TYPE_CHECKING:
     import os
@@ -30,12 +28,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, DTypeLike
 
-    from scanreader.scanimage.stacks import Stack
     from scanreader.scans import Scan
 
     Pathname = str | os.PathLike[str]
 
-MOST_NAMED = 100
 SUFFIXES = (".tiff", ".tif", ".TIFF", ".TIF")
 
 
@@ -50,7 +46,7 @@ def _check_suffix(path: Path, extractor: str) -> None:
 
 
 class ScanImageImagingExtractor(ImagingExtractor):  # type: ignore[misc] # roiextractors has no types
-    """One channel of a ScanImage recording for roiextractors' tools, with the signature of its own extractor.
+    """One channel of a ScanImage recording for roiextractors' tools, with the signature of roiextractors' own class.
 
     It also reads correctly what roiextractors does not: any release, averaged recordings, stacks at arbitrary depths,
     files of more than 65,535 pages, missing frames. A sample is a volume, or a frame of a planar recording.
@@ -73,6 +69,16 @@ class ScanImageImagingExtractor(ImagingExtractor):  # type: ignore[misc] # roiex
         The ROI of a multi-ROI recording to read, at every depth at which it was scanned; whole pages by default.
     field_index : int, optional
         The only field to read, with its index in `scanreader.read_scan`.
+
+    Attributes
+    ----------
+    file_path, file_paths : path, list of path
+    channel_name, channel_names : str, list of str
+    is_volumetric : bool
+    num_flyback_frames_per_channel : int
+        Flyback frames that were saved after each volume, of a channel.
+    scan : Scan
+        What reads the files.
 
     Raises
     ------
@@ -98,13 +104,17 @@ class ScanImageImagingExtractor(ImagingExtractor):  # type: ignore[misc] # roiex
         field_index: int | None = None,
     ) -> None:
         super().__init__()
+        if isinstance(file_paths, (str, Path)):
+            raise PathnameError(f"file_paths is a list of paths, not {file_paths!r}: give one path as file_path")
         given_paths = [] if file_paths is None else list(file_paths)
+        if file_paths is not None and not given_paths:
+            raise ScanIndexError("file_paths is empty: give the files, or file_path")
         first_path = given_paths[0] if given_paths else file_path
         assert first_path is not None, "file_path or file_paths must be provided"
         self.file_path = Path(first_path)
         _check_suffix(self.file_path, f"{self.extractor_name} Extractor")
         self.file_paths: list[Any] = given_paths or find_files(self.file_path)
-        self.scan: Scan = read_scan([Path(path) for path in self.file_paths], siblings=False)
+        self.scan: Scan = read_scan([Path(path) for path in self.file_paths])
         ordered_paths = [Path(path) for path in self.scan.filenames]
         if [Path(path).absolute() for path in self.file_paths] != ordered_paths:
             warnings.warn(
@@ -123,6 +133,8 @@ class ScanImageImagingExtractor(ImagingExtractor):  # type: ignore[misc] # roiex
         self._fields = list(range(self.scan.num_fields)) if fields is None else fields
         self._times: npt.NDArray[np.float64] | None = None
         self._choose_channel(channel_name)
+        counts = self.scan.layout.counts
+        self.num_flyback_frames_per_channel = counts.flyback if counts.slices > 1 else 0
         self.is_volumetric = len(self._fields) > 1
         self._choose_samples(slice_sample, interleave=interleave_slice_samples)
         if self.is_volumetric and plane_index is not None:
@@ -210,13 +222,13 @@ class ScanImageImagingExtractor(ImagingExtractor):  # type: ignore[misc] # roiex
 
         Raises
         ------
-        ScanIndexError
-            If there are no such samples (also an IndexError).
+        IntervalError
+            If there are no such samples (also an IndexError and a ValueError).
         """
         count = self.get_num_samples()
         first, last = map(int, _bounds(start_sample, end_sample, count))
         if not 0 <= first <= last <= count:
-            raise ScanIndexError(f"samples {first} to {last} are out of bounds: there are {count}")
+            raise IntervalError(f"samples {first} to {last} are out of bounds: there are {count}")
         return self._read(np.arange(first, last))
 
     def get_samples(self, sample_indices: ArrayLike) -> npt.NDArray[Any]:
@@ -322,33 +334,22 @@ class ScanImageImagingExtractor(ImagingExtractor):  # type: ignore[misc] # roiex
     @staticmethod
     def get_available_channel_names(file_path: Pathname) -> list[str]:
         """Return the names of the channels that a file's recording saved."""
-        return saved_channels(_settings_of(file_path))
+        return saved_channels(settings_of(file_path))
 
     @staticmethod
     def get_available_num_planes(file_path: Pathname) -> int:
         """Return the number of planes of a file's recording: 1 if it is planar."""
-        return _stack_of(file_path).slices
+        return stack_of(file_path).slices
 
     @staticmethod
     def get_frames_per_slice(file_path: Pathname) -> int:
         """Return how many frames of each slice the recording saved."""
-        settings = _settings_of(file_path)
+        settings = settings_of(file_path)
         frames, averaged = (
             settings.get(name, 1) for name in ("SI.hStackManager.framesPerSlice", "SI.hScan2D.logAverageFactor")
         )
         is_multiple = isinstance(frames, int) and isinstance(averaged, int) and averaged > 0 and frames % averaged == 0
         return frames // averaged if is_multiple else frames  # type: ignore[no-any-return] # it may be infinite
-
-
-def _settings_of(path: Pathname) -> Header:
-    return Header(header_of(path).text)
-
-
-def _stack_of(path: Pathname) -> Stack:
-    """The order of frames by a file's header, even if the file holds only a part of the recording."""
-    settings = _settings_of(path)
-    rules = scan_class(settings)[0].rules()
-    return rules.find_stack(settings, len(rules.find_channels(settings, None)), index_file(path).num_pages, [])
 
 
 def _bounds(start: int | None, end: int | None, count: int) -> tuple[int, int]:
@@ -398,60 +399,6 @@ def _choose_fields(
             f"ROI {number} has other sizes at other depths ({sorted(shapes)}): give one of its fields by field_index"
         )
     return indices
-
-
-# ------------------------------------------------------------------------------- files
-
-
-def find_files(path: Path) -> list[Path]:
-    """Find the files of a file's acquisition by roiextractors' rules: by its name and its header.
-
-    Warns
-    -----
-    UserWarning
-        If files are missing between others, or some files with the same prefix have no number.
-    """
-    settings = _settings_of(path)
-    parts = path.stem.split("_")
-    state, per_file = settings.get("acqState"), settings.get("hScan2D.logFramesPerFile", math.inf)
-    if state == "grab" and per_file != math.inf:
-        has_others = len(parts) > 2 and _is_number(parts[-2])
-    else:
-        has_others = state == "loop" or _is_slow(path)
-    if not has_others or not _is_number(parts[-1]):
-        return [path]
-    prefix = path.stem.removesuffix(parts[-1])
-    others = [other for other in path.parent.iterdir() if other.suffix == path.suffix and other.stem.startswith(prefix)]
-    counters = {other: other.stem.removeprefix(prefix) for other in others}
-    numbered = sorted((int(counter), other) for other, counter in counters.items() if _is_number(counter))
-    numbers = {number for number, _ in numbered}
-    unnumbered = sorted(other.name for other, counter in counters.items() if not _is_number(counter))
-    if unnumbered:
-        warnings.warn(
-            f"Non-sequence files detected: {', '.join(unnumbered)}. They are skipped; file_paths can name them.",
-            UserWarning,
-            stacklevel=3,
-        )
-    missing = sorted(set(range(min(numbers), max(numbers) + 1)) - numbers)
-    if missing:
-        digits = len(parts[-1])
-        names = ", ".join(f"{prefix}{number:0{digits}d}{path.suffix}" for number in missing[:MOST_NAMED])
-        rest = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
-        warnings.warn(f"Missing files detected in the sequence: {names}{rest}.", UserWarning, stacklevel=3)
-    return [other for _, other in numbered]
-
-
-def _is_number(text: str) -> bool:
-    return re.fullmatch(r"\d{1,9}", text, re.ASCII) is not None
-
-
-def _is_slow(path: Path) -> bool:
-    """Whether slices were recorded one after the other: ScanImage begins files at slices too."""
-    try:
-        stack = _stack_of(path)
-    except ScanReaderError:
-        return False
-    return stack.mode == "slow" and stack.slices > 1
 
 
 class ScanImageLegacyImagingExtractor(ImagingExtractor):  # type: ignore[misc] # roiextractors has no types

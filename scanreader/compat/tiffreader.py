@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import operator
 import struct
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from scanreader.errors import ClosedScanError, PathnameError, ScanIndexError
+from scanreader.compat.refusals import FilenameError, IntervalError, PageNumberError
+from scanreader.errors import ClosedScanError, ScanIndexError
 from scanreader.scanimage.header import BLOCK_START, MAGIC
 from scanreader.tiff.index import index_file
 from scanreader.tiff.pages import Pages
@@ -28,8 +30,8 @@ def api_version() -> str:
 class ScanImageTiffReader:
     """Pages, descriptions and metadata of one ScanImage TIFF file, with the methods of Vidrio's reader.
 
-    Where that crashes (intervals out of bounds, use after `close`), this raises an error; what that cannot read
-    (compressed, tiled and truncated files), this reads.
+    Where Vidrio's reader crashes (intervals out of bounds, use after `close`), this class raises an error. It also
+    reads compressed, tiled and truncated files, which Vidrio's reader cannot.
 
     Parameters
     ----------
@@ -39,6 +41,8 @@ class ScanImageTiffReader:
     ------
     PathnameError
         If there is no such file.
+    FilenameError
+        If it is neither a text nor a path (also an AttributeError, as Vidrio's reader raises).
     FileFormatError
         If it is not a TIFF of integer images.
     """
@@ -63,8 +67,8 @@ class ScanImageTiffReader:
     def open(self, filename: str | os.PathLike[str]) -> None:
         """Open a file in place of the current one; the constructor calls it."""
         self.close()
-        if not isinstance(filename, (str, bytes)) and not hasattr(filename, "__fspath__"):
-            raise PathnameError(f"expected the path of a file, not {filename!r}")
+        if not isinstance(filename, str) and not hasattr(filename, "__fspath__"):
+            raise FilenameError(f"the name of a file is a text or a pathlib.Path, not {filename!r}")
         self._pages = Pages((index_file(filename),))
 
     def close(self) -> None:
@@ -104,13 +108,15 @@ class ScanImageTiffReader:
 
         Raises
         ------
-        ScanIndexError
-            If the interval is not inside the file.
+        IntervalError
+            If the interval is not inside the file (also an IndexError and a ValueError).
+        PageNumberError
+            If `beg` or `end` is not an integer (also a TypeError).
         """
         pages, count = self._opened(), len(self)
-        first, last = 0 if beg is None else beg, count if end is None else end
+        first, last = 0 if beg is None else _page_number(beg), count if end is None else _page_number(end)
         if not 0 <= first <= last <= count:
-            raise ScanIndexError(f"the interval from {first} to {last} is not inside the file's {count} pages")
+            raise IntervalError(f"the interval from {first} to {last} is not inside the file's {count} pages")
         form = pages.form
         out = np.empty((last - first, form.height, form.width), pages.dtype)
         pages.read(np.arange(first, last), range(form.height), range(form.width), out)
@@ -123,10 +129,13 @@ class ScanImageTiffReader:
         ------
         ScanIndexError
             If there is no such page (also an IndexError).
+        PageNumberError
+            If it is not an integer (also a TypeError and a ctypes.ArgumentError).
         """
-        if iframe < 0 or iframe >= len(self):
+        number = _page_number(iframe)
+        if not 0 <= number < len(self):
             raise ScanIndexError("iframe out of bounds.  Must be between 0 and len(self)-1, inclusive.")
-        return _text(self._opened().descriptions(np.array([iframe]))[0])
+        return _text(self._opened().descriptions(np.array([number]))[0])
 
     def descriptions(self) -> list[str]:
         """Return the ImageDescriptions of all pages, like the reader for MATLAB."""
@@ -150,6 +159,20 @@ class ScanImageTiffReader:
         if header[:1] == "{" and rois[:1] == "{":
             return f"{header[: header.rfind('}')]},{rois[1 : rois.rfind('}') + 1]}"
         return f"{header}\n{rois}" if rois else header
+
+
+def _page_number(value: Any) -> int:
+    """Give the number of a page.
+
+    Raises
+    ------
+    PageNumberError
+        If it is not an integer.
+    """
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise PageNumberError(f"the number of a page is an integer, not {value!r}") from None
 
 
 def _text(data: bytes) -> str:

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import tifffile
 
+from scanreader.compat.refusals import NotATiffError
 from scanreader.compat.tiffreader import ScanImageTiffReader
-from scanreader.errors import HeaderError
+from scanreader.errors import FileFormatError, HeaderError
 from scanreader.recording.frames import read_timestamps
 from scanreader.scanimage.blocks import read_block
 from scanreader.scanimage.header import Block, Header
@@ -34,10 +35,16 @@ def header_of(file_path: Pathname) -> Block:
 
     Raises
     ------
+    NotATiffError
+        If it is not a TIFF (also a tifffile.TiffFileError).
     HeaderError
         If ScanImage did not write the file (also a ValueError).
     """
-    block = read_block(index_file(file_path))
+    try:
+        index = index_file(file_path)
+    except FileFormatError as error:
+        raise NotATiffError(str(error)) from None
+    block = read_block(index)
     if block is None:
         raise HeaderError(f"Invalid metadata: {str(file_path)!r} has no header of ScanImage")
     return block
@@ -155,7 +162,7 @@ def _parse(settings: Header, roi_groups: Any) -> dict[str, Any]:
 
 
 def parse_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
-    """Return what roiextractors derives from settings that are text, as of `extract_extra_metadata`.
+    """Return what roiextractors derives from settings as text, as `extract_extra_metadata` returns them.
 
     Returns
     -------

@@ -9,7 +9,7 @@ import mmap
 import os
 import stat
 import time
-from typing import TYPE_CHECKING, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +22,18 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 TEMPORARY = (errno.EIO, errno.ESTALE, errno.EAGAIN, errno.EINTR, errno.ETIMEDOUT, errno.ECONNRESET)
+REMOTE_RETRIES = (0.2, 1.0, 3.0)  # seconds to wait before each new attempt at a request that failed
 RETRIES = (0.01, 0.1, 0.5)  # seconds to wait before each new attempt at a read that failed
 READ_ONLY = os.O_RDONLY | getattr(os, "O_BINARY", 0)  # O_BINARY exists on Windows only
+NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # else to open a pipe waits for a program that writes to it
+
+KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
 
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 
@@ -44,24 +54,41 @@ class OpenFile:
 
     small_gap = 16 << 10  # bytes: smaller gaps are read and discarded, not skipped; 0 to 64 KiB made no difference
     gap_room = 4 << 20  # bytes of memory for what lies between pages
+    ctime_ns = 0
+    """When the file or its name was last changed, in ns, which no program can set; 0 if unknown."""
     has_version = True
     """Whether a change shows in more than the file's size."""
+    has_strong_version = True
+    """Whether every change shows: local files have an inode and a time of change that no program can set."""
+    parsed: dict[int, Any] | None = None
+    """IFDs that were parsed, by their bytes in the file, while it is kept open; None if it is not."""
     gathers = False
     """Whether many small reads are faster together, by `gather`."""
 
     def __init__(self, path: str | Path) -> None:
+        self.path = os.fspath(path)
         try:
-            self._file = os.open(path, READ_ONLY)
+            self._file = _open(self.path)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise PathnameError(f"{os.fspath(path)!r} cannot be opened: {reason}") from error
-        self.path = os.fspath(path)
+            raise PathnameError(f"{self.path!r} cannot be opened: {reason}") from error
         status = os.fstat(self._file)
-        if stat.S_ISDIR(status.st_mode):
+        if not stat.S_ISREG(status.st_mode):
             os.close(self._file)
-            raise PathnameError(f"{self.path!r} is a folder, not a file")
-        self.size, self.mtime_ns = status.st_size, status.st_mtime_ns
+            raise _not_a_file(self.path, status.st_mode)
+        self.size, self.mtime_ns, self.ctime_ns = status.st_size, status.st_mtime_ns, status.st_ctime_ns
         self.identity: Identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        self._users, self._kept_start = 1, b""
+
+    def share(self) -> Self:
+        """Give the open file to another user; it is closed after the last."""
+        self._users += 1
+        return self
+
+    def keep_start(self, size: int) -> None:
+        """Read the start of the file at once, for the many small reads that opening a recording takes."""
+        self._kept_start = self.read(0, size)
+        self.parsed = {}
 
     def __enter__(self) -> Self:
         return self
@@ -69,19 +96,23 @@ class OpenFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.close(self._file)
+        self._users -= 1
+        if not self._users:
+            os.close(self._file)
 
     def read(self, offset: int, size: int) -> bytes:
         """Read up to `size` bytes from `offset`: fewer at the end of the file, none outside it."""
         size = min(size, self.size - offset)
         if size <= 0 or offset < 0:
             return b""
+        if offset + size <= len(self._kept_start):
+            return self._kept_start[offset : offset + size]
         data = bytearray(size)
         self.read_into(offset, [memoryview(data)])
         return bytes(data)
 
-    def gather(self, offsets: Sequence[int], size: int) -> list[bytes]:
-        """Read `size` bytes at each offset."""
+    def gather(self, offsets: Sequence[int], size: int, *, only: bool = False) -> list[bytes]:  # noqa: ARG002 - remote
+        """Read `size` bytes at each offset; with `only`, nothing near them will be needed soon."""
         return [self.read(offset, size) for offset in offsets]
 
     def read_into(self, offset: int, buffers: Sequence[memoryview]) -> None:
@@ -119,11 +150,11 @@ class OpenFile:
     def _reopen(self) -> None:
         """Reopen the file if it is unchanged: a handle on a network drive may be stale."""
         try:
-            other = os.open(self.path, READ_ONLY)
+            other = _open(self.path)
         except OSError:
             return
         status = os.fstat(other)
-        if (status.st_size, status.st_mtime_ns) == self.identity[2:]:
+        if (status.st_ino, status.st_size, status.st_mtime_ns) == self.identity[1:]:  # else perhaps another recording
             self._file, other = other, self._file
         os.close(other)
 
@@ -145,6 +176,36 @@ class OpenFile:
         except (OSError, ValueError):
             return None
         return data if len(data) == self.size else None  # truncated just now: reads will report it
+
+
+def refuse_other_than_file(path: str | Path) -> None:
+    """Check that a path is not that of a folder, a pipe or a device: to open some devices changes their state.
+
+    Raises
+    ------
+    PathnameError
+        If it is.
+    """
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116 - a Path takes 3 us more
+    except (OSError, ValueError):
+        return  # to open it will say why
+    if not stat.S_ISREG(mode):
+        raise _not_a_file(os.fspath(path), mode)
+
+
+def _open(path: str) -> int:
+    """Open a file for reading, without waiting if it is a pipe."""
+    try:
+        return os.open(path, READ_ONLY | NO_WAIT)
+    except BlockingIOError:  # a regular file that a file server has lent to a client
+        refuse_other_than_file(path)
+        return os.open(path, READ_ONLY)
+
+
+def _not_a_file(path: str, mode: int) -> PathnameError:
+    kind = next((kind for is_kind, kind in KINDS if is_kind(mode)), "something else")
+    return PathnameError(f"{path!r} is {kind}, not a file: give the path of a TIFF file")
 
 
 def attempts(pauses: Sequence[float]) -> Iterator[int]:

@@ -8,11 +8,11 @@ import time
 import zlib
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlsplit
 
 from scanreader.errors import ChangedFileError, DamagedPageError, PathnameError, UnreachableError
-from scanreader.files.local import OpenFile, attempts
-from scanreader.files.servers import failures, file_system, is_http, reason_of
+from scanreader.files import local
+from scanreader.files.local import OpenFile
+from scanreader.files.servers import failures, file_system, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     Key = tuple[str, int, int, int]
 
-RETRIES = (0.2, 1.0, 3.0)  # seconds to wait before each new attempt at a request that failed
 FRESH = 5.0  # seconds for which the size and version of a file are not asked for again
 BLOCK = 32 << 10  # bytes read for a small read: an IFD and its description take a few thousand
+FEW = 8  # small reads for which whole blocks are read: others nearby often follow
 HEAD_BLOCKS = 8  # blocks at the start of a file that are read together: they hold the header
 MAX_BLOCKS = 2048  # kept by a process: 64 MiB
 REQUEST_BYTES = 4 << 20  # of each request of a large read
@@ -37,7 +37,6 @@ FINAL = (401, 403, 404, 410)  # HTTP statuses after which no retry helps
 
 _infos: dict[str, tuple[float, dict[str, Any]]] = {}
 _block_cache: OrderedDict[Key, bytes] = OrderedDict()
-_range_hosts: set[str] = set()  # servers that answer range requests
 _lock = threading.Lock()
 
 
@@ -67,13 +66,15 @@ class RemoteFile(OpenFile):
             raise PathnameError(f"{url!r} is a folder, not a file")
         if not isinstance(size, int):
             raise PathnameError(f"{url!r} cannot be opened: the server does not say how large it is")
-        self.size, self.mtime_ns = size, _version_of(info)
-        self.has_version = self.mtime_ns != 0
-        self.identity = (0, 0, self.size, self.mtime_ns)
+        self._set(size, _version_of(info))
+
+    def _set(self, size: int, version: int) -> None:
+        """Set size and version, 0 if it is unknown."""
+        self.size, self.mtime_ns = size, version
+        self.has_version = self.has_strong_version = version != 0
+        self.identity = (0, 0, size, version)
         self._own_blocks: OrderedDict[int, bytes] = OrderedDict()
         self._fetched = False
-        if is_http(url) and size > BLOCK:
-            self._check_ranges(info)
 
     def __enter__(self) -> Self:
         return self
@@ -99,10 +100,14 @@ class RemoteFile(OpenFile):
         if not (same and self.has_version) and not ((same or grown) and self._has_same_start()):
             raise ChangedFileError(f"{self.path!r} changed while it was read: open the recording again")
         if same and self.has_version:
-            with _lock:
-                _block_cache.update((self._key(n), block) for n, block in self._own_blocks.items())
-                while len(_block_cache) > MAX_BLOCKS:
-                    _block_cache.popitem(last=False)
+            self._keep_blocks()
+
+    def _keep_blocks(self) -> None:
+        """Keep the blocks that were read in the cache."""
+        with _lock:
+            _block_cache.update((self._key(n), block) for n, block in self._own_blocks.items())
+            while len(_block_cache) > MAX_BLOCKS:
+                _block_cache.popitem(last=False)
 
     def _has_same_start(self) -> bool:
         """Whether the first blocks that were read are unchanged: the file may have grown."""
@@ -117,7 +122,7 @@ class RemoteFile(OpenFile):
         when, info = _infos.get(self.path, (0.0, None))
         if info is not None and time.monotonic() - when < max_age:
             return info
-        for retries_left in attempts(RETRIES):
+        for retries_left in local.attempts(local.REMOTE_RETRIES):
             try:
                 self._fs.invalidate_cache()
                 info = dict(self._fs.info(self._name))
@@ -127,44 +132,13 @@ class RemoteFile(OpenFile):
                 if status in FINAL or isinstance(error, PermissionError):
                     raise PathnameError(f"{self.path!r} cannot be opened: {reason_of(error)}") from error
                 if not retries_left:
-                    tries = f"{len(RETRIES) + 1} tries"
+                    tries = f"{len(local.REMOTE_RETRIES) + 1} tries"
                     raise UnreachableError(f"{self.path!r} cannot be opened: {reason_of(error)} ({tries})") from error
             else:
                 break
         assert info is not None
         _infos[self.path] = (time.monotonic(), info)
         return info
-
-    def _check_ranges(self, info: dict[str, Any]) -> None:
-        """Check that the server answers range requests: otherwise it would send the complete file each time.
-
-        Raises
-        ------
-        PathnameError
-            If it does not.
-        """
-        host = urlsplit(self.path).netloc
-        if info.get("partial") is not False and (host in _range_hosts or self._supports_ranges()):
-            _range_hosts.add(host)
-            return
-        raise PathnameError(
-            f"{self.path!r} cannot be opened: the server sends only complete files (it does not answer range "
-            "requests); copy the file, or use another server"
-        )
-
-    def _supports_ranges(self) -> bool:
-        reason = "the answer was empty"
-        for _ in attempts(RETRIES):
-            try:
-                with self._fs.open(self._name, size=self.size, cache_type="none") as file:
-                    file.seek(1)
-                    if file.read(1):
-                        return True
-            except ValueError:  # how fsspec says no
-                return False
-            except failures() as error:
-                reason = reason_of(error)
-        raise UnreachableError(f"{self.path!r} cannot be opened: {reason}")
 
     def read(self, offset: int, size: int) -> bytes:
         """Read up to `size` bytes from `offset`: fewer at the end of the file, none outside it."""
@@ -174,11 +148,15 @@ class RemoteFile(OpenFile):
         (data,) = self.gather([offset], size)
         return data
 
-    def gather(self, offsets: Sequence[int], size: int) -> list[bytes]:
-        """Read `size` bytes at each offset; neighbouring ones share requests."""
-        if size >= BLOCK and all(0 <= offset <= self.size - size for offset in offsets):
+    def gather(self, offsets: Sequence[int], size: int, *, only: bool = False) -> list[bytes]:
+        """Read `size` bytes at each offset; neighbouring ones share requests.
+
+        With `only`, nothing near them will be needed soon: no more is requested.
+        """
+        is_apart = only and len(offsets) >= FEW and abs(offsets[-1] - offsets[0]) >= 2 * BLOCK * len(offsets)
+        if (size >= BLOCK or is_apart) and all(0 <= offset <= self.size - size for offset in offsets):
             ranges = [(offset, offset + size) for offset in offsets]
-            return [data for batch in _batches(ranges) for data in self._fetch(batch)]
+            return list(self._streamed(ranges))
         results: list[bytes] = []
         step = max(1, PARALLEL_BYTES // (size + 2 * BLOCK))
         for a in range(0, len(offsets), step):
@@ -217,12 +195,11 @@ class RemoteFile(OpenFile):
                 ranges[-1] = (ranges[-1][0], end)
             else:
                 ranges.append((n * BLOCK, end))
-        for batch in _batches(ranges):
-            for (start, _), data in zip(batch, self._fetch(batch), strict=True):
-                for i in range(0, len(data), BLOCK):
-                    number = (start + i) // BLOCK
-                    if number in requested:
-                        blocks[number] = self._own_blocks[number] = data[i : i + BLOCK]
+        for (start, _), data in zip(ranges, self._streamed(ranges), strict=True):
+            for i in range(0, len(data), BLOCK):
+                number = (start + i) // BLOCK
+                if number in requested:
+                    blocks[number] = self._own_blocks[number] = data[i : i + BLOCK]
         while len(self._own_blocks) > MAX_BLOCKS:
             self._own_blocks.popitem(last=False)
         return blocks
@@ -240,11 +217,18 @@ class RemoteFile(OpenFile):
         end = offset + sum(map(len, buffers))
         if end > self.size:
             raise DamagedPageError(f"{self.path!r} ends at byte {self.size}, where more bytes were expected")
-        pending = [part for part in buffers if len(part)]
+        self._fill(offset, end, [part for part in buffers if len(part)])
+
+    def _fill(self, offset: int, end: int, pending: list[memoryview]) -> None:
+        """Fill buffers with bytes `offset` to `end`, in several requests."""
         ranges = [(start, min(start + REQUEST_BYTES, end)) for start in range(offset, end, REQUEST_BYTES)]
+        for data in self._streamed(ranges):
+            _scatter(data, pending)
+
+    def _streamed(self, ranges: Sequence[tuple[int, int]]) -> Iterator[bytes]:
+        """Request ranges, some at a time, and give them in order."""
         for batch in _batches(ranges):
-            for data in self._fetch(batch):
-                _scatter(data, pending)
+            yield from self._fetch(batch)
 
     def _fetch(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
         """Request ranges of bytes, all at once; those that fail, a few times.
@@ -256,7 +240,7 @@ class RemoteFile(OpenFile):
         """
         self._fetched = True
         received: dict[int, bytes] = {}
-        for retries_left in attempts(RETRIES):
+        for retries_left in local.attempts(local.REMOTE_RETRIES):
             todo = [i for i in range(len(ranges)) if i not in received]
             starts, ends = [ranges[i][0] for i in todo], [ranges[i][1] for i in todo]
             answers = self._fs.cat_ranges([self._name] * len(todo), starts, ends, on_error="return")
@@ -273,7 +257,7 @@ class RemoteFile(OpenFile):
                 return [received[i] for i in range(len(ranges))]
             if not retries_left or any(isinstance(answer, FileNotFoundError) for answer in answers):
                 break
-        tries = "" if retries_left else f" ({len(RETRIES) + 1} tries)"
+        tries = "" if retries_left else f" ({len(local.REMOTE_RETRIES) + 1} tries)"
         raise UnreachableError(f"{self.path!r} cannot be read {failure}{tries}")
 
     def prefetch(self, offset: int, size: int) -> None:

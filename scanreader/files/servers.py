@@ -8,17 +8,15 @@ import os
 import re
 import sys
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from scanreader.errors import MissingExtraError, PathnameError
+from scanreader.errors import MissingExtraError, PathnameError, ScanReaderError
 from scanreader.extras import import_extra
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-STALL = 30.0  # seconds without data after which a request counts as failed
+    from collections.abc import Iterable, Iterator
 
 
 @dataclass(frozen=True, order=True)
@@ -41,9 +39,14 @@ class Url:
         return unquote(self.text.partition("#")[0].partition("?")[0])
 
     @property
+    def _chain(self) -> tuple[str, str, str]:
+        """What stands before and after the first ``::``, which in an HTTP URL is a part of its host."""
+        return (self._plain, "", "") if is_http(self.text) else self._plain.partition("::")
+
+    @property
     def name(self) -> str:
         """Name of the file."""
-        first, _, rest = self._plain.partition("::")
+        first, _, rest = self._chain
         return (first if "://" in first else rest).rpartition("/")[2]
 
     @property
@@ -59,7 +62,7 @@ class Url:
     @property
     def parent(self) -> Url:
         """Folder of the file."""
-        first, chained, rest = self._plain.partition("::")
+        first, chained, rest = self._chain
         if "://" in first:
             return Url(first.rpartition("/")[0] + chained + rest)
         return Url(self._plain.rpartition("/")[0])
@@ -76,6 +79,13 @@ class Url:
         OSError
             If it cannot be listed.
         """
+        if is_http(self.text):
+            import_extra("urllib3", "remote")
+            from scanreader.files.listing import list_files  # noqa: PLC0415 - an extra
+
+            urls: Iterable[Url] = map(Url, list_files(self.text))
+            yield from {url.resolve(): url for url in reversed(list(urls))}.values()
+            return
         fs, path = file_system(self.text)
         try:
             fs.invalidate_cache()
@@ -94,21 +104,32 @@ def expand(url: str, suffixes: tuple[str, ...]) -> list[Url]:
     PathnameError
         If the folder cannot be listed.
     """
-    fs, path = file_system(url)
     given = Url(url)
+    if is_http(url):
+        return _expand_http(given, suffixes)
+    fs, path = file_system(url)
     try:
-        if is_http(url) and re.search(r"[*\[]", given.name) and not re.search(r"[*\[]", given.parent.text):
-            # Servers encode names in several ways; they are compared once decoded.
-            return sorted(file for file in given.parent.iterdir() if fnmatch.fnmatchcase(file.name, given.name))
-        if not is_http(url) and re.search(r"[*\[]", url):
+        if re.search(r"[*\[]", url):
             fs.invalidate_cache()
             matches = fs.glob(path, detail=True)
             return sorted(Url(_url_of(url, str(name))) for name, info in matches.items() if info["type"] != "directory")
-        if url.endswith("/") or (not is_http(url) and fs.isdir(path)):
+        if url.endswith("/") or fs.isdir(path):
             return sorted(file for file in given.iterdir() if file.suffix.lower() in suffixes)
+    except ScanReaderError:
+        raise
     except failures() as error:
         raise PathnameError(f"{url!r} cannot be listed: {reason_of(error)}") from error
-    if is_http(url) and given.suffix.lower() not in suffixes:  # perhaps a folder
+    return [given]
+
+
+def _expand_http(given: Url, suffixes: tuple[str, ...]) -> list[Url]:
+    """As `expand`, of an HTTP URL."""
+    if re.search(r"[*\[]", given.name) and not re.search(r"[*\[]", given.parent.text):
+        # Servers encode names in several ways; they are compared once decoded.
+        return sorted(file for file in given.parent.iterdir() if fnmatch.fnmatchcase(file.name, given.name))
+    if given.text.endswith("/"):
+        return sorted(file for file in given.iterdir() if file.suffix.lower() in suffixes)
+    if given.suffix.lower() not in suffixes:  # perhaps a folder
         with contextlib.suppress(OSError):
             return sorted(file for file in given.iterdir() if file.suffix.lower() in suffixes) or [given]
     return [given]
@@ -129,15 +150,6 @@ def is_http(url: str) -> bool:
     return url.lower().startswith(("http://", "https://"))
 
 
-@lru_cache(maxsize=256)
-def options(url: str) -> dict[str, Any]:
-    """Options of a file system: HTTP requests may take any time, but not stall."""
-    if not is_http(url):
-        return {}
-    aiohttp = import_extra("aiohttp", "remote")
-    return {"client_kwargs": {"timeout": aiohttp.ClientTimeout(total=None, sock_connect=STALL, sock_read=STALL)}}
-
-
 def file_system(url: str) -> tuple[Any, str]:
     """Find the file system of a URL, and the path in it.
 
@@ -150,7 +162,7 @@ def file_system(url: str) -> tuple[Any, str]:
     """
     core = import_extra("fsspec.core", "remote")
     try:
-        fs, path = core.url_to_fs(url, **options(url))
+        fs, path = core.url_to_fs(url)
     except ImportError as error:
         raise MissingExtraError(f"{url!r} cannot be opened: {error}") from error
     except failures() as error:

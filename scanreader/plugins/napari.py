@@ -12,21 +12,18 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from scanreader.bridges.napari import Movie, to_napari_layers
 from scanreader.notices import notify
 from scanreader.paths import SUFFIXES
 from scanreader.reader import read_scan
 from scanreader.scanimage.blocks import is_scanimage
-from scanreader.simulate import DEMO
+from scanreader.simulate import DEMO, with_tissue
 from scanreader.tiff.index import index_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from scanreader.bridges import ScanLike
-    from scanreader.simulate import Image, Logged
 
 # ------------------------------------------------------------------------ plug-in
 
@@ -48,7 +45,7 @@ def read_layers(path: str | list[str]) -> list[Any]:
         file = Path(scans_shown[0].filenames[0]).name
         notify([f"{file}: the viewer already shows this recording with all its files"])
         return [(None,)]  # tells npe2: read, but no layer to add
-    return _layers_of(read_scan(path, on_damage="fill"))
+    return _layers_of(read_scan(path, on_damage="fill", siblings=True))
 
 
 def _as_list(path: str | Iterable[str]) -> list[str]:
@@ -95,25 +92,12 @@ def _layers_of(scan: ScanLike) -> list[Any]:
 # ------------------------------------------------------------------------- sample
 
 
-def _cells(frame: Logged, channel: int) -> Image:
-    """Pixels of a page with noise and round cells that light up, other cells in each slice and channel."""
-    rows, columns = DEMO.page_shape
-    cells = np.random.default_rng([frame.slice + 1, channel])
-    y, x, phase, period = cells.uniform((0, 0, 0, 9), (rows, columns, 2 * np.pi, 60), (60, 4)).T
-    bright = 20 + 200 * np.clip(np.sin(phase + 2 * np.pi * frame.number / period), 0, None) ** 3
-    down = np.exp(-((np.arange(rows)[:, None] - y) ** 2) / 30)
-    along = np.exp(-((np.arange(columns) - x[:, None]) ** 2) / 30)
-    light = 15 + np.einsum("yc,cx->yx", down * bright, along)
-    noise = np.random.default_rng([frame.number, channel]).standard_normal(light.shape, np.float32)
-    return np.asarray(light + noise * np.sqrt(light))
-
-
 @cache
 def _sample_folder() -> Path:
     """Folder of the sample, which is removed when this process ends."""
     folder = Path(tempfile.mkdtemp(prefix="scanreader-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    replace(DEMO, volumes=25, pixels=_cells).write(folder)
+    with_tissue(replace(DEMO, volumes=25)).write(folder)
     return folder
 
 

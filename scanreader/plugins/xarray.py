@@ -23,7 +23,14 @@ class ScanReaderBackend(BackendEntrypoint):  # type: ignore[misc] # where xarray
 
     description = "Open ScanImage recordings"
     url = "https://pypi.org/project/scanreader"
-    open_dataset_parameters: ClassVar = ("filename_or_obj", "drop_variables", "join_contiguous", "siblings", "dtype")
+    open_dataset_parameters: ClassVar = (
+        "filename_or_obj",
+        "drop_variables",
+        "join_contiguous",
+        "siblings",
+        "dtype",
+        "grouped",
+    )
 
     def open_dataset(
         self,
@@ -32,11 +39,15 @@ class ScanReaderBackend(BackendEntrypoint):  # type: ignore[misc] # where xarray
         drop_variables: str | Sequence[str] | None = None,
         dtype: Any = None,
         join_contiguous: bool = False,
-        siblings: bool = True,
+        siblings: bool = False,
+        grouped: str | None = None,
     ) -> xr.Dataset:
-        """Open a recording as `Scan.to_xarray` does; pixels are read on demand."""
+        """Open a recording as `Scan.to_xarray` does; pixels are read on demand.
+
+        Exactly the named files are opened; ``siblings=True`` adds the other parts of a rolled file.
+        """
         scan = read_scan(filename_or_obj, dtype, join_contiguous, siblings=siblings)
-        dataset = to_xarray(scan)
+        dataset = to_xarray(scan, grouped)
         names_to_drop = [drop_variables] if isinstance(drop_variables, str) else drop_variables or []
         dataset = dataset.drop_vars([name for name in names_to_drop if name in dataset.variables])
         dataset.set_close(scan.close)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import replace
+from functools import partial
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from scanreader.errors import DamagedPageError, DtypeError, Finding, HeaderError
+from scanreader.files.urls import is_url
 from scanreader.recording import views
 from scanreader.recording.cutting import find_fields
-from scanreader.recording.layout import Counts, Layout, Stretch
+from scanreader.recording.layout import Counts, Layout, Stretch, averaged, joined_layouts
+from scanreader.recording.numbering import FEW
 from scanreader.recording.opened import Opened
 from scanreader.recording.stretches import find_layout
 from scanreader.scanimage.descriptions import NUMBERS_END, UNREADABLE, FrameNumbers, frame_numbers
@@ -24,6 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike
 
+    from scanreader.recording.bouts import BoutStart
     from scanreader.recording.numbering import Part
     from scanreader.recording.opened import HeaderPlace, LookAgain
     from scanreader.scanimage.rois import Roi
@@ -46,6 +52,7 @@ class Source(NamedTuple):
     own_channel: int | None = None
     """The channel of these files, where each was logged to files of its own."""
     findings: tuple[Finding, ...] = ()
+    bouts: tuple[BoutStart, ...] = ()
     numbers: dict[int, FrameNumbers] | None = None
     """Frame numbers of pages that were read before; those that are read now are added."""
     look_again: LookAgain | None = None
@@ -56,7 +63,7 @@ class Reading(NamedTuple):
 
     rules: Rules
     find_rois: Callable[[HeaderPlace, Scanning, Findings], tuple[Roi, ...]]
-    find_layout: Callable[[Source, Stack], tuple[Layout, Findings]]
+    find_layout: Callable[[Source, Stack, Findings], Layout]
     is_raw: bool = False
 
 
@@ -72,11 +79,12 @@ def as_pages(rules: Rules) -> Reading:
         find_stack=lambda *_: Stack("planar"),
         find_depths=lambda *_: [math.nan],
         scanning=lambda header: rules.scanning(header)._replace(mroi_enabled=False, fov_corners=()),
+        requested_frames=lambda *_: math.nan,
     )
     return Reading(
         raw,
         find_rois=lambda *_: (),
-        find_layout=lambda source, _: (Layout(Counts(), (Stretch(0, 0, len(source.pages)),)), []),
+        find_layout=lambda source, *_: Layout(Counts(), (Stretch(0, 0, len(source.pages)),)),
         is_raw=True,
     )
 
@@ -90,7 +98,7 @@ def _parsed_rois(header: HeaderPlace, scanning: Scanning, findings: Findings) ->
         return ()
 
 
-def _numbered_layout(source: Source, stack: Stack) -> tuple[Layout, Findings]:
+def _numbered_layout(source: Source, stack: Stack, findings: Findings) -> Layout:
     """Where the volumes are, by the header's counts and the frames' own numbers."""
     pages, numbers = replace(source.pages, fill=None), {} if source.numbers is None else source.numbers
 
@@ -104,8 +112,31 @@ def _numbered_layout(source: Source, stack: Stack) -> tuple[Layout, Findings]:
                 numbers[page] = UNREADABLE
         return numbers[page]
 
-    loop = source.header.settings.get("acqState") != "grab"
-    return find_layout(stack, source.parts, numbers_of, trusted=source.trusted, from_first=source.from_first, loop=loop)
+    if is_url(pages.files[0].path):  # those that are looked at in any case, all at once
+        early = np.arange(0, min(source.parts[0].pages, FEW * stack.channels), stack.channels)
+        with contextlib.suppress(DamagedPageError):
+            texts = pages.descriptions(early, NUMBERS_END)
+            numbers.update(zip(early.tolist(), map(frame_numbers, texts), strict=True))
+    layouts = []
+    for averaging, group in groupby(source.parts, key=lambda part: part.averaging):
+        parts = tuple(group)
+        first = parts[0].first
+        layout = find_layout(
+            stack if averaging is None else averaged(stack, averaging),
+            tuple(part._replace(first=part.first - first) for part in parts),
+            partial(_numbers_after, numbers_of, first) if first else numbers_of,
+            findings,
+            trusted=source.trusted,
+            writes_numbers=source.header.settings.prefix != "state.",
+            from_first=source.from_first or first > 0,
+        )
+        layouts.append((first, layout))
+    return layouts[0][1] if len(layouts) == 1 else joined_layouts(layouts)
+
+
+def _numbers_after(numbers_of: Callable[[int], FrameNumbers], first: int, page: int) -> FrameNumbers:
+    """Numbers of a page that is counted from the first of its recording."""
+    return numbers_of(first + page)
 
 
 # ------------------------------------------------------------------------------ assembling
@@ -140,8 +171,7 @@ def assemble(
     channels = rules.find_channels(header, source.own_channel)
     stack = rules.find_stack(header, len(channels), len(source.pages), findings)
     depths = rules.find_depths(header, stack, findings)
-    layout, layout_findings = reading.find_layout(source, stack)
-    findings += layout_findings
+    layout = reading.find_layout(source, stack, findings)
     rois = reading.find_rois(source.header, scanning, findings)
     opened = Opened(
         pages=source.pages,
@@ -156,6 +186,7 @@ def assemble(
         fields=(),
         uncut=(),
         dtype=output_dtype,
+        bouts=source.bouts,
         is_raw=reading.is_raw,
         look_again=source.look_again,
     )

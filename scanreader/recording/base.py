@@ -10,10 +10,12 @@ from scanreader.errors import DtypeError, FieldDimensionMismatch, LayoutError
 from scanreader.files.urls import recording_name
 from scanreader.keys import AXES, FULL_SLICE, abbreviate, as_array, nonnegative_index, pick, split_key
 from scanreader.notices import notify
-from scanreader.recording import views
+from scanreader.recording import planes, shifting, stitching, views
+from scanreader.recording.atlab import AtlabNames
 from scanreader.recording.names import Names
-from scanreader.recording.pixels import Request
-from scanreader.recording.times import Times
+from scanreader.recording.pixels import Request, blank, fill_gaps
+from scanreader.recording.side_data import SideData
+from scanreader.recording.volumes import group, volumes_of
 from scanreader.tiff.pages import BytePlaces
 
 if TYPE_CHECKING:
@@ -25,11 +27,12 @@ if TYPE_CHECKING:
 
     from scanreader.keys import Entry, Pick
     from scanreader.recording.opened import View
+    from scanreader.recording.volumes import SingleField, Volume
 
 DIMS = ("fields", "y", "x", "channels", "frames")
 
 
-class BaseScan(Names, Times):
+class BaseScan(AtlabNames, Names, SideData):
     """An array of fields whose pixels are read on demand, with the recording's metadata, times and views.
 
     Parameters
@@ -129,13 +132,14 @@ class BaseScan(Names, Times):
             _check_sizes(chosen, picks)
         rows, columns = picks[0]
         as_in_file = (fields, frames, channels, rows, columns)
-        out = np.empty([len(axis.indices) for axis in as_in_file], opened.dtype)
+        out = blank([len(axis.indices) for axis in as_in_file], opened.dtype, (opened.fields[i] for i in chosen))
         if out.size:
-            channel_places = opened.channel_places(channels)
             places = opened.frame_places(frames.indices)
             frame_places = int(places[0]) if frames.drops else as_array(places)
             for i, (ys, xs), part in zip(chosen, picks, out, strict=True):
-                request = Request(opened.fields[i], channel_places, frame_places, ys, xs)
+                field = opened.fields[i]
+                fill_gaps(field, ys, xs, part)
+                request = Request(field, opened.channel_places(field, channels), frame_places, ys, xs)
                 opened.pixels.read(opened.pages, opened.layout, request, part, notes)
         dropped = [0 if axis.drops else FULL_SLICE for axis in (fields, rows, columns, channels, frames)]
         picked: npt.NDArray[Any] = out.transpose(0, 3, 4, 2, 1)[tuple(dropped)]  # a number, if all axes are dropped
@@ -193,27 +197,162 @@ class BaseScan(Names, Times):
         """
         return self.view(views.joined)
 
-    def select(self, *, fields: Any = slice(None), channels: Any = slice(None), frames: Any = slice(None)) -> Self:
-        """Select fields, channels and frames; no pixels are read.
+    def stitched(self, *, overlap: str = "last", fill: float = 0) -> Self:
+        """Place all fields of a slice, or plane, on one grid of pixels, where they were recorded.
+
+        They are placed by their centres, whatever their order. No pixel is resampled. ``findings`` has a note of
+        overlaps, of pixels that no field has, and of fields between the pixels of the first.
+
+        Parameters
+        ----------
+        overlap : {"last", "first"}
+            Which field is shown where fields overlap, in the order of `fields`.
+        fill : number
+            Value of pixels that no field has. `Field.roi_mask` is -1 there.
+
+        Returns
+        -------
+        Scan
+            A lazy view with one field for each slice (and plane). Trim, join and realign before; shift after. Where
+            edges were trimmed, fields stay at their place, with a gap.
+
+        Raises
+        ------
+        LayoutError
+            If fields are rotated, their pixels differ in size by more than 0.1 % or lie more than 0.25 pixels off the
+            grid, or their positions are unknown: `canvas` resamples. If the scan is stitched or shifted already.
+        DtypeError
+            If the dtype cannot hold `fill`.
+        ScanKeyError
+            If `overlap` is something else.
+        """
+        return self.view(stitching.stitching(self._opened, overlap, fill))
+
+    def shifted(self, shifts: Any, unit: str = "px", keep: str = "canvas", *, fill: float | None = None) -> Self:
+        """Move the pixels of each field by whole rows and columns, as where planes do not lie above each other.
+
+        Shifts are yours: scanreader does not estimate them. Positions in µm stay those of the recorded pixels, so
+        each field's centre and `Field.affine` move with its pixels.
+
+        Parameters
+        ----------
+        shifts : array of shape (fields, 2) or (planes, 2)
+            (dy, dx): how far the pixels of each field, or of all fields of each plane or slice, are moved down and to
+            the right, along rows and columns. Each is relative to the recorded place, not to the plane before
+            (``np.cumsum(steps, axis=0)``). Planes are in the order of `fields`.
+        unit : {"px", "um"}
+            Whole pixels; or µm, which are rounded to whole pixels: ``findings`` has a note of what remains.
+        keep : {"canvas", "common"}
+            Whether fields are enlarged, so that all pixels remain, or cropped to the rows and columns that all have.
+        fill : number, optional
+            Value of pixels where nothing was recorded; by default 0, or that of the stitched scan.
+
+        Returns
+        -------
+        Scan
+            A lazy view. `shifts` has what was shifted, in pixels.
+
+        Raises
+        ------
+        ScanKeyError
+            If there are not as many rows as fields or planes, they are no whole pixels, or nothing remains in common.
+        LayoutError
+            If the scan is shifted already, or the header does not say how large pixels are, in µm.
+        DtypeError
+            If the dtype cannot hold `fill`.
+        """
+        return self.view(shifting.shifting(self._opened, shifts, unit, keep, fill))
+
+    @property
+    def shifts(self) -> npt.NDArray[np.int64]:
+        """By how many rows and columns the pixels of each field are shifted, of shape (fields, 2); 0 if not shifted."""
+        return shifting.shifts(self._opened.fields)
+
+    def select(
+        self,
+        *,
+        fields: Any = slice(None),
+        channels: Any = slice(None),
+        frames: Any = slice(None),
+        bouts: Any = slice(None),
+    ) -> Self:
+        """Select fields, channels, bouts and frames; no pixels are read.
 
         ``scan.select(channels=[0], frames=slice(0, 1000)).to_nwb("first.nwb")``
 
         Parameters
         ----------
         fields, channels, frames : slice, list of int or mask
+        bouts : int, slice, list of int or mask
+            Numbers in `bouts`. With `bouts`, frames are counted in the bouts that are selected.
 
         Returns
         -------
         Scan
-            A lazy view of the selection, in the order given. What describes the whole recording (`frame_table`,
-            `events`, `scanning_depths`, the rows of `timestamps`, `num_requested_frames`) stays the same.
+            A lazy view of the selection, in the order given. Each frame keeps its bout and its time. What describes
+            the whole recording (`frame_table`, `events`, `scanning_depths`, the rows of `timestamps`,
+            `num_requested_frames`) stays the same.
 
         Raises
         ------
         ScanIndexError
             If an index is out of bounds, or nothing is selected.
         """
-        return self.view(views.selecting(self._opened, fields=fields, channels=channels, frames=frames))
+        return self.view(views.selecting(self._opened, fields=fields, channels=channels, frames=frames, bouts=bouts))
+
+    def channels_as_planes(
+        self, order: Any = None, *, depths: Any = None, dz: float | None = None, colours: Any = None
+    ) -> Self:
+        """Make each channel a plane of its own, where channels are depths: light beads, or two focal planes at once.
+
+        Which channel is which plane, and how deep planes are, is not in the header: you have to know it.
+
+        Parameters
+        ----------
+        order : sequence of int, optional
+            ScanImage's number of the channel of each plane; by default all channels, as they were saved. Channels that
+            are not listed are skipped.
+        depths : sequence of float, array of shape (slices, planes), or "actuators"
+            Depth of each plane, in µm; of each slice and plane if there are several slices. ``"actuators"`` takes the
+            positions of the z actuators in the header (``zsAllActuators``), of the j-th actuator for the j-th channel
+            in `order`, which has to be given. By default depths are unknown, NaN.
+        dz : float, optional
+            Instead of `depths`, the distance from each plane to the next, in µm; the first is at 0.
+        colours : dict of sequences of int, optional
+            Instead of `order`, the channel numbers of the planes of several detectors, by the name that their channel
+            gets: ``{"green": (1, 2), "red": (3, 4)}``.
+
+        Returns
+        -------
+        Scan
+            A lazy view. Each field appears once for each plane: first all fields of slice 0 at plane 0, then those at
+            plane 1, and so on. `Field.plane` is the plane, `Field.depth` its depth. There is one channel, or one for
+            each colour. All planes of a slice have the same times.
+
+        Raises
+        ------
+        ScanKeyError
+            If a number is not one of a saved channel or appears twice, if depths do not fit, or if colours differ in
+            their number of planes.
+        LayoutError
+            If the channels of the scan are planes already.
+        """
+        options = {"order": order, "depths": depths, "dz": dz, "colours": colours}
+        return self.view(planes.planes(self._opened, lambda: self.actuator_positions, **options))
+
+    @property
+    def volumes(self) -> tuple[Volume[Self], ...]:
+        """For each ROI, its fields at all depths as one lazy array of (z, y, x, channels, frames), sorted by depth.
+
+        Fields are one volume if they are of one ROI, equal in size, place (to a tenth of a pixel) and rotation, and at
+        different depths. `single_fields` lists the other fields, and why they are in no volume.
+        """
+        return volumes_of(self)
+
+    @property
+    def single_fields(self) -> tuple[SingleField, ...]:
+        """The fields that are in no volume, with the reason."""
+        return group(self.fields).single
 
     # ------------------------------------------------------------------ where its bytes are
 
@@ -222,9 +361,15 @@ class BaseScan(Names, Times):
         """Identifier of the scan: the same in every process for the same unchanged files, options and views."""
         opened = self._opened
         files = [(file.path, file.size, file.mtime_ns, file.stamp) for file in opened.pages.files]
-        fields = [(field.slice_id, field.pieces, field.depth, field.y, field.x) for field in opened.fields]
+        fields = [
+            (field.slice_id, field.plane, field.pieces, field.depth, field.y, field.x)
+            + ((field.height, field.width, field.placement) if field.placement.view else ())
+            for field in opened.fields
+        ]
         facts = (files, opened.dtype.str, opened.is_raw, opened.stack, opened.pages.fill, opened.num_frames)
-        how = (fields, opened.channels, opened.frames, opened.pixels)
+        how: tuple[Any, ...] = (fields, opened.channels, opened.frames, opened.pixels)
+        if any(bout.shift or bout.zero for bout in opened.bouts):
+            how += (opened.bouts,)
         from hashlib import sha256  # noqa: PLC0415 - it brings OpenSSL, which takes 3 ms
 
         return sha256(repr((facts, how)).encode("utf-8", "surrogatepass")).hexdigest()[:32]
@@ -259,9 +404,16 @@ class BaseScan(Names, Times):
                 raw_helps=False,
             )
         if len(one.pieces) > 1:
+            advice = (
+                "ask the scan that was stitched" if one.placement.is_stitched else "open it without join_contiguous"
+            )
             raise LayoutError(
-                f"the pixels of field {field} stand in {len(one.pieces)} places of a page: open the recording without "
-                "join_contiguous",
+                f"the pixels of field {field} stand in {len(one.pieces)} places of a page: {advice}", raw_helps=False
+            )
+        if one.uncovered:
+            raise LayoutError(
+                f"pixels of field {field} were not recorded, so they are in no file: shift with keep='common', or ask "
+                "the scan that was shifted",
                 raw_helps=False,
             )
         if opened.dtype != pages.dtype:
@@ -273,7 +425,7 @@ class BaseScan(Names, Times):
                 raw_helps=False,
             )
         (piece,), itemsize = one.pieces, opened.dtype.itemsize
-        channels = np.array([channel.place for channel in opened.channels])
+        channels = np.array([channel.place for channel in opened.saved_channels(one)])
         frames = as_array(opened.frame_places(np.arange(opened.num_frames)))
         numbers = opened.layout.page_numbers(one.slice_id, channels, frames)
         notes: list[str] = []

@@ -11,6 +11,8 @@ from scanreader.recording.placing import PageScan, Slot, lay_out
 from scanreader.scanimage.rois import Scanfield
 from scanreader.scanimage.stacks import whole_number
 
+MOST_SCANFIELDS = 2_000_000  # times the slices: each takes 2 µs
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -31,6 +33,7 @@ def find_fields(opened: Opened, scanning: Scanning, findings: list[Finding]) -> 
     rois, slices = opened.rois, opened.layout.counts.slices
     slots: list[list[Slot]] = []
     if opened.is_multi_roi and any(roi.enabled for roi in rois):
+        _refuse_too_many(opened)
         slots = [
             [Slot(i, shape) for i, roi in enumerate(rois) if (shape := roi.at(z)) is not None] for z in opened.depths
         ]
@@ -53,6 +56,20 @@ def find_fields(opened: Opened, scanning: Scanning, findings: list[Finding]) -> 
     return fields
 
 
+def _refuse_too_many(opened: Opened) -> None:
+    """Check that the ROIs can be followed through the slices.
+
+    Raises
+    ------
+    LayoutError
+        If they are too many.
+    """
+    slices = len(opened.depths)
+    scanfields = sum(len(roi.scanfields) for roi in opened.rois)
+    if scanfields * slices > MOST_SCANFIELDS:
+        raise LayoutError(f"{scanfields} scanfields in {slices} slices are more than any recording has")
+
+
 def _lay_out(
     slots: Sequence[Sequence[Slot]], form: Form, scanning: Scanning, findings: list[Finding]
 ) -> tuple[list[list[Piece]], int]:
@@ -70,12 +87,13 @@ def _lay_out(
             lines_per_row=lines,
             evenly_sampled=scanning.evenly_sampled,
         )
+        page_findings: list[Finding] = []
         try:
-            pieces, layout_findings = lay_out(slots, page)
+            pieces = lay_out(slots, page, page_findings)
         except LayoutError as error:
             refused = refused or error
             continue
-        findings += layout_findings
+        findings += page_findings
         if lines != n:
             sentence = f"the header says that {n} lines were averaged into a row, the page that they were not"
             findings.append(Finding("header-mismatch", "warning", "", sentence))

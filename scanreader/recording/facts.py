@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from scanreader.errors import ClosedScanError
 from scanreader.scanimage.header import release_of, release_parts
+from scanreader.scanimage.inputs import channel_input
 from scanreader.scanimage.rois import roi_tree
 from scanreader.scanimage.settings import flag, number, number_list, text
 from scanreader.scanimage.stacks import Order
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import numpy.typing as npt
 
@@ -24,8 +25,14 @@ if TYPE_CHECKING:
     from scanreader.recording.layout import Layout
     from scanreader.recording.opened import HeaderPlace, Opened
     from scanreader.scanimage.header import Header
+    from scanreader.scanimage.inputs import ChannelInput
     from scanreader.scanimage.rois import Roi
     from scanreader.scanimage.stacks import Stack
+
+V = TypeVar("V")
+
+
+STAGE_WITH_TWO_Z = ("hMotors.motorPosition", "motorPosition")  # the latter before 5.1
 
 
 class Facts(Order):
@@ -69,8 +76,8 @@ class Facts(Order):
         return self._header_texts.settings
 
     @property
-    def header(self) -> str:
-        """The header's text, as ScanImage wrote it."""
+    def header_block(self) -> str:
+        """Text of all settings, as ScanImage wrote it; `header` begins with the description of the first page."""
         return self.settings.text
 
     @property
@@ -115,7 +122,7 @@ class Facts(Order):
 
     @property
     def rois(self) -> tuple[Roi, ...]:
-        """The ROIs that the user drew, including disabled ones; one that ScanImage made if it is not multi-ROI."""
+        """The ROIs that the user drew, including disabled ones; if there is none, the one that ScanImage made."""
         return self._opened.rois
 
     @property
@@ -166,6 +173,11 @@ class Facts(Order):
         return self._opened.layout.counts.slices
 
     @property
+    def num_planes(self) -> int:
+        """Number of planes of each slice: 1, unless channels are planes (`channels_as_planes`)."""
+        return len(self._opened.plane_depths[0]) if self._opened.plane_depths else 1
+
+    @property
     def scanning_depths(self) -> list[float]:
         """Depth of each slice that was recorded, in µm, in the order of scanning."""
         return list(self._opened.depths[: self.num_scanning_depths])
@@ -175,17 +187,15 @@ class Facts(Order):
         """Depth of each requested slice, in µm; if a stack was stopped, not all were recorded."""
         return list(self._opened.depths)
 
-    @property
-    def num_requested_frames(self) -> float:
+    def _requested_frames(self) -> float:
         """Number of frames of each field that the user requested, summed over the acquisitions of this scan.
 
         Infinite if the acquisition was to run until stopped; NaN if unknown.
         """
         if self._opened.is_raw:
             return math.nan
-        frames = self._requested_frames_of(self.settings, self.stack)
-        frames *= len({(part.recording, part.acquisition) for part in self._opened.parts})
-        return int(frames) if math.isfinite(frames) else frames
+        of_first = self._requested_frames_of(self.settings, self.stack)
+        return sum(of_first if bout.requested is None else bout.requested for bout in self._opened.bouts)
 
     # ------------------------------------------------------------------------ how it was scanned
 
@@ -206,7 +216,7 @@ class Facts(Order):
 
     @property
     def is_resonant(self) -> bool:
-        """Whether a resonant mirror scans the lines; rows between the ROIs of a page then belong to none."""
+        """Whether a resonant mirror scans the lines."""
         return self._is_resonant(self.settings)
 
     @property
@@ -228,8 +238,9 @@ class Facts(Order):
     @property
     def initial_secondary_z(self) -> float | None:
         """Position of the secondary z motor at the start of the recording, in µm; None if there is none."""
-        position = number_list(self.settings.get("hMotors.motorPosition"))
-        return position[3] if len(position) > 3 else None
+        position = next((self.settings[name] for name in STAGE_WITH_TWO_Z if name in self.settings), None)
+        numbers = number_list(position)
+        return numbers[3] if len(numbers) > 3 else None
 
     @property
     def beam_powers(self) -> list[float]:
@@ -243,8 +254,8 @@ class Facts(Order):
     def actuator_positions(self) -> npt.NDArray[np.float64]:
         """Position of each z actuator in each slice, of shape (slices, actuators), in µm.
 
-        ScanImage writes them since 2020. For older releases, or if the number of values does not match that of the
-        slices, the only column is `scanning_depths`.
+        ScanImage has written them since release 2020. For older releases, or if the number of values does not match
+        the number of slices, the only column is `scanning_depths`.
         """
         rows = len(self._zs) if self.stack.mode != "planar" else 1
         values = np.array(number_list(self.settings.get("hStackManager.zsAllActuators")))
@@ -257,7 +268,7 @@ class Facts(Order):
 
     @property
     def channel_numbers(self) -> list[int]:
-        """ScanImage's number of each channel, from 1."""
+        """ScanImage's number of each channel, from 1; where channels are planes, they are counted from 1."""
         return [channel.number for channel in self._opened.channels]
 
     @property
@@ -283,19 +294,35 @@ class Facts(Order):
         """
         values: Any = next((self.settings[name] for name in names if name in self.settings), [])
         every = values if isinstance(values, list) else [values]
-        inputs = []
-        for n in self.channel_numbers:
+
+        def value_of(n: int) -> Any:
             source = text(self.settings.get(f"hScan2D.virtualChannelSettings__{n}.source"))
             last_number = re.search(r"(\d+)$", source)
-            inputs.append(int(last_number[1]) if last_number else n - 1)
-        return [every[i] if 0 <= i < len(every) else None for i in inputs]
+            i = int(last_number[1]) if last_number else n - 1
+            return every[i] if 0 <= i < len(every) else None
+
+        return self._of_saved_channels(value_of, None)
+
+    def _of_saved_channels(self, value_of: Callable[[int], V], unknown: V) -> list[V]:
+        """Value for each channel, by ScanImage's number; unknown where channels are planes with different values."""
+        values = []
+        for channel in self._opened.channels:
+            of_planes = [value_of(one.number) for one in channel.planes or (channel,)]
+            values.append(of_planes[0] if all(value == of_planes[0] for value in of_planes) else unknown)
+        return values
+
+    @property
+    def channel_inputs(self) -> list[ChannelInput]:
+        """Input, mode and laser window of each saved channel of the scan, as the header has them since release 2020."""
+        saved = (one for channel in self._opened.channels for one in channel.planes or (channel,))
+        return [channel_input(self.settings, channel) for channel in saved]
 
     @property
     def channel_luts(self) -> list[tuple[float, float]]:
         """For each channel, the pixel values that ScanImage displayed as black and as white; NaN if unknown."""
         values = _pairs(self.settings.get("hChannels.channelLUT"))
         unknown = (math.nan, math.nan)
-        return [values[n - 1] if 0 < n <= len(values) else unknown for n in self.channel_numbers]
+        return self._of_saved_channels(lambda n: values[n - 1] if 0 < n <= len(values) else unknown, unknown)
 
 
 def _pairs(value: Any) -> list[tuple[float, float]]:

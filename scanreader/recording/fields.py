@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from scanreader.recording.rectangles import Rectangle, uncovered
 from scanreader.recording.timing import line_times, pixel_times
 from scanreader.tables import MINUS, size_in_words, table_html
 
@@ -50,6 +51,51 @@ class Piece(NamedTuple):
     trim: Trim = UNTRIMMED
     """Pixels removed at the edges of the ROI."""
 
+    @property
+    def rectangle(self) -> Rectangle:
+        """Where it is in the field."""
+        bottom, right = self.output_y + self.height, self.output_x + self.width
+        return Rectangle(self.output_y, bottom, self.output_x, right)
+
+    def part(self, rectangle: Rectangle) -> Piece:
+        """The part of it that is in a rectangle of the field, which must be within the piece."""
+        top, bottom, left, right = rectangle
+        down, along = top - self.output_y, left - self.output_x
+        height, width = bottom - top, right - left
+        removed = Trim(down, self.height - height - down, along, self.width - width - along)
+        return self._replace(
+            height=height,
+            width=width,
+            page_y=self.page_y + down,
+            page_x=self.page_x + along,
+            output_y=top,
+            output_x=left,
+            trim=self.trim + removed,
+        )
+
+
+class Placement(NamedTuple):
+    """How the views `stitched` and `shifted` placed a field's pixels."""
+
+    is_stitched: bool = False
+    """Whether the field shows all fields of its slice where they were recorded."""
+    shift: tuple[int, int] | None = None
+    """Rows and columns by which its pixels are moved down and to the right; None if the scan was not shifted."""
+    fill: float = 0
+    """Value of the pixels where nothing was recorded."""
+    hidden: int = 0
+    """Number of its ROIs' pixels that it does not show: others lie over them, or they were cut off."""
+
+    @property
+    def view(self) -> str:
+        """The last of the two views; '' if there is none."""
+        if self.shift is not None:
+            return "shifted"
+        return "stitched" if self.is_stitched else ""
+
+
+AS_RECORDED = Placement()
+
 
 class Timing(NamedTuple):
     """How the scanner moves over a field."""
@@ -58,14 +104,40 @@ class Timing(NamedTuple):
     bidirectional: bool = False
     resonant: bool = False
     temporal_fill_fraction: float = 1.0
-    """Part of the time of a line in which pixels are sampled."""
+    """Fraction of a line's duration during which pixels are sampled."""
     evenly_sampled: bool = False
-    """Whether the pixels of a line are evenly spaced in time, also with a resonant mirror."""
+    """Whether the pixels of a line are evenly spaced in time, even if the mirror is resonant."""
     lines_per_row: int = 1
     """Scan lines that were averaged into one row."""
 
 
 UNTIMED = Timing()
+
+
+class _Span(NamedTuple):
+    """Where a piece is along an axis and across it, and what was trimmed at its ends."""
+
+    start: int
+    size: int
+    across: int
+    width: int
+    trim_before: int
+    trim_after: int
+
+
+def _most_trimmed(spans: list[_Span]) -> int:
+    """Most pixels that were trimmed between pieces that follow each other along an axis."""
+    most: dict[_Span, int] = {}
+    for span in sorted(spans):
+        before = [
+            trimmed + other.trim_after + span.trim_before
+            for other, trimmed in most.items()
+            if other.start + other.size == span.start
+            and other.across < span.across + span.width
+            and span.across < other.across + other.width
+        ]
+        most[span] = max(before, default=0)
+    return max(most.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +153,7 @@ class Field:
     y, x : float
         Centre, in degrees of scan angle.
     height_in_degrees, width_in_degrees : float
+        From edge to edge, in degrees of scan angle.
     rotation : float
         In degrees, clockwise in an image with y pointing down. The pixels are not rotated: rows are scan lines.
     slice_id : int
@@ -92,8 +165,13 @@ class Field:
     slice_start : float
         Start of the field's page, in s since the start of the volume; NaN if unknown.
     timing : Timing
+        How its lines were scanned.
     name : str
         Name of the ROI; for joined ROIs, their names joined by +; '' if the scan is not multi-ROI.
+    plane : int or None
+        Plane within the slice, from 0, where channels are planes (`channels_as_planes`); else None.
+    placement : Placement
+        How the views `stitched` and `shifted` placed its pixels.
     """
 
     height: int
@@ -110,6 +188,8 @@ class Field:
     slice_start: float = 0.0
     timing: Timing = UNTIMED
     name: str = ""
+    plane: int | None = None
+    placement: Placement = AS_RECORDED
 
     @property
     def height_in_microns(self) -> float:
@@ -145,7 +225,7 @@ class Field:
     def corners(self) -> FloatArray:
         """Outer corners of the field as (x, y), in degrees, of shape (4, 2).
 
-        In ScanImage's order: at the first pixel, the end of the first row, the end of the last row, its start.
+        In ScanImage's order: start and end of the first row, end and start of the last row.
         """
         half = np.array([self.width_in_degrees, self.height_in_degrees]) / 2
         around = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half
@@ -193,6 +273,26 @@ class Field:
         return len(self.pieces) > 1
 
     @property
+    def closed_gaps(self) -> tuple[int, int]:
+        """Rows and columns that were removed between the pieces: (0, 0) unless the field was joined and trimmed.
+
+        If it was, `affine` is exact for the upper-left piece only: the lower-right piece was recorded this many pixels
+        further down and to the right. ``scan.canvas()`` places each piece exactly.
+        """
+        if self.placement.is_stitched:
+            return 0, 0
+        down = [_Span(p.output_y, p.height, p.output_x, p.width, p.trim.top, p.trim.bottom) for p in self.pieces]
+        right = [_Span(p.output_x, p.width, p.output_y, p.height, p.trim.left, p.trim.right) for p in self.pieces]
+        return _most_trimmed(down), _most_trimmed(right)
+
+    @property
+    def uncovered(self) -> tuple[Rectangle, ...]:
+        """Where nothing was recorded, as rectangles that do not overlap: in stitched and shifted fields."""
+        if sum(p.height * p.width for p in self.pieces) == self.height * self.width:
+            return ()  # pieces do not overlap
+        return uncovered(Rectangle(0, self.height, 0, self.width), tuple(p.rectangle for p in self.pieces))
+
+    @property
     def roi_mask(self) -> npt.NDArray[np.int64]:
         """The ROI at each pixel, of shape (height, width); -1 where there is none."""
         mask = np.full((self.height, self.width), NO_ROI, dtype=np.int64)
@@ -219,6 +319,7 @@ class Field:
                 line,
                 seconds_per_line=t.seconds_per_line,
                 bidirectional=t.bidirectional,
+                resonant=t.resonant,
                 lines_per_row=t.lines_per_row,
             )
             seconds[ys, xs] = whole[trim.top :, trim.left :][: piece.height, : piece.width]
@@ -236,8 +337,9 @@ class Field:
     def affine(self) -> FloatArray:
         """3 x 3 matrix from a pixel to the sample: ``affine @ [column, row, 1]`` is ``[x, y, 1]`` in µm.
 
-        Pixel indices count from 0 and mean the centres of pixels. The origin is where both scan angles are 0. NaN
-        if the header has no ``objectiveResolution``.
+        Pixel indices count from 0 and refer to the centres of pixels. The origin is where both scan angles are 0. NaN
+        if the header has no ``objectiveResolution``. For a field that was joined and trimmed, it is exact only for the
+        upper-left piece; see `closed_gaps`.
         """
         dx, dy = self.width_in_degrees / self.width, self.height_in_degrees / self.height
         linear = self.turn @ np.diag([dx, dy])
@@ -247,10 +349,18 @@ class Field:
         matrix[:2, 2] = (corner + np.array([self.x, self.y])) * self.microns_per_degree
         return matrix
 
+    def __reduce__(self) -> tuple[Any, ...]:  # without the defaults at its end: a scan is pickled in 2 kB
+        values, defaults = [getattr(self, name) for name in self.__slots__], ["", None, AS_RECORDED]
+        while defaults and values[-1] == defaults[-1]:
+            values.pop()
+            defaults.pop()
+        return Field, tuple(values)
+
     def __repr__(self) -> str:
+        plane = "" if self.plane is None else f"plane {self.plane}, "
         return (
-            f"Field({self.height} x {self.width} pixels, depth {self.depth:g} µm, slice {self.slice_id}, "
-            f"ROI {', '.join(str(roi) for roi in self.roi_ids)}, centre y {self.y:g}, x {self.x:g} degrees)"
+            f"Field({self.height} x {self.width} pixels, depth {self.depth:g} µm, slice {self.slice_id}, {plane}"
+            f"ROI {', '.join(map(str, dict.fromkeys(self.roi_ids)))}, centre y {self.y:g}, x {self.x:g} degrees)"
         )
 
     def _repr_html_(self) -> str:
@@ -259,7 +369,8 @@ class Field:
             ("Size", size_in_words(self.height, self.width, self.height_in_microns, self.width_in_microns)),
             ("Depth", "" if math.isnan(self.depth) else f"{self.depth:g} µm".translate(MINUS)),
             ("Slice", str(self.slice_id)),
-            ("ROI", ", ".join(map(str, self.roi_ids))),
+            ("Plane", "" if self.plane is None else str(self.plane)),
+            ("ROI", ", ".join(map(str, dict.fromkeys(self.roi_ids)))),
             ("Centre", f"y {self.y:g}°, x {self.x:g}°".translate(MINUS)),
             ("Rotation", f"{self.rotation:g}°".translate(MINUS) if self.rotation else ""),
             ("Pieces", str(len(self.pieces)) if self.has_contiguous_subfields else ""),

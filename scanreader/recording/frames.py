@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scanreader.keys import as_array
+from scanreader.recording.bout_frames import bout_of_pages, on_one_clock
+from scanreader.recording.bouts import time_of
 from scanreader.scanimage.descriptions import (
     EVENTS_END,
     FRAME_TABLE,
@@ -53,22 +55,31 @@ def times_at(
 ) -> npt.NDArray[np.float64]:
     """Read the times of some of a scan's frames in a slice, in seconds."""
     places = as_array(opened.frame_places(frames))
-    return read_timestamps(opened.pages, opened.layout.page_numbers(slice_id, 0, places), notes)
+    pages = opened.layout.page_numbers(slice_id, 0, places)
+    return on_one_clock(opened, pages, read_timestamps(opened.pages, pages, notes))
 
 
-def read_table(pages: Pages, layout: Layout, notes: list[str] | None = None) -> npt.NDArray[np.void]:
+def read_table(opened: Opened, notes: list[str] | None = None) -> npt.NDArray[np.void]:
     """Read what is known of each frame that was logged, in the order of the files; see `Scan.frame_table`."""
-    table = _placed(pages, layout, notes)
-    firsts = pages.starts[table["file"]] + table["page"]
-    for start, texts in in_chunks(pages, firsts, NUMBERS_END, notes):
-        fill_table(table[start : start + len(texts)], texts)
+    table = _placed(opened.pages, opened.layout, notes)
+    fill_rows(opened, table, notes)
     return table
 
 
-def read_events(pages: Pages, table: npt.NDArray[np.void], notes: list[str] | None = None) -> tuple[list[Event], int]:
+def fill_rows(opened: Opened, table: npt.NDArray[np.void], notes: list[str] | None = None) -> None:
+    """Read what the descriptions say of rows of the frame table whose places are known, times on the scan's clock."""
+    firsts = opened.pages.starts[table["file"]] + table["page"]
+    for start, texts in in_chunks(opened.pages, firsts, NUMBERS_END, notes):
+        fill_table(table[start : start + len(texts)], texts)
+    table["bout"] = bout_of_pages(opened, firsts)
+    for column in ("timestamp", "acquisition_trigger", "next_file_marker"):
+        table[column] = on_one_clock(opened, firsts, table[column])
+
+
+def read_events(opened: Opened, table: npt.NDArray[np.void], notes: list[str] | None = None) -> tuple[list[Event], int]:
     """Read the events of all frames, each frame's once; and how many descriptions ScanImage cut."""
     events: list[Event] = []
-    cut = 0
+    cut, pages = 0, opened.pages
     firsts = pages.starts[table["file"]] + table["page"]
     number = table["frame_number"]
     again = np.append(False, (number[1:] == number[:-1]) & (number[1:] >= 0))  # another page of the same frame
@@ -76,7 +87,9 @@ def read_events(pages: Pages, table: npt.NDArray[np.void], notes: list[str] | No
         for row, text in enumerate(texts, start):
             if may_hold_events(text) and not again[row]:
                 cut += was_cut(text)
-                events += find_events(text, row, int(table["frame_number"][row]))
+                bout = opened.bouts[table["bout"][row]]
+                found = find_events(text, row, int(table["frame_number"][row]))
+                events += (event._replace(time=time_of(bout, event.time)) for event in found)
     return events, cut
 
 
@@ -86,12 +99,12 @@ def _placed(pages: Pages, layout: Layout, notes: list[str] | None) -> npt.NDArra
     per = counts.frames_per_volume
     firsts, volumes, places, at = [], [], [], 0
     for first_volume, page, many in [*layout.stretches, (MISSING, len(pages), 0)]:
-        stray = _begins(pages, np.arange(at, page), counts.channels, notes)
+        incomplete = _begins(pages, np.arange(at, page), counts.channels, notes)
         frames = np.arange(many * per)
         at = page + many * counts.pages_per_volume
-        firsts += [stray, page + frames * counts.channels]
-        volumes += [np.full(len(stray), MISSING), first_volume + frames // per]
-        places += [np.full(len(stray), MISSING), frames % per]
+        firsts += [incomplete, page + frames * counts.channels]
+        volumes += [np.full(len(incomplete), MISSING), first_volume + frames // per]
+        places += [np.full(len(incomplete), MISSING), frames % per]
     return placed_rows(pages, counts, np.concatenate(firsts), np.concatenate(volumes), np.concatenate(places))
 
 
@@ -120,7 +133,7 @@ def placed_rows(
 
 
 def _begins(pages: Pages, numbers: IndexArray, channels: int, notes: list[str] | None) -> IndexArray:
-    """First pages of frames among pages whose order is not sound: where the frame's number changes.
+    """First pages of frames among pages that are out of order: where the frame's number changes.
 
     Pages that say no number are taken `channels` by `channels`.
     """

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from scanreader.errors import ScanIndexError
+from scanreader.errors import LayoutError, ScanIndexError
 from scanreader.recording.fields import UNTRIMMED, Field, Trim
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    import numpy.typing as npt
+
+MOST_PIECES = 2000  # of a field: each that is joined may move all others
 
 
 def trimmed(field: Field, trim: Trim) -> Field:
@@ -38,55 +41,89 @@ def trimmed(field: Field, trim: Trim) -> Field:
         page_x=piece.page_x + trim.left,
         trim=piece.trim + trim,
     )
-    return _placed(replace(field, pieces=(piece,), height=height, width=width), field, trim)
-
-
-def _placed(trimmed_field: Field, field: Field, trim: Trim) -> Field:
-    """Set the position and size in the sample of a field that was trimmed; its pixels keep their size."""
     pixel_y, pixel_x = field.height_in_degrees / field.height, field.width_in_degrees / field.width
     inward = np.array([(trim.left - trim.right) / 2 * pixel_x, (trim.top - trim.bottom) / 2 * pixel_y])
     x, y = field.turn @ inward
     return replace(
-        trimmed_field,
+        field,
+        pieces=(piece,),
+        height=height,
+        width=width,
         y=field.y + float(y),
         x=field.x + float(x),
-        height_in_degrees=trimmed_field.height * pixel_y,
-        width_in_degrees=trimmed_field.width * pixel_x,
+        height_in_degrees=height * pixel_y,
+        width_in_degrees=width * pixel_x,
     )
 
 
 def join_contiguous(fields: Iterable[Field], trim: Trim = UNTRIMMED) -> list[Field]:
-    """Join fields of one slice that touch along a whole side, until none do.
+    """Join fields of one slice and plane that touch along a whole side, until none do.
 
     The sides must be equal in degrees and in pixels, the pixels of one size, and the fields not rotated. With `trim`,
-    each field is trimmed: fields that touched before are still joined, and the removed edges leave no gap.
+    each field is trimmed: fields that touched before are still joined, and the removed edges leave no gap. The first
+    piece stays at its position in the sample; see `Field.closed_gaps`.
     """
     joined: list[Field] = []
-    slices: dict[int, list[Field]] = {}
+    planes: dict[tuple[int, int | None], list[Field]] = {}
     for field in fields:
-        slices.setdefault(field.slice_id, []).append(field)
-    for before in slices.values():
+        planes.setdefault((field.slice_id, field.plane), []).append(field)
+    for before in planes.values():
         after = [trimmed(field, trim) for field in before] if any(trim) else before
-        joined.extend(_join_slice(before, after, trim))
+        joined.extend(_join_plane(before, after, trim))
     return joined
 
 
-def _join_slice(before: list[Field], after: list[Field], trim: Trim) -> list[Field]:
-    """Join fields `after` trimming wherever the same fields touch `before` it."""
-    for i, j in itertools.combinations(range(len(before)), 2):
-        side = _touching(before[i], before[j])
-        if side is None or (after[i].width if side.down else after[i].height) != (
-            after[j].width if side.down else after[j].height
-        ):
+def _join_plane(before: list[Field], after: list[Field], trim: Trim) -> list[Field]:
+    """Join fields `after` trimming wherever the same fields touch `before` it: always the first two that do.
+
+    Raises
+    ------
+    LayoutError
+        If more than `MOST_PIECES` fields would become one.
+    """
+    before, after = list(before), list(after)
+    boxes = np.array([_box(field) for field in before]).T.copy()
+    i, start = 0, 1  # field `i` touches none before `start`, and no two fields before it touch
+    while i < len(before):
+        pair = _first_touching(before, after, boxes, i, start)
+        if pair is None:
+            i += 1
+            start = i + 1
             continue
+        i, j, side = pair
         both = _join_two(before[i], before[j], side)
-        both_after = _placed(_join_two(after[i], after[j], side), both, trim) if any(trim) else both
-        rest = [
-            [*group[:i], joined, *group[i + 1 : j], *group[j + 1 :]]
-            for group, joined in ((before, both), (after, both_after))
-        ]
-        return _join_slice(rest[0], rest[1], trim)
+        if len(both.pieces) > MOST_PIECES:
+            raise LayoutError(f"more than {MOST_PIECES} fields touch: they are not joined", raw_helps=False)
+        after[i] = _join_two(after[i], after[j], side) if any(trim) else both
+        before[i], boxes[:, i], start = both, _box(both), 0
+        del before[j], after[j]
+        boxes = np.delete(boxes, j, axis=1)
     return after
+
+
+def _first_touching(
+    before: list[Field], after: list[Field], boxes: npt.NDArray[np.float64], i: int, start: int
+) -> tuple[int, int, _Side] | None:
+    """Find the first field from `start` on that touches field `i`."""
+    others, own = boxes[:, start:], boxes[:, i : i + 1]
+    apart = np.abs(others[:2] - own[:2])
+    slack = np.maximum(others[4:], own[4:]) / 9  # a little more than `_touching` allows
+    is_same, is_next = apart < slack, np.abs(apart - (others[2:4] + own[2:4]) / 2) < slack
+    for other in (start + np.flatnonzero((is_same & is_next[::-1]).any(axis=0))).tolist():
+        a, b = min(i, other), max(i, other)
+        side = None if a == b else _touching(before[a], before[b])
+        if side is None:
+            continue
+        sizes = [(field.width if side.down else field.height) for field in (after[a], after[b])]
+        if sizes[0] == sizes[1]:
+            return a, b, side
+    return None
+
+
+def _box(field: Field) -> tuple[float, ...]:
+    """Centre, size and size of a pixel, each as y and x in degrees."""
+    tall, wide = field.height_in_degrees, field.width_in_degrees
+    return field.y, field.x, tall, wide, tall / field.height, wide / field.width
 
 
 class _Side(NamedTuple):
@@ -103,7 +140,8 @@ def _touching(a: Field, b: Field) -> _Side | None:
     if a.rotation or b.rotation:
         return None
     pixel = (a.height_in_degrees / a.height, a.width_in_degrees / a.width)
-    if not np.allclose(pixel, (b.height_in_degrees / b.height, b.width_in_degrees / b.width), rtol=1e-4, atol=0):
+    other_pixel = (b.height_in_degrees / b.height, b.width_in_degrees / b.width)
+    if not all(abs(mine - its) <= 1e-4 * abs(its) for mine, its in zip(pixel, other_pixel, strict=True)):
         return None
     slack_y, slack_x = pixel[0] / 10, pixel[1] / 10  # touching sides agree to a tenth of a pixel
     same_column = a.width == b.width and abs(a.x - b.x) < slack_x

@@ -15,6 +15,8 @@ import numpy as np
 from scanreader.errors import LayoutError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from scanreader.keys import IndexArray
     from scanreader.scanimage.stacks import Stack
 
@@ -25,7 +27,9 @@ class Counts(NamedTuple):
     channels: int = 1
     slices: int = 1
     repeats: int = 1
+    """Frames of each slice in a volume."""
     flyback: int = 0
+    """Flyback frames at the end of each volume."""
 
     @property
     def frames_per_volume(self) -> int:
@@ -46,6 +50,7 @@ class Stretch(NamedTuple):
     page: int
     """Its first page, counted from 0 over all files."""
     volumes: int
+    """Number of volumes."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,34 @@ class Layout:
             starts = pages[which] + (volumes - firsts[which]) * counts.pages_per_volume
         in_volume = starts + (slice_id * counts.repeats + repeats) * counts.channels
         return np.add.outer(in_volume, channels)
+
+
+def averaged(stack: Stack, averaging: int) -> Stack:
+    """The order of the same saved frames, if each is the mean of another number of raw frames."""
+    if stack.mode == "planar":
+        return stack._replace(averaging=averaging)
+    raw = {
+        name: getattr(stack, name) // stack.averaging * averaging for name in ("frames_per_slice", "frames_per_volume")
+    }
+    return stack._replace(averaging=averaging, **raw)
+
+
+def joined_layouts(layouts: Sequence[tuple[int, Layout]]) -> Layout:
+    """Put the volumes of several recordings one after the other, given the first page of each.
+
+    Raises
+    ------
+    LayoutError
+        If one of several has no complete volume, so that its frames are not like those of the others.
+    """
+    counts = layouts[0][1].counts
+    stretches: list[Stretch] = []
+    for first, layout in layouts:
+        if layout.counts != counts:
+            raise LayoutError("recordings that differ in averaging are joined only if each has a complete volume")
+        volume = stretches[-1].volume + stretches[-1].volumes if stretches else 0
+        stretches += [s._replace(volume=s.volume + volume, page=s.page + first) for s in layout.stretches]
+    return Layout(counts, tuple(stretches))
 
 
 def saved_counts(stack: Stack) -> Counts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from scanreader.errors import LayoutError
+from scanreader.errors import Finding, LayoutError
 from scanreader.scanimage.descriptions import UNREADABLE
 
 if TYPE_CHECKING:
@@ -31,6 +31,11 @@ class Part(NamedTuple):
     """The acquisition's counter in its name."""
     number: int | None
     """Its own counter within the acquisition, from 1."""
+    is_grab: bool | None = None
+    """Whether its header says that it is of a grab, in which numbers begin at 1; None if it does not say."""
+
+    averaging: int | None = None
+    """Raw frames averaged into each of its saved ones, if that differs from the first recording."""
 
     @property
     def leads(self) -> bool:
@@ -46,6 +51,12 @@ class Part(NamedTuple):
         return (previous.number or 0) + 1 if previous is not None and self.follows(previous) else 1
 
 
+def damaged_number(name: str, page: int, number: int, expected: int) -> Finding:
+    """Make a finding about a page whose frame number contradicts those of the pages before and after it."""
+    sentence = f"page {page} of {name} has frame number {number} in the place of frame {expected}: it is damaged"
+    return Finding("damaged-page", "damage", name, sentence)
+
+
 class Numbering:
     """The frame numbers that tell a frame's position in its volume."""
 
@@ -53,6 +64,8 @@ class Numbering:
         self, stack: Stack, counts: Counts, parts: Sequence[Part], numbers_of: Callable[[int], FrameNumbers]
     ) -> None:
         self.stack, self.counts, self.parts, self._numbers_of = stack, counts, parts, numbers_of
+        self.damaged: dict[int, Finding] = {}
+        """Of the pages that were looked at, those whose number is damaged."""
         # One of the first frames may be unreadable.
         early = [numbers_of(page) for page in range(0, min(parts[0].pages, FEW * counts.channels), counts.channels)]
         first = next((numbers for numbers in early if numbers.frame is not None), early[0])
@@ -73,6 +86,13 @@ class Numbering:
         part = self.parts[0]
         numbers = (self.at(0), self.at(part.pages - 1))
         return part.pages <= self.counts.channels or None in numbers or numbers[0] != numbers[1]
+
+    @property
+    def has_first_alone(self) -> bool:
+        """Whether the first frame has a number and no other of the first ones, nor the last, has one."""
+        part, c = self.parts[0], self.counts.channels
+        pages = [*range(c, min(part.pages, FEW * c), c), part.pages - 1]
+        return part.pages > c and self.at(0) is not None and all(self.has_no_number(page) for page in pages)
 
     def has_no_number(self, page: int) -> bool:
         """Whether a page can be read, and has no number."""
@@ -110,7 +130,7 @@ class Numbering:
         """
         frame = self.at(page)
         if frame is not None:
-            return frame == expected(page)
+            return frame == expected(page) or self.contradicts_both_sides(page, expected, part)
         around = [self._nearest(page, step, part) for step in (-1, 1)]
         votes = {self.at(p) == expected(p) for p in around if p is not None}
         if len(votes) == 1:
@@ -120,6 +140,30 @@ class Numbering:
             f"page {page - part.first} of {part.name} cannot be read or has no number, and {what}: the slices of its "
             "frames are unknown"
         )
+
+    def contradicts_both_sides(self, page: int, expected: Callable[[int], int], part: Part) -> bool:
+        """Whether the pages of a frame before and after have the expected numbers: this page's number is damaged.
+
+        One page after it is not enough: where a page is missing, every second page has the expected number. All
+        channels of the frame may have the same false number.
+        """
+        c, end, number = self.counts.channels, self.parts[-1].first + self.parts[-1].pages, self.at(page)
+        if number is None:
+            return False
+        first, last = page, page
+        while first > 0 and page - first < c and self.at(first - 1) == number:
+            first -= 1
+        while last + 1 < end and last - page < c and self.at(last + 1) == number:
+            last += 1
+
+        def is_between_right(first: int, last: int) -> bool:
+            around = (*range(max(0, first - c), first), *range(last + 1, last + c + 1))
+            return first > 0 and last + c < end and all(self.at(p) == expected(p) for p in around)
+
+        if not is_between_right(page, page) and not (last - first < c and is_between_right(first, last)):
+            return False
+        self.damaged[page] = damaged_number(part.name, page - part.first, number, expected(page))
+        return True
 
     def check(self) -> None:
         """Refuse numbers of channels or of averaged frames that the first frame numbers contradict."""
@@ -155,26 +199,29 @@ class Numbering:
         a, r, c = self.stack.averaging, self.counts.repeats, self.counts.channels
         if self.stack.mode != "slow" or self._numbers_of(0).in_acquisition != a:
             return
+        end = self.parts[-1].first + self.parts[-1].pages
         for frame, expected in ((r - 1, r * a), (r, a)):
             page = frame * c
-            within = self._numbers_of(page).in_acquisition if page < self.parts[0].pages else expected
-            running = self.at(page) if page < self.parts[0].pages else None
+            if page >= end:
+                return
+            within, running = self._numbers_of(page).in_acquisition, self.at(page)
             if within is not None and within != expected and running == (self.at(0) or 0) + frame * a:
                 raise LayoutError(
                     f"the header says {r * a} frames a slice (framesPerSlice), but frame {running} is frame {within} "
                     "of its slice by frameNumberAcquisition"
                 )
 
-    def same_acquisition(self, page: int) -> bool:
-        """Whether a page belongs to the acquisition of the page before it, whatever the files' names are."""
-        pairs = zip(self._numbers_of(page), self._numbers_of(page - 1), strict=True)
-        steps = [None if None in pair else pair[0] - pair[1] for pair in pairs]  # type: ignore[operator]
-        running, within, acquisition = steps
-        return self.stack.mode != "slow" and acquisition == 0 and running == within == self.stack.averaging
-
     def within(self, page: int) -> int:
         """Number of a frame in its acquisition (in a slow stack, slice); if it has none, that of a first frame."""
-        return self._numbers_of(page).in_acquisition or self.stack.averaging
+        c, end = self.counts.channels, self.parts[-1].first + self.parts[-1].pages
+        numbers = self._numbers_of(page)
+        value = numbers.in_acquisition or self.stack.averaging
+        if self.stack.mode == "slow" or page + 2 * c >= end or numbers.frame is None:
+            return value
+        # The two numbers of a frame differ by the raw frames before its acquisition; one of them may be damaged.
+        later = [self._numbers_of(page + n * c) for n in (1, 2)]
+        starts = [n.frame - n.in_acquisition for n in later if n.frame is not None and n.in_acquisition is not None]
+        return numbers.frame - starts[0] if len(starts) == 2 and starts[0] == starts[1] else value
 
     def check_slice(self, page: int, place: int) -> None:
         """Refuse a position in a slow stack that frameNumberAcquisition contradicts."""

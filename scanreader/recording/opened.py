@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from scanreader.errors import Finding
     from scanreader.keys import IndexArray, Pick
+    from scanreader.recording.bouts import BoutStart
     from scanreader.recording.fields import Field, Trim
     from scanreader.recording.layout import Layout
     from scanreader.recording.numbering import Part
@@ -156,6 +157,8 @@ class Opened:
     """For each field, the fields that it was made of, before trimming and joining."""
     dtype: np.dtype[Any]
     """Data type of the arrays that reading returns."""
+    bouts: tuple[BoutStart, ...] = ()
+    """The grabs, or acquisitions of a loop, in order."""
     is_raw: bool = False
     """Whether every page is a frame of one field (``raw=True``)."""
     findings: tuple[Finding, ...] = ()
@@ -165,6 +168,8 @@ class Opened:
     """Pixels removed at the edges of every ROI."""
     is_joined: bool = False
     """Whether touching fields are joined, and stay joined when their edges are trimmed."""
+    plane_depths: tuple[tuple[float, ...], ...] = ()
+    """Where channels are planes: depth of each plane of each slice, in µm; NaN where unknown."""
     pixels: PixelReader = RECORDED
     views: tuple[View, ...] = ()
     """The views since opening, in order; `refresh` applies them again."""
@@ -175,12 +180,23 @@ class Opened:
         """Number of frames (time points) of each field."""
         return self.layout.num_frames if self.frames is None else len(self.frames)
 
+    def averaging_of(self, part: Part) -> int:
+        """Raw frames that were averaged into each frame of a file."""
+        return part.averaging or self.stack.averaging
+
     def frame_places(self, indices: range | IndexArray) -> range | IndexArray:
         """Frames of the recording for frames of the scan."""
         return indices if self.frames is None else self.frames.take(indices)
 
-    def channel_places(self, picked: Pick) -> int | IndexArray:
-        """Channels of the files for channels of the scan; a number where the axis is dropped."""
+    def saved_channels(self, field: Field) -> tuple[Channel, ...]:
+        """The channel in the files of each channel of the scan, for a field."""
+        if field.plane is None:
+            return self.channels
+        return tuple(channel.planes[field.plane] for channel in self.channels)
+
+    def channel_places(self, field: Field, picked: Pick) -> int | IndexArray:
+        """Channels of the files for channels of the scan, for a field; a number where the axis is dropped."""
+        channels = self.saved_channels(field)
         if picked.drops:
-            return self.channels[picked.indices[0]].place
-        return np.array([self.channels[i].place for i in picked.indices], np.int64)
+            return channels[picked.indices[0]].place
+        return np.array([channels[i].place for i in picked.indices], np.int64)

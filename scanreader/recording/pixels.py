@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
-from scanreader.keys import as_array, shift
+from scanreader.keys import as_array, box, shift
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     import numpy.typing as npt
 
     from scanreader.keys import IndexArray, Pick
-    from scanreader.recording.fields import Field, Piece
+    from scanreader.recording.fields import Field
     from scanreader.recording.layout import Layout
+    from scanreader.recording.rectangles import Rectangle
     from scanreader.tiff.pages import Pages
 
 
@@ -43,7 +46,10 @@ class PixelReader(Protocol):
         """What is done to the pixels that stand in the files; '' if nothing is."""
 
     def read(self, pages: Pages, layout: Layout, request: Request, out: npt.NDArray[Any], notes: list[str]) -> None:
-        """Read pixels into an array of shape (frames, channels, rows, columns); what is noticed goes to `notes`."""
+        """Read pixels into an array of shape (frames, channels, rows, columns); what is noticed goes to `notes`.
+
+        The array has its values already where nothing was recorded: see `blank` and `fill_gaps`.
+        """
 
 
 class RecordedPixels:
@@ -62,42 +68,65 @@ class RecordedPixels:
         field, channels, frames, rows, columns = request
         numbers = layout.page_numbers(field.slice_id, channels, frames).ravel()
         out = out.reshape(len(numbers), *out.shape[2:])
-        if len(field.pieces) == 1:
+        if len(field.pieces) == 1 and not field.uncovered:
             piece = field.pieces[0]
             pages.read(numbers, shift(rows.indices, piece.page_y), shift(columns.indices, piece.page_x), out, notes)
             return
         for piece in field.pieces:
-            part = overlap(piece, as_array(rows.indices), as_array(columns.indices))
+            part = overlap(piece.rectangle, rows.indices, columns.indices)
             if part is None:
                 continue
-            to_y, to_x, from_y, from_x = part
-            from_y, from_x = from_y + piece.page_y, from_x + piece.page_x
-            if np.ptp(to_y) == len(to_y) - 1 and np.ptp(to_x) == len(to_x) - 1:  # side by side in the result
-                place = out[:, to_y[0] : to_y[-1] + 1, to_x[0] : to_x[-1] + 1]
-                pages.read(numbers, from_y, from_x, place, notes)
+            from_y, from_x = shift(part.from_y, piece.page_y), shift(part.from_x, piece.page_x)
+            place = box(range(len(out)), part.to_y, part.to_x)
+            if isinstance(place[0], slice):  # evenly spaced in the result
+                pages.read(numbers, from_y, from_x, out[place], notes)
             else:
-                pixels = np.empty((len(numbers), len(to_y), len(to_x)), out.dtype)
+                pixels = np.empty((len(numbers), len(part.to_y), len(part.to_x)), out.dtype)
                 pages.read(numbers, from_y, from_x, pixels, notes)
-                out[:, to_y[:, None], to_x] = pixels
+                out[place] = pixels
 
 
 RECORDED = RecordedPixels()
 
 
 class Overlap(NamedTuple):
-    """Which of some rows and columns of a field a piece has."""
+    """Which of some rows and columns of a field a rectangle has."""
 
-    to_y: IndexArray
+    to_y: range | IndexArray
     """Places among those rows."""
-    to_x: IndexArray
-    from_y: IndexArray
-    """Rows of the piece."""
-    from_x: IndexArray
+    to_x: range | IndexArray
+    from_y: range | IndexArray
+    """Rows of the rectangle, from its first."""
+    from_x: range | IndexArray
 
 
-def overlap(piece: Piece, rows: IndexArray, columns: IndexArray) -> Overlap | None:
-    """Find which rows and columns of a field a piece has; None if it has none."""
-    down, right = rows - piece.output_y, columns - piece.output_x
-    to_y = np.flatnonzero((down >= 0) & (down < piece.height))
-    to_x = np.flatnonzero((right >= 0) & (right < piece.width))
-    return Overlap(to_y, to_x, down[to_y], right[to_x]) if len(to_y) and len(to_x) else None
+def overlap(rectangle: Rectangle, rows: range | IndexArray, columns: range | IndexArray) -> Overlap | None:
+    """Find which rows and columns of a field a rectangle has; None if it has none."""
+    to_y, from_y = _within(rows, rectangle.top, rectangle.bottom)
+    to_x, from_x = _within(columns, rectangle.left, rectangle.right)
+    return Overlap(to_y, to_x, from_y, from_x) if len(to_y) and len(to_x) else None
+
+
+def _within(indices: range | IndexArray, start: int, stop: int) -> tuple[range | IndexArray, range | IndexArray]:
+    """Places of those indices that are in a range, and how far each is from its start."""
+    if isinstance(indices, range) and indices.step == 1:
+        first, last = max(start, indices.start), min(stop, indices.stop)
+        return range(first - indices.start, last - indices.start), range(first - start, last - start)
+    indices = as_array(indices)
+    places = np.flatnonzero((indices >= start) & (indices < stop))
+    return places, indices[places] - start
+
+
+def blank(shape: Sequence[int], dtype: np.dtype[Any], fields: Iterable[Field]) -> npt.NDArray[Any]:
+    """Array to read fields into; where they leave pixels uncovered, it is 0."""
+    return (np.zeros if any(field.uncovered for field in fields) else np.empty)(shape, dtype)
+
+
+def fill_gaps(field: Field, rows: Pick, columns: Pick, out: npt.NDArray[Any]) -> None:
+    """Fill the pixels of a blank array of shape (…, rows, columns) where nothing was recorded of a field."""
+    fill = field.placement.fill
+    for gap in field.uncovered if fill else ():
+        part = overlap(gap, rows.indices, columns.indices)
+        if part is not None:
+            pages = out.reshape(-1, *out.shape[-2:])
+            pages[box(range(len(pages)), part.to_y, part.to_x)] = fill

@@ -56,7 +56,7 @@ class Slot(NamedTuple):
     shape: Scanfield
 
 
-def lay_out(slots_of_slices: Sequence[Sequence[Slot]], page: PageScan) -> tuple[list[list[Piece]], list[Finding]]:
+def lay_out(slots_of_slices: Sequence[Sequence[Slot]], page: PageScan, findings: list[Finding]) -> list[list[Piece]]:
     """Find where the fields of each slice stand in its pages, and check that against the page's height.
 
     Parameters
@@ -64,19 +64,19 @@ def lay_out(slots_of_slices: Sequence[Sequence[Slot]], page: PageScan) -> tuple[
     slots_of_slices : list of lists of Slot
         For each slice, what is scanned there, in order.
     page : PageScan
+    findings : list of Finding
+        What contradicts the header is appended to it.
 
     Returns
     -------
-    pieces : list of lists of Piece
+    list of lists of Piece
         One for each slot.
-    findings : list of Finding
 
     Raises
     ------
     LayoutError
         If the fields and the gaps between them do not make up the page.
     """
-    findings: list[Finding] = []
     gap = _confirmed_gap(slots_of_slices, page, findings)
     n = page.lines_per_row
     widths = {slot.shape.width for slots in slots_of_slices for slot in slots}
@@ -105,7 +105,7 @@ def lay_out(slots_of_slices: Sequence[Sequence[Slot]], page: PageScan) -> tuple[
             pieces.append(Piece(roi, shape.height // n, width, line // n, 0, 0, 0, line))
             line += shape.height + gap
         laid_out.append(pieces)
-    return laid_out, findings
+    return laid_out
 
 
 def _confirmed_gap(slots_of_slices: Sequence[Sequence[Slot]], page: PageScan, findings: list[Finding]) -> int:

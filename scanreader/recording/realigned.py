@@ -14,6 +14,7 @@ from scanreader.chunks import frames_at_a_time
 from scanreader.errors import HeaderError, ScanKeyError
 from scanreader.keys import as_array, as_range, as_slice, box, fill_for
 from scanreader.recording.pixels import overlap
+from scanreader.recording.timing import backward_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,8 +36,7 @@ CACHED = 4 << 20  # bytes of pixels that are moved at a time
 
 def backward_rows(field: Field, piece: Piece, rows: IndexArray) -> npt.NDArray[np.bool_]:
     """Whether rows of a piece, counted from its first, were scanned backwards."""
-    line = (piece.first_line if field.timing.resonant else 0) + piece.trim.top + rows
-    return np.asarray(line % 2 == 1)
+    return backward_lines(piece.first_line, piece.trim.top + rows, resonant=field.timing.resonant)
 
 
 def refuse_one_direction(field: Field) -> None:
@@ -89,8 +89,10 @@ def realign(opened: Opened, offsets: Any, fill_value: float) -> Opened:
     DtypeError
         If the dtype cannot hold `fill_value`.
     """
-    if opened.pixels.change:
+    if isinstance(opened.pixels, RealignedPixels):
         raise ScanKeyError("this scan was realigned before: realign the original scan, by the sum of both offsets")
+    if opened.pixels.change:
+        raise ScanKeyError(f"the pixels of this scan are {opened.pixels.change}: realign the scan that it was made of")
     for field in opened.fields:
         refuse_one_direction(field)
     by_field = checked_offsets(opened, offsets)
@@ -98,7 +100,7 @@ def realign(opened: Opened, offsets: Any, fill_value: float) -> Opened:
     shape = (opened.layout.counts.slices, max(1, len(opened.rois)), opened.layout.counts.channels)
     table = np.full(shape, np.nan)
     for i, (field, row) in enumerate(zip(opened.fields, by_field, strict=True)):
-        for channel, offset in zip(opened.channels, row.tolist(), strict=True):
+        for channel, offset in zip(opened.saved_channels(field), row.tolist(), strict=True):
             earlier_offsets = table[field.slice_id, field.roi_ids, channel.place]
             if (earlier_offsets[np.isfinite(earlier_offsets)] != offset).any():
                 raise ScanKeyError(
@@ -124,11 +126,16 @@ def checked_offsets(opened: Opened, offsets: npt.ArrayLike) -> FloatArray:
             f"the offset of field {field}, channel {channel} is {result[field, channel]}: give 0 for no correction"
         )
     for field, row in zip(opened.fields, result, strict=True):
-        narrowest = min(piece.width for piece in field.pieces)
+        narrowest = min(_scanned_width(piece) for piece in field.pieces)
         largest = np.abs(row).max(initial=0)
         if largest >= narrowest:
             raise ScanKeyError(f"offsets must be below the width of a field, {narrowest} pixels, not {largest:g}")
     return result
+
+
+def _scanned_width(piece: Piece) -> int:
+    """Columns of a piece's ROI, also those that were removed."""
+    return piece.width + piece.trim.left + piece.trim.right
 
 
 def nested(values: FloatArray) -> Any:
@@ -155,10 +162,10 @@ class RealignedPixels:
         numbers = layout.page_numbers(field.slice_id, channels, frames)
         flat, pixels = numbers.ravel(), out.reshape(numbers.size, *out.shape[2:])
         for piece in field.pieces:
-            part = overlap(piece, as_array(rows.indices), as_array(columns.indices))
+            part = overlap(piece.rectangle, rows.indices, columns.indices)
             if part is None:
                 continue
-            selection = _Selection.of(field, piece, part.from_y, part.from_x)
+            selection = _Selection.of(field, piece, as_array(part.from_y), as_array(part.from_x))
             offsets = np.broadcast_to(
                 np.array(self.offsets[field.slice_id][piece.roi])[channels], numbers.shape
             ).ravel()

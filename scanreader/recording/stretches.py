@@ -28,11 +28,12 @@ def find_layout(
     stack: Stack,
     parts: Sequence[Part],
     numbers_of: Callable[[int], FrameNumbers],
+    findings: list[Finding],
     *,
     trusted: bool,
+    writes_numbers: bool,
     from_first: bool,
-    loop: bool = False,
-) -> tuple[Layout, list[Finding]]:
+) -> Layout:
     """Find the volumes, from the header's counts and the frames' own numbers.
 
     Parameters
@@ -43,19 +44,19 @@ def find_layout(
         The files, in order.
     numbers_of : callable
         Returns the numbers of the frame that a page belongs to.
+    findings : list of Finding
+        What is missing or was skipped is appended to it.
     trusted : bool
         Whether frame numbers that never advance are an error. They are none where another program wrote the same
         description on every page.
+    writes_numbers : bool
+        Whether the release writes frame numbers: where they are missing, another program saved the files again.
     from_first : bool
         Whether the recording's first frames should be among the files; not if a single rolled part was named.
-    loop : bool
-        Whether numbers may continue from earlier acquisitions: in a loop they do, in a grab they begin at 1.
 
     Returns
     -------
-    layout : Layout
-    findings : list of Finding
-        What is missing or was skipped.
+    Layout
 
     Raises
     ------
@@ -63,7 +64,6 @@ def find_layout(
         If the header and the frames' numbers contradict each other.
     """
     counts = saved_counts(stack)
-    findings: list[Finding] = []
     total = parts[-1].first + parts[-1].pages
     numbering = Numbering(stack, counts, parts, numbers_of)
     if not numbering.is_numbered and trusted and stack.mode != "planar":
@@ -71,9 +71,11 @@ def find_layout(
             "none of the first frames has a frame number, though ScanImage has written them since 2015.4: their "
             "descriptions are damaged"
         )
-    if not numbering.is_numbered or (not trusted and not numbering.advance):
-        if numbering.is_numbered:
-            sentence = "frame numbers do not advance from page to page: pages are counted, and not checked"
+    is_constant = numbering.is_numbered and not trusted and (not numbering.advance or numbering.has_first_alone)
+    if not numbering.is_numbered or is_constant:
+        if is_constant or (writes_numbers and counts.pages_per_volume > 1):
+            why = "do not advance from page to page" if is_constant else "are missing"
+            sentence = f"frame numbers {why}: pages are counted from the first one, and not checked"
             findings.append(Finding("no-frame-numbers", "warning", "", sentence))
         breaks = _count_breaks(counts, parts, findings, from_first=from_first)
     else:
@@ -81,9 +83,8 @@ def find_layout(
         total = parts[-1].first + parts[-1].pages
         numbering.check()
         numbering.check_first_slice()
-        breaks = _find_breaks(numbering, parts, findings, from_first=from_first, loop=loop)
-    layout = _gather(counts, breaks, total, findings)
-    return layout, findings
+        breaks = _find_breaks(numbering, parts, findings, from_first=from_first)
+    return _gather(counts, breaks, total, findings)
 
 
 def _count_breaks(counts: Counts, parts: Sequence[Part], findings: list[Finding], *, from_first: bool) -> list[_Break]:
@@ -129,7 +130,7 @@ def _without_blank_end(numbering: Numbering, parts: Sequence[Part], findings: li
 
 
 def _find_breaks(
-    numbering: Numbering, parts: Sequence[Part], findings: list[Finding], *, from_first: bool, loop: bool
+    numbering: Numbering, parts: Sequence[Part], findings: list[Finding], *, from_first: bool
 ) -> list[_Break]:
     """Find the stretches of consecutive frames: two probes for each file, and bisection where these disagree."""
     c, a = numbering.counts.channels, numbering.stack.averaging
@@ -154,23 +155,31 @@ def _find_breaks(
         first, is_own = numbering.first(part)
         if first is None:
             raise LayoutError(f"the first page of {part.name} has no frame number, though other files do")
-        goes_on = previous is not None and first == expected(part.first)
+        joined = previous is not None and part.recording != previous.recording
+        loop = (
+            part.is_grab is not True
+        )  # in a loop numbers continue from earlier acquisitions, in a grab they begin at 1
+        goes_on = previous is not None and (
+            first == expected(part.first) or numbering.contradicts_both_sides(part.first, expected, part)
+        )
         if not is_own and not goes_on and first != a:
             raise LayoutError(
                 f"the first page of {part.name} cannot be read or has no number, and the next pages do not continue "
                 "the file before: the slices of its frames are unknown"
             )
-        joined = previous is not None and part.recording != previous.recording
-        if not part.follows(previous) and (joined or not goes_on or not numbering.same_acquisition(part.first)):
+        if not part.follows(previous):
             # A new acquisition.
+            goes_on = goes_on and not joined
             offset = _offset(numbering, part, previous, first, goes_on=goes_on, loop=loop)
-            is_next = previous is not None and part.acquisition == (previous.acquisition or 0) + 1
-            unsaved = first - numbering.within(part.first) - (expected(part.first) - a)  # too few to be averaged
-            begins_late = numbering.runs_on and loop and is_next and not joined and not 0 <= unsaved < a
+            is_next = previous is not None and part.acquisition == (previous.acquisition or 0) + 1 and not goes_on
+            begins_late = numbering.runs_on and loop and is_next and not joined
+            if begins_late:
+                unsaved = first - numbering.within(part.first) - (expected(part.first) - a)  # too few to be averaged
+                begins_late = not 0 <= unsaved < a
             if begins_late or (first - offset != a and (from_first or previous is not None)):
                 findings.append(_begins_late(part, first))
             begin(part.first, first)
-        elif not numbering.runs_on and first < expected(part.first):  # the count began again
+        elif not goes_on and not numbering.runs_on and first < expected(part.first):  # the count began again
             if first != a:
                 findings.append(_begins_late(part, first))
             begin(part.first, first)
@@ -186,6 +195,7 @@ def _find_breaks(
             begin(jump, frame)
             page = jump
         previous = part
+    findings += numbering.damaged.values()
     return breaks
 
 
@@ -201,7 +211,8 @@ def _offset(numbering: Numbering, part: Part, previous: Part | None, first: int,
         return 0
     planar = numbering.counts.frames_per_volume == 1
     same_recording = previous is not None and part.recording == previous.recording
-    before = first - numbering.within(part.first)
+    # An acquisition that continues the numbers of the one before begins with its first frame, whatever that says.
+    before = first - (numbering.stack.averaging if goes_on and part.leads else numbering.within(part.first))
     is_first = previous is None and part.acquisition == 1  # nothing precedes the first acquisition of a loop
     # After another file, a jump may be an end that is missing there or a start that is missing here.
     is_certain = is_first or goes_on or (not same_recording and numbering.stack.can_begin_after(before))
@@ -286,7 +297,7 @@ def _salvage(counts: Counts, breaks: Sequence[_Break], ends: Sequence[int], find
         slices = min(counts.slices, frames // r)
         kept, volumes = (Counts(c, slices, r), 1) if slices else (Counts(c), frames)
         skipped = ends[-1] - breaks[0].page - volumes * kept.pages_per_volume
-        why = "the recording stopped in its first" if len(breaks) == 1 else "no volume is complete: of the first"
+        why = "the files end in the first" if len(breaks) == 1 else "no volume is complete: of the first"
         what = f"volume: {slices} of {counts.slices} slices are" if slices else f"slice: {frames} of {r} frames are"
         sentence = f"{why} {what} complete, {skipped} page{' is' if skipped == 1 else 's are'} skipped"
         findings.append(Finding("partial-volume", "warning", "", sentence))

@@ -9,9 +9,12 @@ import numpy as np
 
 from scanreader.keys import as_array, nonnegative_index, read_only_copy
 from scanreader.notices import notify
+from scanreader.recording.bout_frames import bout_of_pages, bouts_of
 from scanreader.recording.facts import Facts
 from scanreader.recording.frames import read_events, read_table, read_timestamps, times_at
-from scanreader.scanimage.descriptions import EPOCH_END, NUMBERS_END, as_datetime, epoch, frame_numbers, timestamps
+from scanreader.recording.indices import stretch_starts
+from scanreader.scanimage.clocks import start_of
+from scanreader.scanimage.descriptions import EPOCH_END, NUMBERS_END, timestamps
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -19,8 +22,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from scanreader.keys import IndexArray
-    from scanreader.recording.numbering import Part
-    from scanreader.scanimage.descriptions import Event, FrameNumbers
+    from scanreader.recording.bout_frames import Bout
+    from scanreader.recording.indices import StretchStart
+    from scanreader.scanimage.descriptions import Event
 
 
 class Times(Facts):
@@ -45,14 +49,16 @@ class Times(Facts):
         acquisition_number           ``acquisitionNumbers``, from 1; -1 if unknown.
         frame_number_acquisition     ``frameNumberAcquisition``: number of the raw frame in the acquisition (in
                                      a slow stack, in the slice), from 1; -1 if unknown.
-        timestamp                    Seconds since the grab or loop began; NaN if unknown. For an averaged frame,
-                                     the time at which its last raw frame began.
+        timestamp                    Seconds since the grab or loop began (of several bouts, on the clock of
+                                     `timestamps`); NaN if unknown. For an averaged frame, the time at which its
+                                     last raw frame began.
         acquisition_trigger          Time of the trigger that started the acquisition, in s on the same clock;
                                      NaN if there was none.
         next_file_marker             Time of the trigger that began a new file; NaN if there was none.
         end_of_acquisition           1 on the last frame of an acquisition; 0 if not, -1 if unknown.
         end_of_acquisition_mode      1 on the last frame of the grab or loop; 0 if not, -1 if unknown.
         dc_overvoltage               1 if the digitizer's input exceeded its range; -1 if unknown.
+        bout                         Number of the grab or acquisition, from 0, in the order of the files.
         ===========================  ======================================================================
 
         Raises
@@ -66,7 +72,7 @@ class Times(Facts):
     @cached_property
     def _frame_table(self) -> npt.NDArray[np.void]:
         notes: list[str] = []
-        table = read_table(self._opened.pages, self._opened.layout, notes)
+        table = read_table(self._opened, notes)
         notify(notes)
         return read_only_copy(table)
 
@@ -94,8 +100,8 @@ class Times(Facts):
 
         The timestamp of a frame is the time at which its scan began. An averaged frame has the time at which the
         last of its `averaging` raw frames began. NaN where a description has no time; with ``raw=True``, times are
-        never computed from the frame rate. If recordings were joined, the times of each count from its own start.
-        There is a row for each slice of the recording, even in a selection of fields: see `field_timestamps`.
+        never computed from the frame rate. Several bouts are on one clock: see `bouts`. There is a row for each slice
+        of the recording, even in a selection of fields: see `field_timestamps`.
         """
         self._refuse_closed()
         return self._timestamps
@@ -115,6 +121,7 @@ class Times(Facts):
         Parameters
         ----------
         field : int
+            Number of the field, from 0.
         """
         self._refuse_closed()
         notes: list[str] = []
@@ -135,21 +142,47 @@ class Times(Facts):
     def _find_times(self, slice_id: int, notes: list[str]) -> npt.NDArray[np.float64]:
         if self._has_times:
             return times_at(self._opened, slice_id, np.arange(self.num_frames), notes)
-        raw = (self.frame_indices(slice_id) + 1) * self.stack.averaging - 1
+        indices, bouts = self.frame_indices(slice_id), self._opened.bouts
+        if len(bouts) > 1 or bouts[0].clock == "given":
+            return self._times_by_rate(slice_id, indices)
+        raw = (indices + 1) * self.stack.averaging - 1
         return np.asarray(raw / (np.nan if self._opened.is_raw else self.scan_frame_rate), np.float64)
+
+    def _times_by_rate(self, slice_id: int, indices: IndexArray) -> npt.NDArray[np.float64]:
+        """Times of several bouts by their frame rates: each counts its frames from its own time zero."""
+        bouts = self._opened.bouts
+        parts, c = self._opened.parts, self.layout.counts.channels
+        pages = self._pages_of(slice_id, 0)
+        which = bout_of_pages(self._opened, pages)
+        firsts = np.array([parts[bout.part].first for bout in bouts])
+        before = np.full(len(bouts), np.iinfo(np.int64).max)  # frames that were logged before each bout
+        np.minimum.at(before, which, indices - (pages - firsts[which]) // c)
+        before = np.where(np.isin(range(len(bouts)), which), before, firsts // c)
+        origins = np.array([bout.origin for bout in bouts])
+        averaging = np.array([self._opened.averaging_of(parts[bout.part]) for bout in bouts])
+        rates = np.array([self.scan_frame_rate if bout.raw_rate is None else bout.raw_rate for bout in bouts])
+        rates = np.full(len(bouts), np.nan) if self._opened.is_raw else rates
+        given = np.array([bout.clock == "given" for bout in bouts])
+        zeros = np.array([bout.shift for bout in bouts])
+        zeros = np.where(given, np.array([bout.offset for bout in bouts]) - (averaging - 1) / rates, zeros)
+        raw = (indices - before[origins][which] + 1) * averaging[which] - 1
+        return np.asarray(raw / rates[which] + zeros[which], np.float64)
 
     def _pages_of(self, slice_id: int, channel: int) -> IndexArray:
         """Pages of a slice and a channel of the files, for each frame of the scan."""
         frames = self._opened.frame_places(np.arange(self.num_frames))
         return self.layout.page_numbers(slice_id, channel, as_array(frames))
 
-    def frame_indices(self, slice_id: int = -1, *, pages: bool = False, channel: int = 0) -> npt.NDArray[np.int64]:
+    def frame_indices(
+        self, slice_id: int = -1, *, pages: bool = False, channel: int = 0, plane: int = -1
+    ) -> npt.NDArray[np.int64]:
         """Position of each frame of a slice in the sequence of all frames, flyback frames included.
 
         If a DAQ recorded one pulse for each logged frame, flyback frames included, the pulse of frame ``t`` is
-        number ``frame_indices(slice_id)[t]``. Frames missing from the files are included in the count if the
-        frame numbers show that they are missing. If A raw frames were averaged into one, index ``i`` covers raw
-        frames ``i * A`` to ``(i + 1) * A - 1``. In a scan opened with ``raw=True``, pages are counted.
+        number ``frame_indices(slice_id)[t]``. If the frame numbers show that frames are missing from the files, the
+        index jumps over the pulses of those frames. The index counts from the start of the first acquisition that was
+        opened. If raw frames were averaged, it counts averaged frames: `raw_frame_numbers` are the numbers of raw
+        frames. In a scan opened with ``raw=True``, pages are counted.
 
         Parameters
         ----------
@@ -158,7 +191,9 @@ class Times(Facts):
         pages : bool
             Whether to return page numbers instead: from 0, continuing from one file to the next.
         channel : int
-            The channel whose pages are returned, with `pages`.
+            With `pages`, the channel whose pages are returned, from 0.
+        plane : int
+            With `pages`, the plane whose pages are returned, where channels are planes; by default the last.
 
         Returns
         -------
@@ -168,67 +203,89 @@ class Times(Facts):
         channel = nonnegative_index(channel, self.num_channels, "channel")
         self._refuse_closed()
         if pages:
-            return self._pages_of(slice_id, self._opened.channels[channel].place)
-        numbers = self._pages_of(slice_id, 0)
-        firsts = np.array([stretch.page for stretch in self.layout.stretches])
-        which = np.searchsorted(firsts, numbers, side="right") - 1
-        indices: npt.NDArray[np.int64] = np.array(self._first_indices)[which] + (
-            (numbers - firsts[which]) // self.layout.counts.channels
-        )
+            saved = self._opened.channels[channel]
+            plane = nonnegative_index(plane, max(1, len(saved.planes)), "plane")
+            return self._pages_of(slice_id, (saved.planes[plane] if saved.planes else saved).place)
+        which, since = self._from_stretch_starts(slice_id)
+        indices: npt.NDArray[np.int64] = np.array([start.place for start in self._stretch_starts])[which] + since
         return indices
+
+    def raw_frame_numbers(self, slice_id: int = -1) -> npt.NDArray[np.int64]:
+        """ScanImage's number of each frame of a slice: raw frames since the start of the grab or loop, from 1.
+
+        If `n` raw frames were averaged into one, this is the number of the last of them. Unlike `frame_indices`, these
+        numbers also count raw frames that were never saved (the rest at the end of an acquisition whose number of raw
+        frames is not a multiple of `n`). The frame clock has a pulse for each raw frame, so the pulses of the frame
+        with number ``k`` are ``k - n`` to ``k - 1``, counted from 0. If several recordings were joined, each keeps its
+        own numbers. Without numbers in the files (3.x), they are ``(frame_indices(slice_id) + 1) * n``.
+
+        Parameters
+        ----------
+        slice_id : int
+            By default the last slice.
+
+        Returns
+        -------
+        int array of shape (frames,)
+        """
+        slice_id = nonnegative_index(slice_id, self.num_scanning_depths, "slice")
+        self._refuse_closed()
+        parts = self._opened.parts
+        pages = [stretch.page for stretch in self.layout.stretches]
+        owners = np.searchsorted([part.first for part in parts], pages, side="right") - 1
+        averaging = [self._opened.averaging_of(parts[i]) for i in owners]
+        starts = zip(self._stretch_starts, averaging, strict=True)
+        numbers = [(s.place + 1) * a if s.number is None else s.number for s, a in starts]
+        which, since = self._from_stretch_starts(slice_id)
+        result: npt.NDArray[np.int64] = np.array(numbers)[which] + since * np.array(averaging)[which]
+        return result
+
+    def _from_stretch_starts(self, slice_id: int) -> tuple[IndexArray, IndexArray]:
+        """For each frame of a slice, its stretch and the frames since the stretch's start."""
+        pages = self._pages_of(slice_id, 0)
+        firsts = np.array([stretch.page for stretch in self.layout.stretches])
+        which = np.searchsorted(firsts, pages, side="right") - 1
+        return which, (pages - firsts[which]) // self.layout.counts.channels
 
     @cached_property
-    def _first_indices(self) -> list[int]:
-        """Index of the first logged frame of each stretch: from its frame number, else counted in the files."""
-        a, c = self.stack.averaging, self.layout.counts.channels
-        stretches = self.layout.stretches
-        begins = np.array([stretch.page for stretch in stretches])
+    def _stretch_starts(self) -> list[StretchStart]:
         notes: list[str] = []
-        first_numbers = [frame_numbers(text) for text in self._opened.pages.descriptions(begins, NUMBERS_END, notes)]
+        starts = stretch_starts(self._opened, notes)
         notify(notes)
-        owners = np.searchsorted([part.first for part in self._opened.parts], begins, side="right") - 1
-        indices: list[int] = []
-        index, ended, last, recording = 0, 0, None, None  # behind the stretch before
-        for stretch, number, owner in zip(stretches, first_numbers, owners.tolist(), strict=True):
-            part = self._opened.parts[owner]
-            counted = index + (stretch.page - ended) // c
-            if self._opened.is_raw or number.frame is None:
-                index = counted
-            elif last is None or part.recording != recording:
-                start = min(p.first for p in self._opened.parts if p.recording == part.recording)
-                index += (start - ended) // c + self._index_by_number(number, part, counted=(stretch.page - start) // c)
-            else:  # between acquisitions, raw frames that were too few to be averaged were not saved
-                index = max(counted, index + (number.frame - last) // a - 1)
-            indices.append(index)
-            frames = stretch.volumes * self.layout.counts.frames_per_volume
-            last = None if number.frame is None else number.frame + (frames - 1) * a
-            index, ended, recording = index + frames, stretch.page + frames * c, part.recording
-        return indices
-
-    def _index_by_number(self, number: FrameNumbers, part: Part, *, counted: int) -> int:
-        """Index of the first frame of a recording's stretch within its own acquisition."""
-        a, state = self.stack.averaging, self.settings.get("acqState")
-        if self.stack.mode != "slow" and number.in_acquisition is not None:
-            return max(counted, number.in_acquisition // a - 1)
-        if state == "grab" or (state is None and not part.leads):
-            return max(counted, (number.frame or 0) // a - 1)
-        return counted
+        return starts
 
     @property
     def start_time(self) -> datetime | None:
         """Start of the grab or loop on the microscope computer's clock, without a time zone; None if unknown.
 
-        This is ScanImage's ``epoch``, time zero of `timestamps`.
+        This is ScanImage's ``epoch``, time zero of `timestamps`; of several bouts, that of the first that has one.
         """
         self._refuse_closed()
         return self._start_time
 
     @cached_property
     def _start_time(self) -> datetime | None:
+        if len(self._opened.bouts) > 1:
+            return next((bout.epoch for bout in self._opened.bouts if bout.epoch is not None), None)
         notes: list[str] = []
         (text,) = self._opened.pages.descriptions(np.array([0]), EPOCH_END, notes)
         notify(notes)
-        return as_datetime(epoch(text))
+        return start_of(text, lambda: self.settings)
+
+    @property
+    def bouts(self) -> tuple[Bout, ...]:
+        """The grabs, and the acquisitions of loops, that this scan is made of, in order.
+
+        Their `frames` split the frame axis. In a selection of frames, they are those of the selection: a bout that
+        is left and entered again appears again.
+        """
+        self._refuse_closed()
+        return self._bouts
+
+    @cached_property
+    def _bouts(self) -> tuple[Bout, ...]:
+        is_known = self._opened.is_raw or self._opened.bouts[0].requested is not None
+        return bouts_of(self._opened, np.nan if is_known else self._requested_frames_of(self.settings, self.stack))
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -248,7 +305,7 @@ class Times(Facts):
     @cached_property
     def _events(self) -> tuple[Event, ...]:
         notes: list[str] = []
-        events, cut = read_events(self._opened.pages, self.frame_table, notes)
+        events, cut = read_events(self._opened, self.frame_table, notes)
         if cut:
             frames = "1 frame" if cut == 1 else f"{cut} frames"
             notes.append(f"ScanImage cut the descriptions of {frames} short: some of their events are missing")

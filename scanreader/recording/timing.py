@@ -35,6 +35,22 @@ def line_times(
     return across * fill / 2 + 0.5
 
 
+def backward_lines(first_line: float, rows: npt.NDArray[np.int64], *, resonant: bool) -> npt.NDArray[np.bool_]:
+    """Whether rows of a field are scanned backwards, where lines are scanned in both directions.
+
+    A resonant mirror swings on between fields, so the lines of the whole page count. Galvos begin each field with a
+    forward line.
+
+    Parameters
+    ----------
+    first_line : float
+        Scan lines of the page before the field's first.
+    rows : int array of shape (rows,)
+        Rows of the field, from 0.
+    """
+    return np.asarray(((first_line if resonant else 0) + rows) % 2 == 1)
+
+
 def pixel_times(
     first_line: float,
     height: int,
@@ -42,6 +58,7 @@ def pixel_times(
     *,
     seconds_per_line: float,
     bidirectional: bool,
+    resonant: bool,
     lines_per_row: int = 1,
 ) -> npt.NDArray[np.float64]:
     """When each pixel of a field is seen, in seconds since line 0 began.
@@ -67,5 +84,5 @@ def pixel_times(
         return np.asarray((rows + (lines_per_row - 1) / 2 + within) * seconds_per_line)
     within = np.broadcast_to(line, (height, line.size)).copy()
     if bidirectional:
-        within[1::2] = 1 - line
+        within[backward_lines(first_line, np.arange(height), resonant=resonant)] = 1 - line
     return np.asarray((rows + within) * seconds_per_line)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scanreader.errors import LayoutError, ScanIndexError
-from scanreader.keys import AXES, FULL_SLICE, as_array, as_integer, pick, split_key
+from scanreader.keys import AXES, FULL_SLICE, as_array, as_integer, check_entry, pick, split_key
 from scanreader.recording import joining
+from scanreader.recording.bout_frames import bout_runs
 from scanreader.recording.cutting import page_fields
 from scanreader.recording.fields import UNTRIMMED, Trim
 from scanreader.recording.opened import FrameChoice
@@ -19,6 +20,7 @@ from scanreader.recording.opened import FrameChoice
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from scanreader.keys import Entry, IndexArray
     from scanreader.recording.fields import Field
     from scanreader.recording.opened import Opened, View
     from scanreader.scanimage.settings import Scanning
@@ -65,6 +67,7 @@ def trimmed(opened: Opened, trim: Trim) -> Opened:
     """
     if not any(trim):
         return opened
+    refuse_placed(opened, "trimmed")
     trim = opened.trim + trim
     fields: list[Field] = []
     uncut: list[tuple[Field, ...]] = []
@@ -82,6 +85,7 @@ def joined(opened: Opened) -> Opened:
     """Join fields of one slice that touch and share that side's size."""
     if not opened.is_multi_roi:
         return opened
+    refuse_placed(opened, "join_contiguous")
     uncut = [field for group in opened.uncut for field in group]
     fields = joining.join_contiguous(uncut, opened.trim)
     return replace(opened, fields=tuple(fields), uncut=tuple(_made_of(fields, uncut)), is_joined=True)
@@ -89,19 +93,44 @@ def joined(opened: Opened) -> Opened:
 
 def _made_of(fields: list[Field], uncut: Iterable[Field]) -> list[tuple[Field, ...]]:
     """For each field, those of `uncut` that it is made of: each is a ROI of a slice."""
-    by_place = {(field.slice_id, field.pieces[0].roi): field for field in uncut}
-    return [tuple(by_place[field.slice_id, piece.roi] for piece in field.pieces) for field in fields]
+    by_place = {(field.slice_id, field.plane, field.pieces[0].roi): field for field in uncut}
+    return [tuple(by_place[field.slice_id, field.plane, piece.roi] for piece in field.pieces) for field in fields]
+
+
+def refuse_placed(opened: Opened, method: str) -> None:
+    """Check that fields are placed as they were recorded, which a view needs that is made by `method`.
+
+    Raises
+    ------
+    LayoutError
+        If they are stitched or shifted.
+    """
+    for field in opened.fields:
+        if view := field.placement.view:
+            advice = (
+                f"{method} goes before, as scan.{method}(…).{view}(…)"
+                if method != view
+                else f"ask the scan that was {view}"
+            )
+            raise LayoutError(f"the fields of this scan are {view} already: {advice}", raw_helps=False)
+
+
+def pieces_in_sample(opened: Opened, field: int) -> list[Field]:
+    """Each piece of a field as a field of its own, at its exact position in the sample; in the order of its pieces."""
+    whole, pieces = opened.uncut[field], opened.fields[field].pieces
+    return [joining.trimmed(one, piece.trim) for one, piece in zip(whole, pieces, strict=True)]
 
 
 # ------------------------------------------------------------------------- selecting
 
 
-def selecting(opened: Opened, *, fields: Any, channels: Any, frames: Any) -> View:
+def selecting(opened: Opened, *, fields: Any, channels: Any, frames: Any, bouts: Any = FULL_SLICE) -> View:
     """View of some fields, channels and frames.
 
     Parameters
     ----------
-    fields, channels, frames : slice, list of int or mask
+    fields, channels, frames, bouts : slice, list of int or mask
+        Frames are counted in the bouts that are picked.
 
     Raises
     ------
@@ -109,7 +138,10 @@ def selecting(opened: Opened, *, fields: Any, channels: Any, frames: Any) -> Vie
         If nothing is picked, or something that is not there.
     """
     entries = split_key((fields, ..., channels, frames))
-    sizes = (len(opened.fields), 0, 0, len(opened.channels), opened.num_frames)
+    picked_bouts = check_entry(bouts, "bout")
+    of_bouts = None if picked_bouts is FULL_SLICE else _frames_of_bouts(opened, picked_bouts)
+    num_frames = opened.num_frames if of_bouts is None else len(of_bouts)
+    sizes = (len(opened.fields), 0, 0, len(opened.channels), num_frames)
     picks = {axis: pick(entries[axis], sizes[axis], AXES[axis]).indices for axis in (0, 3, 4)}
     for axis, indices in picks.items():
         if not len(indices):
@@ -117,8 +149,25 @@ def selecting(opened: Opened, *, fields: Any, channels: Any, frames: Any) -> Vie
     fields, channels = (
         None if entries[axis] is FULL_SLICE else tuple(as_array(picks[axis]).tolist()) for axis in (0, 3)
     )
-    frames = None if entries[4] is FULL_SLICE else FrameChoice.of(opened.frame_places(picks[4]))
+    if of_bouts is not None:
+        frames = FrameChoice.of(opened.frame_places(of_bouts[as_array(picks[4])]))
+    else:
+        frames = None if entries[4] is FULL_SLICE else FrameChoice.of(opened.frame_places(picks[4]))
     return partial(selected, fields=fields, channels=channels, frames=frames)
+
+
+def _frames_of_bouts(opened: Opened, bouts: Entry) -> IndexArray:
+    """Frames of some of a scan's bouts, in the order given.
+
+    Raises
+    ------
+    ScanIndexError
+        If there is no such bout.
+    """
+    runs = [run.frames for run in bout_runs(opened)]
+    picked = as_array(pick(bouts, len(runs), "bout").indices).tolist()
+    frames = [np.arange(runs[i].start, runs[i].stop) for i in picked]
+    return np.concatenate([np.empty(0, np.int64), *frames])
 
 
 def selected(
@@ -162,6 +211,8 @@ def whole_pages(opened: Opened, scanning: Scanning) -> Opened:
     LayoutError
         If pixels are changed as they are read: what is between ROIs is not.
     """
+    if opened.plane_depths:
+        raise LayoutError("pages are given as they were recorded, and this scan's channels are planes", raw_helps=False)
     if opened.pixels.change:
         raise LayoutError(
             f"pages are given as they were recorded, and this scan's pixels are {opened.pixels.change}",

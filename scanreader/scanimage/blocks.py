@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from scanreader.errors import ScanReaderError
 from scanreader.scanimage.header import BLOCK_START, MAGIC, Block, decode
 from scanreader.tiff.descriptions import read_tag
-from scanreader.tiff.ifd import ARTIST, DESCRIPTION, SOFTWARE
+from scanreader.tiff.ifd import ARTIST, DESCRIPTION, SOFTWARE, read_text
 from scanreader.tiff.index import index_file
 from scanreader.tiff.reopening import reopen
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 KNOWN_BLOCKS = (3, 4)
 _HEAD = BLOCK_START + 16
+SPACE = 100  # bytes, in which JSON that was appended begins
 CHANGING = ("state.internal.", "state.motor.")  # settings of 3.x that hold the time and place of each file
 
 
@@ -29,6 +30,12 @@ def read_block(index: FileIndex) -> Block | None:
     in older releases in the ImageDescription of every page, with ROIs behind the last page.
     """
     return _from_start(index) or _from_tags(index) or _from_description(index)
+
+
+def may_be_scanimage(start: bytes) -> bool:
+    """Whether ScanImage seems to have written a file that begins with some bytes, though it cannot be opened."""
+    magic = struct.pack("<I", MAGIC)
+    return start[BLOCK_START : BLOCK_START + 4] == magic or any(word in start for word in (b"scanimage.SI", b"state."))
 
 
 def is_scanimage(path: str | os.PathLike[str]) -> bool:
@@ -47,15 +54,15 @@ def _from_start(index: FileIndex) -> Block | None:
         magic, version, header_size, roi_size = struct.unpack("<4I", start[BLOCK_START:])
         if magic != MAGIC or _HEAD + header_size + roi_size > file.size:
             return None
-        texts = file.read(_HEAD, header_size + roi_size)
-    return _made(texts[:header_size], texts[header_size:], version)
+        header, rois = read_text(file, _HEAD, header_size), read_text(file, _HEAD + header_size, roi_size)
+    return _block_of(header, rois, version)
 
 
 def _from_tags(index: FileIndex) -> Block | None:
-    return _made(read_tag(index, 0, SOFTWARE), read_tag(index, 0, ARTIST), None)
+    return _block_of(read_tag(index, 0, SOFTWARE), read_tag(index, 0, ARTIST), None)
 
 
-def _made(header: bytes, rois: bytes, version: int | None) -> Block | None:
+def _block_of(header: bytes, rois: bytes, version: int | None) -> Block | None:
     text = decode(header)
     if not text.startswith("SI.") and not (text.lstrip().startswith("{") and "VERSION_MAJOR" in text):
         return None
@@ -78,8 +85,9 @@ def _appended_rois(index: FileIndex) -> str:
         length = struct.unpack("<I", file.read(file.size - 4, 4))[0]
         if not 2 <= length <= file.size - 4:
             return ""
-        rois = file.read(file.size - 4 - length, length)
-    return decode(rois) if rois.lstrip()[:1] == b"{" else ""
+        if file.read(file.size - 4 - length, min(length, SPACE)).lstrip()[:1] != b"{":
+            return ""
+        return decode(read_text(file, file.size - 4 - length, length))
 
 
 def recording_digest(block: Block) -> bytes:

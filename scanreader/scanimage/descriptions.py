@@ -37,6 +37,7 @@ FRAME_TABLE = np.dtype(
         ("end_of_acquisition", np.int8),
         ("end_of_acquisition_mode", np.int8),
         ("dc_overvoltage", np.int8),
+        ("bout", np.int32),
     ]
 )
 """The columns of `Scan.frame_table`."""
@@ -66,7 +67,7 @@ def _compiled(pattern: bytes) -> re.Pattern[bytes]:
 
 
 def _setting(column: str, value: bytes) -> bytes:
-    return rb'"?(?:' + _WORDS[column] + rb')"?[ \t]*[=:][ \t]*"?(' + value + rb")"
+    return rb'"?(?:' + _WORDS[column] + rb')"?[ \t]*+[=:][ \t]*+"?(' + value + rb")"
 
 
 # Patterns are compiled when they are first needed: all of them take 3 ms, a tenth of the import.
@@ -79,7 +80,9 @@ def _one(column: str) -> re.Pattern[bytes]:
 @cache
 def _all_columns() -> re.Pattern[bytes]:
     """Pattern of all columns at once, as the newer releases write them: 4 times as quick as one by one."""
-    return re.compile(rb"[\s{]*" + rb",?\s*".join(_setting(name, _value(name) + rb"|") for name in _WORDS) + rb"[,\s]")
+    return re.compile(
+        rb"[\s{]*+" + rb",?\s*+".join(_setting(name, _value(name) + rb"|") for name in _WORDS) + rb"[,\s]"
+    )
 
 
 _EPOCH = rb'"?epoch"?\s*[=:]\s*"?\[([^\]\n]{0,80})\]'
@@ -202,14 +205,16 @@ def was_cut(description: bytes) -> bool:
 def find_events(description: bytes, row: int, frame_number: int) -> Iterator[Event]:
     """Find the events in a frame's description, in either style; of a list that was cut, what is whole."""
     description = description.split(TRUNCATED)[0]
-    for match in _compiled(_TRIGGER).finditer(description):
+    at = description.find(b"I2CData")
+    packets = list(_compiled(_PACKET).finditer(description, at)) if at >= 0 else []
+    # A packet's text may look like a trigger. ScanImage writes the packets last, so after them is nothing to find.
+    for match in _compiled(_TRIGGER).finditer(description, 0, at if at >= 0 else len(description)):
         times = match[2].replace(b",", b" ")
         whole = times.split() if match[3] or times[-1:].isspace() else times.split()[:-1]
         for time in whole:
             if re.fullmatch(_NUMBER, time):
                 yield Event(float(time), f"auxTrigger{match[1].decode()}", None, row, frame_number)
-    at = description.find(b"I2CData")
-    for match in _compiled(_PACKET).finditer(description, at) if at >= 0 else ():
+    for match in packets:
         if (data := _packet(match)) is not None:
             yield Event(float(match[1]), "I2C", data, row, frame_number)
 

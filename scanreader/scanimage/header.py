@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ from scanreader.scanimage.literals import parse_literal
 
 MAGIC = 117637889  # the bytes 01 03 03 07 at byte 16 of a BigTIFF that ScanImage wrote since late 2015
 BLOCK_START = 16
+MOST_OF_RELEASE = 100  # characters
+MAX_NAMES = 10  # times the length of a JSON header, to which the full names of its settings may add up
 PREFIXES = ("SI.", "scanimage.SI.", "scanimage.SI5.", "scanimage.SI4.", "state.")
 
 
@@ -59,7 +60,7 @@ class Header(Mapping[str, Any]):
     @property
     def raw(self) -> Mapping[str, Any]:
         """Settings by their full names, to be read only; texts are not parsed yet."""
-        return MappingProxyType(copy.deepcopy(self._values) if self.is_json else self._values)
+        return MappingProxyType(_copied(self._values) if self.is_json else self._values)
 
     @property
     def is_json(self) -> bool:
@@ -79,7 +80,7 @@ class Header(Mapping[str, Any]):
         if full not in self._values:
             raise UnknownSettingError(self._unknown(name))
         value = self._values[full]
-        return copy.deepcopy(value) if self.is_json else parse_literal(value)
+        return _copied(value) if self.is_json else parse_literal(value)
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self._full(name) in self._values
@@ -134,23 +135,37 @@ ROI_GROUPS = ("imagingRoiGroup", "photostimRoiGroups", "integrationRoiGroup", "R
 def _lines(text: str) -> dict[str, str]:
     """Settings of a plain header, one assignment a line."""
     lines: dict[str, str] = {}
-    for line in re.split(r"[\r\n]+", text):
-        name, equals, value = line.partition("=")
+    for line in re.finditer(r"[^\r\n]+", text):
+        name, equals, value = line[0].partition("=")
         if equals:
             lines.setdefault(name.strip(), value.strip())
     return lines
 
 
 def _flatten_json(text: str) -> dict[str, Any]:
+    """Settings of a JSON header, by the names of all the objects that they are in.
+
+    Raises
+    ------
+    HeaderError
+        If it is not JSON, or no object, or its names are as long as no program writes them.
+    """
     tree = parse_json(text)
     if not isinstance(tree, dict):
         raise HeaderError("the header begins as JSON but is not an object")
     if "SI" not in tree:
         tree = {"SI": tree}
     flat: dict[str, Any] = {}
+    room = MAX_NAMES * len(text)
 
     def walk(branch: dict[str, Any], path: str) -> None:
+        nonlocal room
         for name, value in branch.items():
+            room -= len(path)
+            if room < 0:
+                raise HeaderError(
+                    f"the names in the JSON header are too long: they add up to {MAX_NAMES} times its length"
+                )
             if isinstance(value, dict) and name not in ROI_GROUPS:
                 walk(value, f"{path}{name}.")
             else:
@@ -158,6 +173,15 @@ def _flatten_json(text: str) -> dict[str, Any]:
 
     walk(tree, "")
     return flat
+
+
+def _copied(value: Any) -> Any:
+    """A copy of a JSON value: in a tenth of the time of `copy.deepcopy`."""
+    if isinstance(value, list):
+        return [_copied(item) if isinstance(item, (list, dict)) else item for item in value]
+    if isinstance(value, dict):
+        return {name: _copied(item) for name, item in value.items()}
+    return value
 
 
 def _collapse(value: Any) -> Any:
@@ -179,6 +203,6 @@ def release_parts(header: Header) -> tuple[str, str, str]:
     spelled = (header.get("VERSION_MAJOR"), header.get("VERSION_MINOR"), header.get("VERSION_UPDATE"))
     if spelled[0] is None:
         version = header.get("software.version")
-        return ("" if version is None else f"{version}", "", "")
-    major, minor, update = ("" if part is None or part == [] else f"{part}" for part in spelled)
+        return ("" if version is None else f"{version}"[:MOST_OF_RELEASE], "", "")
+    major, minor, update = ("" if part is None or part == [] else f"{part}"[:MOST_OF_RELEASE] for part in spelled)
     return major, minor, "" if update == "0" else update

@@ -10,6 +10,7 @@ from scanreader.errors import HeaderError
 
 _JSON_NUMBERS = {"_NaN_": math.nan, "_Inf_": math.inf, "-_Inf_": -math.inf}
 MAX_DEPTH = 100
+MAX_INTEGER = 10**300  # larger ones are no floats
 
 
 def parse_json(text: str) -> Any:
@@ -29,17 +30,23 @@ def parse_json(text: str) -> Any:
 
 
 def _plain(value: Any, depth: int) -> Any:
+    """Replace what JSONLab writes for other values, in place: a copy would double the memory."""
     if depth > MAX_DEPTH:
         raise HeaderError(f"JSON nested more than {MAX_DEPTH} deep")
     if isinstance(value, str):
         return _JSON_NUMBERS.get(value, value)
+    if isinstance(value, int) and abs(value) > MAX_INTEGER:
+        return math.inf if value > 0 else -math.inf
     if isinstance(value, list):
-        return [_plain(item, depth + 1) for item in value]
+        for i, item in enumerate(value):
+            if not isinstance(item, float):
+                value[i] = _plain(item, depth + 1)
     if isinstance(value, dict):
         for mark in ("_ArrayData_", "x_ArrayData_"):
             if mark in value:
                 return listed(_plain(value[mark], depth + 1))
-        return {name: _plain(item, depth + 1) for name, item in value.items()}
+        for name, item in value.items():
+            value[name] = _plain(item, depth + 1)
     return value
 
 

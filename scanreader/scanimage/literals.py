@@ -11,8 +11,12 @@ import numpy as np
 from scanreader.errors import HeaderError
 
 MAX_AXES = 32
-_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|Inf|NaN)\Z", re.IGNORECASE)
-_TOKEN = re.compile(r"""'(?:[^']|'')*'|[\[\]{};]|[^\s,;\[\]{}']+""")
+MAX_DEPTH = 100  # brackets in each other
+MAX_SIZE = 1 << 20  # characters in brackets; more stay text: a byte of empty rows takes 80 bytes of memory
+# Possessive quantifiers keep patterns linear in the length of text that does not match.
+_NUMBER = re.compile(r"[-+]?(?:(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d++)?|Inf|NaN)\Z", re.IGNORECASE)
+_TOKEN = re.compile(r"""'(?:[^']++|'')*+'|[\[\]{};]|[^\s,;\[\]{}']++""")
+_EMPTY = re.compile(r"(?:zeros|ones|cell)\(\s*+\d*+\s*+,?\s*+\d*+\s*+\)\Z")
 _WORDS: dict[str, Any] = {"true": True, "false": False}
 
 
@@ -20,7 +24,7 @@ def parse_literal(text: str) -> Any:
     """Turn the text of a MATLAB value into Python's, in linear time; what is no value stays text.
 
     Vectors of either orientation give a flat list, matrices a list of rows, cells a list, N-d arrays nested
-    lists in MATLAB's order of axes, empty ones ``[]``.
+    lists in MATLAB's order of axes, empty ones ``[]``. Brackets stay text beyond `MAX_DEPTH` and `MAX_SIZE`.
 
     Parameters
     ----------
@@ -31,14 +35,16 @@ def parse_literal(text: str) -> Any:
     scalar = _scalar(text)
     if scalar is not None:
         return scalar
-    if text[:1] == "[" and "]&[" in text:
-        return _array(text)
     if text[:1] in ("[", "{"):
+        if len(text) > MAX_SIZE:
+            return text
+        if text[0] == "[" and "]&[" in text:
+            return _array(text)
         value = _bracketed(text)
         return text if value is None else value
     if text[:1] == "'" and text[-1:] == "'" and len(text) > 1:
         return text[1:-1].replace("''", "'").removeprefix("$")
-    if re.match(r"(?:zeros|ones|cell)\(\s*\d*\s*,?\s*\d*\s*\)\Z", text):
+    if _EMPTY.match(text):
         return []
     return text
 
@@ -54,11 +60,14 @@ def _scalar(text: str) -> bool | int | float | None:
 
 
 def _bracketed(text: str) -> Any:
-    """``[1 2;3 4]`` and ``{'a' [1 2]}`` to lists, without recursion; None where brackets do not match."""
+    """``[1 2;3 4]`` and ``{'a' [1 2]}`` to lists, without recursion; None where brackets do not match, or are deep."""
     stack: list[tuple[str, list[list[Any]]]] = []
     closed: Any = None
-    for word in _TOKEN.findall(text):
+    for match in _TOKEN.finditer(text):
+        word = match[0]
         if word in "[{":
+            if len(stack) == MAX_DEPTH:
+                return None
             stack.append((word, [[]]))
             continue
         if not stack:
@@ -100,6 +109,8 @@ def _array(text: str) -> Any:
     whole = isinstance(shape, list) and all(isinstance(n, int) and n >= 0 for n in shape)
     if not whole or not isinstance(values, list) or math.prod(shape) != len(values) or len(shape) > MAX_AXES:
         return text
+    if not values:
+        return []  # the other sizes may be anything
     return np.reshape(np.array(values, dtype=object), shape, order="F").tolist()
 
 

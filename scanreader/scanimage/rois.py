@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from scanreader.errors import HeaderError, LayoutError
 from scanreader.scanimage.jsonlab import listed, parse_json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from scanreader.scanimage.header import Block, Header
+
+Parsed = TypeVar("Parsed")
 
 
 def z_tolerance(z: float) -> float:
@@ -22,15 +26,20 @@ def z_tolerance(z: float) -> float:
 
 
 class Scanfield(NamedTuple):
-    """The shape of a ROI at one depth, in degrees of scan angle and pixels."""
+    """The shape of a ROI at one depth."""
 
     y: float
+    """Centre, in degrees of scan angle."""
     x: float
+    """Centre, in degrees of scan angle."""
     height_in_degrees: float
     width_in_degrees: float
     rotation: float
+    """In degrees, clockwise in an image with y pointing down."""
     height: int
+    """In pixels."""
     width: int
+    """In pixels."""
     enabled: bool = True
 
 
@@ -48,7 +57,9 @@ class Roi:
         Whether it is scanned only at the depths of its scanfields.
     enabled : bool
     powers : tuple of float
-        Of each beam, in percent, where the ROI has its own; else empty.
+        Power of each beam, in percent, if the ROI has its own powers; else empty.
+    uuid : str
+        ScanImage's identifier of the ROI (``roiUuid``); '' before it had one.
     """
 
     name: str
@@ -57,6 +68,7 @@ class Roi:
     discrete: bool = False
     enabled: bool = True
     powers: tuple[float, ...] = ()
+    uuid: str = ""
 
     def at(self, z: float) -> Scanfield | None:
         """Shape of the ROI at a depth; None where it is not scanned.
@@ -143,13 +155,24 @@ def parse_rois(group: Any) -> tuple[Roi, ...]:
     HeaderError
         If a ROI is not described as ScanImage does.
     """
+    return parse_each_roi(group, _parse_roi, "the ROI group is")
+
+
+def parse_each_roi(group: Any, parse: Callable[[dict[str, Any], int], Parsed], what: str) -> tuple[Parsed, ...]:
+    """Parse the ROIs of a group, each with its number; none if there is no group.
+
+    Raises
+    ------
+    HeaderError
+        If a ROI is not described as ScanImage does.
+    """
     if not isinstance(group, dict):
         return ()
     rois = [roi for roi in listed(group.get("rois")) if isinstance(roi, dict)]
     try:
-        return tuple(_parse_roi(roi, number) for number, roi in enumerate(rois))
+        return tuple(parse(roi, number) for number, roi in enumerate(rois))
     except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
-        raise HeaderError(f"the ROI group is not described as ScanImage does: {error!r}") from None
+        raise HeaderError(f"{what} not described as ScanImage does: {error!r}") from None
 
 
 def _parse_roi(roi: dict[str, Any], number: int) -> Roi:
@@ -165,6 +188,7 @@ def _parse_roi(roi: dict[str, Any], number: int) -> Roi:
         discrete=bool(roi.get("discretePlaneMode", 0)),
         enabled=bool(roi.get("enable", 1)),
         powers=tuple(float(power) for power in listed(roi.get("powers"))),
+        uuid=str(roi.get("roiUuid") or ""),
     )
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from scanreader.scanimage.header import Header
 
 T = TypeVar("T")
+MOST_CHANNELS = 1024  # that are believed
 
 
 class Setting(Generic[T]):
@@ -25,7 +26,7 @@ class Setting(Generic[T]):
     Parameters
     ----------
     convert : callable
-        Makes the attribute's type of the header's value, or of None where it is missing.
+        Converts the header's value, or None if it is missing, to the attribute's type.
     *names : str
         How releases spell it; the first that is there counts.
     doc : str
@@ -90,6 +91,12 @@ def integer_list(value: Any) -> list[int]:
     return [] if value is None else integers(value)
 
 
+def position(value: Any) -> list[float] | None:
+    """A position, x, y and z; None where it is missing. A second z that follows is another motor's."""
+    coordinates = number_list(value)
+    return coordinates[:3] if len(coordinates) >= 3 else None
+
+
 def unchanged(value: Any) -> Any:
     """What the header says; None where it is missing."""
     return value
@@ -106,6 +113,8 @@ class Channel(NamedTuple):
     number: int
     """From 1, as ScanImage counts its channels."""
     name: str
+    planes: tuple[Channel, ...] = ()
+    """Where channels are planes: the saved channel of each plane. Place and number then count from 0 and 1."""
 
 
 class Scanning(NamedTuple):
@@ -148,13 +157,15 @@ class Settings:
         number, "hScan2D.scannerFrequency", doc="Frequency of the resonant mirror, in Hz; NaN for galvos."
     )
     seconds_per_line = Setting(
-        number, "hRoiManager.linePeriod", doc="Seconds per scan line. Of no use for multi-ROI with galvos."
+        number,
+        "hRoiManager.linePeriod",
+        doc="Seconds per scan line; lines differ in multi-ROI recordings with galvos.",
     )
     spatial_fill_fraction = Setting(
-        number, "hScan2D.fillFractionSpatial", doc="Part of each line's width that is imaged."
+        number, "hScan2D.fillFractionSpatial", doc="Fraction of each line's width that is imaged."
     )
     temporal_fill_fraction = Setting(
-        number, "hScan2D.fillFractionTemporal", doc="Part of each line's time that is imaged."
+        number, "hScan2D.fillFractionTemporal", doc="Fraction of each line's duration that is imaged."
     )
     microns_per_degree = Setting(
         number, "objectiveResolution", doc="µm in the sample per degree of scan angle; NaN if unknown."
@@ -163,7 +174,11 @@ class Settings:
     scan_frame_period = Setting(number, "hRoiManager.scanFramePeriod", doc="Seconds per raw frame.")
     scan_volume_rate = Setting(number, "hRoiManager.scanVolumeRate", doc="Volumes a second.")
     scan_mode = Setting(text, "hScan2D.scanMode", doc="'resonant' or 'linear'; '' before 2019b.")
-    has_resonant_mirror = Setting(unchanged, "hScan2D.hasResonantMirror", doc="Whether there is one, or None.")
+    has_resonant_mirror = Setting(
+        unchanged,
+        "hScan2D.hasResonantMirror",
+        doc="Whether the scanner has a resonant mirror; None if the header does not say.",
+    )
     uniform_sampling = Setting(flag, "hScan2D.uniformSampling", doc="Whether pixels are evenly spaced in time.")
     averaging = Setting(count, "hScan2D.logAverageFactor", doc="Raw frames averaged into each saved one.")
     lines_averaged = Setting(
@@ -171,20 +186,20 @@ class Settings:
         "hScan2D.LineAveragingLineCount",
         "hScan2D.lineAverageFactor",
         "hAcq.lineAverageFactor",
-        doc="Scan lines averaged into each stored row, on the few rigs that do.",
+        doc="Scan lines averaged into each stored row, on the few rigs that average lines.",
     )
     frames_per_file = Setting(
         count,
         "hScan2D.logFramesPerFile",
         "loggingFramesPerFile",
         "acq.framesPerFile",
-        doc="Frames after which a file is rolled.",
+        doc="Number of frames after which ScanImage begins a new file.",
     )
     motor_position_at_zero = Setting(
-        number_list,
+        position,
         "hMotors.samplePosition",
         "hMotors.motorPosition",
-        doc="Position of the stage when the recording began: x, y and z in µm (and a second z, before 2019b).",
+        doc="Position of the stage when the recording began: x, y and z in µm; None if unknown.",
     )
     fast_z_position = Setting(
         number, "hFastZ.position", "hFastZ.positionTarget", doc="Position of the fast z actuator, in µm."
@@ -224,6 +239,8 @@ class Settings:
         """The channels that were saved, in the order of the pages; the one of files that hold it alone."""
         names = listed(cls._channel_names.of(header))
         saved = cls._channel_numbers_of(header) if own_channel is None else [own_channel]
+        if len(saved) > MOST_CHANNELS:
+            raise HeaderError(f"the header says that {len(saved)} channels were saved", raw_helps=True)
         return tuple(
             Channel(i, n, str(names[n - 1]) if 0 < n <= len(names) and names[n - 1] else f"Channel {n}")
             for i, n in enumerate(saved)

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from scanreader.scanimage.settings import Channel, Scanning
 
-MAX_COUNT = 2**31  # frames, slices: more is no count
+MAX_COUNT = 2**31  # frames: more is no count
+MAX_SLICES = 100_000
 
 
 class Stack(NamedTuple):
@@ -44,7 +45,7 @@ class Stack(NamedTuple):
     """Number of volumes requested for each acquisition; infinite or NaN if unknown."""
 
     def can_begin_after(self, frames: int) -> bool:
-        """Whether another acquisition of a loop can begin after so many raw frames: they are whole acquisitions."""
+        """Whether these raw frames are whole acquisitions, so that the next one of a loop can begin."""
         planned = self.frames_per_volume * (self.volumes if 1 <= self.volumes < math.inf else 1)
         return frames % int(planned) == 0
 
@@ -62,6 +63,20 @@ def whole_number(value: float, what: str) -> int:
     raise LayoutError(f"{what} should be a whole number, the header says {value!r}")
 
 
+def _slices(value: float, what: str) -> int:
+    """Turn the number of slices into an integer.
+
+    Raises
+    ------
+    LayoutError
+        If it is not one, or more than any stack has.
+    """
+    slices = whole_number(value, what)
+    if slices > MAX_SLICES:
+        raise LayoutError(f"a stack of {slices} slices ({what}) is not believed: at most {MAX_SLICES} are")
+    return slices
+
+
 class Rules(NamedTuple):
     """How a header is understood: functions of it."""
 
@@ -72,6 +87,8 @@ class Rules(NamedTuple):
     find_depths: Callable[[Header, Stack, list[Finding]], list[float]]
     """Depth of each slice, in µm."""
     scanning: Callable[[Header], Scanning]
+    requested_frames: Callable[[Header, Stack], float]
+    """Saved frames requested of each acquisition; infinite until it is stopped, NaN if unknown."""
 
 
 class Order(Settings):
@@ -80,7 +97,7 @@ class Order(Settings):
     @classmethod
     def rules(cls) -> Rules:
         """How headers of this release are understood."""
-        return Rules(cls._channels_of, cls._find_stack, cls._find_depths, cls._scanning_of)
+        return Rules(cls._channels_of, cls._find_stack, cls._find_depths, cls._scanning_of, cls._requested_frames_of)
 
     @classmethod
     def _find_stack(cls, header: Header, channels: int, num_pages: int, findings: list[Finding]) -> Stack:
@@ -155,7 +172,7 @@ class StackManagerOrder(Order):
         u = s * f if math.isnan(u) else u
         if s <= 1 and (not math.isfinite(t) or not math.isfinite(u) or t <= u):
             return Stack("planar", channels=channels, averaging=a)
-        slices = whole_number(s, "hStackManager.actualNumSlices")
+        slices = _slices(s, "hStackManager.actualNumSlices")
         frames = whole_number(f, "hStackManager.framesPerSlice")
         useful = whole_number(u, "hStackManager.numFramesPerVolume")
         total = whole_number(t, "hStackManager.numFramesPerVolumeWithFlyback")
@@ -203,7 +220,7 @@ class FastZOrder(Order):
             )
         if not slices > 1 or frames == math.inf:
             return Stack("planar", channels=channels, averaging=a)
-        s = whole_number(slices, "hStackManager.numSlices")
+        s = _slices(slices, "hStackManager.numSlices")
         f = whole_number(frames, "hStackManager.framesPerSlice")
         return Stack("slow", channels, s, f, s * f, a)
 
@@ -232,7 +249,7 @@ class FastZOrder(Order):
                     "(hFastZ.numFramesPerVolume)"
                 )
             total = 1
-        s = whole_number(slices, "hStackManager.numSlices")
+        s = _slices(slices, "hStackManager.numSlices")
         t = whole_number(total, "hFastZ.numFramesPerVolume")
         if s <= 1 and t <= 1:
             return Stack("planar", channels=channels, averaging=averaging)
@@ -314,7 +331,7 @@ class LegacyOrder(Order):
         a, slices = cls._averaging_of(header), cls._requested_slices.of(header)
         if not slices > 1:
             return Stack("planar", channels=channels, averaging=a)
-        s = whole_number(slices, "state.acq.numberOfZSlices")
+        s = _slices(slices, "state.acq.numberOfZSlices")
         frames = cls._frames_per_slice.of(header)
         if frames in (1, a):
             return Stack("slow", channels, s, a, s * a, a)

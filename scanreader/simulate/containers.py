@@ -67,7 +67,8 @@ def write_bigtiff(
     closed : bool
         Whether the last page is marked as the last; it is not if ScanImage crashed.
     holes : bool
-        Omit all but the first row of each image, as a hole in the file: for sizes larger than a disk.
+        Write only the first row of each image and leave the rest as a hole (a sparse file), for files larger than a
+        disk.
     """
     start = FILE_HEAD + BLOCK_HEAD + len(header) + len(rois)
     ifd = start + start % 8  # ScanImage adds the remainder instead of rounding up to 8

@@ -2,8 +2,9 @@
 
 from scanreader.simulate.recording import Recording
 from scanreader.simulate.rois import roi, scanfield
+from scanreader.simulate.tissue import with_tissue
 
-DEMO = Recording(
+PLAN = Recording(
     stem="demo",
     mode="fast",
     zs=(0.0, 40.0, 80.0),
@@ -17,5 +18,7 @@ DEMO = Recording(
         roi(scanfield((0.5, 1.5), (2.4, 4.0), (120, 200)), name="LM"),
         roi(scanfield((3.5, -0.5), (2.4, 2.4), (120, 120)), zs=(80,), discrete=True, name="RSC"),
     ),
+    settings={"objectiveResolution": 100},
 )
-"""Three ROIs at three depths, one of them only at the deepest: what `scanreader demo` writes."""
+DEMO = with_tissue(PLAN)
+"""Three ROIs at three depths, one of them only at the deepest, in tissue with cells that flicker."""

@@ -39,7 +39,7 @@ def logged_frames(plan: Plan) -> Iterator[Logged]:
             number, in_acquisition = number + 1, in_acquisition + 1
             if (raw + 1) % averaging or raw > last:
                 continue
-            ends = raw + averaging > last or (slow and in_volume[(raw + 1) % len(in_volume)][1])
+            ends = raw + averaging > total - 1 or (slow and in_volume[(raw + 1) % len(in_volume)][1])
             if saved not in plan.dropped:
                 yield Logged(loop, slice_id, number, in_acquisition, visits if slow else loop, bool(ends))
             saved += 1

@@ -58,6 +58,8 @@ def header_settings(plan: Plan) -> dict[str, Any]:
         "hRoiManager.linesPerFrame": 512 if plan.rois else rows * plan.lines_averaged,
         "hRoiManager.mroiEnable": int(bool(plan.rois)),
         "hRoiManager.pixelsPerLine": 512 if plan.rois else columns,
+        "hRoiManager.scanAngleMultiplierFast": 1,
+        "hRoiManager.scanAngleMultiplierSlow": 1,
         "hRoiManager.scanFramePeriod": period,
         "hRoiManager.scanFrameRate": 1 / period,
         "hRoiManager.scanVolumeRate": 1 / period / frames_per_volume,
@@ -98,8 +100,31 @@ def header_settings(plan: Plan) -> dict[str, Any]:
         }
     else:
         settings["hMotors.motorPosition"] = [-12.5, -1840, -655]
+    settings |= _beside(plan)
     named = {**{release.name_of(name): value for name, value in settings.items()}, **plan.settings}
     return {name: value for name, value in named.items() if value is not None}
+
+
+def _beside(plan: Plan) -> dict[str, Any]:
+    """What was stimulated, integrated and corrected while recording."""
+    settings: dict[str, Any] = {}
+    if plan.photostim:
+        settings |= {
+            "hPhotostim.autoTriggerPeriod": plan.stimulus_period,
+            "hPhotostim.logging": True,
+            "hPhotostim.monitoringSampleRate": 9000,
+            "hPhotostim.numSequences": math.inf,
+            "hPhotostim.sequenceSelectedStimuli": [group + 1 for group in plan.stimulus_sequence],
+            "hPhotostim.stimImmediately": True,
+            "hPhotostim.stimTriggerTerm": "",
+            "hPhotostim.stimulusMode": "sequence",
+            "hPhotostim.syncTriggerTerm": 9,
+        }
+    if plan.integration_rois:
+        settings["hIntegrationRoiManager.enable"] = True
+    if plan.motion is not None:
+        settings["hMotionManager.enable"] = True
+    return settings
 
 
 def frame_period(plan: Plan, settings: Mapping[str, Any]) -> Any:
@@ -149,10 +174,11 @@ def header_text(plan: Plan, settings: Mapping[str, Any]) -> str:
 def roi_text(plan: Plan) -> str:
     """Write the JSON of the ROIs, without the NUL that ends it in the file."""
     if plan.rois:
-        return roi_json(roi_groups(plan.rois)) + "\n"
+        return roi_json(roi_groups(plan.rois, photostim=plan.photostim, integration=plan.integration_rois)) + "\n"
     full_frame = scanfield(size=(12.0, 12.0), pixels=(plan.width, plan.height * plan.lines_averaged))
     default = roi(full_frame, name="Default Imaging Roi")
-    return roi_json(roi_groups([default], "Default Imaging ROI Group")) + "\n"
+    groups = roi_groups([default], "Default Imaging ROI Group", plan.photostim, plan.integration_rois)
+    return roi_json(groups) + "\n"
 
 
 def legacy_header(plan: Plan) -> str:

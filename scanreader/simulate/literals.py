@@ -86,6 +86,8 @@ def roi_json(value: Any, indent: int = 0) -> str:
         return "[\n" + ",\n".join(items) + f"\n{pad}]"
     if isinstance(value, list):
         return "[" + ",".join(roi_json(item) for item in value) + "]"
+    if isinstance(value, float) and not math.isfinite(value):
+        return json.dumps(_json_value(value))
     if isinstance(value, float):
         return f"{value:.10g}"
     return json.dumps(value)

@@ -66,9 +66,15 @@ class Plan:
     packets: tuple[tuple[float, bytes | str], ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     pixels: Callable[[Logged, int], Image] | None = None
+    photostim: tuple[dict[str, Any], ...] = ()
+    stimulus_sequence: tuple[int, ...] = ()
+    stimulus_period: float = 0.1
+    integration_rois: tuple[dict[str, Any], ...] = ()
+    integration_value: Callable[[int, int], float] | None = None
+    motion: Callable[[Logged], tuple[float, float, float]] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("channels", "zs", "rois"):
+        for name in ("channels", "zs", "rois", "photostim", "stimulus_sequence", "integration_rois"):
             if not isinstance(getattr(self, name), (tuple, list)):
                 raise TypeError(f"{name} must be a tuple, not {getattr(self, name)!r}")
         if self.release not in TABLE:
@@ -79,6 +85,8 @@ class Plan:
             raise ValueError(f"dtype must be of integers of up to 32 bits, not {self.dtype}")
         if self.rois and TABLE[self.release].style.header != "nested":
             raise ValueError(f"ScanImage {self.release} had no ROIs: give a release from 5.1 on")
+        if not all(0 <= group < len(self.photostim) for group in self.stimulus_sequence):
+            raise ValueError(f"stimulus_sequence has places in photostim, from 0, not {self.stimulus_sequence}")
         if self.mode == "planar" and len(self.zs) != 1:
             raise ValueError(f"a planar recording has one depth, not {len(self.zs)}: use mode='fast' or 'slow'")
         if not self.channels or min(self.channels) < 1:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scanreader.simulate.beside import write_beside
 from scanreader.simulate.containers import SLOT, Resolution, write_bigtiff, write_classic
 from scanreader.simulate.descriptions import classic_text, description
 from scanreader.simulate.frames import frames_of_files, logged_frames
@@ -66,7 +67,7 @@ class Recording(Plan):
     json_headers, json_descriptions : bool
         Whether headers or descriptions are JSON.
     slot : int or None
-        See `write_bigtiff`; by default, the padding of the scanner's logger.
+        See `write_bigtiff`; by default, what ScanImage uses for this scanner.
     closed, holes : bool
         See `write_bigtiff`.
     dtype : str
@@ -80,6 +81,20 @@ class Recording(Plan):
     pixels : callable, optional
         Function that makes the pixels of a page, instead of the test pattern: it is called with the frame and the
         channel's number, and returns an array of `page_shape`.
+    photostim : tuple of dict
+        Groups of stimuli, made by `stimulus_group`. If there are any, a ``.stim`` log is written beside the files.
+    stimulus_sequence : tuple of int
+        Places of the groups in `photostim`, from 0, in the order in which they are given, again and again.
+    stimulus_period : float
+        Time from the start of one group to that of the next, in s.
+    integration_rois : tuple of dict
+        Made by `integration_roi`. If there are any, a CSV file of their values is written beside the files.
+    integration_value : callable, optional
+        Function that makes the values, instead of 100,000 for each ROI and 1 for each frame: it is called with the
+        place of the ROI and the number of the raw frame.
+    motion : callable, optional
+        Function that makes estimates of motion, which are written to a CSV file beside the files: it is called with the
+        frame, and returns dx and dy in pixels and dz in µm, NaN where there is none.
     """
 
     # --------------------------------------------------------------------- layout
@@ -163,7 +178,7 @@ class Recording(Plan):
                 page += 1
 
     def write(self, folder: str | Path) -> list[Path]:
-        """Write the recording's files into a folder, named as ScanImage does; returns their paths."""
+        """Write the recording's files into a folder, named as ScanImage does; returns the paths of the TIFF files."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         paths: list[Path] = []
@@ -175,6 +190,7 @@ class Recording(Plan):
                 path = folder / f"{self.stem}_{loop:05d}{part_suffix}.tif"
                 self.write_file(path, islice(pages, count * len(self.channels)))
                 paths.append(path)
+        write_beside(self, folder)
         return paths
 
     def write_file(self, path: str | Path, pages: Iterable[tuple[Logged, int, Image]]) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -53,15 +55,16 @@ def roi(
     name: str = "",
     discrete: bool = False,
     enabled: bool = True,
+    uuid: str = "0000000000000000",
 ) -> dict[str, Any]:
-    """Describe a ROI by its scanfields and their depths in µm; lists of one element collapse as ScanImage's do."""
+    """Describe a ROI by its scanfields and their depths in µm; as in ScanImage, a list of one is its element."""
     return {
         "ver": 1,
         "classname": "scanimage.mroi.Roi",
         "name": name,
         "UserData": None,
-        "roiUuid": "0000000000000000",
-        "roiUuiduint64": 0,
+        "roiUuid": uuid,
+        "roiUuiduint64": int(uuid, 16),
         "zs": zs[0] if len(zs) == 1 else list(zs),
         "scanfields": scanfields[0] if len(scanfields) == 1 else list(scanfields),
         "discretePlaneMode": int(discrete),
@@ -74,17 +77,25 @@ def roi(
     }
 
 
-def roi_groups(rois: Sequence[dict[str, Any]], name: str = "MROI Imaging ROI Group") -> dict[str, Any]:
-    """Put ROIs into the JSON document that follows the header."""
+def roi_groups(
+    rois: Sequence[dict[str, Any]],
+    name: str = "MROI Imaging ROI Group",
+    photostim: Sequence[dict[str, Any]] = (),
+    integration: Sequence[dict[str, Any]] = (),
+) -> dict[str, Any]:
+    """Put ROIs, groups of stimuli and integration ROIs into the JSON document that follows the header."""
     none = {"_ArrayType_": "double", "_ArraySize_": [1, 0], "_ArrayData_": None}
     common = {"UserData": None, "roiUuid": "0000000000000000", "roiUuiduint64": 0}
-    collapsed: Any = none if not rois else rois[0] if len(rois) == 1 else list(rois)
+
+    def collapsed(items: Sequence[dict[str, Any]], empty: Any = none) -> Any:
+        return empty if not items else items[0] if len(items) == 1 else list(items)
+
     group = {"ver": 1, "classname": "scanimage.mroi.RoiGroup"}
     return {
         "RoiGroups": {
-            "imagingRoiGroup": group | {"name": name} | common | {"rois": collapsed},
-            "photostimRoiGroups": None,
-            "integrationRoiGroup": group | {"name": ""} | common | {"rois": none},
+            "imagingRoiGroup": group | {"name": name} | common | {"rois": collapsed(rois)},
+            "photostimRoiGroups": collapsed(photostim, None),
+            "integrationRoiGroup": group | {"name": ""} | common | {"rois": collapsed(integration)},
         }
     }
 
@@ -171,6 +182,28 @@ def shallowest(roi: dict[str, Any]) -> tuple[PixelSize, tuple[float, float]]:
     _, shape = min(pairs, key=lambda pair: float(pair[0]))
     width, height = (float(size) for size in _unwrapped(shape["sizeXY"]))
     return _pixels(shape), (width, height)
+
+
+class Outline(NamedTuple):
+    """Where a ROI is at a depth: centre and size in degrees, rotation in radians."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    rotation: float
+
+
+def outline_at(roi: dict[str, Any], z: float) -> Outline:
+    """Place a ROI at depth `z`, in µm: between its scanfields, interpolated linearly."""
+    pairs = zip(map(float, _unwrapped(roi["zs"])), _unwrapped(roi["scanfields"]), strict=True)
+    by_depth = sorted(pairs, key=lambda pair: pair[0])
+    depths = [depth for depth, _ in by_depth]
+    numbers = [
+        [*_unwrapped(one["centerXY"]), *_unwrapped(one["sizeXY"]), math.radians(one.get("rotationDegrees", 0))]
+        for _, one in by_depth
+    ]
+    return Outline(*(float(np.interp(z, depths, column)) for column in np.transpose(numbers)))
 
 
 def _unwrapped(value: Any) -> list[Any]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from scanreader.errors import DamagedPageError
 from scanreader.keys import as_slice
-from scanreader.tiff.templates import sound_pages
+from scanreader.tiff.templates import ifd_matches, ifds_match
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FEW_REMOTE = 512  # pages of which a little is requested from a server at a time
 
 
-class StrayPageError(ValueError):
+class MisplacedPageError(ValueError):
     """The IFD of a page does not agree with its run."""
 
     def __init__(self, page: int) -> None:
@@ -34,20 +34,36 @@ def check_pages(run: Run, pages: IndexArray, spans: Bytes) -> None:
 
     Raises
     ------
-    StrayPageError
+    MisplacedPageError
         If one of them does not.
     """
-    good = sound_of_run(run, pages, spans)
+    if len(pages) == 1:
+        check_page(run, int(pages[0]), spans[0].tobytes())
+        return
+    good = find_matching(run, pages, spans)
     if not good.all():
-        raise StrayPageError(int(pages[good.argmin()]))
+        raise MisplacedPageError(int(pages[good.argmin()]))
 
 
-def sound_of_run(run: Run, pages: IndexArray, spans: Bytes) -> npt.NDArray[np.bool_]:
+def check_page(run: Run, page: int, span: bytes | bytearray) -> None:
+    """Check that one page agrees with its run, as `check_pages` does.
+
+    Raises
+    ------
+    MisplacedPageError
+        If it does not.
+    """
+    ifd = run.ifd + page * run.stride
+    if not ifd_matches(run.template, ifd, span, ifd + run.stride if page < run.length - 1 else -1):
+        raise MisplacedPageError(page)
+
+
+def find_matching(run: Run, pages: IndexArray, spans: Bytes) -> npt.NDArray[np.bool_]:
     """Tell which pages agree with their run."""
     ifds = run.ifd + pages * run.stride
     following = ifds + run.stride
     following[pages == run.length - 1] = -1
-    return sound_pages(run.template, ifds, spans, following)
+    return ifds_match(run.template, ifds, spans, following)
 
 
 def read_around_damage(read: Callable[[slice], None], first: int, end: int) -> Iterator[tuple[int, DamagedPageError]]:
@@ -65,12 +81,12 @@ def read_around_damage(read: Callable[[slice], None], first: int, end: int) -> I
     yield from read_around_damage(read, middle, end)
 
 
-def read_spans(file: OpenFile, data: Bytes | None, run: Run, pages: IndexArray) -> Bytes:
-    """Read the bytes to check of pages of a run, of shape (pages, bytes)."""
+def read_spans(file: OpenFile, data: Bytes | None, run: Run, pages: IndexArray, *, only: bool = False) -> Bytes:
+    """Read the bytes to check of pages of a run, of shape (pages, bytes); `only` is as of `gather`."""
     t = run.template
     if data is not None:
         return mapped_spans(data, run, pages)
-    return read_at(file, run.ifd + pages * run.stride + t.start, len(t.data))
+    return read_at(file, run.ifd + pages * run.stride + t.start, len(t.data), only=only)
 
 
 def mapped_spans(data: Bytes, run: Run, pages: range | IndexArray) -> Bytes:
@@ -83,10 +99,22 @@ def mapped_spans(data: Bytes, run: Run, pages: range | IndexArray) -> Bytes:
 def view_strided(
     data: Bytes, start: int, shape: tuple[int, ...], strides: tuple[int, ...], dtype: np.dtype[Any]
 ) -> npt.NDArray[Any]:
-    """View bytes as an array; numpy refuses shapes that would reach beyond them."""
-    return np.ndarray(shape, dtype, buffer=data.data, offset=start, strides=strides)
+    """View bytes as an array.
+
+    Raises
+    ------
+    DamagedPageError
+        If it would reach beyond them.
+    """
+    try:
+        return np.ndarray(shape, dtype, buffer=data.data, offset=start, strides=strides)
+    except ValueError:
+        raise DamagedPageError(
+            f"pages would reach beyond the {len(data)} bytes of their file: it is damaged, or changed while it was read"
+        ) from None
 
 
-def read_at(file: OpenFile, starts: IndexArray, size: int) -> Bytes:
-    """Read bytes at several offsets, of shape (offsets, size)."""
-    return np.frombuffer(b"".join(file.gather(starts.tolist(), size)), np.uint8).reshape(len(starts), size)
+def read_at(file: OpenFile, starts: IndexArray, size: int, *, only: bool = False) -> Bytes:
+    """Read bytes at several offsets, of shape (offsets, size); `only` is as of `gather`."""
+    data = b"".join(file.gather(starts.tolist(), size, only=only))
+    return np.frombuffer(data, np.uint8).reshape(len(starts), size)

@@ -9,7 +9,7 @@ import numpy as np
 from scanreader.keys import as_range, box
 from scanreader.tiff.checking import (
     FEW_REMOTE,
-    StrayPageError,
+    check_page,
     check_pages,
     mapped_spans,
     read_at,
@@ -17,7 +17,6 @@ from scanreader.tiff.checking import (
     view_strided,
 )
 from scanreader.tiff.crops import take_crop
-from scanreader.tiff.templates import is_sound
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -37,7 +36,7 @@ def read_run(file: OpenFile, form: Form, run: Run, pages: IndexArray, crop: Crop
 
     Raises
     ------
-    StrayPageError
+    MisplacedPageError
         If the IFD of one does not agree with the run.
     """
     dtype = np.dtype(form.dtype)
@@ -92,8 +91,8 @@ def _read_gathered(file: OpenFile, run: Run, pages: IndexArray, skip: int, block
             check_pages(run, part, data[:, t.start - first :][:, : len(t.data)])
             blocks[a : a + step] = data[:, t.pixels + skip - first :][:, :size]
         else:
-            check_pages(run, part, read_spans(file, None, run, part))
-            blocks[a : a + step] = read_at(file, ifds + t.pixels + skip, size)
+            check_pages(run, part, read_spans(file, None, run, part, only=True))
+            blocks[a : a + step] = read_at(file, ifds + t.pixels + skip, size, only=True)
 
 
 def _read_one(file: OpenFile, run: Run, page: int, skip: int, block: Bytes) -> None:
@@ -106,8 +105,7 @@ def _read_one(file: OpenFile, run: Run, page: int, skip: int, block: Bytes) -> N
     else:
         file.read_into(ifd + t.start, [memoryview(span)])
         file.read_into(ifd + t.pixels + skip, [block.data])
-    if not is_sound(t, ifd, span, ifd + run.stride if page < run.length - 1 else -1):
-        raise StrayPageError(page)
+    check_page(run, page, span)
 
 
 def _read_vectored(file: OpenFile, run: Run, pages: IndexArray, skip: int, blocks: Bytes) -> bool:

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from scanreader.errors import DamagedPageError
 from scanreader.files.urls import is_url
-from scanreader.tiff.checking import FEW_REMOTE, StrayPageError, check_pages, read_around_damage, read_spans
+from scanreader.tiff.checking import FEW_REMOTE, check_pages, read_around_damage, read_spans
 from scanreader.tiff.decoding import decode_tags
-from scanreader.tiff.ifd import DESCRIPTION, SIZES, BadIfdError, read_ifd, tag_bytes
-from scanreader.tiff.index import index_by_chain
+from scanreader.tiff.ifd import DESCRIPTION, SIZES, BadIfdError, read_ifd, read_text, tag_bytes
+from scanreader.tiff.index import index_by_chain, read_by_runs
 from scanreader.tiff.reopening import reopen
-from scanreader.tiff.runs import group_pages
-from scanreader.tiff.templates import FEW_PAGES, column, is_sound
+from scanreader.tiff.templates import FEW_PAGES, column, ifd_matches
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from scanreader.files.local import Bytes, OpenFile
     from scanreader.keys import IndexArray
     from scanreader.tiff.ifd import Flavour, Tag
     from scanreader.tiff.runs import FileIndex, Run
+
+WRAP = 1 << 32
+FAR = 1 << 62  # bytes: more than any file has
 
 
 def read_tag(index: FileIndex, page: int, code: int, limit: int | None = None, notes: list[str] | None = None) -> bytes:
@@ -36,7 +41,9 @@ def read_tag(index: FileIndex, page: int, code: int, limit: int | None = None, n
     run = next(run for run in reversed(index.runs) if run.page <= page)
     at, t = run.ifd + (page - run.page) * run.stride, run.template
     with reopen(index) as file:
-        if is_sound(t, at, file.read(at + t.start, len(t.data)), -1):
+        if ifd_matches(t, at, file.read(at + t.start, len(t.data)), -1):
+            if code == DESCRIPTION:
+                return _description(file, index, run, at, limit)
             tag = _find_tag(file, t.flavour, at, code)
             return b"" if tag is None else tag_bytes(file, t.flavour, tag, limit)
     return read_tag(index_by_chain(index, page, notes), page, code, limit, notes)
@@ -60,45 +67,48 @@ def read_descriptions(index: FileIndex, pages: IndexArray, limit: int | None, no
     """Read the descriptions of pages of a file, at most `limit` bytes of each; b'' if a page has none."""
     if not index.runs:
         return decode_tags(index, pages.tolist(), DESCRIPTION, limit)
-    if len(pages) < FEW_PAGES:
+    is_remote = is_url(index.path)
+    if len(pages) < (2 if is_remote else FEW_PAGES):
         return [read_tag(index, page, DESCRIPTION, limit, notes) for page in pages.tolist()]
-    if is_url(index.path) and len(pages) > FEW_REMOTE:
+    if is_remote and len(pages) > FEW_REMOTE:
         parts = (pages[a : a + FEW_REMOTE] for a in range(0, len(pages), FEW_REMOTE))
         return [text for part in parts for text in read_descriptions(index, part, limit, notes)]
     texts: list[bytes] = []
     with reopen(index) as file:
         data = file.map()  # descriptions are read once: their memory map is not kept
-        for which, a, b in group_pages(pages, [run.page for run in index.runs]):
-            run = index.runs[which]
-            try:
-                texts += _descriptions_of_run(file, data, run, pages[a:b] - run.page, limit)
-            except StrayPageError as error:
-                walked = index_by_chain(index, run.page + error.page, notes)
-                texts += read_descriptions(walked, pages[a:b], limit, notes)
+
+        def read_run(run: Run, in_run: IndexArray, _: slice) -> None:
+            texts.extend(_descriptions_of_run(file, data, index, run, in_run, limit))
+
+        def read_walked(walked: FileIndex, part: slice) -> None:
+            texts.extend(read_descriptions(walked, pages[part], limit, notes))
+
+        read_by_runs(index, pages, notes, read_run, read_walked)
     return texts
 
 
 def _descriptions_of_run(
-    file: OpenFile, data: Bytes | None, run: Run, pages: IndexArray, limit: int | None
+    file: OpenFile, data: Bytes | None, index: FileIndex, run: Run, pages: IndexArray, limit: int | None
 ) -> list[bytes]:
     """Read descriptions of pages of a run, by the same entry of each page's IFD, which is checked."""
     t, ifds, spans = run.template, run.ifd + pages * run.stride, read_spans(file, data, run, pages)
     check_pages(run, pages, spans)
     flavour = t.flavour
-    tag = _find_tag(file, flavour, int(ifds[0]), DESCRIPTION)
+    some_tags = (_find_tag(file, flavour, at, DESCRIPTION) for at in ifds[[0, len(ifds) // 2, -1]].tolist())
+    tag = next(filter(None, some_tags), None)
     if tag is None:
         return [b""] * len(pages)
     value_at = tag.at - t.start
-    entry_at = value_at - flavour.value_at
-    tags_and_types = column(spans, entry_at, flavour.order + "u4")
+    tags_and_types = column(spans, value_at - flavour.value_at, flavour.order + "u4")
     if (tags_and_types != tags_and_types[0]).any():
-        tags = (_find_tag(file, flavour, at, DESCRIPTION) for at in ifds.tolist())
-        return [b"" if tag is None else tag_bytes(file, flavour, tag, limit) for tag in tags]
-    sizes = column(spans, entry_at + 4, t.word).astype(np.int64) * SIZES.get(tag.kind, 1)
-    starts = column(spans, value_at, t.word).astype(np.int64)
-    if not flavour.big and file.size > 0xFFFFFFFF:  # the upper bits of the offset are those of its page
-        starts = ifds + (starts - ifds).astype(np.int32)
+        return [_description(file, index, run, at, limit) for at in ifds.tolist()]
+    sizes = column(spans, value_at - flavour.offset_size, t.word).astype(np.int64) * SIZES.get(tag.kind, 1)
+    starts = _unwrapped(file, flavour, ifds, column(spans, value_at, t.word).astype(np.int64))
     starts = np.where(sizes <= len(tag.value), ifds + tag.at, starts)
+    first, end = _record(run, ifds)
+    is_own = (starts >= first) & (sizes >= 0) & (starts + sizes <= end)
+    if 2 * is_own.sum() > len(is_own):
+        sizes[~is_own] = 0  # a flipped bit makes it the text of another page
     if limit is not None:
         sizes = np.minimum(sizes, limit)
     places = zip(starts.tolist(), sizes.tolist(), strict=True)
@@ -109,6 +119,51 @@ def _descriptions_of_run(
         return [file.read(start, size) for start, size in places]
     view = data.data
     return [view[start : start + size].tobytes() if start >= 0 else b"" for start, size in places]
+
+
+def _description(file: OpenFile, index: FileIndex, run: Run, at: int, limit: int | None) -> bytes:
+    """Read the description of the page whose IFD is at byte `at`; b'' if it has none, or points to another page's."""
+    flavour = run.template.flavour
+    tag = _find_tag(file, flavour, at, DESCRIPTION)
+    if tag is None:
+        return b""
+    start, size = _place(file, flavour, at, tag)
+    if not _is_own(run, at, start, size):
+        first, last = index.runs[0], index.runs[-1]
+        other, other_at = (first, first.ifd) if at != first.ifd else (last, last.ifd + (last.length - 1) * last.stride)
+        other_tag = _find_tag(file, flavour, other_at, DESCRIPTION)
+        if other_tag is not None and _is_own(other, other_at, *_place(file, flavour, other_at, other_tag)):
+            return b""
+    return read_text(file, start, size if limit is None else min(size, limit))
+
+
+def _place(file: OpenFile, flavour: Flavour, at: int, tag: Tag) -> tuple[int, int]:
+    """Where the value of a tag is in the file, and its size in bytes."""
+    size = SIZES.get(tag.kind, 1) * tag.length
+    if size <= len(tag.value):
+        return at + tag.at, size
+    return int(_unwrapped(file, flavour, at, struct.unpack(flavour.word, tag.value)[0])), size
+
+
+def _unwrapped(file: OpenFile, flavour: Flavour, ifds: Any, starts: Any) -> Any:
+    """Offsets of values near their IFDs, of which a classic TIFF of more than 4 GiB holds only the lower bits."""
+    if flavour.big or file.size <= WRAP:
+        return starts
+    return ifds + (starts - ifds + WRAP // 2) % WRAP - WRAP // 2
+
+
+def _is_own(run: Run, at: int, start: int, size: int) -> bool:
+    """Whether bytes belong to the page whose IFD is at byte `at`."""
+    first, end = _record(run, at)
+    return bool(first <= start and start + size <= end)
+
+
+def _record(run: Run, ifds: Any) -> tuple[Any, Any]:
+    """Where the bytes of pages that follow their IFDs begin and end: at their pixels, or at those of the next page."""
+    pixels = run.template.pixels
+    if pixels > 0:
+        return ifds, ifds + pixels
+    return ifds, ifds + (run.stride + pixels if run.stride else FAR)
 
 
 def _find_tag(file: OpenFile, flavour: Flavour, at: int, code: int) -> Tag | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from scanreader.errors import FileFormatError
@@ -34,7 +36,9 @@ SIZES = {
 }
 CODES = {1: "B", 3: "H", 4: "I", 16: "Q"}
 MAX_ENTRIES = 4096  # no program writes nearly as many; more means that these bytes are not an IFD
+END_OF_CODES = 348  # tags that say something about pixels are below
 MAX_STRIPS = 1 << 20
+TEXT_STEP = 16 << 20  # bytes of text that are read at a time
 
 
 class Flavour(NamedTuple):
@@ -79,17 +83,32 @@ class Tag(NamedTuple):
     value: bytes
 
 
-class Ifd(NamedTuple):
-    """One IFD, parsed; values outside its entries are not read."""
+@dataclass(frozen=True, eq=False)
+class Ifd:
+    """One IFD, parsed; values outside its entries are not read. Equal bytes give the same object, mostly."""
 
     tags: dict[int, Tag]
     next: int
     next_at: int
     data: bytes
+    problem: str
+    """What is odd about its tags, though some programs write them so; '' if nothing is."""
+    contradiction: str
+    """Why it cannot be that of a page, although its description may be read; '' if nothing is wrong."""
 
 
 class BadIfdError(ValueError):
-    """Bytes are not an IFD."""
+    """Bytes are not an IFD, or not one of a page.
+
+    Attributes
+    ----------
+    following : int or None
+        Where the IFD says that the next one is; None if these bytes are not an IFD.
+    """
+
+    def __init__(self, problem: str, following: int | None = None) -> None:
+        super().__init__(problem)
+        self.following = following
 
 
 class NoPageError(FileFormatError):
@@ -127,39 +146,96 @@ def read_ifd(file: OpenFile, flavour: Flavour, at: int) -> Ifd:
     BadIfdError
         If there is no IFD.
     """
-    head, entry = flavour.count_size, flavour.entry_size
+    if file.parsed is not None:
+        ifd: Ifd | None = file.parsed.get(at)
+        if ifd is None:
+            ifd = file.parsed[at] = _parse_ifd(file, flavour, at)
+        return ifd
+    return _parse_ifd(file, flavour, at)
+
+
+def _parse_ifd(file: OpenFile, flavour: Flavour, at: int) -> Ifd:
+    head = flavour.count_size
     data = file.read(at, 512)
     if len(data) < head:
         raise BadIfdError("the file ends")
     count = struct.unpack_from(flavour.order + ("Q" if flavour.big else "H"), data)[0]
     if not 0 < count <= MAX_ENTRIES:
         raise BadIfdError(f"{count} entries")
-    next_at = head + entry * count
+    next_at = head + flavour.entry_size * count
     size = next_at + flavour.offset_size
     if len(data) < size:
         data = file.read(at, size)
     if len(data) < size:
         raise BadIfdError("the file ends")
+    points_beyond = struct.unpack_from(flavour.word, data, next_at)[0] >= file.size
+    return _parse_entries(data[:size], flavour, count, points_beyond=points_beyond)
+
+
+@lru_cache(maxsize=16)  # the first and last pages of a recording's files mostly have equal IFDs: benchmarks/many.py
+def _parse_entries(data: bytes, flavour: Flavour, count: int, *, points_beyond: bool) -> Ifd:
+    """Parse the bytes of an IFD.
+
+    Raises
+    ------
+    BadIfdError
+        If there are zeros among its entries.
+    """
+    head, entry = flavour.count_size, flavour.entry_size
+    next_at = head + entry * count
     form = flavour.order + ("HHQ8s" if flavour.big else "HHI4s")
-    tags = {}
-    for i in range(count):
-        code, kind, number, value = struct.unpack_from(form, data, head + entry * i)
+    tags: dict[int, Tag] = {}
+    problem, contradiction, last_code = "", "", 0
+    value_at = head + flavour.value_at
+    for code, kind, number, value in struct.iter_unpack(form, data[head:next_at]):
         if code == 0:
             raise BadIfdError("zeros among its entries")
-        tags[code] = Tag(kind, number, head + entry * (i + 1) - len(value), value)
-    return Ifd(tags, struct.unpack_from(flavour.word, data, next_at)[0], next_at, data[:size])
+        if code < last_code or kind not in SIZES:
+            problem = problem or _entry_problem(code, kind, last_code)
+        if code in tags:
+            contradiction = f"tag {code} appears twice"
+        else:
+            tags[code] = Tag(kind, number, value_at, value)
+        value_at += entry
+        last_code = code
+    following = struct.unpack_from(flavour.word, data, next_at)[0]
+    code, kind = struct.unpack_from(flavour.order + "HH", data, next_at)
+    if points_beyond and last_code < code < END_OF_CODES and kind in SIZES:
+        contradiction = "it has more entries than it says"  # what should be a pointer is tag and type of an entry
+    return Ifd(tags, following, next_at, data, problem, contradiction)
 
 
-def tag_bytes(file: OpenFile, flavour: Flavour, tag: Tag, limit: int | None = None) -> bytes:
-    """Return the bytes of a tag's value, wherever they are in the file; at most `limit` of them."""
+def _entry_problem(code: int, kind: int, last_code: int) -> str:
+    """What is odd about an entry, by itself or after the one before; '' if nothing is."""
+    if code < last_code:  # the TIFF specification asks for ascending order
+        return f"tag {code} comes after tag {last_code}"
+    return "" if kind in SIZES else f"tag {code} is of the unknown type {kind}"
+
+
+def tag_bytes(file: OpenFile | None, flavour: Flavour, tag: Tag, limit: int | None = None) -> bytes:
+    """Return the bytes of a tag's value, at most `limit` of them; a file is needed if they are outside the IFD."""
     size = SIZES.get(tag.kind, 1) * tag.length
     length = size if limit is None else min(size, limit)
     if size <= len(tag.value):
         return tag.value[:length]
-    return file.read(struct.unpack(flavour.word, tag.value)[0], length)
+    assert file is not None
+    return read_text(file, struct.unpack(flavour.word, tag.value)[0], length)
 
 
-def tag_numbers(file: OpenFile, flavour: Flavour, ifd: Ifd, code: int, default: int = 0) -> tuple[int, ...]:
+def read_text(file: OpenFile, start: int, size: int) -> bytes:
+    """Read up to `size` bytes of text, up to a step of zeros: a file with holes holds less than it claims."""
+    text = bytearray()
+    while len(text) < size:
+        step = file.read(start + len(text), min(size - len(text), TEXT_STEP))
+        if not step or (len(step) == TEXT_STEP and not step.strip(b"\0")):
+            break
+        if len(step) == size:
+            return step
+        text += step
+    return bytes(text)
+
+
+def tag_numbers(file: OpenFile | None, flavour: Flavour, ifd: Ifd, code: int, default: int = 0) -> tuple[int, ...]:
     """Return the values of an integer tag; the default if it is missing.
 
     Raises

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import struct
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,16 +10,21 @@ from typing import TYPE_CHECKING
 from scanreader.errors import DamagedPageError
 from scanreader.files.opening import open_file
 from scanreader.files.urls import is_url
+from scanreader.tiff.checking import MisplacedPageError
 from scanreader.tiff.decoding import index_decoded
 from scanreader.tiff.endings import describe_ending, finish_index
-from scanreader.tiff.forms import extent, read_page
-from scanreader.tiff.ifd import BadIfdError, NoPageError, read_flavour
+from scanreader.tiff.forms import contradicts_plain, extent, is_complete, read_page
+from scanreader.tiff.ifd import BadIfdError, NoPageError, read_flavour, read_ifd
+from scanreader.tiff.reopening import reopen
 from scanreader.tiff.repair import walk
-from scanreader.tiff.runs import Run
-from scanreader.tiff.templates import is_sound
+from scanreader.tiff.runs import Run, group_pages
+from scanreader.tiff.templates import ifd_matches, is_of_damaged, next_ifd
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from scanreader.files.local import OpenFile
+    from scanreader.keys import IndexArray
     from scanreader.tiff.forms import Page
     from scanreader.tiff.ifd import Flavour
     from scanreader.tiff.runs import FileIndex
@@ -43,19 +47,56 @@ def index_file(path: str | os.PathLike[str]) -> FileIndex:
         path = str(Path(path).absolute())  # stays valid if the working directory changes
     with open_file(path) as file:
         flavour, first = read_flavour(file)
-        try:
-            page = read_page(file, flavour, first)
-        except BadIfdError as error:
-            raise NoPageError(
-                f"{file.path!r} holds no page: no IFD at byte {first} ({error}); nothing was recorded or it was cut"
-            ) from None
-        min_size = 0 if page is None else max(page.ifd + extent(page), page.end)
-        if min_size > file.size:
-            raise NoPageError(
-                f"{file.path!r} holds no complete page: the first needs {min_size} bytes, the file has {file.size}"
-            )
+        page = _read_first(file, flavour, first)
         index = None if page is None else _index_even(file, flavour, page) or walk(file, flavour, page)
     return index or index_decoded(path)
+
+
+def _read_first(file: OpenFile, flavour: Flavour, at: int) -> Page | None:
+    """Read the first page of a file; None if it has to be decoded.
+
+    Raises
+    ------
+    NoPageError
+        If there is none, or it is not complete, or damaged.
+    """
+    try:
+        page = read_page(file, flavour, at) or _read_damaged_first(file, flavour, at)
+    except BadIfdError as error:
+        if error.following is None:
+            problem = f"holds no page: no IFD at byte {at} ({error}); nothing was recorded or it was cut"
+        else:
+            problem = f"holds no page that can be read: its first, at byte {at}, is damaged ({error})"
+        raise NoPageError(f"{file.path!r} {problem}") from None
+    if page is not None and not is_complete(page, file.size):
+        size = max(page.ifd + extent(page), page.end)
+        raise NoPageError(
+            f"{file.path!r} holds no complete page: the first needs {size} bytes, the file has {file.size}"
+        )
+    return page
+
+
+def _read_damaged_first(file: OpenFile, flavour: Flavour, at: int) -> Page | None:
+    """Read a first page that is not plain although the second is; None if it may have to be decoded.
+
+    Raises
+    ------
+    BadIfdError
+        If more is wrong with it than the size of its strip.
+    """
+    following = read_ifd(file, flavour, at).next
+    try:
+        second = read_page(file, flavour, following) if following else None
+    except BadIfdError:
+        return None
+    if not following and (page := read_page(file, flavour, at, trust_size=False)):
+        raise BadIfdError(f"its strip is not of the size of its pixels, which are {page.form}", following)
+    if second is None or not contradicts_plain(file, flavour, at, second.form.nbytes):
+        return None
+    page = read_page(file, flavour, at, trust_size=False)
+    if page is None or page.form != second.form:
+        raise BadIfdError("its tags contradict those of the next page", following)
+    return page
 
 
 def _index_even(file: OpenFile, flavour: Flavour, first: Page) -> FileIndex | None:
@@ -67,12 +108,13 @@ def _index_even(file: OpenFile, flavour: Flavour, first: Page) -> FileIndex | No
     count = max(1, (file.size - first.ifd - extent(first)) // stride + 1)
     end = first.ifd + count * stride
     template, last_pointer = first.template, 0
-    for probe in sorted({0, min(1, count - 1), count // 2, max(0, count - 2), count - 1}):
+    probes = sorted({0, min(1, count - 1), count // 2, max(0, count - 2), count - 1})
+    spans = file.gather([first.ifd + probe * stride + template.start for probe in probes], len(template.data))
+    for probe, span in zip(probes, spans, strict=True):
         ifd = first.ifd + probe * stride
-        span = file.read(ifd + template.start, len(template.data))
-        if not is_sound(template, ifd, span, ifd + stride if probe < count - 1 else -1):
+        if not ifd_matches(template, ifd, span, ifd + stride if probe < count - 1 else -1):
             return None
-        last_pointer = struct.unpack_from(flavour.word, span, template.next_at)[0]
+        last_pointer = next_ifd(template, span)
     is_closed = last_pointer == 0
     if not is_closed and last_pointer != end % (1 << 8 * flavour.offset_size):
         return None
@@ -82,7 +124,7 @@ def _index_even(file: OpenFile, flavour: Flavour, first: Page) -> FileIndex | No
         return None
     ending = "" if is_closed else describe_ending(file, end, count)
     stride = stride if count > 1 else 0  # the pointer of a last page may have any value
-    return finish_index(file, first.form, [Run(0, count, first.ifd, stride, first.template)], ending)
+    return finish_index(file, first, [Run(0, count, first.ifd, stride, first.template)], ending)
 
 
 def _is_complete_page(file: OpenFile, flavour: Flavour, at: int) -> bool:
@@ -103,25 +145,51 @@ def index_by_chain(index: FileIndex, page: int, notes: list[str] | None) -> File
     DamagedPageError
         If the chain does not help: it has another number of pages, or the page is in the same place.
     """
-    walked = _index_walked(index.path, index.size, index.mtime_ns)
-    if walked.num_pages != index.num_pages or walked.runs == index.runs:
+    with reopen(index) as file:
+        walked = _index_walked(index.path, (*file.identity, file.ctime_ns, *index.stamp))
+    run = next((run for run in reversed(walked.runs) if run.page <= page), None)
+    is_damaged = run is not None and is_of_damaged(run.template)
+    if walked.num_pages != index.num_pages or walked.runs == index.runs or is_damaged:
+        counts = f"{index.num_pages} pages by their spacing, {walked.num_pages} by the chain of IFDs"
         raise DamagedPageError(
-            f"page {page} of {index.path!r} is damaged: its IFD differs from those of the other pages "
-            f"({index.num_pages} pages by their spacing, {walked.num_pages} by the chain of IFDs)"
+            f"page {page} of {index.path!r} is damaged: its IFD contradicts those of the other pages ({counts})"
         )
     if notes is not None and walked.damage not in ("", index.damage, *notes):
         notes.append(walked.damage)
     return walked
 
 
+def read_by_runs(
+    index: FileIndex,
+    pages: IndexArray,
+    notes: list[str] | None,
+    read_run: Callable[[Run, IndexArray, slice], None],
+    read_walked: Callable[[FileIndex, slice], None],
+) -> None:
+    """Read pages of a file, run by run.
+
+    Parameters
+    ----------
+    notes : list of str or None
+        A sentence about damage of the chain of IFDs is appended to it.
+    read_run : callable
+        Gets a run, numbers of pages in it, and their places in `pages`.
+    read_walked : callable
+        Gets an index made from the chain of IFDs, and places in `pages`: called where a page is not where its run says.
+    """
+    for which, a, b in group_pages(pages, [run.page for run in index.runs]):
+        run, part = index.runs[which], slice(a, b)
+        try:
+            read_run(run, pages[part] - run.page, part)
+        except MisplacedPageError as error:
+            read_walked(index_by_chain(index, run.page + error.page, notes), part)
+
+
 @lru_cache(maxsize=8)
-def _index_walked(path: str, _size: int, _mtime_ns: int) -> FileIndex:
+def _index_walked(path: str, _version: tuple[int, ...]) -> FileIndex:
     """Index a file by its chain of IFDs alone; cached for the few files whose spacing turned out to be uneven."""
     with open_file(path) as file:
         flavour, at = read_flavour(file)
-        try:
-            first = read_page(file, flavour, at)
-        except BadIfdError as error:
-            raise DamagedPageError(f"the first page of {path!r} is damaged: {error}") from None
-        index = None if first is None else walk(file, flavour, first, leap=False)
+        first = _read_first(file, flavour, at)
+        index = None if first is None else walk(file, flavour, first, skip_even=False)
     return index or index_decoded(path)

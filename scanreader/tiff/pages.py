@@ -12,12 +12,12 @@ import numpy as np
 
 from scanreader.errors import FileFormatError, ScanReaderError, UnreachableError
 from scanreader.keys import read_only_copy
-from scanreader.tiff.checking import StrayPageError, check_pages, read_around_damage, read_spans, sound_of_run
+from scanreader.tiff.checking import check_pages, find_matching, read_around_damage, read_spans
 from scanreader.tiff.copying import read_mapped, read_run
 from scanreader.tiff.crops import find_crop
 from scanreader.tiff.decoding import decode_pages
 from scanreader.tiff.descriptions import read_descriptions, read_descriptions_or_none
-from scanreader.tiff.index import index_by_chain
+from scanreader.tiff.index import index_by_chain, read_by_runs
 from scanreader.tiff.maps import KeptMaps
 from scanreader.tiff.reopening import reopen
 from scanreader.tiff.runs import group_pages
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from scanreader.keys import IndexArray
     from scanreader.tiff.crops import Crop
     from scanreader.tiff.forms import Form
-    from scanreader.tiff.runs import FileIndex
+    from scanreader.tiff.runs import FileIndex, Run
 
 # Tuned on a 2-core machine, warm cache, 512 x 512 int16 pages; see benchmarks/.
 MIN_BYTES = 4 << 20  # that a thread copies at a time; less is not worth a thread
@@ -239,20 +239,29 @@ class Pages:
         for index in self.files:
             odd: list[int] = []
             try:
-                with reopen(index) as file:
-                    data = file.map()
-                    for run in index.runs:
-                        for start in range(0, run.length, MOST_PAGES):
-                            pages = np.arange(start, min(run.length, start + MOST_PAGES))
-                            good = sound_of_run(run, pages, read_spans(file, data, run, pages))
-                            odd += (run.page + pages[~good]).tolist()
+                odd += _odd_pages(index)
                 if odd:
                     walked = index_by_chain(index, odd[0], None)
+                    for page in _odd_pages(walked):
+                        index_by_chain(walked, page, None)
                     yield OddPages(index.path, odd, "", walked.damage)
             except UnreachableError:
                 raise
             except ScanReaderError as error:
                 yield OddPages(index.path, odd, str(error), "")
+
+
+def _odd_pages(index: FileIndex) -> list[int]:
+    """Find the pages of a file that are not where its index says."""
+    odd: list[int] = []
+    with reopen(index) as file:
+        data = file.map()
+        for run in index.runs:
+            for start in range(0, run.length, MOST_PAGES):
+                pages = np.arange(start, min(run.length, start + MOST_PAGES))
+                good = find_matching(run, pages, read_spans(file, data, run, pages))
+                odd += (run.page + pages[~good]).tolist()
+    return odd
 
 
 def _read_job(job: _Job, maps: KeptMaps, notes: list[str] | None) -> None:
@@ -263,16 +272,17 @@ def _read_job(job: _Job, maps: KeptMaps, notes: list[str] | None) -> None:
         return
     with reopen(index) as file:
         data = maps.map(file, keep=not index.ending) if crop.is_thin else None
-        for which, a, b in group_pages(pages, [run.page for run in index.runs]):
-            run = index.runs[which]
-            try:
-                if data is None:
-                    read_run(file, index.form, run, pages[a:b] - run.page, crop, out[a:b])
-                else:
-                    read_mapped(data, index.form, run, pages[a:b] - run.page, crop, out[a:b])
-            except StrayPageError as error:
-                walked = index_by_chain(index, run.page + error.page, notes)
-                _read_job(job.part(slice(a, b))._replace(file_index=walked), maps, notes)
+
+        def copy_run(run: Run, in_run: IndexArray, part: slice) -> None:
+            if data is None:
+                read_run(file, index.form, run, in_run, crop, out[part])
+            else:
+                read_mapped(data, index.form, run, in_run, crop, out[part])
+
+        def copy_walked(walked: FileIndex, part: slice) -> None:
+            _read_job(job.part(part)._replace(file_index=walked), maps, notes)
+
+        read_by_runs(index, pages, notes, copy_run, copy_walked)
 
 
 def _pixels_at(index: FileIndex, pages: IndexArray, notes: list[str] | None) -> IndexArray:
@@ -284,13 +294,13 @@ def _pixels_at(index: FileIndex, pages: IndexArray, notes: list[str] | None) -> 
     offsets = np.empty_like(pages)
     with reopen(index) as file:
         data = file.map()
-        for which, a, b in group_pages(pages, [run.page for run in index.runs]):
-            run = index.runs[which]
-            in_run = pages[a:b] - run.page
-            try:
-                check_pages(run, in_run, read_spans(file, data, run, in_run))
-            except StrayPageError as error:
-                offsets[a:b] = _pixels_at(index_by_chain(index, run.page + error.page, notes), pages[a:b], notes)
-            else:
-                offsets[a:b] = run.ifd + in_run * run.stride + run.template.pixels
+
+        def find_in_run(run: Run, in_run: IndexArray, part: slice) -> None:
+            check_pages(run, in_run, read_spans(file, data, run, in_run))
+            offsets[part] = run.ifd + in_run * run.stride + run.template.pixels
+
+        def find_walked(walked: FileIndex, part: slice) -> None:
+            offsets[part] = _pixels_at(walked, pages[part], notes)
+
+        read_by_runs(index, pages, notes, find_in_run, find_walked)
     return offsets

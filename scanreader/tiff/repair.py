@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from scanreader.errors import DamagedPageError, FileFormatError
-from scanreader.tiff.endings import describe_ending, finish_index
-from scanreader.tiff.forms import extent, read_page
-from scanreader.tiff.ifd import BadIfdError, NoPageError
+from scanreader.tiff.encoded import describe_shared
+from scanreader.tiff.endings import BLANK, describe_ending, finish_index, is_appended
+from scanreader.tiff.forms import contradicts_plain, extent, is_complete, read_page
+from scanreader.tiff.ifd import SAMPLE_FORMAT, BadIfdError, NoPageError, read_ifd
+from scanreader.tiff.placement import mark_misplaced
 from scanreader.tiff.runs import Run
-from scanreader.tiff.templates import is_sound
+from scanreader.tiff.templates import ifd_matches, matching_none, next_ifd
+from scanreader.tiff.tiny import refuse_tiny_pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,16 +26,23 @@ if TYPE_CHECKING:
     from scanreader.tiff.ifd import Flavour
     from scanreader.tiff.runs import FileIndex
 
-LEAP_FROM = 8  # evenly spaced pages after which pages are leapt over
-LEAP_PROBES = 16
+SKIP_FROM = 8  # evenly spaced pages after which pages are skipped
+PROBES = 16
+FEW_ALIKE = 3  # pages of one dtype, after which a page of another dtype is damaged; before, the pages differ
+SLACK = 64  # bytes by which the descriptions of a galvo recording may differ in length
+MOST_SAID = 5  # damaged places that are described; more are counted
+MOST_SPANS = 64 << 20  # bytes to compare of IFDs and lists of strips, beyond which they overlap each other
+FEW_LEAPT = 4096  # pages that are leapt over and remembered one by one: few numbers, if a page points backwards
+MOST_BACKWARD = 10_000  # pages that point to one before them: each is looked at from all sides
+MOST_DAMAGED = 10_000  # damaged places, after which a file is refused
 FEW_LOST = 64  # damaged pages in a row that are passed one by one; beyond, by doubling steps
 
 
-def walk(file: OpenFile, flavour: Flavour, first: Page, *, leap: bool = True) -> FileIndex | None:
+def walk(file: OpenFile, flavour: Flavour, first: Page, *, skip_even: bool = True) -> FileIndex | None:
     """Index the file by following its chain of IFDs, gathering evenly spaced pages into runs.
 
-    With `leap`, evenly spaced pages are not all looked at. None if a page has to be decoded: its pixels are not plain
-    bytes of the file.
+    With `skip_even`, evenly spaced pages are skipped where possible. None if a page has to be decoded: its pixels are
+    not plain bytes of the file.
 
     Raises
     ------
@@ -42,91 +53,107 @@ def walk(file: OpenFile, flavour: Flavour, first: Page, *, leap: bool = True) ->
     """
     chain = _Chain(file, flavour, first)
     page: Page | None = first
-    ending = ""
     while page is not None:
-        if max(page.ifd + extent(page), page.end) > file.size:
-            ending = describe_ending(file, page.ifd, chain.count)
+        if not is_complete(page, file.size):
+            chain.end_before(page)
             break
-        page = chain.append(page, leap=leap)
-        following, problem = None, "marks itself as the last"
-        try:
-            following = read_page(file, flavour, page.next) if page.next else None
-        except BadIfdError as error:
-            problem = f"points to byte {page.next}, where no page is ({error})"
-        else:
-            if page.next and following is None:
-                return None
-        following = chain.repair(page, following, problem)
-        if following is None and page.next:
-            ending = chain.describe_end(page, problem)
-        page = following
+        page = chain.follow(chain.append(page, skip_even=skip_even))
+        if chain.is_encoded or chain.spans > MOST_SPANS + 4 * file.size:
+            return None
+    if chain.is_encoded:
+        return None
     if not chain.runs:
         raise NoPageError(f"{file.path!r} holds no complete page")
     chain.check_skipped()
-    runs = [run for run in chain.runs if run.length]
-    return finish_index(file, first.form, runs, ending, "; ".join(chain.damage))
+    chain.check_placement()
+    shared = describe_shared(file, chain.count, chain.count * first.form.nbytes)
+    damage = "; ".join(filter(None, (chain.describe_damage(), shared)))
+    return finish_index(file, first, chain.runs, chain.ending, damage)
+
+
+class _NoPage(NamedTuple):
+    """Why there is no page to read where a page points to as the next one."""
+
+    problem: str
+    following: int = 0
+    """Where the IFD there says that the page after it is; 0 if it does not say."""
+    is_encoded: bool = False
+    """Whether it is a page that tifffile can decode."""
+    other_form: str = ""
+    """Its form, if it is a page of another dtype than the first; '' otherwise."""
 
 
 class _Chain:
     """The pages of a chain of IFDs, collected while it is followed."""
 
     def __init__(self, file: OpenFile, flavour: Flavour, first: Page) -> None:
-        self.file, self.flavour, self.first = file, flavour, first
+        self.file, self.flavour, self.first, self.last = file, flavour, first, first
         self.name = Path(file.path).name
         self.runs: list[Run] = []
+        self.heads: dict[int, int] = {}  # `Page.head` of the first page of each run, by its number
         self.count = 0
-        self.visited = {first.ifd}  # without the pages that were leapt over
+        self.visited = {first.ifd}  # where pages pointed to
+        self.ifds: set[int] = set()
+        """Where the IFDs of the pages are, without those of `leaps`."""
+        self.leaps: list[Run] = []
+        self.backward = 0  # pages that point to one before them
+        self.spans = 0  # bytes of the templates that were made
         self.damage: list[str] = []
+        self.ending = ""
+        self.end = file.size
+        """Where a page after the last would begin."""
+        self.is_encoded = False
         self.skips: list[tuple[Page, int]] = []  # pages, and the offset of another page that their pointer skips
 
-    def append(self, page: Page, *, leap: bool) -> Page:
+    def append(self, page: Page, *, skip_even: bool) -> Page:
         """Add a page, and those that evenly follow it; returns the last of them."""
         self._join_run(page)
         self.count += 1
-        came_before = page.next in self.visited or (page.next <= page.ifd and self._holds(page.next))
+        self.ifds.add(page.ifd)
+        self.spans += len(page.template.data)
+        refuse_tiny_pages(self.file, len(self.runs))
+        came_before = page.next in self.visited or self._holds(page.next)
+        self.backward += 0 < page.next < page.ifd
+        if self.backward > MOST_BACKWARD:
+            raise DamagedPageError(f"more than {MOST_BACKWARD} pages of {self.file.path!r} point to a page before them")
         if page.next and came_before:
             raise DamagedPageError(
                 f"{self.file.path!r}: page {self.count - 1} points to byte {page.next} as the next page, but that page "
                 "came before: the chain of pages runs in a circle"
             )
         run = self.runs[-1]
-        if leap and run.length >= LEAP_FROM and page.next == page.ifd + run.stride:
+        if skip_even and run.length >= SKIP_FROM and page.next == page.ifd + run.stride:
             ahead = _leap(self.file, run, page)
             self.runs[-1] = run._replace(length=run.length + ahead)
             self.count += ahead
-            page = page._replace(next=page.next + ahead * run.stride)
+            self._remember(page, run.stride, ahead)
+            page = page.moved(ahead * run.stride)
         self.visited.add(page.next)
+        self.last = page
         return page
 
-    def repair(self, page: Page, following: Page | None, problem: str) -> Page | None:
-        """Find the page that comes next in the file, if the pointer of one is wrong; else the one it points to."""
-        adjacent = None
-        if following is None or page.next - page.end >= extent(page) or page.next < page.ifd:
-            adjacent = _find_adjacent(self.file, self.flavour, page, self.runs[-1].stride)
-            if adjacent is not None and self._holds(adjacent):
-                adjacent = None
-        if following is not None:
-            if adjacent is not None and adjacent != page.next:
-                self.skips.append((page, adjacent))
-        elif adjacent is not None:  # only the pointer is wrong
-            following = read_page(self.file, self.flavour, adjacent)
-            self.damage.append(f"page {self.count - 1} of {self.name} {problem}; the page after it is read anyway")
-            self.runs.append(Run(self.count, 0, adjacent, 0, page.template))  # the page before may point anywhere
-            self.visited.add(adjacent)
-        elif page.next:
-            following = self._find_beyond(page)
-        if following is not None and following.form != self.first.form:
-            raise FileFormatError(
-                f"the pages of {self.file.path!r} differ: page 0 has {self.first.form}, page {self.count} has "
-                f"{following.form}"
-            )
+    def follow(self, page: Page) -> Page | None:
+        """Find the page after one: where it points to, or past what is damaged; None if it is the last."""
+        target = self._target(page.next) if page.next else _NoPage("marks itself as the last")
+        if not isinstance(target, _NoPage):
+            self._note_skipped(page)
+            return target
+        if target.is_encoded:
+            self.is_encoded = True
+            return None
+        following = (
+            self._pass_pointer(page, target)
+            or self._pass_page(page, target)
+            or self._pass_evenly(page)
+            or self._pass_record(page)
+        )
+        if following is None:
+            self._finish(page, target)
         return following
 
-    def describe_end(self, page: Page, problem: str) -> str:
-        """Say what is lost where the chain ends in a wrong pointer, with no page after it."""
-        if self.file.size - page.next < extent(self.first):
-            return describe_ending(self.file, page.next, self.count)
-        return f"page {self.count - 1} of {self.name} {problem}: only the {self.count} pages up to it are read"
+    def end_before(self, page: Page) -> None:
+        """End the chain before a page that is not complete."""
+        self.ending, self.end = describe_ending(self.file, page.ifd, self.count), page.first
 
     def check_skipped(self) -> None:
         """Check that each page that a pointer skipped is elsewhere in the chain."""
@@ -137,30 +164,253 @@ class _Chain:
                     f"byte {page.next}, but another page is at byte {skipped}"
                 )
 
-    def _find_beyond(self, page: Page) -> Page | None:
-        """Find where evenly spaced pages continue after some that cannot be read, which the run then includes."""
-        run = self.runs[-1]
-        last = run.ifd + (run.length - 1) * run.stride
-        stride = run.stride or page.next - page.ifd
-        if stride < extent(page) or page.next != last + stride:
-            return None
-        start, size = run.template.start, len(run.template.data)
+    def check_placement(self) -> None:
+        """Mark pages that have their pixels elsewhere than the others: they cannot be read."""
+        runs = [run for run in self.runs if run.length]
+        for run, following in itertools.pairwise(runs):
+            if run.template.pixels < 0 and run.length > 1 == following.length:  # the next pixels follow its last page
+                last = self._read_or_none(run.ifd + (run.length - 1) * run.stride)
+                self.heads[run.page + run.length - 1] = last.head if last else self.heads.get(run.page, 0)
+        self.runs, misplaced = mark_misplaced(runs, self.heads, self.first.form.nbytes, self.end)
+        self.damage += [
+            f"page {page} of {self.name} cannot be read: its pixels are not where the other pages have theirs"
+            for page in misplaced
+        ]
 
-        def is_readable(steps: int) -> bool:
-            ifd = last + steps * stride
-            return is_sound(run.template, ifd, self.file.read(ifd + start, size), -1)
+    def describe_damage(self) -> str:
+        """Say what is damaged; '' if nothing is."""
+        more = len(self.damage) - MOST_SAID
+        sentences = self.damage[:MOST_SAID] + ([f"and {more} more places are damaged"] if more > 0 else [])
+        return "; ".join(sentences)
 
-        steps = _first_readable(is_readable, (self.file.size - last - extent(page)) // stride)
-        if not steps:
+    # ------------------------------------------------------------------ what a page points to
+
+    def _target(self, at: int) -> Page | _NoPage:
+        """Read the page at byte `at`, where another page points to."""
+        like = self._read_like_last(at)
+        if like is not None and like.end + like.ifd - self.last.ifd <= self.file.size:  # it is complete for sure
+            return like
+        target = self._parse(at)
+        return like if like is not None and isinstance(target, _NoPage) else target
+
+    def _read_like_last(self, at: int) -> Page | None:
+        """Read a page by the template of the last page, if it follows its run evenly; None if it does not."""
+        step = at - self.last.ifd
+        if step <= 0 or step != (self.runs[-1].stride or step):
             return None
-        lost = steps - 1
-        self.runs[-1] = run._replace(stride=stride, length=run.length + lost)
+        return self._read_by_template(at)
+
+    def _read_by_template(self, at: int) -> Page | None:
+        """Read a page that has its form and pixels where the last page has them; None if there is no such page."""
+        last, t = self.last, self.last.template
+        if at + extent(last) > self.file.size:
+            return None
+        span = self.file.read(at + t.start, len(t.data))
+        return last.moved(at - last.ifd)._replace(next=next_ifd(t, span)) if ifd_matches(t, at, span, -1) else None
+
+    def _parse(self, at: int) -> Page | _NoPage:
+        try:
+            page = self._plain_page(at)
+        except BadIfdError as error:
+            return _NoPage(f"points to byte {at}, where no page is ({error})", error.following or 0)
+        if page is None:
+            return self._not_plain(at)
+        if page.form != self.first.form:
+            return self._of_other_form(page)
+        if page.problem not in ("", self.first.problem):
+            return _NoPage(f"points to byte {at}, where a page is damaged ({page.problem})", page.next)
+        if page.ifd + extent(page) > self.file.size > page.next > page.ifd:
+            return _NoPage(f"points to byte {at}, where a page is damaged (its pixels are outside the file)", page.next)
+        return page
+
+    def _plain_page(self, at: int) -> Page | None:
+        """Read a page, also if only the size of its strip is wrong; None if it is not plain."""
+        page = read_page(self.file, self.flavour, at)
+        if page is None:
+            page = read_page(self.file, self.flavour, at, trust_size=False)
+            return page if page is not None and page.form == self.first.form else None
+        return page
+
+    def _not_plain(self, at: int) -> _NoPage:
+        following = read_ifd(self.file, self.flavour, at).next
+        if not contradicts_plain(self.file, self.flavour, at, self.first.form.nbytes):
+            return _NoPage("", following, is_encoded=True)
+        problem = "its tags contradict those of the other pages"
+        return _NoPage(f"points to byte {at}, where a page is damaged ({problem})", following)
+
+    def _of_other_form(self, page: Page) -> _NoPage:
+        """Refuse a page of another size or dtype, unless it has lost the tag that names the dtype, or its last tags.
+
+        Raises
+        ------
+        FileFormatError
+            If it has not.
+        """
+        ifd, first = (read_ifd(self.file, self.flavour, at) for at in (page.ifd, self.first.ifd))
+        is_whole = len(ifd.tags) != len(first.tags) and (page.next == 0 or self._read_or_none(page.next) is not None)
+        if page.form[:2] != self.first.form[:2] or SAMPLE_FORMAT in ifd.tags or is_whole:
+            raise self._different_pages(str(page.form))
+        problem = f"points to byte {page.ifd}, where a page has {page.form}, the first has {self.first.form}"
+        return _NoPage(problem, page.next, other_form=str(page.form))
+
+    def _different_pages(self, form: str) -> FileFormatError:
+        return FileFormatError(
+            f"the pages of {self.file.path!r} differ: page 0 has {self.first.form}, page {self.count} has {form}"
+        )
+
+    # ----------------------------------------------------------------------- past what is damaged
+
+    def _pass_pointer(self, page: Page, target: _NoPage) -> Page | None:
+        """Find the page right after one of which only the pointer is wrong; None if there is none."""
+        adjacent = self._find_adjacent(page)
+        if adjacent is None:
+            return None
+        if adjacent.form != self.first.form:
+            raise self._different_pages(str(adjacent.form))
+        self.damage.append(f"page {self.count - 1} of {self.name} {target.problem}; the page after it is read anyway")
+        self.runs.append(Run(self.count, 0, adjacent.ifd, 0, page.template))  # the page before may point anywhere
+        self.visited.add(adjacent.ifd)
+        return adjacent
+
+    def _pass_page(self, page: Page, target: _NoPage) -> Page | None:
+        """Find the page that a damaged one points to, and count that one; None if it does not lead to a page."""
+        is_far = target.following - page.ifd >= 3 * page.size  # other pages may be between
+        came_before = target.following in self.visited or self._holds(target.following)
+        if target.following <= page.next or is_far or came_before:
+            return None
+        following = self._target(target.following)
+        if isinstance(following, _NoPage) or not is_complete(following, self.file.size):
+            return None
+        self.damage.append(
+            f"page {self.count} of {self.name} cannot be read, as page {self.count - 1} {target.problem}; "
+            "the pages after are read"
+        )
+        self._add_lost(page, page.next - page.ifd, 1)
+        self.visited.add(target.following)
+        return following
+
+    def _pass_evenly(self, page: Page) -> Page | None:
+        """Find where evenly spaced pages continue after some that cannot be read."""
+        strides = [self.runs[-1].stride]
+        if not strides[0]:
+            guesses = {at - page.ifd for at in (*self._places_after(page), page.next)}
+            strides = sorted(guess for guess in guesses if page.size <= guess < 2 * page.size)
+        for stride in strides:
+
+            def is_readable(steps: int, stride: int = stride) -> bool:
+                return self._read_by_template(page.ifd + steps * stride) is not None
+
+            steps = _first_readable(is_readable, (self.file.size - page.ifd - extent(page)) // stride)
+            at = page.ifd + steps * stride
+            if steps and not self._holds(at):
+                self._say_lost(steps - 1)
+                self._add_lost(page, stride, steps - 1)
+                return self._read_or_none(at) or self._read_by_template(at)
+        return None
+
+    def _pass_record(self, page: Page) -> Page | None:
+        """Find the page after one that cannot be read and is about as large, by the bytes with which IFDs begin."""
+        t, step = page.template, self._step_after(page)
+        start = page.ifd + step + page.size - SLACK
+        prefix = t.data[: t.mask.find(b"\0")]
+        found = self.file.read(start, 2 * SLACK + len(prefix)).find(prefix) if t.start == 0 else -1
+        following = None if found < 0 else self._read_or_none(start + found)
+        if following is None or not _is_same_kind(following, page) or self._holds(following.ifd):
+            return None
+        self._say_lost(1)
+        self._add_lost(page, step, 1)
+        return following
+
+    def _say_lost(self, lost: int) -> None:
         lost_pages = f"{lost} pages" if lost > 1 else "a page"
         self.damage.append(
             f"{lost_pages} of {self.name} cannot be read, from page {self.count} on; the pages after are read"
         )
+
+    def _add_lost(self, page: Page, step: int, lost: int) -> None:
+        """Count pages that cannot be read, each so many bytes after the one before."""
+        run = self.runs[-1]
+        if page.next == page.ifd + step and step == (run.stride or step):
+            self.runs[-1] = run._replace(stride=step, length=run.length + lost)
+        else:  # the page before points elsewhere, so that it must be the last of its run
+            self.runs.append(Run(self.count, lost, page.ifd + step, step, matching_none(page.template)))
         self.count += lost
-        return read_page(self.file, self.flavour, last + steps * stride)
+        self._remember(page, step, lost)
+        if len(self.damage) > MOST_DAMAGED:
+            raise DamagedPageError(f"{self.file.path!r} is damaged in more than {MOST_DAMAGED} places")
+
+    def _finish(self, page: Page, target: _NoPage) -> None:
+        """Say what is lost where the chain ends, if anything is."""
+        if target.other_form and self.count < FEW_ALIKE:
+            raise self._different_pages(target.other_form)
+        page = page._replace(end=(self._read_or_none(page.ifd) or page).end)  # that of `_read_like_last` is a guess
+        rest = self.file.size - page.end
+        has_room = rest >= self.first.form.nbytes + len(self.first.template.data)
+        sentence = f"page {self.count - 1} of {self.name} {target.problem}"
+        if not page.next and has_room and is_appended(self.file, page.end):
+            return
+        step = self.runs[-1].stride or self._step_after(page)
+        if has_room and self._is_one_record(page, step):
+            self.damage.append(f"page {self.count} of {self.name}, the last, cannot be read: {sentence}")
+            self._add_lost(page, step, 1)
+        elif not page.next:
+            if has_room:
+                self.damage.append(f"{sentence}, but {rest} bytes follow in which no page is found")
+        elif page.next in self._places_after(page) and self.file.size - page.next < extent(self.first):
+            self.ending, self.end = describe_ending(self.file, page.next, self.count), page.next + page.first - page.ifd
+        elif has_room:
+            self.ending = f"{sentence}: only the {self.count} pages up to it are read"
+        else:
+            self.ending = f"{sentence}; no page is after it"
+
+    def _is_one_record(self, page: Page, step: int) -> bool:
+        """Whether the bytes after a page are one page more, which begins so many bytes after it, and is damaged."""
+        is_written = any(self.file.read(self.file.size - BLANK, BLANK))
+        missing = page.end + step - self.file.size
+        return is_written and page.ifd + step + extent(page) <= self.file.size and -SLACK < missing < SLACK
+
+    def _note_skipped(self, page: Page) -> None:
+        """Note a page right after one that points elsewhere."""
+        if page.next in self._places_after(page):
+            return
+        if page.next - page.end >= extent(page) or page.next < page.ifd:
+            adjacent = self._find_adjacent(page)
+            if adjacent is not None and adjacent.ifd != page.next:
+                self.skips.append((page, adjacent.ifd))
+
+    def _find_adjacent(self, page: Page) -> Page | None:
+        """Find a page of the same kind right after one, whatever the chain says; None if there is none."""
+        strides = (run.stride for run in self.runs[-2:])
+        places = {*(page.ifd + stride for stride in strides), *self._places_after(page)}
+        for at in sorted(places):
+            if at > page.ifd and not self._holds(at):
+                other = self._read_or_none(at)
+                if other is not None and other.ifd + extent(other) <= self.file.size and self._is_a_page(other, page):
+                    return other
+        return None
+
+    def _places_after(self, page: Page) -> tuple[int, int]:
+        """Where the next IFD may be if it is the next page's first byte, or follows its pixels."""
+        pixels_first = max(0, -page.template.pixels)
+        return page.end + pixels_first, page.end + (page.ifd - page.end) % 8
+
+    def _step_after(self, page: Page) -> int:
+        """Bytes from a page to the next IFD, if the next page is like it."""
+        with_pixels_first, after_pixels = self._places_after(page)
+        return (after_pixels if page.template.pixels > 0 else with_pixels_first) - page.ifd
+
+    def _is_a_page(self, other: Page, page: Page) -> bool:
+        """Whether bytes that may look like an IFD by chance are like that of a page, or of the page after."""
+        if _is_same_kind(other, page):
+            return True
+        following = self._read_or_none(other.next) if other.next > other.ifd else None
+        return following is not None and _is_same_kind(other, following)
+
+    def _read_or_none(self, at: int) -> Page | None:
+        try:
+            return read_page(self.file, self.flavour, at)
+        except BadIfdError:
+            return None
 
     def _join_run(self, page: Page) -> None:
         """Add a page to the last run if it is evenly spaced, else to a new one."""
@@ -173,11 +423,21 @@ class _Chain:
                 self.runs[-1] = last._replace(length=last.length + 1)
                 return
         self.runs.append(Run(self.count, 1, page.ifd, 0, page.template))
+        self.heads[self.count] = page.head
+
+    def _remember(self, page: Page, stride: int, ahead: int) -> None:
+        """Remember where pages are that were leapt over, or lost."""
+        if ahead > FEW_LEAPT:
+            self.leaps.append(Run(0, ahead, page.ifd + stride, stride, page.template))
+        else:
+            self.ifds.update(range(page.ifd + stride, page.ifd + stride * (ahead + 1), stride))
 
     def _holds(self, ifd: int) -> bool:
-        """Whether an IFD at byte `ifd` is that of a page in the runs."""
-        places = ((*divmod(ifd - run.ifd, run.stride or 1), run.length) for run in self.runs)
-        return any(rest == 0 and 0 <= steps < length for steps, rest, length in places)
+        """Whether an IFD at byte `ifd` is that of a page which came before."""
+        return ifd in self.ifds or any(
+            (ifd - leap.ifd) % leap.stride == 0 and 0 <= (ifd - leap.ifd) // leap.stride < leap.length
+            for leap in self.leaps
+        )
 
 
 def _first_readable(is_readable: Callable[[int], bool], end: int) -> int:
@@ -209,27 +469,14 @@ def _leap(file: OpenFile, run: Run, page: Page) -> int:
         probes = probes[(probes > good) & (probes < bad)]
         ifds = page.ifd + probes * stride
         spans = [file.read(ifd + t.start, len(t.data)) for ifd in ifds.tolist()]
-        sound = np.array([is_sound(t, ifd, span, ifd + stride) for ifd, span in zip(ifds.tolist(), spans, strict=True)])
-        first_bad = int(sound.argmin()) if not sound.all() else len(sound)
+        good_probes = np.array(
+            [ifd_matches(t, ifd, span, ifd + stride) for ifd, span in zip(ifds.tolist(), spans, strict=True)]
+        )
+        first_bad = int(good_probes.argmin()) if not good_probes.all() else len(good_probes)
         good = int(probes[first_bad - 1]) if first_bad else good
-        bad = int(probes[first_bad]) if first_bad < len(sound) else bad
-        probes = np.unique(np.linspace(good + 1, bad - 1, LEAP_PROBES).astype(np.int64))
+        bad = int(probes[first_bad]) if first_bad < len(good_probes) else bad
+        probes = np.unique(np.linspace(good + 1, bad - 1, PROBES).astype(np.int64))
     return good
-
-
-def _find_adjacent(file: OpenFile, flavour: Flavour, page: Page, stride: int) -> int | None:
-    """Find the IFD of a page of the same kind right after one, whatever the chain says; None if there is none."""
-    pixels_first = max(0, -page.template.pixels)
-    places = {page.ifd + stride, page.end + pixels_first, page.end + (page.ifd - page.end) % 8}
-    for at in sorted(places):
-        if at > page.ifd:
-            try:
-                other = read_page(file, flavour, at)
-            except BadIfdError:
-                continue
-            if other is not None and _is_same_kind(other, page) and other.ifd + extent(other) <= file.size:
-                return at
-    return None
 
 
 def _is_same_kind(a: Page, b: Page) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -49,12 +49,14 @@ class FileIndex:
     inode: int = 0
     stamp: tuple[int, int] = (0, 0)
     """Length and checksum of the bytes after the first IFD: tells a grown file from another recording."""
+    ctime_ns: int = field(default=0, compare=False)
+    """When the file or its name was last changed, in ns; 0 if unknown."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle folder and name separately: files of a recording share their folder, which is then pickled once."""
         end = max(self.path.rfind("/"), self.path.rfind("\\")) + 1
         folder, name = sys.intern(self.path[:end]), sys.intern(self.path[end:])
-        rest = (self.ending, self.damage, self.inode, self.stamp)
+        rest = (self.ending, self.damage, self.inode, self.stamp, self.ctime_ns)
         return unpickle_index, (folder, name, self.size, self.mtime_ns, self.form, self.num_pages, self.runs, *rest)
 
 

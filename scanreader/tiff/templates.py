@@ -32,6 +32,11 @@ if TYPE_CHECKING:
     from scanreader.tiff.ifd import Ifd
 
 FIXED = (WIDTH, LENGTH, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER, SAMPLES, PREDICTOR, SAMPLE_FORMAT)
+UNRELATED = frozenset((254, 269, 270, 271, 272, 274, 278, 280, 281, 282, 283, 284, 285, 296, 297, 305, 306, 315, 316))
+"""Tags that say nothing about pixels."""
+IMPOSSIBLE = (0, 1)  # what one value of a damaged page's template must be beyond its IFD: no number is both
+FLAVOURS = {f"{order}u{8 if big else 4}": Flavour(order, big=big) for order in "<>" for big in (False, True)}
+MAX_SPAN = 1 << 20  # bytes from an IFD to the end of its list of strips; descriptions may be between
 FEW_PAGES = 32  # fewer are checked one by one: 1.9 us each; numpy takes 68 us for any small number
 
 
@@ -56,7 +61,12 @@ class Template(NamedTuple):
     @property
     def flavour(self) -> Flavour:
         """Kind of TIFF, by the code of an offset."""
-        return Flavour(self.word[0], big=self.word[2] == "8")
+        return FLAVOURS[self.word]
+
+    @property
+    def ifd_size(self) -> int:
+        """Bytes of the IFD."""
+        return self.start + self.next_at + self.flavour.offset_size
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle compressed: a scan is pickled for every task of a cluster, and most of these bytes are 0 or 255."""
@@ -70,14 +80,28 @@ def unpickle_template(start: int, packed: bytes, *rest: Any) -> Template:
     return _shared(Template(start, data_and_mask[:size], data_and_mask[size:], *rest))
 
 
-def make_template(file: OpenFile, flavour: Flavour, ifd: Ifd, at: int, pixels: int) -> Template:
-    """Make the template of pages like this one, including the list of strips, even if that is outside the IFD."""
+def is_near(flavour: Flavour, ifd: Ifd, at: int) -> bool:
+    """Whether the list of strips is so near to its IFD that both can be read and compared together."""
+    tag = ifd.tags[STRIP_OFFSETS]
+    size = SIZES[tag.kind] * tag.length
+    if size <= len(tag.value):
+        return True
+    start = int(struct.unpack(flavour.word, tag.value)[0])
+    return max(at + len(ifd.data), start + size) - min(at, start) <= MAX_SPAN
+
+
+def make_template(file: OpenFile | None, flavour: Flavour, ifd: Ifd, at: int, pixels: int) -> Template:
+    """Make the template of pages like this one, including the list of strips, even if that is outside the IFD.
+
+    No file is needed if the list is inside.
+    """
     tag = ifd.tags[STRIP_OFFSETS]
     size = SIZES[tag.kind]
     outside = size * tag.length > len(tag.value)
     array_at = struct.unpack(flavour.word, tag.value)[0] - at if outside else tag.at
     start, end = min(0, array_at), max(len(ifd.data), array_at + size * tag.length)
-    data = np.frombuffer(file.read(at + start, end - start), np.uint8).copy()
+    span = ifd.data if file is None else file.read(at + start, end - start)
+    data = np.frombuffer(span, np.uint8).copy()
     mask = np.zeros_like(data)
     mask[-start : -start + flavour.count_size] = 255
     inline = ifd.tags[STRIP_COUNTS].length == 1 if STRIP_COUNTS in ifd.tags else False
@@ -86,6 +110,9 @@ def make_template(file: OpenFile, flavour: Flavour, ifd: Ifd, at: int, pixels: i
             end_of_entry = ifd.tags[code].at - start + flavour.offset_size
             mask[end_of_entry - flavour.entry_size : end_of_entry] = 255
     mask[tag.at - start - flavour.value_at : tag.at - start] = 255
+    for code in ifd.tags.keys() - UNRELATED:  # perhaps the code of a tag that is needed, changed by a flipped bit
+        entry_at = ifd.tags[code].at - start - flavour.value_at
+        mask[entry_at : entry_at + 2] = 255
     word = f"{flavour.order}u{flavour.offset_size}"
     places = [(array_at + i * size - start, f"{flavour.order}u{size}") for i in range(tag.length)]
     if outside:
@@ -95,13 +122,24 @@ def make_template(file: OpenFile, flavour: Flavour, ifd: Ifd, at: int, pixels: i
     return _shared(Template(start, data.tobytes(), mask.tobytes(), moves, ifd.next_at - start, word, pixels - at))
 
 
+def matching_none(template: Template) -> Template:
+    """Make a template that no page matches: that of a page which is damaged, whatever its IFD says."""
+    place = -template.start
+    return _shared(template._replace(moves=tuple((place, template.word, beyond) for beyond in IMPOSSIBLE)))
+
+
+def is_of_damaged(template: Template) -> bool:
+    """Whether a template was made to match no page."""
+    return tuple(beyond for *_, beyond in template.moves) == IMPOSSIBLE
+
+
 @lru_cache(maxsize=64)
 def _shared(template: Template) -> Template:
     """Return the one object for equal templates."""
     return template
 
 
-def sound_pages(template: Template, ifds: IndexArray, spans: Bytes, following: IndexArray) -> npt.NDArray[np.bool_]:
+def ifds_match(template: Template, ifds: IndexArray, spans: Bytes, following: IndexArray) -> npt.NDArray[np.bool_]:
     """Tell which pages agree with their template.
 
     Parameters
@@ -115,7 +153,7 @@ def sound_pages(template: Template, ifds: IndexArray, spans: Bytes, following: I
     """
     if len(ifds) < FEW_PAGES:
         pages = zip(ifds.tolist(), spans, following.tolist(), strict=True)
-        return np.array([is_sound(template, ifd, span.tobytes(), next_ifd) for ifd, span, next_ifd in pages])
+        return np.array([ifd_matches(template, ifd, span.tobytes(), next_ifd) for ifd, span, next_ifd in pages])
     differences = np.zeros(len(ifds), np.uint64)
     for place, data, mask in _words(template):
         differences |= (column(spans, place, "<u8") ^ data) & mask
@@ -127,8 +165,8 @@ def sound_pages(template: Template, ifds: IndexArray, spans: Bytes, following: I
     return np.asarray(~bad)
 
 
-def is_sound(template: Template, ifd: int, span: bytes | bytearray, following: int) -> bool:
-    """Tell whether one page agrees with its template; parameters as in `sound_pages`."""
+def ifd_matches(template: Template, ifd: int, span: bytes | bytearray, following: int) -> bool:
+    """Tell whether one page agrees with its template; parameters as in `ifds_match`."""
     data, mask, order = _numbers(template)
     if len(span) < len(template.data) or (int.from_bytes(span, "little") ^ data) & mask:
         return False
@@ -140,6 +178,11 @@ def is_sound(template: Template, ifd: int, span: bytes | bytearray, following: i
         if int.from_bytes(span[place : place + size], order) != (ifd + beyond) % (1 << 8 * size):
             return False
     return True
+
+
+def next_ifd(template: Template, span: bytes | bytearray) -> int:
+    """Where the bytes to check of a page say that the next IFD is."""
+    return int(struct.unpack_from(template.flavour.word, span, template.next_at)[0])
 
 
 @lru_cache(maxsize=64)

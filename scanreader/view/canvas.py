@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from scanreader.chunks import frames_at_a_time
-from scanreader.errors import LayoutError, ScanIndexError
-from scanreader.keys import AXES, as_array, nonnegative_index, pick, split_key
+from scanreader.errors import LayoutError, ScanIndexError, ScanKeyError
+from scanreader.keys import AXES, as_array, held_by, is_number, is_one_of, nonnegative_index, pick, split_key
 from scanreader.notices import notify
+from scanreader.recording.views import pieces_in_sample
 
 if TYPE_CHECKING:
     from scanreader.recording.base import BaseScan
@@ -64,7 +65,7 @@ def project(scan: BaseScan, field: int, channel: int, frames: Any, how: str = "m
     frames : int, slice or list of int
     how : {"mean", "max"}
     """
-    if how not in ("mean", "max"):
+    if not is_one_of(how, ("mean", "max")):
         raise ScanIndexError(f"how must be 'mean' or 'max', not {how!r}")
     frame_numbers = as_array(pick(split_key((*[slice(None)] * 4, frames))[4], scan.num_frames, AXES[4]).indices)
     if not frame_numbers.size:
@@ -102,24 +103,38 @@ def block_means(image: npt.NDArray[np.floating[Any]], height: int, width: int) -
 
 
 def canvas(
-    scan: BaseScan, slice_id: int, channel: int, frames: Any, how: str, *, pixel_size: float | None, fill: float
+    scan: BaseScan,
+    slice_id: int,
+    channel: int,
+    frames: Any,
+    how: str,
+    *,
+    plane: int,
+    pixel_size: float | None,
+    fill: float,
 ) -> Canvas:
     """Place the fields of a slice; see `Scan.canvas`."""
     slice_place = nonnegative_index(slice_id, scan.num_scanning_depths, "slice")
     channel = nonnegative_index(channel, scan.num_channels, "channel")
-    field_numbers = [i for i, field in enumerate(scan.fields) if field.slice_id == slice_place]
+    plane = nonnegative_index(plane, scan.num_planes, "plane")
+    is_shown = [(field.slice_id, field.plane or 0) == (slice_place, plane) for field in scan.fields]
+    field_numbers = np.flatnonzero(is_shown).tolist()
     if not field_numbers:
         raise LayoutError(f"slice {slice_id} has no field", raw_helps=False)
     if any(math.isnan(scan.fields[i].height_in_degrees) for i in field_numbers):
         if len(field_numbers) > 1:
             raise LayoutError("the header has no field positions, so the fields cannot be placed", raw_helps=False)
         return Canvas(project(scan, field_numbers[0], channel, frames, how), 0.0, 0.0, 1.0, "pixels")
+    if pixel_size is not None and not is_number(pixel_size):
+        raise ScanKeyError(f"pixel_size is a number of µm, not {pixel_size!r}")
+    fill = held_by(np.dtype(np.float32), fill, "fill")
     unit, scale = "um", scan.microns_per_degree
     if math.isnan(scale):
         unit, scale = "degrees", 1.0
         notify(["the header has no um per degree (objectiveResolution): the canvas is in degrees"])
     fields = [scan.fields[i] for i in field_numbers]
-    corners = np.concatenate([field.corners for field in fields]) * scale
+    pieces = [pieces_in_sample(scan.opened, i) for i in field_numbers]
+    corners = np.concatenate([piece.corners for of_field in pieces for piece in of_field]) * scale
     sizes = [(f.height_in_degrees / f.height, f.width_in_degrees / f.width) for f in fields]
     pixel = min(min(size) for size in sizes) * scale if pixel_size is None else pixel_size
     if not 0 < pixel < math.inf:
@@ -133,8 +148,10 @@ def canvas(
             f"a canvas of {shape[0]} x {shape[1]} pixels is too large: give a larger pixel_size than {pixel:g} {unit}"
         )
     image = np.full(shape, fill, np.float32)
-    for i, field in zip(field_numbers, fields, strict=True):
-        paste(image, project(scan, i, channel, frames, how), field, (left / scale, top / scale), pixel / scale)
+    for i, field, of_field in zip(field_numbers, fields, pieces, strict=True):
+        projection = project(scan, i, channel, frames, how)
+        for piece, ys, xs in zip(of_field, field.output_yslices, field.output_xslices, strict=True):
+            paste(image, projection[ys, xs], piece, (left / scale, top / scale), pixel / scale)
     return Canvas(image, float(top), float(left), float(pixel), unit)
 
 

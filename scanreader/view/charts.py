@@ -1,59 +1,65 @@
-"""Charts and tables of the report as data: SVG paths, ticks and texts."""
+"""Charts of the report, drawn by matplotlib, and its tables."""
 
 from __future__ import annotations
 
-import math
+import io
+import re
+import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.ticker import MaxNLocator
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from scanreader.tables import MINUS
+from scanreader.texts import width_in_letters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from matplotlib.axes import Axes
+
     Numbers = npt.NDArray[np.floating[Any]]
 
-WIDTH, HEIGHT = 1000, 300  # of the view box: large enough that rounding is invisible
 UNKNOWN = "\N{EN DASH}"
-HUES = (211, 28, 145, 330, 262, 48, 180, 0)
-"""Hues of few lines: distinguishable on white and on black, for most eyes."""
-
-
-class Tick(NamedTuple):
-    """A tick of an axis."""
-
-    position: float
-    """Distance from the left or the top, in percent."""
-    text: str
-
-
-class Line(NamedTuple):
-    """A line, area or set of strokes of a chart."""
-
-    path: str
-    """Attribute d of an SVG path."""
-    hue: float
-    label: str
-    kind: str = "line"
-    """``"line"``, ``"area"`` or ``"marks"``."""
+INK, GREY, FAINT = "#1d2229", "#626b78", "#e4e7eb"
+PAGE_COLORS = {INK: "var(--ink)", GREY: "var(--soft)", FAINT: "var(--faint)"}  # the page has them light and dark
+WIDTH = 9.6  # inches
+TEXT = 8.5  # points
+MOST_IN_LEGEND = 10
+LETTERS = 100  # of labels that fit beside each other
 
 
 class Chart(NamedTuple):
     """A chart."""
 
     title: str
-    x_label: str
-    y_label: str
-    x: list[Tick]
-    y: list[Tick]
-    lines: list[Line]
-    legend: list[Line]
-    """Lines in the legend; empty where there is only one."""
-    tall: int = 12
-    """Height, in lines of text."""
+    figure: Figure
+    axes: Axes
+
+    @property
+    def svg(self) -> str:
+        """The chart as an element of the page, in the page's colours."""
+        file = io.StringIO()
+        metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        self.figure.savefig(file, format="svg", transparent=True, metadata=metadata)
+        svg = file.getvalue()
+        svg = svg[svg.index("<svg") :]
+        svg = _with_own_ids(re.sub(r' id="[a-z_0-9]+_\d+"', "", svg))
+        svg = re.sub(r' (width|height)="[\d.]+pt"', "", svg, count=2)  # the page decides
+        svg = re.sub(r' d="[^"]*"', lambda path: re.sub(r"(\.\d)\d+", r"\1", path[0]), svg)
+        for color, name in PAGE_COLORS.items():
+            svg = svg.replace(color, name)
+        return svg
+
+
+def _with_own_ids(svg: str) -> str:
+    """Rename ids, which are random or occur in every chart, so that a page can have several and is always the same."""
+    prefix = f"c{zlib.crc32(re.sub(r'[mp][0-9a-f]{10}', '', svg).encode()):x}-"
+    for n, name in enumerate(dict.fromkeys(re.findall(r' id="([^"]+)"', svg))):
+        svg = re.sub(rf'(["#]){re.escape(name)}(?=[")])', rf"\g<1>{prefix}{n}", svg)
+    return svg
 
 
 class Table(NamedTuple):
@@ -65,106 +71,72 @@ class Table(NamedTuple):
     """What the table omits, in a sentence; '' if nothing."""
 
 
-class Range(NamedTuple):
-    """Range of an axis."""
-
-    low: float
-    high: float
-
-    def part(self, values: Any) -> Any:
-        """Positions of values along the axis, from 0 to 1; NaN stays."""
-        return (np.asarray(values, np.float64) - self.low) / (self.high - self.low)
-
-    @classmethod
-    def of(cls, values: Numbers, around: float = 0.0, least_width: float = 0.0) -> Range:
-        """Range of the finite values, with a margin `around` as a part of it; at least `least_width` wide."""
-        finite_values = values[np.isfinite(values)]
-        low, high = (float(finite_values.min()), float(finite_values.max())) if finite_values.size else (0.0, 1.0)
-        missing = max(0.0, least_width - (high - low), 1e-9 * max(abs(low), abs(high), 1e-300))
-        pad = (high - low + missing) * around + missing / 2
-        return cls(low - pad, high + pad)
+def new_chart(title: str, x_label: str, y_label: str = "", *, height: float = 2.1) -> Chart:
+    """Make an empty chart, of a height in inches."""
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    axes = figure.add_subplot()
+    axes.margins(x=0)
+    axes.grid(axis="y", color=FAINT, linewidth=0.8)
+    axes.set_axisbelow(True)
+    for side in ("top", "left", "right"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(GREY)
+    axes.tick_params(which="both", length=0, colors=GREY, labelsize=TEXT)
+    axes.set_xlabel(x_label, color=GREY, size=TEXT, loc="right")
+    axes.set_ylabel(y_label, color=GREY, size=TEXT)
+    axes.xaxis.set_major_formatter(FuncFormatter(_number))
+    axes.yaxis.set_major_formatter(FuncFormatter(_number))
+    return Chart(title, figure, axes)
 
 
-def ticks(axis: Range, most: int, *, from_top: bool = False) -> list[Tick]:
-    """Ticks at round numbers."""
-    values = MaxNLocator(most, steps=[1, 2, 5, 10]).tick_values(axis.low, axis.high)
-    decimals = max(0, -math.floor(math.log10(float(values[1] - values[0])) + 1e-9))
-    inside = [float(value) for value in values if axis.low <= value <= axis.high]
-    places = [100 * float(axis.part(value)) for value in inside]
-    texts = [f"{value + 0.0:,.{decimals}f}".translate(MINUS) for value in inside]
-    return [Tick(round(100 - p if from_top else p, 2), text) for p, text in zip(places, texts, strict=True)]
+def _number(value: float, _: int | None = None) -> str:
+    return f"{value:,.10g}".translate(MINUS)
 
 
-def path(x: Numbers, y: Numbers) -> str:
-    """Path of a line through points, given from 0 to 1; it breaks at NaN."""
-    words: list[str] = []
-    drawing = False
-    for across, down in zip((x * WIDTH).tolist(), ((1 - y) * HEIGHT).tolist(), strict=True):
-        if not (math.isfinite(across) and math.isfinite(down)):
-            drawing = False
-            continue
-        words.append(
-            f"L{across:.1f} {down:.1f}" if drawing else f"M{across:.1f} {down:.1f}h0"
-        )  # a dot if no neighbour is finite
-        drawing = True
-    return "".join(words)
-
-
-def area(x: Numbers, low: Numbers, high: Numbers) -> str:
-    """Path of the areas between two values, in columns of equal width; none where they are NaN."""
-    half = 0.5 / max(1, len(x))
-    is_finite = np.isfinite(low)
-    corners = (np.stack([x - half, x + half], 1)[is_finite] * WIDTH, (1 - np.stack([low, high], 1)[is_finite]) * HEIGHT)
-    return "".join(
-        f"M{left:.1f} {bottom:.1f}H{right:.1f}V{top:.1f}H{left:.1f}Z"
-        for (left, right), (bottom, top) in zip(*(part.tolist() for part in corners), strict=True)
+def add_legend(axes: Axes) -> None:
+    """Put the labels of the axes' lines above it; if there are many, some of them."""
+    lines, labels = axes.get_legend_handles_labels()
+    shown = np.unique(np.linspace(0, len(lines) - 1, MOST_IN_LEGEND).astype(int)).tolist()
+    longest = max(map(width_in_letters, labels), default=0)
+    axes.legend(
+        [lines[n] for n in shown],
+        [labels[n].replace("$", r"\$") for n in shown],
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=max(1, min(5, LETTERS // (longest + 6))),
+        frameon=False,
+        labelcolor=GREY,
+        fontsize=TEXT,
     )
-
-
-def strokes(x: Numbers, bottom: float, top: float) -> str:
-    """Path of vertical strokes; those that fall on one pixel of the screen are drawn once."""
-    columns = np.unique(np.round(x[np.isfinite(x)] * WIDTH, 0)).tolist()
-    return "".join(f"M{column:.0f} {(1 - bottom) * HEIGHT:.0f}V{(1 - top) * HEIGHT:.0f}" for column in columns)
-
-
-def hues(count: int) -> list[float]:
-    """Hues of lines: distinguishable if they are few, else a gradient."""
-    if count <= len(HUES):
-        return list(HUES[:count])
-    return [round(260 - 230 * n / (count - 1), 1) for n in range(count)]
-
-
-def bin_extremes(x: Numbers, y: Numbers, axis: Range, bins: int) -> tuple[Numbers, Numbers, Numbers]:
-    """Middle of each bin of x, and the smallest and largest y in it; NaN in empty bins."""
-    inside = np.clip((axis.part(x) * bins).astype(np.int64), 0, bins - 1)
-    low, high = np.full(bins, np.inf), np.full(bins, -np.inf)
-    np.minimum.at(low, inside, y)
-    np.maximum.at(high, inside, y)
-    empty = ~np.isfinite(low)
-    low[empty], high[empty] = np.nan, np.nan
-    return (np.arange(bins) + 0.5) / bins, low, high
 
 
 def lines_chart(
     title: str, x: Sequence[Numbers], y: Sequence[Numbers], labels: Sequence[str], x_label: str, y_label: str
 ) -> Chart:
-    """Chart of several lines, each with its own x."""
-    across = Range.of(np.concatenate(list(x)))
-    up = Range.of(np.concatenate(list(y)), 0.06, least_width=1e-6)
-    lines = [
-        Line(path(across.part(line_x), up.part(values)), hue, label)
-        for line_x, values, label, hue in zip(x, y, labels, hues(len(labels)), strict=True)
-    ]
-    legend = lines if len(lines) <= len(HUES) else [lines[n] for n in np.linspace(0, len(lines) - 1, 5).astype(int)]
-    return Chart(
-        title,
-        x_label,
-        y_label,
-        ticks(across, 8),
-        ticks(up, 5, from_top=True),
-        lines,
-        legend if len(lines) > 1 else [],
-    )
+    """Chart of several lines, each with its own x; they break at NaN, and a value without neighbours is a dot."""
+    chart = new_chart(title, x_label, y_label)
+    axes = chart.axes
+    style: dict[str, Any] = {"linewidth": 1.2, "alpha": 1 if len(labels) <= MOST_IN_LEGEND else 0.6}
+    for line_x, values, label in zip(x, y, labels, strict=True):
+        is_finite = np.isfinite(values)
+        has_neighbour = np.append(is_finite[1:], False) | np.append(False, is_finite[:-1])
+        dots = np.flatnonzero(is_finite & ~has_neighbour).tolist()
+        axes.plot(line_x, values, label=label, marker="." if dots else "", markevery=dots, **style)
+    if len(labels) > 1:
+        add_legend(axes)
+    return chart
+
+
+def bin_extremes(x: Numbers, y: Numbers, bins: int) -> tuple[Numbers, Numbers, Numbers]:
+    """Middle of each of `bins` bins of x, and the smallest and largest y in it; NaN in empty bins."""
+    edges = np.linspace(x.min(), x.max(), bins + 1)
+    bin_of = np.clip(edges.searchsorted(x, side="right") - 1, 0, bins - 1)
+    low, high = np.full(bins, np.inf), np.full(bins, -np.inf)
+    np.minimum.at(low, bin_of, y)
+    np.maximum.at(high, bin_of, y)
+    empty = ~np.isfinite(low)
+    low[empty], high[empty] = np.nan, np.nan
+    return (edges[1:] + edges[:-1]) / 2, low, high
 
 
 def time_unit(longest: float) -> tuple[str, float]:

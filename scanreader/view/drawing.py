@@ -14,6 +14,7 @@ from matplotlib.textpath import text_to_path
 from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 
 from scanreader.tables import MINUS
+from scanreader.texts import in_a_picture, on_one_line
 from scanreader.view.sheet import GAP
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.text import Text
 
     from scanreader.recording.base import BaseScan
+    from scanreader.recording.fields import Field
 
 DPI = 150
 MARGIN, TITLE, LINE = 0.25, 0.27, 0.165  # inches
@@ -65,9 +67,14 @@ def depth_text(z: float) -> str:
     return f"z {round(z, 1):g} µm".translate(MINUS) if math.isfinite(z) else ""
 
 
+def level_text(field: Field) -> str:
+    """Label of a field's depth, or of its plane if that is unknown; '' if it has none."""
+    return depth_text(field.depth) or ("" if field.plane is None else f"plane {field.plane}")
+
+
 def field_label(scan: BaseScan, i: int) -> str:
     """Name of a field on one line; '' if it has none."""
-    return " ".join(scan.fields[i].name.split())
+    return in_a_picture(scan.fields[i].name)
 
 
 # ------------------------------------------------------------------------ the figure
@@ -88,7 +95,7 @@ def new_figure(scan: BaseScan, facts: Sequence[str], width: float, height: float
     figure = Picture(figsize=(across + 2 * MARGIN, top + height + MARGIN), dpi=DPI, facecolor="white")
     figure.set_layout_engine("none")
     more = len(scan.filenames) - 1
-    name = _shortened(Path(scan.filenames[0]).name, f" and {more} more" if more else "", across)
+    name = _shortened(on_one_line(Path(scan.filenames[0]).name), f" and {more} more" if more else "", across)
     write_text(figure, MARGIN, MARGIN, name, size=NAME, weight="bold")
     for n, line in enumerate(lines):
         write_text(figure, MARGIN, MARGIN + TITLE + LINE * n, line, size=FACTS, color=GREY)
@@ -128,7 +135,7 @@ def write_text(figure: Figure, left: float, top: float, text: str, **style: Any)
     """Text at a place in inches from the upper left corner, never read as a formula."""
     across, down = figure.get_size_inches()
     style = {"color": INK, "va": "top", "ha": "left", **style}
-    return figure.text(left / across, 1 - top / down, text, parse_math=False, usetex=False, **style)
+    return figure.text(left / across, 1 - top / down, on_one_line(text), parse_math=False, usetex=False, **style)
 
 
 def annotate(axes: Axes, x: float, y: float, text: str, **style: Any) -> Text:

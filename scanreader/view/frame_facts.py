@@ -10,24 +10,9 @@ import numpy.typing as npt
 
 from scanreader.check import GAP, is_consecutive
 from scanreader.files.urls import file_name
-from scanreader.recording.frames import placed_rows
-from scanreader.scanimage.descriptions import NUMBERS_END, fill_table
+from scanreader.recording.frames import fill_rows, placed_rows
 from scanreader.tables import MINUS
-from scanreader.view.charts import (
-    UNKNOWN,
-    Chart,
-    Line,
-    Range,
-    Table,
-    Tick,
-    area,
-    bin_extremes,
-    hues,
-    path,
-    strokes,
-    ticks,
-    time_unit,
-)
+from scanreader.view.charts import UNKNOWN, Chart, Table, add_legend, bin_extremes, new_chart, time_unit
 from scanreader.view.words import counted, span
 
 if TYPE_CHECKING:
@@ -71,7 +56,7 @@ def logged_frames(scan: BaseScan, *, all_pages: bool) -> Logged:
     firsts = np.array([stretch.page for stretch in stretches])[stretch_of_row] + within * counts.channels
     volumes = np.array([stretch.volume for stretch in stretches])[stretch_of_row] + within // per
     table = placed_rows(pages, counts, firsts, volumes, within % per)
-    fill_table(table, pages.descriptions(firsts, NUMBERS_END))
+    fill_rows(scan.opened, table)
     note = f"From {STRETCHES} stretches of {FRAMES_EACH:,} frames, evenly spaced over {num_frames:,}."
     return Logged(table, np.diff(rows) == 1, note)
 
@@ -82,7 +67,7 @@ def intervals(scan: BaseScan, logged: Logged) -> tuple[dict[str, str], Chart | N
     number, stamp = table["frame_number"], table["timestamp"]
     step = np.diff(stamp)
     follows = logged.follows & np.isfinite(step) & is_consecutive(scan, table)
-    rows = np.flatnonzero(follows & (np.diff(table["acquisition_number"]) == 0))
+    rows = np.flatnonzero(follows & (np.diff(table["acquisition_number"]) == 0) & (np.diff(table["bout"]) == 0))
     if not rows.size:
         return {}, None, Table(columns, [])
     durations = step[rows]
@@ -110,27 +95,26 @@ def intervals(scan: BaseScan, logged: Logged) -> tuple[dict[str, str], Chart | N
 
 
 def _interval_chart(times: Numbers, intervals: Numbers, median: float) -> Chart | None:
-    """Chart of intervals over time: smallest and largest of each column, and outliers as vertical strokes."""
+    """Chart of intervals over time: smallest and largest of each bin, and outliers as vertical lines."""
     if len(intervals) < 2 or median <= 0:
         return None
     is_outlier = (intervals > GAP * median) | (intervals <= 0)
     unit, seconds = time_unit(float(times.max()))
-    across = Range.of(times / seconds)
-    regular = intervals[~is_outlier]
-    limits = np.percentile(regular, (0.1, 99.9)) if regular.size else np.array([median, median])
-    up = Range.of(np.append(limits, median) * 1000, 0.3, least_width=0.005 * median * 1000)
-    x, low, high = bin_extremes(times[~is_outlier] / seconds, 1000 * regular, across, min(BINS, len(intervals)))
-    bottom, top = (np.clip(up.part(values), 0, 1) for values in (low, high))
-    blue, red = hues(1)[0], 0.0
-    lines = [
-        Line(area(x, bottom, np.maximum(top, bottom + 0.006)), blue, "smallest to largest", "area"),
-        Line(path(x, (bottom + top) / 2), blue, "middle"),
-    ]
+    chart = new_chart("", f"time ({unit})", "interval (ms)", height=1.8)
+    axes = chart.axes
+    regular = 1000 * intervals[~is_outlier]
+    if regular.size:
+        x, low, high = bin_extremes(times[~is_outlier] / seconds, regular, min(BINS, len(regular)))
+        axes.fill_between(x, low, high, step="mid", alpha=0.3, linewidth=0)
+        axes.plot(x, (low + high) / 2, linewidth=1.2)
+    limits = np.percentile([*regular, 1000 * median], (0.1, 99.9))
+    margin = max(0.3 * float(np.ptp(limits)), 0.0025 * 1000 * median)
+    axes.set_ylim(limits[0] - margin, limits[1] + margin)
     if is_outlier.any():
-        lines.append(Line(strokes(across.part(times[is_outlier] / seconds), 0.0, 1.0), red, "outliers", "marks"))
-    legend = [lines[2]] if is_outlier.any() else []
-    y = ticks(up, 5, from_top=True)
-    return Chart("", f"time ({unit})", "interval (ms)", ticks(across, 8), y, lines, legend, 10)
+        outliers = times[is_outlier] / seconds
+        axes.vlines(outliers, 0, 1, "C3", label="outliers", linewidth=1, transform=axes.get_xaxis_transform())
+        add_legend(axes)
+    return chart
 
 
 def _ms(seconds: float) -> str:
@@ -143,7 +127,7 @@ def _standard_deviation(intervals: Numbers) -> str:
 
 
 def events(logged: Logged, recorded: Sequence[Event], num_cut: int = 0) -> tuple[Chart | None, Table]:
-    """Events: a chart with a row of strokes for each source, and a table."""
+    """Events: a chart with a row for each source, and a table."""
     times: dict[str, list[float]] = {}
     for event in recorded:
         times.setdefault(event.source, []).append(event.time)
@@ -154,23 +138,28 @@ def events(logged: Logged, recorded: Sequence[Event], num_cut: int = 0) -> tuple
     columns = ["source", "events", "first (s)", "last (s)", "median interval"]
     rows = []
     for name, source_times in sorted(times.items()):
-        intervals = np.diff(np.sort(source_times))
+        finite = [time for time in source_times if math.isfinite(time)]  # of bouts whose clock is known
+        intervals = np.diff(np.sort(finite))
         interval = span(float(np.median(intervals))) if intervals.size else UNKNOWN
-        first, last = (f"{time:.6f}".translate(MINUS) for time in (min(source_times), max(source_times)))
-        rows.append([name, f"{len(source_times):,}", first, last, interval])
-    if not times:
-        return None, Table(columns, [])
+        ends = [f"{time:.6f}".translate(MINUS) for time in (min(finite), max(finite))] if finite else [UNKNOWN] * 2
+        rows.append([name, f"{len(source_times):,}", *ends, interval])
+        times[name] = finite
+    if not any(times.values()):
+        return None, Table(columns, rows)
     stamps = logged.table["timestamp"]
     every_time = np.concatenate([stamps[np.isfinite(stamps)], *map(np.array, times.values())])
     unit, seconds = time_unit(float(every_time.max()))
-    across = Range.of(every_time / seconds, 0.005)
-    names, high = sorted(times), 1 / len(times)
-    places = [across.part(np.array(times[name]) / seconds) for name in names]
-    lines = [
-        Line(strokes(positions, 1 - (n + 0.85) * high, 1 - (n + 0.15) * high), hue, name, "marks")
-        for n, (positions, name, hue) in enumerate(zip(places, names, hues(len(names)), strict=True))
-    ]
-    y = [Tick(round(100 * (n + 0.5) * high, 2), name) for n, name in enumerate(names)]
-    chart = Chart("", f"time ({unit})", "", ticks(across, 8), y, lines, [], 2 + 2 * len(names))
+    names = sorted(times, reverse=True)  # the first is above
+    chart = new_chart("", f"time ({unit})", height=0.6 + 0.35 * len(names))
+    axes = chart.axes
+    axes.eventplot(
+        [np.array(times[name]) / seconds for name in names],
+        colors=[f"C{n}" for n in range(len(names))],
+        linelengths=0.7,
+    )
+    axes.set_yticks(range(len(names)), names)
+    left, right = float(every_time.min()) / seconds, float(every_time.max()) / seconds
+    margin = 0.005 * max(right - left, 1e-3)  # events at the ends are visible
+    axes.set_xlim(left - margin, right + margin)
     missing = f"ScanImage cut the descriptions of {counted(num_cut, 'frame')}: some of their events are missing."
     return chart, Table(columns, rows, missing if num_cut else "")

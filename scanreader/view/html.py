@@ -33,6 +33,7 @@ def facts(scan: BaseScan) -> dict[str, str]:
         "Depth": words.depths(scan),
         "Channels": ", ".join(words.channels(scan)),
         "Frames": words.frames(scan),
+        "Bouts": "; ".join(words.bouts(scan)),
         "Rate": words.rate(scan),
         "Duration": f"{words.span(seconds)} by its rate" if has_duration else "",
         "Pixels": words.pixels(scan),

@@ -11,7 +11,9 @@ import numpy.typing as npt
 from matplotlib.patches import Polygon, Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from scanreader.recording.planes import is_at, levels
 from scanreader.tables import MINUS
+from scanreader.texts import in_a_picture
 from scanreader.view.drawing import (
     GREY,
     HEAD,
@@ -41,9 +43,12 @@ if TYPE_CHECKING:
 
     from scanreader.recording.base import BaseScan
     from scanreader.recording.fields import Field
+    from scanreader.recording.planes import Level
 
     Points = npt.NDArray[np.float64]
     Color = tuple[float, float, float, float]
+    Colors = dict[tuple[int, int | None], Color]
+    """Colour of each slice, or of each plane of a slice."""
 
 MAP_WIDTH, MAP_HEIGHT, LEAST_HEIGHT = 6.4, 5.6, 3.0  # inches, as are those below
 TICKS, COLUMN, BETWEEN, TITLE, KEY = 0.62, 1.5, 0.5, 0.26, 0.24
@@ -65,7 +70,8 @@ def plot_layout(scan: BaseScan) -> Picture:
     shapes = _shapes([_corners(field, unit) for field in scan.fields])
     kinds = _page_kinds(scan)
     kinds_shown = kinds[:MOST_COLUMNS]
-    colors = _colors(scan.num_scanning_depths)
+    every_level = levels(scan.opened)
+    colors = {level[:2]: color for level, color in zip(every_level, _colors(len(every_level)), strict=True)}
     box = _bounds(shapes)
     per_inch = float(max((box[1] - box[0]) / (MAP_WIDTH, MAP_HEIGHT)))
     across, down = ((box[1] - box[0]) / per_inch).tolist()
@@ -76,10 +82,10 @@ def plot_layout(scan: BaseScan) -> Picture:
     head = keys[-1].top + KEY + 0.1 if keys else 0.0
     facts = [
         counted(scan.num_fields, "field"),
-        depth_text(scan.fields[0].depth) if scan.num_scanning_depths == 1 else f"{scan.num_scanning_depths} slices",
+        depth_text(scan.fields[0].depth) if len(every_level) == 1 else counted(len(every_level), _noun(scan)),
         counted(scan.num_channels, "channel"),
         f"{len(kinds_shown)} of {len(kinds)} kinds of pages shown" if len(kinds_shown) < len(kinds) else "",
-        "grey: in no field" if any(_empty(scan, slices[0]) for slices in kinds_shown) else "",
+        "grey: in no field" if any(_empty(scan, kind[0]) for kind in kinds_shown) else "",
         unit.note,
     ]
     figure, top = new_figure(scan, facts, width, head + TITLE + tall + 0.45)
@@ -90,12 +96,12 @@ def plot_layout(scan: BaseScan) -> Picture:
     write_text(figure, MARGIN + right, top, "In the page", size=HEAD, weight="bold")
     top += TITLE
     _draw_map(axes_at(figure, MARGIN + TICKS, top, across, down), scan, shapes, box, unit, colors, per_inch)
-    for n, slices in enumerate(kinds_shown):
+    for n, kind in enumerate(kinds_shown):
         left = MARGIN + right + TICKS + n * (COLUMN + BETWEEN)
-        label = next((text for text in _slice_labels(scan, slices) if text_width(text, LABEL) <= COLUMN), "")
+        label = next((text for text in _level_labels(scan, kind) if text_width(text, LABEL) <= COLUMN), "")
         write_text(figure, left, top + 0.11, label, size=LABEL, va="baseline")
         axes = axes_at(figure, left, top + ABOVE, COLUMN, tall - ABOVE)
-        _draw_page(axes, scan, slices, colors, tall - ABOVE, first=n == 0)
+        _draw_page(axes, scan, kind, colors, tall - ABOVE, first=n == 0)
     return figure
 
 
@@ -139,7 +145,7 @@ def _draw_map(
     shapes: Sequence[Shape],
     box: Points,
     unit: Unit,
-    colors: Sequence[Color],
+    colors: Colors,
     per_inch: float,
 ) -> None:
     """Draw the fields, each with the colours of its slices along its first row."""
@@ -152,7 +158,7 @@ def _draw_map(
         _outline(axes, shape.corners, facecolor=(FILL, 0.6), gid="-".join(map(str, ["fields", *shape.fields])))
         if len(colors) > 1:
             thickness = min(0.25, STRIP * per_inch / float(np.linalg.norm(shape.corners[3] - shape.corners[0])))
-            strip_colors = [colors[scan.fields[i].slice_id] for i in shape.fields]
+            strip_colors = [colors[scan.fields[i].slice_id, scan.fields[i].plane] for i in shape.fields]
             _strip(axes, _within(shape.corners, 0, 0, 1, thickness), strip_colors)
         field = scan.fields[shape.fields[0]]
         for p in field.pieces if field.has_contiguous_subfields else ():
@@ -214,50 +220,55 @@ def _overlaps(box: Points, others: Iterable[Points]) -> bool:
 # -------------------------------------------------------------------------- the page
 
 
-def _page_kinds(scan: BaseScan) -> list[list[int]]:
-    """Group slices whose fields have the same rows of the page."""
-    kinds: dict[Any, list[int]] = {}
-    for s in sorted(set(scan.field_slices)):
-        fields = [field for field in scan.fields if field.slice_id == s]
-        kinds.setdefault(tuple(tuple(p[:5] for p in field.pieces) for field in fields), []).append(s)
+def _page_kinds(scan: BaseScan) -> list[list[Level]]:
+    """Group slices, or planes, whose fields have the same rows of the page."""
+    kinds: dict[Any, list[Level]] = {}
+    for level in levels(scan.opened):
+        fields = [field for field in scan.fields if is_at(field, level)]
+        if fields:
+            kinds.setdefault(tuple(tuple(p[:5] for p in field.pieces) for field in fields), []).append(level)
     return list(kinds.values())
 
 
-def _empty(scan: BaseScan, slice_id: int) -> bool:
-    """Whether pages of a slice have pixels that belong to no field."""
+def _empty(scan: BaseScan, level: Level) -> bool:
+    """Whether pages of a slice or plane have pixels that belong to no field."""
     form = scan.opened.pages.form
-    return sum(f.height * f.width for f in scan.fields if f.slice_id == slice_id) < form.height * form.width
+    pieces = [piece for field in scan.fields if is_at(field, level) for piece in field.pieces]
+    return sum(piece.height * piece.width for piece in pieces) < form.height * form.width
 
 
-def _slice_labels(scan: BaseScan, slices: Sequence[int]) -> list[str]:
-    """Labels of slices, the longest first."""
-    depths = [scan.scanning_depths[s] for s in slices]
-    count = f"{'slices' if len(slices) > 1 else 'slice'} {number_ranges(slices)}"
-    if scan.num_scanning_depths == 1:
+def _noun(scan: BaseScan) -> str:
+    """What the levels of a scan are."""
+    return "plane" if scan.opened.plane_depths else "slice"
+
+
+def _level_labels(scan: BaseScan, kind: Sequence[Level]) -> list[str]:
+    """Labels of slices or planes, the longest first."""
+    every_level = levels(scan.opened)
+    if len(every_level) == 1:
         return [""]
-    if all(map(math.isfinite, depths)):
-        label = f"z {', '.join(f'{round(z, 1):g}' for z in depths)} µm".translate(MINUS)
-        return [label, count, f"{len(slices)} slices"]
-    return [count, f"{len(slices)} slices"]
+    noun = f"{_noun(scan)}{'s' if len(kind) > 1 else ''}"
+    labels = [f"{noun} {number_ranges([every_level.index(level) for level in kind])}", f"{len(kind)} {noun}"]
+    if all(math.isfinite(level.depth) for level in kind):
+        labels.insert(0, f"z {', '.join(f'{round(level.depth, 1):g}' for level in kind)} µm".translate(MINUS))
+    return labels
 
 
-def _draw_page(
-    axes: Axes, scan: BaseScan, slices: Sequence[int], colors: Sequence[Color], tall: float, *, first: bool
-) -> None:
-    """Draw the fields of slices in their page; grey lines are scanned while flying between fields."""
+def _draw_page(axes: Axes, scan: BaseScan, kind: Sequence[Level], colors: Colors, tall: float, *, first: bool) -> None:
+    """Draw the fields of slices or planes in their page; grey lines are scanned while flying between fields."""
     form = scan.opened.pages.form
     axes.set(xlim=(0, form.width), ylim=(form.height, 0), facecolor=NOTHING)
     _style_axes(axes, "column", "row" if first else "")
     if len(colors) > 1:
         above = _rectangle(0, -STRIP * form.height / tall, form.width, 0)
-        _strip(axes, above, [colors[s] for s in slices])
+        _strip(axes, above, [colors[level[:2]] for level in kind])
     starts = {0, form.height}
     for i, field in enumerate(scan.fields):
-        for p in field.pieces if field.slice_id == slices[0] else ():
+        for p in field.pieces if is_at(field, kind[0]) else ():
             corners = _rectangle(p.page_x, p.page_y, p.page_x + p.width, p.page_y + p.height)
             _outline(axes, corners, facecolor=FILL, gid=f"page-{i}")
             starts.add(p.page_y)
-            name = " ".join(scan.rois[p.roi].name.split()) if scan.is_multiROI else ""
+            name = in_a_picture(scan.rois[p.roi].name) if scan.is_multiROI else ""
             rows = f"rows {p.page_y} to {p.page_y + p.height - 1}"
             room = np.array([COLUMN * p.width / form.width, tall * p.height / form.height])
             labels = (f"{name}\n{rows}" if name else rows, name or rows, f"{i}")
@@ -320,18 +331,19 @@ class Key(NamedTuple):
     color: Color
 
 
-def _keys(scan: BaseScan, colors: Sequence[Color], width: float) -> list[Key]:
-    """Legend of the slices, or of a few of many; empty if there is only one."""
-    count = scan.num_scanning_depths
-    slices = range(count) if count <= MOST_KEYS else np.linspace(0, count - 1, 7).round().astype(int).tolist()
+def _keys(scan: BaseScan, colors: Colors, width: float) -> list[Key]:
+    """Legend of the slices or planes, or of a few of many; empty if there is only one."""
+    every_level = levels(scan.opened)
+    count = len(every_level)
+    places = range(count) if count <= MOST_KEYS else np.linspace(0, count - 1, 7).round().astype(int).tolist()
     keys: list[Key] = []
     left, top = 0.0, 0.0
-    for s in slices if count > 1 else ():
-        text = depth_text(scan.scanning_depths[s]) or f"slice {s}"
+    for n in places if count > 1 else ():
+        text = depth_text(every_level[n].depth) or f"{_noun(scan)} {n}"
         width_used = 0.17 + text_width(text, LABEL) + 0.22
         if left and left + width_used > width:
             left, top = 0.0, top + KEY
-        keys.append(Key(left, top, text, colors[s]))
+        keys.append(Key(left, top, text, colors[every_level[n][:2]]))
         left += width_used
     return keys
 

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.ticker import FuncFormatter
 
 from scanreader.chunks import frames_at_a_time
 from scanreader.errors import HeaderError
 from scanreader.phase import estimate_line_offset
 from scanreader.recording.frames import times_at
+from scanreader.recording.planes import levels
 from scanreader.tables import MINUS
-from scanreader.view.charts import UNKNOWN, Chart, Line, Range, Table, Tick, hues, lines_chart, path, ticks, time_unit
-from scanreader.view.drawing import depth_text, field_label
+from scanreader.texts import in_a_picture
+from scanreader.view.charts import UNKNOWN, Chart, Table, add_legend, lines_chart, new_chart, time_unit
+from scanreader.view.drawing import field_label, level_text
 from scanreader.view.plots import evenly
 from scanreader.view.words import counted
 
@@ -100,12 +103,17 @@ def sampled(scan: BaseScan, frames: npt.NDArray[np.int64]) -> str:
 
 def _labels(scan: BaseScan) -> list[str]:
     """Label of each field, for legends and rows."""
-    has_fields, has_depths = scan.num_fields > 1, scan.num_scanning_depths > 1
+    has_fields, has_depths = scan.num_fields > 1, len(levels(scan.opened)) > 1
     labels = []
     for i, field in enumerate(scan.fields):
-        parts = [f"{i}" if has_fields else "", field_label(scan, i), depth_text(field.depth) if has_depths else ""]
+        parts = [f"{i}" if has_fields else "", field_label(scan, i), level_text(field) if has_depths else ""]
         labels.append(" · ".join(filter(None, parts)) or "0")
     return labels
+
+
+def _channel_labels(scan: BaseScan) -> list[str]:
+    """Short names of the channels."""
+    return [in_a_picture(name) for name in scan.channel_names]
 
 
 def activity(scan: BaseScan, statistics: Statistics) -> list[Chart]:
@@ -123,7 +131,7 @@ def activity(scan: BaseScan, statistics: Statistics) -> list[Chart]:
             label,
             "mean pixel value",
         )
-        for c, name in enumerate(scan.channel_names)
+        for c, name in enumerate(_channel_labels(scan))
         if np.isfinite(statistics.means[:, c]).any()
     ]
 
@@ -150,7 +158,7 @@ def quality(scan: BaseScan, statistics: Statistics, offsets: Numbers | None) -> 
         columns.append("phase offset")
     rows = []
     for i, label in enumerate(_labels(scan)):
-        for c, name in enumerate(scan.channel_names):
+        for c, name in enumerate(_channel_labels(scan)):
             least, low, median, high, largest, share = statistics.stats[i, c].tolist()
             finite_means = statistics.means[i, c][np.isfinite(statistics.means[i, c])]
             mean = float(finite_means.mean()) if finite_means.size else math.nan
@@ -180,7 +188,7 @@ def quality_notes(scan: BaseScan, statistics: Statistics) -> list[str]:
     notes = [f"In counts of the digitizer, as recorded. {sampled(scan, statistics.frames)}"]
     if statistics.histograms is None:
         return notes
-    for name, histogram in zip(scan.channel_names, statistics.histograms, strict=True):
+    for name, histogram in zip(_channel_labels(scan), statistics.histograms, strict=True):
         indices = np.flatnonzero(histogram)
         if not indices.size:
             continue
@@ -208,24 +216,21 @@ def histograms(scan: BaseScan, statistics: Statistics) -> list[Chart]:
     first, last = int(indices[0]), int(indices[-1]) + 1
     width = max(1, math.ceil((last - first) / BINS))
     starts = np.arange(first, last, width)
-    across = Range(float(first + statistics.lowest), float(last + statistics.lowest))
-    counts = np.add.reduceat(statistics.histograms[:, first:last], starts - first, axis=1).astype(np.float64)
-    with np.errstate(divide="ignore"):
-        shares = np.log10(counts / np.maximum(1, statistics.histograms.sum(axis=1, keepdims=True)))
-    bottom = math.floor(float(shares[np.isfinite(shares)].min()))
-    up = Range(bottom, max(bottom + 1.0, math.ceil(float(shares.max()))))
-    shares[~np.isfinite(shares)] = bottom
-    edges = across.part(np.repeat(np.append(starts, last), 2)[1:-1] + statistics.lowest)
-    lines = [
-        Line(path(edges, up.part(np.repeat(share, 2))), hue, name)
-        for share, name, hue in zip(shares, scan.channel_names, hues(scan.num_channels), strict=True)
-    ]
-    powers = range(int(up.low), int(up.high) + 1)
-    y = [Tick(round(100 - 100 * float(up.part(p)), 2), f"{100 * 10.0**p:.{max(0, -p - 2)}f} %") for p in powers]
-    y = y[:: math.ceil(len(y) / 5)]
-    values = "pixel value" + (f" (in steps of {width})" if width > 1 else "")
-    legend = lines if len(lines) > 1 else []
-    return [Chart("How often each value occurs", values, "part of the pixels", ticks(across, 8), y, lines, legend)]
+    counts = np.add.reduceat(statistics.histograms[:, first:last], starts - first, axis=1)
+    shares = counts / np.maximum(1, statistics.histograms.sum(axis=1, keepdims=True))
+    label = "pixel value" + (f" (in steps of {width})" if width > 1 else "")
+    chart = new_chart("How often each value occurs", label, "part of the pixels", height=2.4)
+    axes = chart.axes
+    for share, name in zip(shares, _channel_labels(scan), strict=True):
+        axes.stairs(share, np.append(starts, last) + statistics.lowest, baseline=None, label=name, linewidth=1.2)
+    exponents = np.log10(shares[shares > 0])
+    bottom, top = math.floor(exponents.min()), math.ceil(exponents.max())
+    axes.set_yscale("log")
+    axes.set_ylim(10.0**bottom, 10.0 ** max(top, bottom + 1))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.10g} %"))
+    if scan.num_channels > 1:
+        add_legend(axes)
+    return [chart]
 
 
 def line_offsets(scan: BaseScan) -> tuple[Numbers | None, list[str]]:

@@ -13,7 +13,9 @@ from matplotlib.patheffects import withStroke
 
 from scanreader.errors import ScanIndexError
 from scanreader.keys import AXES, as_array, as_integer, pick, split_key
+from scanreader.recording.planes import is_at, levels
 from scanreader.tables import MINUS
+from scanreader.texts import in_a_picture
 from scanreader.view.canvas import block_means, paste, project
 from scanreader.view.drawing import (
     DPI,
@@ -28,6 +30,7 @@ from scanreader.view.drawing import (
     axes_at,
     depth_text,
     field_label,
+    level_text,
     new_figure,
     scale_bar,
     scale_of,
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
 
     from scanreader.recording.base import BaseScan
     from scanreader.recording.fields import Field
+    from scanreader.recording.planes import Level
     from scanreader.view.drawing import Picture
     from scanreader.view.sheet import Place
 
@@ -141,13 +145,13 @@ def plot(
     """Draw the fields; see `Scan.plot`."""
     contrast = _checked_percentiles(percentiles)
     selection, unit = select(scan, fields, channels, frames, max_frames), unit_of(scan)
-    slices = _slices_to_place(scan, selection.fields, unit)
+    slices = _levels_to_place(scan, selection.fields, unit)
     is_single = len(selection.fields) == 1 and not slices  # one image a channel, labelled by the channel
     headings = len(selection.channels) > 1 and not is_single
     sheet = _arranged(scan, selection, unit, slices, headings=headings)
     facts = [
-        "" if is_single or headings else scan.channel_names[selection.channels[0]],
-        depth_text(scan.fields[0].depth) if scan.num_scanning_depths == 1 else "",
+        "" if is_single or headings else in_a_picture(scan.channel_names[selection.channels[0]]),
+        depth_text(scan.fields[0].depth) if len(levels(scan.opened)) == 1 else "",
         _frames_text(scan, selection.frames),
         f"{scan.fps:.4g} frames/s" if math.isfinite(scan.fps) else "",
         f"black to white: percentiles {contrast[0]:g} to {contrast[1]:g} of each image",
@@ -156,7 +160,7 @@ def plot(
     ]
     figure, top = new_figure(scan, facts, sheet.width, sheet.height)
     for channel, (right, down) in zip(selection.channels, sheet.corners, strict=True):
-        name = scan.channel_names[channel]
+        name = in_a_picture(scan.channel_names[channel])
         if headings:
             write_text(figure, MARGIN + right, top + down, name, size=HEAD, weight="bold")
         corner = (MARGIN + right, top + down + (HEADING if headings else 0.0))
@@ -170,12 +174,14 @@ def plot(
             _headline(figure, place.moved(*corner), [name, ""] if is_single else _labels(scan, i), _values(axes))
             if grid is not None:
                 small_images[i] = grid.reduced(scan.fields[i], mean)
-        for s, place in zip(slices, overviews, strict=True):
+        for level, place in zip(slices, overviews, strict=True):
             assert grid is not None
-            images = {i: image for i, image in small_images.items() if scan.fields[i].slice_id == s}
+            images = {i: image for i, image in small_images.items() if is_at(scan.fields[i], level)}
             axes = _draw_canvas(figure, scan, place, images, grid, unit, contrast)
-            axes.set_gid(f"slice-{s}-channel-{channel}")
-            _headline(figure, place, [depth_text(scan.scanning_depths[s]) or "as they lie", ""])
+            at_plane = "" if level.plane is None else f"plane-{level.plane}-"
+            axes.set_gid(f"slice-{level.slice_id}-{at_plane}channel-{channel}")
+            plane = "as they lie" if level.plane is None else f"plane {level.plane}"
+            _headline(figure, place, [depth_text(level.depth) or plane, ""])
     return figure
 
 
@@ -189,7 +195,7 @@ def _frames_text(scan: BaseScan, frames: npt.NDArray[np.int64]) -> str:
     return f"mean of {len(frames)} of {scan.num_frames:,} frames ({frames[0]:,} to {frames[-1]:,})"
 
 
-def _arranged(scan: BaseScan, selection: Selection, unit: Unit, slices: Sequence[int], *, headings: bool) -> Sheet:
+def _arranged(scan: BaseScan, selection: Selection, unit: Unit, slices: Sequence[Level], *, headings: bool) -> Sheet:
     """Arrange all images on a sheet."""
     fields = [scan.fields[i] for i in selection.fields]
     sizes = [_extent(field, unit) for field in fields]
@@ -265,8 +271,8 @@ def _labels(scan: BaseScan, i: int) -> list[str]:
     """Labels of a field, the longest first."""
     number = f"{i}" if scan.num_fields > 1 else ""
     name, turn = field_label(scan, i), scan.fields[i].rotation
-    depth = depth_text(scan.fields[i].depth) if scan.num_scanning_depths > 1 else ""
-    turned = f"turned {turn:g}°".translate(MINUS) if turn else ""
+    depth = level_text(scan.fields[i]) if len(levels(scan.opened)) > 1 else ""
+    turned = f"rotated {turn:g}°".translate(MINUS) if turn else ""
     names = [name, *(f"{name[:n].rstrip()}…" for n in (32, 24, 16, 12, 9, 6, 3) if n < len(name) - 1)]
     parts = [*((number, n, depth, turned) for n in names), (number, depth), (number,)]
     return [" · ".join(filter(None, part)) for part in parts]
@@ -275,12 +281,12 @@ def _labels(scan: BaseScan, i: int) -> list[str]:
 # ------------------------------------------------------------------- overview of a slice
 
 
-def _slices_to_place(scan: BaseScan, fields: Sequence[int], unit: Unit) -> list[int]:
-    """Slices that get an overview: none if each has one field without rotation."""
+def _levels_to_place(scan: BaseScan, fields: Sequence[int], unit: Unit) -> list[Level]:
+    """Slices, or planes, that get an overview: none if each has one field without rotation."""
     fields_shown = [scan.fields[i] for i in fields]
-    slices = {field.slice_id for field in fields_shown}
-    has_layout = len(slices) < len(set(fields)) or any(field.rotation for field in fields_shown)
-    return sorted(slices) if scan.is_multiROI and unit.name != "pixels" and has_layout else []
+    with_fields = [level for level in levels(scan.opened) if any(is_at(field, level) for field in fields_shown)]
+    has_layout = len(with_fields) < len(set(fields)) or any(field.rotation for field in fields_shown)
+    return with_fields if scan.is_multiROI and unit.name != "pixels" and has_layout else []
 
 
 def _box(scan: BaseScan, fields: Sequence[int]) -> Points:

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jinja2
 import numpy as np
 
-from scanreader.bridges.targets import atomic_path
+from scanreader.bridges.kinds import REPORT
+from scanreader.bridges.writing import atomic_path
 from scanreader.check import check
 from scanreader.errors import Finding
 from scanreader.files.urls import file_name, recording_name
 from scanreader.notices import listening
 from scanreader.recording import views
 from scanreader.recording.frames import read_events
+from scanreader.texts import in_lines
 from scanreader.version import __version__
 from scanreader.view.frame_facts import events, intervals, logged_frames
 from scanreader.view.html import facts
@@ -26,7 +28,7 @@ from scanreader.view.layout_plot import plot_layout
 from scanreader.view.meanings import MEANING
 from scanreader.view.pixel_facts import activity, histograms, line_offsets, quality, quality_notes, read_pixels, sampled
 from scanreader.view.plots import plot
-from scanreader.view.words import bytes_on_disk, counted, duration, folder, size, span
+from scanreader.view.words import beside, bytes_on_disk, counted, duration, folder, size, span
 
 if TYPE_CHECKING:
     import os
@@ -94,16 +96,16 @@ class Facts:
 
     @property
     def verdict(self) -> str:
-        """Worst severity: ``"sound"`` (notes at most), ``"warning"`` or ``"damage"``."""
+        """Worst severity: ``"ok"`` (notes at most), ``"warning"`` or ``"damage"``."""
         severities = {entry.finding.severity for entry in self.findings}
-        return next((word for word in ("damage", "warning") if word in severities), "sound")
+        return next((word for word in ("damage", "warning") if word in severities), "ok")
 
 
 def write(
     scan: BaseScan, path: str | os.PathLike[str], *, overwrite: bool = False, progress: Progress | None = None
 ) -> None:
     """Write the page; see `Scan.report`."""
-    with atomic_path(path, overwrite=overwrite) as partial:
+    with atomic_path(path, REPORT, sources=scan.filenames, overwrite=overwrite) as partial:
         page = render(gather(scan, progress or _silent))
         partial.write_text(page, "utf-8", errors="replace", newline="\n")
 
@@ -114,7 +116,10 @@ def _silent(*_: Any) -> None:
 
 def render(page: Facts) -> str:
     """Render the page; texts are escaped, so nothing in them becomes code."""
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    shown = lambda value: in_lines(value) if type(value) is str else value  # noqa: E731 - not of markup
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, finalize=shown
+    )
     template = resources.files("scanreader.view").joinpath("report.html.jinja").read_text("utf-8")
     return environment.from_string(template).render(page=page)
 
@@ -130,7 +135,7 @@ def gather(scan: BaseScan, progress: Progress = _silent) -> Facts:
         findings = check(scan).findings if all_pages else scan.findings
         progress("reading times", 0.25)
         logged = logged_frames(filled_scan, all_pages=all_pages)
-        recorded_events, num_cut = read_events(filled_scan.opened.pages, logged.table)
+        recorded_events, num_cut = read_events(filled_scan.opened, logged.table)
         progress("reading pixels", 0.35)
         statistics = read_pixels(filled_scan, progress)
         progress("estimating phase offsets", 0.65)
@@ -190,6 +195,8 @@ def _shortened(text: str) -> str:
 def _facts(scan: BaseScan) -> dict[str, str]:
     files = f"{counted(len(scan.filenames), 'file')}, {size(bytes_on_disk(scan))}"
     facts_shown = {"Folder": folder(scan), "Files": files, **facts(scan)}
+    if text := beside(scan):
+        facts_shown["Beside the pixels"] = text
     seconds = duration(scan)
     if np.isfinite(seconds):
         facts_shown["Duration"] = f"{span(seconds)} from the first frame to the end of the last"

@@ -10,18 +10,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scanreader.errors import ScanReaderError
-from scanreader.files.urls import folder_name
+from scanreader.files.urls import file_name, folder_name
+from scanreader.recording.atlab import requested_frames
 from scanreader.recording.frames import times_at
+from scanreader.recording.planes import levels
+from scanreader.scanimage.inputs import multiplexed
 from scanreader.tables import MINUS, size_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from scanreader.recording.base import BaseScan
+    from scanreader.recording.bout_frames import Bout
     from scanreader.recording.fields import Field
 
 MOST_LISTED = 6  # depths and sizes that are listed one by one
-MODES = {"planar": "one plane", "fast": "fast volume", "slow": "slow stack"}
+MODES = {"planar": "planar", "fast": "fast volume", "slow": "slow stack"}
 
 
 def mode(scan: BaseScan) -> str:
@@ -37,7 +41,7 @@ def mode(scan: BaseScan) -> str:
 
 def scanner(scan: BaseScan) -> str:
     """Scanner, direction of lines, and zoom."""
-    if not scan.header:
+    if not scan.header_block:
         return ""
     parts = ["resonant" if scan.is_resonant else "galvo"]
     if scan.is_resonant and math.isfinite(scan.scanner_frequency):
@@ -54,8 +58,8 @@ def sizes(fields: Sequence[Field]) -> list[str]:
 
 
 def depths(scan: BaseScan) -> str:
-    """Depths of the slices, in µm; '' if they are unknown."""
-    zs = scan.scanning_depths
+    """Depths of the slices or planes, in µm; '' if they are unknown."""
+    zs = [level.depth for level in levels(scan.opened)]
     if all(map(math.isnan, zs)):
         return ""
     texts = [f"{round(z, 2):g}".translate(MINUS) for z in zs]
@@ -63,14 +67,44 @@ def depths(scan: BaseScan) -> str:
 
 
 def channels(scan: BaseScan) -> list[str]:
-    """Names of the channels, with their numbers."""
-    pairs = zip(scan.channel_numbers, scan.channel_names, strict=True)
-    return [name if str(number) in name else f"{name} (channel {number})" for number, name in pairs]
+    """Names of the channels, with their numbers; where channels are planes, with those of the planes."""
+    names = []
+    for channel in scan.opened.channels:
+        numbers = [plane.number for plane in channel.planes] or [channel.number]
+        is_named = not channel.planes and str(channel.number) in channel.name
+        plural = "s" * (len(numbers) > 1)
+        names.append(channel.name if is_named else f"{channel.name} (channel{plural} {', '.join(map(str, numbers))})")
+    return names
+
+
+def inputs(scan: BaseScan) -> list[str]:
+    """Inputs of the channels, their modes and laser windows, as the header has them."""
+    groups: dict[str, list[str]] = {}
+    for one in scan.channel_inputs:
+        is_gated = one.laser_window is not None
+        window = f" ({one.laser_window[0]:g} to {one.laser_window[1]:g})" if one.laser_window is not None else ""
+        if one.source:
+            how = ", ".join(filter(None, (one.source, one.mode)))
+            groups.setdefault(f"{how}: channels (laser windows)" if is_gated else f"{how}: channels", []).append(
+                f"{one.number}{window}"
+            )
+    return [f"{heading} {', '.join(channels)}" for heading, channels in groups.items()]
+
+
+def multiplexing(scan: BaseScan) -> str:
+    """What `channels_as_planes` would make of channels that share an input; '' if none do, or they are planes."""
+    if scan.opened.plane_depths:
+        return ""
+    groups = multiplexed(scan.channel_inputs)
+    if not groups:
+        return ""
+    parts = [f"{len(group)} channels share {group[0].source} through separate laser windows" for group in groups]
+    return f"{'; '.join(parts)}: if each is a depth, channels_as_planes (--planes) makes planes of them"
 
 
 def frames(scan: BaseScan) -> str:
     """Number of frames, and the number that was requested where that differs."""
-    requested = scan.num_requested_frames
+    requested = requested_frames(scan)
     differs = math.isfinite(requested) and requested != scan.num_frames
     return f"{scan.num_frames:,}" + (f" of {requested:,.0f} requested" if differs else "")
 
@@ -94,9 +128,55 @@ def start(scan: BaseScan, precision: str) -> str:
     return ""
 
 
+def bouts(scan: BaseScan) -> list[str]:
+    """Bouts where there are several: a line each, the first few, with file, start, frames and how its time is known."""
+    if len(scan.opened.bouts) < 2:
+        return []
+    every = scan.bouts
+    lines = [
+        f"{file_name(bout.files[0])}{_when(bout)}: {counted(bout.frames.stop - bout.frames.start, 'frame')}"
+        f"{'' if bout.complete else ', incomplete'}"
+        for bout in every[: MOST_LISTED if len(every) > MOST_LISTED + 1 else None]
+    ]
+    return lines + [f"{len(every) - MOST_LISTED:,} more bouts"] * (len(every) > len(lines))
+
+
+CLOCKS = {"frames": "", "epoch": " by the computer's clock", "given": " as given", "unknown": ""}
+
+
+def _when(bout: Bout) -> str:
+    if math.isnan(bout.offset):
+        return " at an unknown time"
+    return f" at {span(bout.offset)}{CLOCKS[bout.clock] if bout.offset else ''}"
+
+
 def pixels(scan: BaseScan) -> str:
     """Data type, and size in memory."""
     return f"{scan.dtype}, {size(scan.nbytes)} in memory"
+
+
+def beside(scan: BaseScan) -> str:
+    """What ScanImage wrote beside the pixels: stimuli, integration ROIs, and the names of files; '' if nothing."""
+    groups, rois = num_photostim_groups(scan), names_of_integration_rois(scan)
+    parts = [f"{counted(groups, 'group')} of stimuli"] if groups else []
+    parts += [counted(len(rois), "integration ROI")] if rois else []
+    names = [name for files in scan.side_files.values() for name in files]
+    shown = names if len(names) <= MOST_LISTED else [*names[:3], "…", names[-1]]
+    return ", ".join([*parts, *shown])
+
+
+def num_photostim_groups(scan: BaseScan) -> int:
+    """Number of groups of stimuli; 0 if they cannot be read."""
+    with contextlib.suppress(ScanReaderError):
+        return 0 if scan.photostim is None else len(scan.photostim.groups)
+    return 0
+
+
+def names_of_integration_rois(scan: BaseScan) -> list[str]:
+    """Names of the integration ROIs; none if they cannot be read."""
+    with contextlib.suppress(ScanReaderError):
+        return [roi.name for roi in scan.integration_rois]
+    return []
 
 
 def bytes_on_disk(scan: BaseScan) -> int:

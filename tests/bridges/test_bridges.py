@@ -20,8 +20,8 @@ import pytest
 import tifffile
 from common import MESOSCOPE, STACK, VOLUME
 
-from scanreader import FieldDimensionMismatch, MissingExtraError, Scan, read_scan
-from scanreader.simulate import Recording
+from scanreader import FieldDimensionMismatch, LayoutError, MissingExtraError, Scan, ScanReaderWarning, read_scan
+from scanreader.simulate import Recording, roi, scanfield
 
 pytestmark = [
     pytest.mark.ecosystem,
@@ -136,9 +136,9 @@ def test_a_part_goes_where_a_scan_goes(kind: str, request: pytest.FixtureRequest
     right = [scan[i][:, :, [-1], 1::2] for i in (2, 0)]
     xarray, dask = pytest.importorskip("xarray"), pytest.importorskip("dask.array")
     assert isinstance(part.to_dask(0), dask.Array)
-    assert isinstance(part.to_xarray(), xarray.Dataset)
+    assert isinstance(part.to_xarray(grouped="field"), xarray.Dataset)
     part.to_suite2p(tmp_path / "s2p")
-    part.to_ome_tiff(tmp_path / "a.ome.tif")
+    part.to_ome_tiff(tmp_path / "a.ome.tif", grouped="field")
     part.to_references(tmp_path / "a.json")
     with tifffile.TiffFile(tmp_path / "a.ome.tif") as file:
         for i, one in enumerate(right):
@@ -161,7 +161,7 @@ def assert_dataset(dataset: Any, scan: Scan) -> None:
     assert np.allclose(dataset["field_time"].values, [scan.field_timestamps(i) for i in range(scan.num_fields)])
     assert dataset["z"].values.tolist() == scan.field_depths
     assert dataset.attrs["release"] == scan.release
-    assert dataset.attrs["scanimage_header"] == scan.header
+    assert dataset.attrs["scanimage_header"] == scan.header_block
     for i, field in enumerate(scan.fields):
         rows, columns = dataset["field_y"].values[i], dataset["field_x"].values[i]
         for pixel in ((0, 0), (3, 5)):
@@ -171,16 +171,22 @@ def assert_dataset(dataset: Any, scan: Scan) -> None:
 
 def test_xarray_dataset_is_the_scan(volume: Scan) -> None:
     pytest.importorskip("xarray")
-    assert_dataset(volume.to_xarray(), volume)
+    assert_dataset(volume.to_xarray(grouped="field"), volume)
 
 
 def test_xarray_opens_scanimage_s_files(volume: Scan, tmp_path: Path) -> None:
     xr = pytest.importorskip("xarray")
     pattern = str(tmp_path / "volume" / "scan_*.tif")
     with xr.open_dataset(pattern, engine="scanreader") as dataset:
+        np.testing.assert_array_equal(dataset["data"].values, volume.volumes[0][:])
+    with xr.open_dataset(pattern, engine="scanreader", backend_kwargs={"grouped": "field"}) as dataset:
         assert_dataset(dataset, volume)
-    with xr.open_dataset(volume.filenames[0]) as guessed:
-        assert guessed["data"].shape == volume.shape
+    with xr.open_dataset(volume.filenames[0], backend_kwargs={"siblings": True}, engine="scanreader") as siblings:
+        assert siblings["data"].shape == volume.shape
+    with pytest.warns(match="6 pages of incomplete volumes are skipped"):  # the file ends inside a volume
+        guessed = xr.open_dataset(volume.filenames[0])
+    with guessed:
+        assert guessed["data"].shape == (*volume.shape[:4], 6)
     with xr.open_dataset(pattern, engine="scanreader", chunks={}) as chunked:
         assert chunked["data"].chunks[0] == (1, 1, 1)
         assert np.array_equal(chunked["data"].values, volume[:])
@@ -211,14 +217,16 @@ def test_xarray_guesses_scanimage_s_files_alone(volume: Scan, tmp_path: Path) ->
 def test_xarray_reads_what_it_indexes(volume: Scan, key: dict[str, Any]) -> None:
     xr = pytest.importorskip("xarray")
     pixels = xr.DataArray(volume[:], dims=("field", "y", "x", "channel", "time"))
-    assert np.array_equal(volume.to_xarray()["data"].isel(key).values, pixels.isel(key).values)
+    assert np.array_equal(volume.to_xarray(grouped="field")["data"].isel(key).values, pixels.isel(key).values)
     vectorised = {"time": xr.DataArray([1, 2, 3], dims="p"), "y": xr.DataArray([4, 5, 6], dims="p")}
-    assert np.array_equal(volume.to_xarray()["data"].isel(vectorised).values, pixels.isel(vectorised).values)
+    assert np.array_equal(
+        volume.to_xarray(grouped="field")["data"].isel(vectorised).values, pixels.isel(vectorised).values
+    )
 
 
 def test_xarray_is_lazy(volume: Scan, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("xarray")
-    dataset = volume.to_xarray()
+    dataset = volume.to_xarray(grouped="field")
     read: list[Any] = []
     original = Scan.__getitem__
 
@@ -238,7 +246,7 @@ def test_xarray_datasets_are_written_and_read_again(volume: Scan, mesoscope: Sca
     xr = pytest.importorskip("xarray")
     pytest.importorskip("h5netcdf" if to == "netcdf" else "zarr")
     for name, scan in (("volume", volume), ("mesoscope", mesoscope)):
-        dataset, path = scan.to_xarray(), tmp_path / f"{name}.{to}"
+        dataset, path = scan.to_xarray(grouped="field"), tmp_path / f"{name}.{to}"
         if to == "netcdf":
             dataset.to_netcdf(path, engine="h5netcdf")
         else:
@@ -252,7 +260,7 @@ def test_xarray_datasets_are_written_and_read_again(volume: Scan, mesoscope: Sca
 
 def test_xarray_of_fields_of_other_sizes(mesoscope: Scan) -> None:
     pytest.importorskip("xarray")
-    dataset = mesoscope.to_xarray()
+    dataset = mesoscope.to_xarray(grouped="field")
     for i, field in enumerate(mesoscope.fields):
         variable = dataset[f"field_{i}"]
         assert np.array_equal(variable.values, mesoscope[i])
@@ -265,7 +273,7 @@ def test_xarray_without_positions_or_times(tmp_path: Path, recording: Recording)
     pytest.importorskip("xarray")
     recording.write(tmp_path)
     scan = read_scan(tmp_path)
-    dataset = scan.to_xarray()
+    dataset = scan.to_xarray(grouped="field")
     assert np.array_equal(dataset["data"].values, scan[:])
     assert dataset["y"].attrs["units"] == ("um" if math.isfinite(scan.microns_per_degree) else "pixel")
 
@@ -287,7 +295,7 @@ def test_ome_tiff_is_the_scan(kind: str, request: pytest.FixtureRequest, tmp_pat
     scan: Scan = request.getfixturevalue(kind)
     progress_calls: list[int] = []
     path = tmp_path / "out.ome.tif"
-    scan.to_ome_tiff(path, progress=progress_calls.append)
+    scan.to_ome_tiff(path, progress=progress_calls.append, grouped="field")
     assert sum(progress_calls) == scan.nbytes
     with tifffile.TiffFile(path) as file:
         assert file.is_ome
@@ -298,11 +306,11 @@ def test_ome_tiff_is_the_scan(kind: str, request: pytest.FixtureRequest, tmp_pat
     assert xml is not None
     ome = ome_types.from_xml(xml, validate=True)
     assert ome.creator == "scanreader"
-    scan.to_ome_tiff(tmp_path / "again.ome.tif")
+    scan.to_ome_tiff(tmp_path / "again.ome.tif", grouped="field")
     with tifffile.TiffFile(tmp_path / "again.ome.tif") as file:
         assert file.ome_metadata == xml
     assert len(ome.images) == scan.num_fields
-    assert ome.images[0].description == scan.header
+    assert ome.images[0].description == scan.header_block
     for i, (field, image) in enumerate(zip(scan.fields, ome.images, strict=True)):
         pixels = image.pixels
         assert (pixels.physical_size_x, pixels.physical_size_y) == pytest.approx(
@@ -321,7 +329,7 @@ def test_ome_tiff_of_more_than_4_gib_is_a_bigtiff(tmp_path: Path) -> None:
     scan = read_scan(tmp_path)
     assert scan.nbytes > 2**32
     path = tmp_path / "out" / "big.ome.tif"
-    scan.to_ome_tiff(path)
+    scan.to_ome_tiff(path, grouped="field")
     with tifffile.TiffFile(path) as file:
         assert file.is_bigtiff
         assert file.series[0].shape == (2200, 1024, 1024)
@@ -344,12 +352,12 @@ def test_targets_are_complete_or_missing(volume: Scan, tmp_path: Path) -> None:
         with pytest.raises(KeyboardInterrupt), np.errstate(all="ignore"):
             write(folder / name, progress=stop, **({"timezone": "UTC"} if name.endswith("nwb") else {}))
         assert [path for path in folder.rglob("*") if path.is_file()] == []
-    volume.to_ome_tiff(tmp_path / "b.ome.tif")
+    volume.to_ome_tiff(tmp_path / "b.ome.tif", grouped="field")
     before = (tmp_path / "b.ome.tif").read_bytes()
     with pytest.raises(FileExistsError, match="overwrite=True"):
-        volume.to_ome_tiff(tmp_path / "b.ome.tif")
+        volume.to_ome_tiff(tmp_path / "b.ome.tif", grouped="field")
     assert (tmp_path / "b.ome.tif").read_bytes() == before
-    volume.trimmed(left=2).to_ome_tiff(tmp_path / "b.ome.tif", overwrite=True)
+    volume.trimmed(left=2).to_ome_tiff(tmp_path / "b.ome.tif", overwrite=True, grouped="field")
     with tifffile.TiffFile(tmp_path / "b.ome.tif") as file:
         assert file.series[0].shape[-1] == 14
 
@@ -443,12 +451,12 @@ def test_nwb_is_the_scan(kind: str, request: pytest.FixtureRequest, tmp_path: Pa
     pynwb = pytest.importorskip("pynwb")
     scan: Scan = request.getfixturevalue(kind)
     path = tmp_path / "out.nwb"
-    scan.to_nwb(path, timezone="Europe/Zurich", **FACTS)
+    scan.to_nwb(path, timezone="Europe/Zurich", **FACTS, grouped="field")
     assert not pynwb.validate(path=str(path))
     with pynwb.NWBHDF5IO(str(path), "r") as io:
         nwb = io.read()
         assert nwb.session_start_time.isoformat() == "2023-09-22T12:46:09.383000+02:00"
-        assert nwb.scratch["scanimage_header"].data == scan.header
+        assert nwb.scratch["scanimage_header"].data == scan.header_block
         for i, field in enumerate(scan.fields):
             for channel in range(scan.num_channels):
                 series = nwb.acquisition[f"TwoPhotonSeriesField{i}Channel{channel}"]
@@ -467,7 +475,7 @@ def test_nwb_has_no_critical_finding(tmp_path: Path) -> None:
     inspector = pytest.importorskip("nwbinspector")
     Recording(height=16, width=16, frames_per_slice=100, channels=(1, 2)).write(tmp_path)
     subject = pynwb.file.Subject(subject_id="mouse1", species="Mus musculus", sex="F", age="P90D")
-    read_scan(tmp_path).to_nwb(tmp_path / "out.nwb", timezone="UTC", subject=subject, **FACTS)
+    read_scan(tmp_path).to_nwb(tmp_path / "out.nwb", timezone="UTC", subject=subject, **FACTS, grouped="field")
     messages = list(inspector.inspect_nwbfile(nwbfile_path=str(tmp_path / "out.nwb")))
     assert [message.message for message in messages if message.importance.name in ("CRITICAL", "ERROR")] == []
 
@@ -475,7 +483,7 @@ def test_nwb_has_no_critical_finding(tmp_path: Path) -> None:
 def test_nwb_takes_the_machines_time_zone_with_a_warning(volume: Scan, tmp_path: Path) -> None:
     pytest.importorskip("pynwb")
     with pytest.warns(UserWarning, match="time zone"):
-        volume.to_nwb(tmp_path / "out.nwb", series="OnePhotonSeries")
+        volume.to_nwb(tmp_path / "out.nwb", series="OnePhotonSeries", grouped="field")
 
 
 def test_nwb_needs_a_start(tmp_path: Path) -> None:
@@ -483,10 +491,10 @@ def test_nwb_needs_a_start(tmp_path: Path) -> None:
     Recording(frames_per_slice=3, epoch=(1601, 1, 1, 0, 0, 0.0)).write(tmp_path)
     scan = read_scan(tmp_path)
     with pytest.raises(ValueError, match="session_start_time"):
-        scan.to_nwb(tmp_path / "out.nwb")
+        scan.to_nwb(tmp_path / "out.nwb", grouped="field")
     with pytest.raises(TypeError, match="OnePhotonSeries"):
-        scan.to_nwb(tmp_path / "out.nwb", series="Movie")
-    scan.to_nwb(tmp_path / "out.nwb", session_start_time=datetime(2024, 1, 1, tzinfo=UTC))
+        scan.to_nwb(tmp_path / "out.nwb", series="Movie", grouped="field")
+    scan.to_nwb(tmp_path / "out.nwb", session_start_time=datetime(2024, 1, 1, tzinfo=UTC), grouped="field")
 
 
 def test_nwb_warns_of_unknown_times(tmp_path: Path) -> None:
@@ -494,18 +502,45 @@ def test_nwb_warns_of_unknown_times(tmp_path: Path) -> None:
     first, second = (Recording(stem=stem, frames_per_slice=4).write(tmp_path)[0] for stem in ("first", "second"))
     with pytest.warns(match="joined"):
         scan = read_scan([first, second])
-    with pytest.warns(match="timestamps of field 0 do not increase from frame to frame") as warnings:
+    with pytest.raises(LayoutError, match="do not rise from bout to bout"):  # both began at once
         scan.to_nwb(tmp_path / "out.nwb", timezone="UTC")
+    back = read_scan(first).select(frames=[2, 1, 3])
+    with pytest.warns(match="timestamps of field 0 do not increase from frame to frame") as warnings:
+        back.to_nwb(tmp_path / "out.nwb", timezone="UTC")
     assert len(warnings) == 1
     with pynwb.NWBHDF5IO(str(tmp_path / "out.nwb"), "r") as io:
         series = io.read().acquisition["TwoPhotonSeriesField0Channel0"]
-        assert (series.timestamps, series.rate) == (None, pytest.approx(scan.fps))
+        assert (series.timestamps, series.rate) == (None, 1.0)  # unevenly selected frames have no rate
 
 
 def test_ctrl_c_interrupts_writing_nwb(volume: Scan, tmp_path: Path) -> None:
     pytest.importorskip("pynwb")
-    before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
-        volume.to_nwb(tmp_path / "out.nwb", timezone="UTC", progress=lambda _: signal.raise_signal(signal.SIGINT))
-    assert signal.getsignal(signal.SIGINT) is before
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background ignore it
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            volume.to_nwb(
+                tmp_path / "out.nwb",
+                timezone="UTC",
+                progress=lambda _: signal.raise_signal(signal.SIGINT),
+                grouped="field",
+            )
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert list(tmp_path.glob("*.nwb")) == []
+
+
+def test_exports_of_trimmed_strips_say_that_positions_are_not_exact(tmp_path: Path) -> None:
+    strips = tuple(roi(scanfield((2.0 * i, 0.0), (2.0, 4.0), (12, 24)), name=f"{i}") for i in range(3))
+    Recording(rois=strips, frames_per_slice=3).write(tmp_path / "rec")
+    scan = read_scan(tmp_path / "rec", join_contiguous=True)
+    scan.to_ome_tiff(tmp_path / "whole.ome.tif", grouped="field")  # no warning
+    less = scan.trimmed(left=1, right=2)
+    for export in (
+        less.to_xarray,
+        less.to_napari_layers,
+        lambda: less.to_ome_tiff(tmp_path / "a.ome.tif", grouped="field"),
+        lambda: less.to_suite2p(tmp_path / "s2p"),
+    ):
+        with pytest.warns(ScanReaderWarning, match="up to 6 pixels off in the others"):
+            export()

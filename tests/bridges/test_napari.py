@@ -172,6 +172,14 @@ def test_uneven_depths_are_counted(tmp_path: Path) -> None:
     assert options["metadata"]["depths"] == [0, 10, 50]
 
 
+def test_unknown_depths_come_after_those_that_are_known(tmp_path: Path) -> None:
+    Recording(channels=(1, 2, 3, 4), frames_per_slice=2).write(tmp_path)
+    planes = read_scan(tmp_path).channels_as_planes(depths=[30, math.nan, 0, 10])
+    ((movie, options, _),) = planes.to_napari_layers()
+    assert options["metadata"]["fields"] == [2, 3, 0, 1]
+    np.testing.assert_array_equal(movie[1, 0], planes[2, ..., 0, 1])
+
+
 def test_a_roi_that_changes_with_depth_has_a_layer_for_each_of_its_shapes(tmp_path: Path) -> None:
     moving = roi(scanfield((-3, 0), (2, 2), (16, 16)), scanfield((-3, 2), (2, 2), (16, 16)), zs=(0, 60), name="moving")
     split = roi(*[scanfield((3, 0), (2, 2), (16, 16))] * 3, zs=(0, 30, 90), discrete=True, name="split")
@@ -325,7 +333,7 @@ def test_sample() -> None:
     data, options, _ = layers[0]
     assert data.shape == (25, 3, 200, 120)
     black, white = options["contrast_limits"]
-    assert 0 <= black < white < 400
+    assert -100 <= black < white < 800
     assert not np.array_equal(data[0], data[20])
 
 

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import pickle
+import re
 import subprocess
 import sys
 import tracemalloc
@@ -22,12 +23,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scanreader import DtypeError, MissingExtraError, Scan, ScanIndexError, TargetExistsError, read_scan
+from scanreader.bridges.kinds import Kind
 from scanreader.bridges.targets import atomic_file, resumable_folder
 from scanreader.simulate import Recording, roi, scanfield
 
 zarr = pytest.importorskip("zarr")
 
 from scanreader.bridges import ome_zarr, shards  # noqa: E402 - without zarr there is nothing to test
+from scanreader.bridges.streams import in_order  # noqa: E402
 
 PLANAR = Recording(height=13, width=18, frames_per_slice=23, channels=(1, 2))
 ONE = Recording(height=2, width=2, frames_per_slice=1)
@@ -93,7 +96,7 @@ def test_images_are_the_scan(kind: tuple[Recording, Scan], tmp_path: Path, compr
     recording, scan = kind
     progress_calls: list[int] = []
     path = tmp_path / "out" / "a.ome.zarr"
-    scan.to_ome_zarr(path, compression=compression, progress=progress_calls.append)
+    scan.to_ome_zarr(path, compression=compression, progress=progress_calls.append, grouped="field")
     assert sum(progress_calls) == scan.nbytes
     assert_written(path, scan)
     fields = expected(recording, scan.filenames)
@@ -107,7 +110,7 @@ def test_images_are_the_scan(kind: tuple[Recording, Scan], tmp_path: Path, compr
 
 @pytest.mark.parametrize("workers", [None, 1, 3])
 def test_shards_are_whole_frames_of_all_channels(span: Scan, tmp_path: Path, workers: int | None) -> None:
-    span.to_ome_zarr(tmp_path / "a.zarr", workers=workers, levels=1)
+    span.to_ome_zarr(tmp_path / "a.zarr", workers=workers, levels=1, grouped="field")
     assert_written(tmp_path / "a.zarr", span)
     for number, size in enumerate((32, 16)):
         array = image(tmp_path / "a.zarr", span, 0)[str(number)]
@@ -123,7 +126,7 @@ def test_any_dtype(tmp_path: Path, dtype: str) -> None:
     if dtype == "uint16":
         replace(PLANAR, frames_per_slice=3, dtype="uint16").write(tmp_path / "recording")
     with read_scan(tmp_path / "recording", dtype=native) as scan:
-        scan.to_ome_zarr(tmp_path / "a.zarr", levels=1)
+        scan.to_ome_zarr(tmp_path / "a.zarr", levels=1, grouped="field")
         assert_written(tmp_path / "a.zarr", scan)
         array = image(tmp_path / "a.zarr", scan, 0)["0"]
         assert array.dtype == native.newbyteorder("<")
@@ -135,7 +138,7 @@ def test_any_dtype(tmp_path: Path, dtype: str) -> None:
 def test_complex_numbers_are_refused(tmp_path: Path) -> None:
     ONE.write(tmp_path / "recording")
     with pytest.raises(DtypeError, match="complex"):
-        read_scan(tmp_path / "recording", dtype=np.complex64).to_ome_zarr(tmp_path / "a.zarr")
+        read_scan(tmp_path / "recording", dtype=np.complex64).to_ome_zarr(tmp_path / "a.zarr", grouped="field")
     assert not list(tmp_path.glob("a.zarr*"))
 
 
@@ -155,7 +158,7 @@ def test_pyramids_are_means(tmp_path: Path, dtype: str) -> None:
     rois = (*ROIS[:2], roi(scanfield((3.6, -0.5), (2.4, 0.1), (24, 1)), name="line"))
     replace(MESOSCOPE, rois=rois).write(tmp_path / "recording")
     with read_scan(tmp_path / "recording", dtype=np.dtype(dtype)) as scan:
-        scan.to_ome_zarr(tmp_path / "a.zarr", levels=4)
+        scan.to_ome_zarr(tmp_path / "a.zarr", levels=4, grouped="field")
         for i, field in enumerate(scan.fields):
             right = scan[i]
             multiscale = image(tmp_path / "a.zarr", scan, i).attrs["ome"]["multiscales"][0]
@@ -174,26 +177,28 @@ def test_pyramids_are_means(tmp_path: Path, dtype: str) -> None:
 
 def test_axes_and_places(kind: tuple[Recording, Scan], tmp_path: Path) -> None:
     _, scan = kind
-    scan.to_ome_zarr(tmp_path / "a.zarr")
+    scan.to_ome_zarr(tmp_path / "a.zarr", grouped="field")
     depths = sorted(set(scan.field_depths))
     for i, field in enumerate(scan.fields):
         (multiscale,) = image(tmp_path / "a.zarr", scan, i).attrs["ome"]["multiscales"]
         assert [axis["name"] for axis in multiscale["axes"]] == ["t", "c", "z", "y", "x"]
-        assert [axis.get("unit") for axis in multiscale["axes"]] == ["second", None, *["micrometer"] * 3]
+        units = [None if scan.is_slow_stack else "second", None, *["micrometer"] * 3]
+        assert [axis.get("unit") for axis in multiscale["axes"]] == units
         (dataset,) = multiscale["datasets"]
         scale, start = scale_and_start(dataset)
         step = depths[1] - depths[0] if len(depths) > 1 else 1
         sizes = [field.pixel_height_in_microns, field.pixel_width_in_microns]
-        assert scale == pytest.approx([1 / scan.fps, 1, step, *sizes])
+        period, begin = (1, 0) if scan.is_slow_stack else (1 / scan.fps, scan.field_timestamps(i)[0])
+        assert scale == pytest.approx([period, 1, step, *sizes])
         x, y, _ = field.affine @ [0, 0, 1]
-        assert start == pytest.approx([scan.field_timestamps(i)[0], 0, field.depth, y, x])
+        assert start == pytest.approx([begin, 0, field.depth, y, x])
 
 
 def test_rotated_fields_keep_their_centre(tmp_path: Path) -> None:
     turned = roi(scanfield((1.0, 2.0), (2.4, 4.0), (24, 40), rotation=30.0), name="turned")
     replace(MESOSCOPE, rois=(turned, ROIS[1])).write(tmp_path / "recording")
     with read_scan(tmp_path / "recording") as scan:
-        scan.to_ome_zarr(tmp_path / "a.zarr")
+        scan.to_ome_zarr(tmp_path / "a.zarr", grouped="field")
         field, group = scan.fields[0], image(tmp_path / "a.zarr", scan, 0)
         assert field.rotation == 30
         (dataset,) = group.attrs["ome"]["multiscales"][0]["datasets"]
@@ -208,7 +213,7 @@ def test_rotated_fields_keep_their_centre(tmp_path: Path) -> None:
 def test_unknown_scales_have_no_unit(tmp_path: Path, raw: bool) -> None:
     Recording(release="3.8", frames_per_slice=5).write(tmp_path / "recording")
     with read_scan(tmp_path / "recording", raw=raw) as scan:
-        scan.to_ome_zarr(tmp_path / "a.zarr")
+        scan.to_ome_zarr(tmp_path / "a.zarr", grouped="field")
         assert_written(tmp_path / "a.zarr", scan)
         (multiscale,) = image(tmp_path / "a.zarr", scan, 0).attrs["ome"]["multiscales"]
     units = [axis.get("unit") for axis in multiscale["axes"]]
@@ -218,11 +223,27 @@ def test_unknown_scales_have_no_unit(tmp_path: Path, raw: bool) -> None:
     assert start[-2:] == [0, 0]
 
 
+@pytest.mark.parametrize("frames", [slice(None), slice(0, 2)])
+def test_frames_that_are_not_even_have_no_unit_of_time(tmp_path: Path, frames: slice) -> None:
+    """In a slow stack, the other slices come between the frames of two volumes; `times` has when each was."""
+    STACK.write(tmp_path / "raw")
+    scan = read_scan(tmp_path / "raw").select(frames=frames)  # two frames are of one volume
+    path = tmp_path / "a.zarr"
+    scan.to_ome_zarr(path)
+    (multiscale,) = zarr.open_group(path, mode="r").attrs["ome"]["multiscales"]
+    scale, translation = multiscale["datasets"][0]["coordinateTransformations"]
+    is_even = frames.stop == 2
+    assert multiscale["axes"][0].get("unit") == ("second" if is_even else None)
+    assert scale["scale"][0] == (pytest.approx(1 / scan.fps) if is_even else 1)
+    assert translation["translation"][0] == 0
+    assert scan.verify(path).ok
+
+
 def test_metadata_of_scanimage_is_complete(kind: tuple[Recording, Scan], tmp_path: Path) -> None:
     _, scan = kind
-    scan.to_ome_zarr(tmp_path / "a.zarr")
+    scan.to_ome_zarr(tmp_path / "a.zarr", grouped="field")
     group = zarr.open_group(tmp_path / "a.zarr", mode="r")["scanimage"]
-    assert group.attrs["header"] == scan.header
+    assert group.attrs["header"] == scan.header_block
     assert json.loads(group.attrs["rois"]) == scan.roi_metadata
     assert group.attrs["release"] == scan.release
     assert group.attrs["frame_rate"] == scan.fps
@@ -238,7 +259,7 @@ def test_metadata_of_scanimage_is_complete(kind: tuple[Recording, Scan], tmp_pat
 
 def test_channels_have_names_and_are_shown_by_their_values(kind: tuple[Recording, Scan], tmp_path: Path) -> None:
     _, scan = kind
-    scan.to_ome_zarr(tmp_path / "a.zarr")
+    scan.to_ome_zarr(tmp_path / "a.zarr", grouped="field")
     for i in range(scan.num_fields):
         channels = image(tmp_path / "a.zarr", scan, i).attrs["ome"]["omero"]["channels"]
         assert [channel["label"] for channel in channels] == scan.channel_names
@@ -253,7 +274,7 @@ def test_json_is_what_every_reader_takes(kind: tuple[Recording, Scan], tmp_path:
         raise AssertionError(constant)
 
     _, scan = kind
-    scan.to_ome_zarr(tmp_path / "a.zarr")
+    scan.to_ome_zarr(tmp_path / "a.zarr", grouped="field")
     for file in (tmp_path / "a.zarr").rglob("zarr.json"):
         text = file.read_text("utf-8")
         if '"float64"' not in text:  # whose fill value is NaN by a word of zarr's own
@@ -263,35 +284,36 @@ def test_json_is_what_every_reader_takes(kind: tuple[Recording, Scan], tmp_path:
 def test_real_recordings(recordings: Path, tmp_path: Path) -> None:
     for name in ("two_channels_5_7.tif", "volume_two_channels", "slow_stack_20220923_noroi.tif"):
         with read_scan(recordings / name) as scan:
-            scan.to_ome_zarr(tmp_path / name, levels=2)
+            scan.to_ome_zarr(tmp_path / name, levels=2, grouped="field")
             assert_written(tmp_path / name, scan)
 
 
 @given(st.data())
 @settings(max_examples=50, deadline=None)
 def test_zarr_reads_any_shard(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
-    frames, channels, tall, wide, chunk, chunks = (data.draw(st.integers(1, n)) for n in (9, 3, 4, 4, 4, 3))
+    sizes = (9, 3, 3, 4, 4, 4, 3)
+    frames, channels, planes, tall, wide, chunk, chunks = (data.draw(st.integers(1, n)) for n in sizes)
     compress = data.draw(st.booleans())
-    values = np.random.default_rng(0).integers(-9, 9, (frames, channels, tall, wide)).astype("<i2")
+    values = np.random.default_rng(0).integers(-9, 9, (frames, channels, planes, tall, wide)).astype("<i2")
     folder = tmp_path_factory.mktemp("shards")
     array = zarr.create_array(
         folder,
         shape=values.shape,
         dtype="<i2",
-        chunks=(chunk, 1, tall, wide),
-        shards=(chunk * chunks, channels, tall, wide),
+        chunks=(chunk, 1, 1, tall, wide),
+        shards=(chunk * chunks, channels, planes, tall, wide),
         compressors=zarr.codecs.ZstdCodec() if compress else None,
         fill_value=7,
     )
     for i, start in enumerate(range(0, frames, chunk * chunks)):
-        place = folder / "c" / str(i) / "0" / "0"
+        place = folder / "c" / str(i) / "0" / "0" / "0"
         place.mkdir(parents=True)
         with (place / "0").open("wb") as file:
             block = values[start : start + chunk * chunks]
             shards.write_shard(file, block, chunk, chunks, compress=compress)
     np.testing.assert_array_equal(array[:], values)
-    halves = shards.halve(values).transpose(2, 3, 1, 0)
-    np.testing.assert_array_equal(halves, means(values.transpose(2, 3, 1, 0)))
+    halves = shards.halve(values[:, :, 0]).transpose(2, 3, 1, 0)
+    np.testing.assert_array_equal(halves, means(values[:, :, 0].transpose(2, 3, 1, 0)))
 
 
 # ------------------------------------------------------------------ what others say of it
@@ -299,14 +321,20 @@ def test_zarr_reads_any_shard(tmp_path_factory: pytest.TempPathFactory, data: st
 
 @pytest.mark.ecosystem
 def test_external_validators(kind: tuple[Recording, Scan], tmp_path: Path) -> None:
+    """Of several fields, ome-zarr-models knows the root by its module bioformats2raw alone."""
+    all_models = pytest.importorskip("ome_zarr_models")
     yaozarrs = pytest.importorskip("yaozarrs")
     models = pytest.importorskip("ome_zarr_models.v05")
     collection = pytest.importorskip("ome_zarr_models.v05.bioformats2raw")
     _, scan = kind
-    scan.to_ome_zarr(tmp_path / "a.zarr", levels=2)
+    scan.to_ome_zarr(tmp_path / "a.zarr", levels=2, grouped="field")
     yaozarrs.validate_zarr_store(str(tmp_path / "a.zarr"))
     root = zarr.open_group(tmp_path / "a.zarr", mode="r")
-    if scan.num_fields > 1:
+    if scan.num_fields == 1:
+        assert isinstance(all_models.open_ome_zarr(root), models.Image)
+    else:
+        with pytest.raises(RuntimeError, match="any OME-Zarr group model"):
+            all_models.open_ome_zarr(root)
         collection_found = collection.BioFormats2Raw.from_zarr(root)
         assert collection_found.image_paths == [str(i) for i in range(scan.num_fields)]
         assert root["OME"].attrs["ome"]["series"] == collection_found.image_paths
@@ -320,7 +348,7 @@ def test_external_validators(kind: tuple[Recording, Scan], tmp_path: Path) -> No
 def test_ome_xml_has_the_images_in_order(kind: tuple[Recording, Scan], tmp_path: Path) -> None:
     ome_types = pytest.importorskip("ome_types")
     _, scan = kind
-    scan.to_ome_zarr(tmp_path / "a.zarr")
+    scan.to_ome_zarr(tmp_path / "a.zarr", grouped="field")
     xml = (tmp_path / "a.zarr" / "OME" / "METADATA.ome.xml").read_text("utf-8")
     ome = ome_types.from_xml(xml, validate=True)
     assert [one.id for one in ome.images] == [f"Image:{i}" for i in range(scan.num_fields)]
@@ -367,7 +395,7 @@ def test_an_interrupted_export_continues(span: Scan, tmp_path: Path, monkeypatch
     with monkeypatch.context() as patch:
         patch.setattr(ome_zarr, "write_shard", no_further)
         with pytest.raises(KeyboardInterrupt):
-            span.to_ome_zarr(path, levels=1, workers=1, progress=Stop(2))
+            span.to_ome_zarr(path, levels=1, workers=1, progress=Stop(2), grouped="field")
     assert not path.exists()
     shards_before = shard_times(partial)
     assert len(shards_before) in (4, 6)  # two shards of two levels, and what was begun
@@ -379,7 +407,7 @@ def test_an_interrupted_export_continues(span: Scan, tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(ome_zarr, "atomic_file", record)
     progress_calls: list[int] = []
-    span.to_ome_zarr(path, levels=1, progress=progress_calls.append)
+    span.to_ome_zarr(path, levels=1, progress=progress_calls.append, grouped="field")
     assert sum(progress_calls) == span.nbytes
     assert len(paths_written) == 10 - len(shards_before)
     assert shards_before.items() <= shard_times(path).items()
@@ -410,17 +438,17 @@ read_scan({str(tmp_path / "recording")!r}).to_ome_zarr({str(path)!r}, workers=1)
     shards_before = shard_times(partial)
     assert len(shards_before) == 3
     assert [file.stat().st_size for file in (partial / "unfinished").iterdir()] == [1000]
-    span.to_ome_zarr(path)
+    span.to_ome_zarr(path, grouped="field")
     assert shards_before.items() <= shard_times(path).items()
     assert_written(path, span)
 
 
 def test_a_crash_during_preparation_is_ignored(span: Scan, tmp_path: Path) -> None:
     partial = tmp_path / "a.zarr.partial"
-    (partial / "data-0" / "scanimage").mkdir(parents=True)
-    (partial / "data-0" / "zarr.json").write_text("{")
+    (partial / EARLIER / "scanimage").mkdir(parents=True)
+    (partial / EARLIER / "zarr.json").write_text("{")
     (partial / "lock").touch()
-    span.to_ome_zarr(tmp_path / "a.zarr")
+    span.to_ome_zarr(tmp_path / "a.zarr", grouped="field")
     assert_written(tmp_path / "a.zarr", span)
 
 
@@ -430,7 +458,7 @@ def test_another_call_does_not_go_on_with_it(
 ) -> None:
     path = tmp_path / "a.zarr"
     with pytest.raises(KeyboardInterrupt):
-        span.to_ome_zarr(path, workers=1, progress=Stop(2))
+        span.to_ome_zarr(path, workers=1, progress=Stop(2), grouped="field")
     before = shard_times(tmp_path / "a.zarr.partial")
     options: dict[str, Any] = {}
     other = span
@@ -443,29 +471,41 @@ def test_another_call_does_not_go_on_with_it(
     else:
         monkeypatch.setattr(ome_zarr, "SHARD", 1)
     with pytest.raises(TargetExistsError, match=rf"\(.*{changed}.* differ.*overwrite=True"):
-        other.to_ome_zarr(path, **options)
+        other.to_ome_zarr(path, **options, grouped="field")
     assert shard_times(tmp_path / "a.zarr.partial") == before
     assert not path.exists()
-    other.to_ome_zarr(path, overwrite=True, **options)
+    other.to_ome_zarr(path, overwrite=True, **options, grouped="field")
     assert_written(path, other)
     assert len(image(path, other, 0).attrs["ome"]["multiscales"][0]["datasets"]) == options.get("levels", 0) + 1
 
 
 def test_an_existing_target_is_replaced_on_request(span: Scan, tmp_path: Path) -> None:
     path = tmp_path / "a.zarr"
-    path.mkdir()
-    (path / "mine").write_text("mine")
+    span.select(frames=[0]).to_ome_zarr(path, grouped="field")
+    before = sorted(entry.relative_to(path) for entry in path.rglob("*"))
     with pytest.raises(TargetExistsError, match="overwrite=True"):
-        span.to_ome_zarr(path)
+        span.to_ome_zarr(path, grouped="field")
     with pytest.raises(KeyboardInterrupt):
-        span.to_ome_zarr(path, overwrite=True, progress=Stop(1))
-    assert [one.name for one in path.iterdir()] == ["mine"]  # until the new one is whole
-    span.to_ome_zarr(path, overwrite=True)
+        span.to_ome_zarr(path, overwrite=True, progress=Stop(1), grouped="field")
+    assert sorted(entry.relative_to(path) for entry in path.rglob("*")) == before  # until the new one is whole
+    span.to_ome_zarr(path, overwrite=True, grouped="field")
     assert_written(path, span)
-    assert not (path / "mine").exists()
 
 
-def test_a_link_is_replaced_and_not_what_it_leads_to(span: Scan, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["mine", "0/labels/zarr.json", "0/cells.csv"])
+def test_what_others_put_into_a_target_is_never_lost(span: Scan, tmp_path: Path, name: str) -> None:
+    path = tmp_path / "a.zarr"
+    span.to_ome_zarr(path, grouped="field")
+    (path / name).parent.mkdir(parents=True, exist_ok=True)
+    (path / name).write_text("mine")
+    with pytest.raises(TargetExistsError, match=re.escape(name)):
+        span.to_ome_zarr(path, overwrite=True, grouped="field")
+    assert (path / name).read_text() == "mine"
+    (path / name).unlink()
+    assert_written(path, span)
+
+
+def test_a_link_is_not_replaced(span: Scan, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "mine").write_text("mine")
     path = tmp_path / "a.zarr"
@@ -473,9 +513,9 @@ def test_a_link_is_replaced_and_not_what_it_leads_to(span: Scan, tmp_path: Path)
         path.symlink_to(tmp_path / "elsewhere", target_is_directory=True)
     except OSError:
         pytest.skip("links cannot be made here")
-    span.to_ome_zarr(path, overwrite=True)
-    assert_written(path, span)
-    assert not path.is_symlink()
+    with pytest.raises(TargetExistsError, match="is a link"):
+        span.to_ome_zarr(path, overwrite=True, grouped="field")
+    assert path.is_symlink()
     assert (tmp_path / "elsewhere" / "mine").read_text() == "mine"
 
 
@@ -485,7 +525,7 @@ def test_two_calls_at_once(span: Scan, tmp_path: Path) -> None:
 
     def again(_: int) -> None:
         with pytest.raises(TargetExistsError, match="another call") as error:
-            span.to_ome_zarr(path, overwrite=True)
+            span.to_ome_zarr(path, overwrite=True, grouped="field")
         refused.append(str(error.value))
         code = f"from scanreader import read_scan; read_scan({span.filenames[0]!r}).to_ome_zarr({str(path)!r})"
         if len(refused) == 1:
@@ -493,7 +533,7 @@ def test_two_calls_at_once(span: Scan, tmp_path: Path) -> None:
             assert "TargetExistsError" in other.stderr
             assert "another call" in other.stderr
 
-    span.to_ome_zarr(path, progress=again)
+    span.to_ome_zarr(path, progress=again, grouped="field")
     assert refused
     assert_written(path, span)
 
@@ -508,10 +548,10 @@ def test_a_page_that_cannot_be_read_stops_it(span: Scan, tmp_path: Path, monkeyp
 
     monkeypatch.setattr(Scan, "__getitem__", broken)
     with pytest.raises(OSError, match="network"):
-        span.to_ome_zarr(tmp_path / "a.zarr")
+        span.to_ome_zarr(tmp_path / "a.zarr", grouped="field")
     assert not (tmp_path / "a.zarr").exists()
     monkeypatch.setattr(Scan, "__getitem__", read)
-    span.to_ome_zarr(tmp_path / "a.zarr")
+    span.to_ome_zarr(tmp_path / "a.zarr", grouped="field")
     assert_written(tmp_path / "a.zarr", span)
 
 
@@ -521,7 +561,7 @@ def test_what_cannot_be_prepared_leaves_nothing(span: Scan, tmp_path: Path, monk
 
     monkeypatch.setattr(Scan, "field_timestamps", broken)
     with pytest.raises(OSError, match="network"):
-        span.to_ome_zarr(tmp_path / "a.zarr")
+        span.to_ome_zarr(tmp_path / "a.zarr", grouped="field")
     assert not list(tmp_path.glob("a.zarr*"))
 
 
@@ -529,7 +569,7 @@ def test_options_that_make_no_sense(span: Scan, tmp_path: Path) -> None:
     wrong: list[dict[str, Any]] = [{"compression": "gzip"}, {"levels": -1}, {"workers": 0}]
     for options in wrong:
         with pytest.raises(ScanIndexError, match=next(iter(options))[:6]):
-            span.to_ome_zarr(tmp_path / "a.zarr", **options)
+            span.to_ome_zarr(tmp_path / "a.zarr", **options, grouped="field")
     assert not list(tmp_path.glob("a.zarr*"))
 
 
@@ -548,12 +588,16 @@ def test_a_missing_library_is_one_sentence(span: Scan, tmp_path: Path) -> None:
 # ------------------------------------------------------- what is gone on with, by itself
 
 
+EARLIER = f"data-{0:032x}"
+ANYTHING = Kind("a test's folder", lambda _: True, re.compile(".*"))
+
+
 def write(path: Path, what: dict[str, Any], *names: str, overwrite: bool = False) -> None:
     def prepare(folder: Path) -> None:
         folder.mkdir()
         (folder / "prepared").touch()
 
-    with resumable_folder(path, what, prepare, overwrite=overwrite) as partial:
+    with resumable_folder(path, ANYTHING, what, prepare, sources=(), overwrite=overwrite) as partial:
         for name in names:
             with atomic_file(partial.data / name, partial.unfinished) as file:
                 file.write(name.encode())
@@ -586,7 +630,7 @@ def test_a_crash_between_the_last_two_renames_is_gone_on_with(tmp_path: Path) ->
     write(tmp_path / "a", {"n": 0}, "old")
     with pytest.raises(KeyboardInterrupt):
         write(tmp_path / "a", {"n": 1}, "b", "stop", overwrite=True)
-    (tmp_path / "a").rename(tmp_path / "a.partial" / "replaced-0")
+    (tmp_path / "a").rename(tmp_path / "a.partial" / f"replaced-{0:032x}")
     write(tmp_path / "a", {"n": 1}, "c")
     assert sorted(one.name for one in (tmp_path / "a").iterdir()) == ["b", "c", "prepared", "stop"]
     assert not (tmp_path / "a.partial").exists()
@@ -601,6 +645,19 @@ def test_a_record_that_cannot_be_read_is_no_beginning(tmp_path: Path) -> None:
             write(tmp_path / "a", {"n": 1}, "stop")
     write(tmp_path / "a", {"n": 1})
     assert sorted(one.name for one in (tmp_path / "a").iterdir()) == ["prepared", "stop"]
+
+
+@pytest.mark.parametrize("data", ["/elsewhere", "../elsewhere", "..", ".", "", "data-0", 5, None])
+def test_a_record_names_nothing_outside(tmp_path: Path, data: Any) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "mine").write_text("mine")
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / "a", {"n": 1}, "b", "stop")
+    record = {"what": {"n": 1}, "data": str(tmp_path / "elsewhere") if data == "/elsewhere" else data}
+    (tmp_path / "a.partial" / "record.json").write_text(json.dumps(record))
+    write(tmp_path / "a", {"n": 1}, "c")
+    assert sorted(one.name for one in (tmp_path / "a").iterdir()) == ["c", "prepared"]
+    assert (tmp_path / "elsewhere" / "mine").read_text() == "mine"
 
 
 def test_a_file_is_put_down_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -623,10 +680,12 @@ def test_no_more_than_a_shard_for_each_worker_is_held(tmp_path: Path, monkeypatc
     monkeypatch.setattr(ome_zarr, "SHARD", shard)
     with read_scan(tmp_path / "recording") as scan:
         assert scan.nbytes > 20 * shard
-        scan.to_ome_zarr(tmp_path / "warm.zarr", workers=2)
+        scan.to_ome_zarr(tmp_path / "warm.zarr", workers=2, grouped="field")
         for compression, levels, most in ((None, 0, 1.5), ("zstd", 0, 2.5), (None, 2, 3)):
             tracemalloc.start()
-            scan.to_ome_zarr(tmp_path / "a.zarr", workers=2, compression=compression, levels=levels, overwrite=True)
+            scan.to_ome_zarr(
+                tmp_path / "a.zarr", workers=2, compression=compression, levels=levels, overwrite=True, grouped="field"
+            )
             _, peak = tracemalloc.get_traced_memory()
             tracemalloc.stop()
             assert peak < 2 * most * shard + (4 << 20), (compression, levels)
@@ -635,18 +694,15 @@ def test_no_more_than_a_shard_for_each_worker_is_held(tmp_path: Path, monkeypatc
 def test_workers_get_kilobytes(span: Scan, tmp_path: Path) -> None:
     sizes = []
 
-    def record(tasks: Any) -> None:
-        sizes.append(len(pickle.dumps(tasks)))
+    original = in_order
 
-    original = ome_zarr._on_threads
-
-    def on_threads(write: Any, *rest: Any) -> None:
-        record(write)
-        original(pickle.loads(pickle.dumps(write)), *rest)
+    def through_a_pickle(write: Any, *rest: Any) -> Iterator[Any]:
+        sizes.append(len(pickle.dumps(write)))
+        return original(pickle.loads(pickle.dumps(write)), *rest)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ome_zarr, "_on_threads", on_threads)
-        span.to_ome_zarr(tmp_path / "a.zarr")
+        patch.setattr(ome_zarr, "in_order", through_a_pickle)
+        span.to_ome_zarr(tmp_path / "a.zarr", grouped="field")
     assert sizes[0] < 16_000
     assert_written(tmp_path / "a.zarr", span)
 
@@ -664,8 +720,8 @@ def test_dask_s_workers_write(span: Scan, tmp_path: Path, monkeypatch: pytest.Mo
         distributed.Client(cluster) as client,
     ):
         with pytest.raises(KeyboardInterrupt):
-            span.to_ome_zarr("a.zarr", levels=1, client=client, progress=Stop(2))
-        span.to_ome_zarr("a.zarr", levels=1, client=client, progress=progress_calls.append)
+            span.to_ome_zarr("a.zarr", levels=1, client=client, progress=Stop(2), grouped="field")
+        span.to_ome_zarr("a.zarr", levels=1, client=client, progress=progress_calls.append, grouped="field")
         wrote = client.run(lambda dask_worker: dask_worker.state.executed_count)
     assert sum(progress_calls) == span.nbytes
     assert len(wrote) == 2

@@ -54,15 +54,20 @@ def in_order(array: Any) -> Any:
 # ---------------------------------------------------------------------------- the store
 
 
-def test_the_store_is_the_scan(scan: Scan) -> None:
+@pytest.mark.parametrize("frames", [1, 2, 3, 100])
+def test_the_store_is_the_scan(scan: Scan, frames: int, monkeypatch: pytest.MonkeyPatch) -> None:
     zarr = pytest.importorskip("zarr")
+    from scanreader.bridges import zarr as bridge
+
+    monkeypatch.setattr(bridge, "CHUNK", frames * max(field.height * field.width for field in scan.fields) * 2)
     group = zarr.open_group(scan.to_zarr_store(), mode="r")
     assert sorted(group.array_keys()) == sorted(f"field_{i}" for i in range(scan.num_fields))
-    assert group.attrs["scanimage_header"] == scan.header
+    assert group.attrs["scanimage_header"] == scan.header_block
     for i, field in enumerate(scan.fields):
         array = group[f"field_{i}"]
         assert array.dtype == scan.dtype
-        assert array.chunks == (1, 1, field.height, field.width)
+        assert array.chunks[1:] == (1, field.height, field.width)
+        assert min(frames, scan.num_frames) <= array.chunks[0] <= scan.num_frames
         assert np.array_equal(in_order(array[:]), scan[i])
         assert np.array_equal(array[-1, 0, 2:9, ::3], scan[i, 2:9, ::3, 0, -1])
         assert array.attrs["slice"] == field.slice_id
@@ -81,10 +86,10 @@ def test_the_store_is_read_only_and_lists_itself(scan: Scan) -> None:
     async def keys() -> tuple[list[str], list[str], bool, bool]:
         every = [key async for key in store.list()]
         folder = [name async for name in store.list_dir("field_0/c/0")]
-        return every, folder, await store.exists("field_0/c/0/0/0/0"), await store.exists("field_0/c/0/99/0/0")
+        return every, folder, await store.exists("field_0/c/0/0/0/0"), await store.exists("field_0/c/1/0/0/0")
 
     every, folder, there, nowhere = asyncio.run(keys())
-    assert len(every) == 1 + scan.num_fields * (1 + scan.num_frames * scan.num_channels)
+    assert len(every) == 1 + scan.num_fields * (1 + scan.num_channels)  # all frames are in one chunk, as they are small
     assert folder == [str(channel) for channel in range(scan.num_channels)]
     assert (there, nowhere) == (True, False)
 
@@ -230,7 +235,7 @@ def test_kerchunk_and_virtualizarr_read_the_references(scan: Scan, tmp_path: Pat
     with xr.open_dataset(str(path), engine="kerchunk") as dataset:
         for i in range(scan.num_fields):
             assert np.array_equal(in_order(dataset[f"field_{i}"].values), scan[i])
-        assert dataset.attrs["scanimage_header"] == scan.header
+        assert dataset.attrs["scanimage_header"] == scan.header_block
     stores_by_url = registry.ObjectStoreRegistry({"file://": stores.LocalStore()})
     group = zarr.open_group(parsers.KerchunkJSONParser()(path.as_uri(), stores_by_url), mode="r")
     for i in range(scan.num_fields):

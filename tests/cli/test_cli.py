@@ -111,17 +111,18 @@ def test_a_glob_is_the_same_expanded_or_not(volume: Path, command: str) -> None:
     assert len(files) > 1
     expected = run(command, volume)
     assert expected.code == 0
-    for sources in ([volume / "*.tif"], files, files[::-1], files[:1]):
+    others = [] if command == "metadata" else ["--siblings"]  # all files have the same header
+    for sources in ([volume / "*.tif"], files, files[::-1], [*files[:1], *others]):
         assert run(command, *sources) == expected
 
 
-@pytest.mark.parametrize("command", SAY_FACTS)
+@pytest.mark.parametrize("command", [name for name in SAY_FACTS if name not in ("info", "check")])
 def test_several_recordings_are_refused_expanded_or_not(tmp_path: Path, command: str) -> None:
     for stem in ("a", "b"):
         replace(VOLUME, stem=stem).write(tmp_path)
     for sources in ([tmp_path / "*.tif"], sorted(tmp_path.glob("*.tif"))):
         done = run(command, *sources)
-        assert done.code == (2 if command == "check" else 1)
+        assert done.code == 1
         assert done.out == ""
         assert done.err.startswith("error: 2 recordings were named, not one: ")
         assert "a_00001.tif" in done.err
@@ -478,7 +479,7 @@ def test_metadata_gives_every_setting(tmp_path: Path, made: Recording) -> None:
 
 
 def test_the_text_of_a_setting_is_the_headers_own(volume: Path) -> None:
-    header = read_scan(volume).header
+    header = read_scan(volume).header_block
     assert run("metadata", volume).out.splitlines() == header.rstrip().splitlines()
 
 
@@ -597,7 +598,7 @@ def test_no_events_are_an_empty_list(volume: Path) -> None:
 def test_check_of_a_sound_recording(volume: Path) -> None:
     done = run("check", volume)
     assert done.code == 0
-    assert done.out.startswith("sound: ")
+    assert done.out.startswith("ok: ")
     assert run("check", volume, "--json").json["ok"] is True
 
 

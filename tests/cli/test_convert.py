@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from scanreader import read_scan
 from scanreader.cli.commands import app
+from scanreader.simulate import LineScanRecording
 
 
 def run(*words: object) -> tuple[int, str]:
@@ -38,9 +39,28 @@ def test_writes_the_format_that_the_name_says(source: Path, tmp_path: Path) -> N
         assert code == 0, output
     assert np.array_equal(np.load(tmp_path / "a.npy"), pixels)
     with tifffile.TiffFile(tmp_path / "a.ome.tif") as file:
-        assert np.array_equal(file.series[2].asarray().transpose(2, 3, 1, 0), pixels[2])
+        (series,) = file.series  # the slices are its z
+        assert np.array_equal(series.asarray().transpose(2, 3, 4, 1, 0), pixels)
     movie = np.fromfile(tmp_path / "a.suite2p" / "suite2p" / "plane1" / "data.bin", np.int16)
     assert np.array_equal(movie.reshape(-1, 16, 16).transpose(1, 2, 0), pixels[1, :, :, 0])
+
+
+@pytest.mark.parametrize("how", ["mean", "max", "std"])
+def test_reduces_all_frames_to_one(source: Path, tmp_path: Path, how: str) -> None:
+    pixels = read_scan(source)[:, 1:, :, 1:, 1:]
+    image = getattr(np, how)(pixels, axis=-1, keepdims=True)
+    options = ("--reduce", how, "--trim-y", 1, 0, "--channels", 2, "--frames", "1:")
+    for name in ("a.npy", "a.ome.tif", "a.zarr"):
+        result = CliRunner().invoke(app, ["convert", str(source), str(tmp_path / name), *map(str, options), "--verify"])
+        assert result.exit_code == 0, result.output
+        output = re.sub(r"\s+", " ", result.output)
+        assert f"reduced to the {how} of 3 frames" in output
+        assert "frames 3 they are not in this selection" in output, "frame 0, of three slices"
+    np.testing.assert_allclose(np.load(tmp_path / "a.npy"), image, rtol=1e-14)
+    with tifffile.TiffFile(tmp_path / "a.ome.tif") as file:
+        np.testing.assert_allclose(file.series[0].asarray().squeeze(), image.squeeze(), rtol=1e-14)
+    code, output = run(source, tmp_path / "b.npy", "--reduce", "median")
+    assert (code, "by mean, max, std, not by 'median'" in output) == (1, True)
 
 
 def test_trims_and_converts(source: Path, tmp_path: Path) -> None:
@@ -57,7 +77,11 @@ def test_replaces_only_what_it_may(source: Path, tmp_path: Path) -> None:
     code, output = run(source, target)
     assert code == 1
     assert "--overwrite" in output
+    code, output = run(source, target, "--overwrite")
+    assert code == 1
+    assert "is not a NumPy file" in output
     assert target.read_bytes() == b"mine"
+    np.save(target, np.zeros(3))
     assert run(source, target, "--overwrite")[0] == 0
     assert np.load(target).shape == (3, 16, 16, 2, 4)
 
@@ -79,6 +103,42 @@ def test_says_what_is_wrong_in_one_line(
     assert code == 1
     assert sentence in output
     assert not (tmp_path / "a.npy").exists()
+
+
+def test_the_recording_is_never_the_target(tmp_path: Path) -> None:
+    (path,) = VOLUME.write(tmp_path / "rec")
+    content = path.read_bytes()
+    link = tmp_path / "a.npy"
+    link.symlink_to(path)
+    for words in ((), ("--overwrite",)):
+        code, output = run(path, link, *words)
+        assert (code, "a file of the recording itself" in output) == (1, True)
+    assert path.read_bytes() == content
+    assert link.is_symlink()
+    code, output = run(path, tmp_path / "b.zarr", "--per-field")
+    assert code == 0, output
+    (tmp_path / "c-field1.zarr").symlink_to(tmp_path / "rec", target_is_directory=True)
+    code, output = run(path, tmp_path / "c.zarr", "--per-field", "--overwrite")
+    assert (code, "holds scan_00001.tif" in output) == (1, True)
+    assert not (tmp_path / "c-field0.zarr").exists()  # no field is written, also none before the one that is refused
+    assert path.read_bytes() == content
+
+
+def test_a_folder_is_no_file_to_replace(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.npy").mkdir()
+    (tmp_path / "a.npy" / "mine").touch()
+    (tmp_path / "a.zarr").touch()
+    for name in ("a.npy", "a.zarr"):
+        code, output = run(source, tmp_path / name, "--overwrite")
+        assert (code, "never replaces it" in output) == (1, True)
+    assert (tmp_path / "a.npy" / "mine").exists()
+    assert (tmp_path / "a.zarr").is_file()
+
+
+def test_suite2p_s_channels_that_are_skipped_are_told(tmp_path: Path) -> None:
+    replace(VOLUME, channels=(1, 2, 3)).write(tmp_path / "rec")
+    code, output = run(tmp_path / "rec", tmp_path / "a.suite2p")
+    assert (code, "two channels: Channel 3 is skipped" in output) == (0, True)
 
 
 def test_fields_of_other_sizes_make_no_array(tmp_path: Path) -> None:
@@ -138,6 +198,9 @@ def test_takes_files_that_the_shell_found(tmp_path: Path) -> None:
         (("--frames", "9:"), "no frame is picked"),
         (("--workers", "2"), "--workers is not for .npy"),
         (("--timezone", "UTC"), "--timezone is not for .npy"),
+        (("--dask", "tcp://a:1"), "--dask is not for .npy"),
+        (("--grouped", "z"), "--grouped is not for .npy, but for .ome.zarr, .zarr, .ome.tif, .ome.tiff, .nwb"),
+        (("--grouped", "depth"), "--grouped is z or field, not 'depth'"),
         (("--frames", "0:9:0"), "cannot be 0"),
     ],
 )
@@ -145,6 +208,15 @@ def test_says_what_cannot_be_picked(source: Path, tmp_path: Path, words: tuple[s
     code, output = run(source, tmp_path / "a.npy", *words)
     assert code == 1
     assert sentence in output
+    assert list(tmp_path.glob("*.npy")) == []
+
+
+@pytest.mark.parametrize("word", ["--stitch", "--tiff", "--per-channel", "--imagej"])
+def test_options_of_scans_are_refused_for_line_scans(tmp_path: Path, word: str) -> None:
+    LineScanRecording(stem="line").write(tmp_path)
+    code, output = run(tmp_path / "line_00001.meta.txt", tmp_path / "a.npy", word)
+    assert code == 1
+    assert f"{word} is not for line scans: leave it out" in output
     assert list(tmp_path.glob("*.npy")) == []
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,40 @@ def assert_same(ours: Any, theirs: Any) -> None:
         for page in tif.pages[:3]:
             assert ours.extract_timestamp_from_page(page) == theirs.extract_timestamp_from_page(page)
     assert str(ours) == str(theirs)
+    assert_same_names(ours, theirs)
+
+
+def assert_same_names(ours: Any, theirs: Any) -> None:
+    """Compare the public attributes of instances, and the names and parameters of methods."""
+    for name, value in vars(theirs).items():
+        if not name.startswith("_"):
+            assert getattr(ours, name) == value, name
+    for name in dir(theirs):
+        if not name.startswith("_"):
+            assert hasattr(ours, name), name
+            method = getattr(type(theirs), name, None)
+            if callable(method):
+                names = list(inspect.signature(method).parameters)
+                assert list(inspect.signature(getattr(type(ours), name)).parameters)[: len(names)] == names, name
+
+
+SIMULATED: dict[str, tuple[Recording, dict[str, Any]]] = {
+    "flyback": (replace(VOLUME, zs=(0.0, 30.0), flyback=3), {"channel_name": "Channel 2"}),
+    "stack": (STACK, {"slice_sample": 1}),
+    "interleaved": (STACK, {"interleave_slice_samples": True}),
+    "planar": (Recording(frames_per_slice=6), {}),
+    "one plane": (replace(VOLUME, flyback=1), {"channel_name": "Channel 1", "plane_index": 1}),
+}
+
+
+@pytest.mark.parametrize("kind", SIMULATED)
+def test_same_attributes_of_simulated_recordings(tmp_path: Path, kind: str) -> None:
+    made, options = SIMULATED[kind]
+    (path,) = made.write(tmp_path)
+    ours, theirs = both(path, **options)
+    assert_same_names(ours, theirs)
+    assert np.array_equal(ours.get_series(), theirs.get_series())
+    assert ours.num_flyback_frames_per_channel == made.flyback
 
 
 @pytest.mark.parametrize(("kind", "options"), CASES, ids=str)
@@ -157,6 +192,48 @@ def test_same_bounds(recordings: Path, wrong: dict[str, Any]) -> None:
     for module in (compat, roiextractors):
         with pytest.raises(ValueError, match="must be between 0 and 1"):
             module.ScanImageImagingExtractor(file_path=path, channel_name="Channel 1", **wrong)
+
+
+REFUSED: dict[str, Callable[[Any, Path], object]] = {
+    "nothing": lambda extractor, _: extractor(),
+    "a number": lambda extractor, _: extractor(3),
+    "no files": lambda extractor, _: extractor(file_paths=[]),
+    "no such file": lambda extractor, _: extractor("nope.tif"),
+    "no such files": lambda extractor, _: extractor(file_paths=["nope.tif"]),
+    "no TIFF": lambda extractor, _: extractor(__file__),
+    "another channel": lambda extractor, path: extractor(path, 3),
+    "another option": lambda extractor, path: extractor(path, "Channel 1", frames=1),
+    "plane 99": lambda extractor, path: extractor(path, "Channel 1", plane_index=99),
+    "plane a": lambda extractor, path: extractor(path, "Channel 1", plane_index="a"),
+    "backwards": lambda extractor, path: extractor(path, "Channel 1").get_series(5, 2),
+    "beyond": lambda extractor, path: extractor(path, "Channel 1").get_series(0, 999),
+    "a text": lambda extractor, path: extractor(path, "Channel 1").get_series("a"),
+    "sample 999": lambda extractor, path: extractor(path, "Channel 1").get_samples([999]),
+    "sample a": lambda extractor, path: extractor(path, "Channel 1").get_samples(["a"]),
+    "index of plane 99": lambda extractor, path: extractor(path, "Channel 1").get_original_frame_indices(99),
+    "rows 5 to 2": lambda extractor, path: extractor(path, "Channel 1").slice_field_of_view(5, 2),
+    "rows to 999": lambda extractor, path: extractor(path, "Channel 1").slice_field_of_view(0, 999),
+    "samples 5 to 2": lambda extractor, path: extractor(path, "Channel 1").slice_samples(5, 2),
+    "times": lambda extractor, path: extractor(path, "Channel 1").set_times([1, 2]),
+    "channels of no file": lambda extractor, _: extractor.get_available_channel_names("nope.tif"),
+    "planes of no file": lambda extractor, _: extractor.get_available_num_planes("nope.tif"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_the_original_refuses_is_refused_with_its_type(recordings: Path, what: str) -> None:
+    types = []
+    for extractor in (roiextractors.ScanImageImagingExtractor, compat.ScanImageImagingExtractor):
+        with pytest.raises(Exception) as caught, warnings.catch_warnings():  # noqa: PT012 - any type may come
+            warnings.simplefilter("ignore")
+            REFUSED[what](extractor, recordings / REAL["volume"][0])
+        types.append(caught.type)
+    assert issubclass(types[1], types[0]), types
+
+
+def test_one_path_is_no_list() -> None:
+    with pytest.raises(FileNotFoundError, match="file_paths is a list of paths"):
+        compat.ScanImageImagingExtractor(file_paths="a.tif")
 
 
 def test_no_file_is_an_assertion() -> None:
@@ -227,7 +304,7 @@ RIGHT: dict[str, tuple[Recording, dict[str, Any]]] = {
 def test_right_where_roiextractors_is_not(tmp_path: Path, kind: str) -> None:
     made, options = RIGHT[kind]
     paths = made.write(tmp_path)
-    names = read_scan(paths[0]).channel_names
+    names = read_scan(tmp_path).channel_names
     for channel, name in enumerate(names):
         ours = compat.ScanImageImagingExtractor(file_path=paths[0], channel_name=name, **options)
         right = pixels(made, paths, channel)
@@ -380,6 +457,7 @@ def test_the_legacy_extractor(recordings: Path) -> None:
         assert np.array_equal(ours.get_series(), theirs.get_series())
         assert np.array_equal(ours.get_series(1, 3), theirs.get_series(1, 3))
         assert np.array_equal(ours.get_timestamps(), theirs.get_timestamps())
+        assert_same_names(ours, theirs)
 
 
 # ------------------------------------------------------------------------- utilities

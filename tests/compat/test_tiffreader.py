@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -130,10 +131,61 @@ def test_use_after_close_is_an_error(tmp_path: Path, use: str) -> None:
     assert reader.shape() == [5, 16, 16]
 
 
-@pytest.mark.parametrize("name", ["nope.tif", None, 3])
-def test_what_is_no_file(name: Any) -> None:
+def test_what_is_no_file() -> None:
     with pytest.raises(FileNotFoundError):
-        ScanImageTiffReader(name)
+        ScanImageTiffReader("nope.tif")
+
+
+def outcome(call: Callable[[Any], object], reader: Any) -> type[BaseException] | None:
+    try:
+        call(reader)
+    except Exception as error:  # noqa: BLE001 - any type may come
+        return type(error)
+    return None
+
+
+REFUSED: dict[str, Callable[[Any], object]] = {
+    "None": lambda reader: type(reader)(None),
+    "a number": lambda reader: type(reader)(3),
+    "bytes": lambda reader: type(reader)(b"a.tif"),
+    "no file": lambda reader: type(reader)("nope.tif"),
+    "a folder": lambda reader: type(reader)("."),
+    "nothing": lambda reader: type(reader)(),
+    "two": lambda reader: type(reader)("a.tif", "b.tif"),
+    "open None": lambda reader: reader.open(None),
+    "backwards": lambda reader: reader.data(3, 1),
+    "negative end": lambda reader: reader.data(0, -1),
+    "a text": lambda reader: reader.data("a"),
+    "a float": lambda reader: reader.data(0, 1.5),
+    "three": lambda reader: reader.data(0, 1, 2),
+    "another name": lambda reader: reader.data(begin=0),
+    "page -1": lambda reader: reader.description(-1),
+    "page 99": lambda reader: reader.description(99),
+    "page 1.5": lambda reader: reader.description(1.5),
+    "page a": lambda reader: reader.description("a"),
+    "page None": lambda reader: reader.description(None),
+    "no page": lambda reader: reader.description(),
+    "an argument": lambda reader: reader.metadata(1),
+    "items": lambda reader: reader[0],
+    "an attribute": lambda reader: reader.frames,
+}
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of the original's __del__
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_the_original_refuses_is_refused_with_its_type(tmp_path: Path, what: str) -> None:
+    (path,) = Recording(frames_per_slice=5).write(tmp_path)
+    with original.ScanImageTiffReader(str(path)) as theirs, ScanImageTiffReader(path) as ours:
+        their_type, our_type = outcome(REFUSED[what], theirs), outcome(REFUSED[what], ours)
+    assert their_type is not None
+    assert our_type is not None
+    assert issubclass(our_type, their_type), (their_type, our_type)
+
+
+def test_public_names_are_the_original_s(tmp_path: Path) -> None:
+    (path,) = Recording(frames_per_slice=5).write(tmp_path)
+    with original.ScanImageTiffReader(str(path)) as theirs, ScanImageTiffReader(path) as ours:
+        assert {name for name in dir(theirs) if not name.startswith("_")} <= set(dir(ours))
 
 
 def test_the_seed_s_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -9,7 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from scanreader import Scan, ScanReaderError, read_scan
+import numpy as np
+import tifffile
+
+from scanreader import HeaderError, LayoutError, Scan, ScanReaderError, read_scan
 from scanreader.compat import ScanImageTiffReader
 from scanreader.simulate import Recording, roi, scanfield
 
@@ -34,12 +38,25 @@ KINDS: dict[str, Recording] = {
     "events": replace(SMALL, triggers=((0, 0.0001), (3, 0.0002)), packets=((0.0003, b"\x01\x02"), (0.0004, "go"))),
 }
 
+PIXELS = np.arange(3 * 20 * 16, dtype=np.uint16).reshape(3, 20, 16)
+SAVED: dict[str, dict[str, Any]] = {
+    "zlib": {"compression": "zlib", "rowsperstrip": 7},
+    "predictor": {"compression": "zlib", "predictor": True},
+    "lzma": {"compression": "lzma"},
+    "tiles": {"compression": "zlib", "tile": (16, 16), "bigtiff": True},
+    "strips": {"rowsperstrip": 3},
+}
+
 
 def seeds() -> Iterator[tuple[str, bytes]]:
-    """Small recordings of every kind, each one file."""
+    """Small recordings of every kind, each one file, and TIFFs that other programs compressed."""
     with tempfile.TemporaryDirectory() as folder:
         for name, made in KINDS.items():
             (path,) = made.write(Path(folder) / name)
+            yield name, path.read_bytes()
+        for name, options in SAVED.items():
+            path = Path(folder) / "saved.tif"
+            tifffile.imwrite(path, PIXELS, photometric="minisblack", metadata=None, **options)
             yield name, path.read_bytes()
 
 
@@ -84,7 +101,7 @@ def _times(scan: Scan) -> None:
 
 
 def _facts(scan: Scan) -> None:
-    str(scan), scan.start_time, scan.fps, scan.num_requested_frames, scan.release
+    str(scan), scan.start_time, scan.bouts, scan.fps, scan.num_requested_frames, scan.release, scan.header
     scan.channel_names, scan.channel_offsets, scan.channel_luts, scan.beam_powers, scan.actuator_positions
     scan.motor_position_at_zero, scan.is_slow_stack_with_fastZ, scan.initial_secondary_z
     for field in scan.fields[:3]:
@@ -92,3 +109,7 @@ def _facts(scan: Scan) -> None:
         str(field), field.affine, field.corners
     dict(scan.metadata)
     scan.roi_metadata
+    with contextlib.suppress(HeaderError):
+        assert scan.integration_rois is not None
+    with contextlib.suppress(HeaderError, LayoutError):
+        assert scan.photostim is None or scan.photostim.targets(0, range(len(scan.photostim.groups))).shape[1] == 2

@@ -277,7 +277,7 @@ def test_files_of_a_set_that_differ(tmp_path: Path, changes: dict[str, Any]) -> 
     recording.write_file(paths[2], pages[20:30])  # the header and the frames' texts stay
     for named in (paths[0], paths, tmp_path):
         with pytest.raises(LayoutError, match=r"scan_00001_00003\.tif.*scan_00001_00001\.tif"):
-            read_scan(named)
+            read_scan(named, siblings=True)
 
 
 def test_files_of_a_set_that_differ_with_their_forms(tmp_path: Path) -> None:
@@ -521,7 +521,7 @@ def test_a_file_that_changed_since_it_was_opened(tmp_path: Path, change: Change)
 def test_a_file_of_a_set_that_changed(tmp_path: Path, change: Change) -> None:
     recording = replace(VOLUME, frames_per_file=4)
     paths = recording.write(tmp_path)
-    scan = read_scan(paths[0])
+    scan = read_scan(paths[0], siblings=True)
     wanted = expected(recording, paths)
     change(paths[-1])
     np.testing.assert_array_equal(scan[2, ..., :3], wanted[2][..., :3])
@@ -846,8 +846,8 @@ def test_frames_and_slices_of_3_8_that_contradict_the_pages(tmp_path: Path) -> N
 def test_raw_reads_the_pages_of_the_same_files(tmp_path: Path) -> None:
     paths = replace(VOLUME, frames_per_file=5).write(tmp_path)
     pages = reference.all_pages(paths)
-    assert read_scan(paths[1], raw=True).num_frames == len(pages)
-    alone = read_scan(paths[1], raw=True, siblings=False)
+    assert read_scan(paths[1], raw=True, siblings=True).num_frames == len(pages)
+    alone = read_scan(paths[1], raw=True)
     assert_reads(alone, [np.moveaxis(reference.all_pages([paths[1]]), 0, -1)[:, :, None, :]])
     assert_raw([paths[1].rename(tmp_path / "recording_a.tif")])
 

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import reference
+import tifffile
 from common import STACK, VOLUME, assert_reads, expected, read_warned
 
 from scanreader import VERSIONS, LayoutError, ScanImageVersionError, read_scan
@@ -106,7 +108,7 @@ def test_frames_without_end(tmp_path: Path) -> None:
     assert_right(Recording(frames_per_slice=5, settings=endless), tmp_path)
     scan = read_scan(tmp_path)
     assert scan.num_frames == 5
-    assert scan.num_requested_frames == math.inf
+    assert scan.num_requested_frames == 10**9
 
 
 def test_frames_without_end_with_a_stack_enabled(tmp_path: Path) -> None:
@@ -244,7 +246,7 @@ def test_fast_volume_stopped_in_a_volume(tmp_path: Path) -> None:
 def test_fast_volume_stopped_in_its_first(tmp_path: Path) -> None:
     paths = replace(VOLUME, stop=2).write(tmp_path)
     scan, warned = read_warned(tmp_path)
-    assert "stopped in its first volume: 2 of 3 slices" in warned
+    assert "end in the first volume: 2 of 3 slices" in warned
     assert_reads(scan, reference.fields(reference.all_pages(paths), channels=2, slices=2))
 
 
@@ -379,3 +381,55 @@ def test_frames_asked_for_are_those_of_every_acquisition(tmp_path: Path) -> None
     paths = Recording(frames_per_slice=4, loops=3).write(tmp_path)
     assert read_scan(tmp_path).num_requested_frames == read_scan(tmp_path).num_frames == 12
     assert read_scan(paths[1]).num_requested_frames == 4
+
+
+# ------------------------------------------------------- saved again by another program
+
+
+def save_again(paths: list[Path], target: Path, *, first: int = 0, descriptions: int = 0) -> npt.NDArray[Any]:
+    """Save pages again with the header in the Software tag, some with their descriptions; returns the pages."""
+    pages = reference.all_pages(paths)[first:]
+    with tifffile.TiffFile(paths[0]) as tif:
+        header = read_scan(paths[0]).header_block
+        texts = [
+            page.tags["ImageDescription"].value
+            for page in tif.pages[:descriptions]
+            if isinstance(page, tifffile.TiffPage)
+        ]
+    with tifffile.TiffWriter(target, bigtiff=True) as file:
+        for n, page in enumerate(pages):
+            text = texts[n].strip() if n < len(texts) else None
+            file.write(
+                page, photometric="minisblack", software=header, description=text, metadata=None, contiguous=False
+            )
+    return pages
+
+
+@pytest.mark.parametrize("first", [0, 1, 2, 4])
+def test_a_volume_saved_again_without_descriptions_says_that_pages_are_counted(tmp_path: Path, first: int) -> None:
+    paths = VOLUME.write(tmp_path / "original")
+    target = tmp_path / "again.tif"
+    pages = save_again(paths, target, first=first)
+    scan, warning = read_warned(target)
+    assert "frame numbers are missing: pages are counted from the first one" in warning
+    assert "no-frame-numbers" in [finding.name for finding in scan.findings]
+    assert_reads(scan, reference.fields(pages, channels=2, slices=3, flyback=2))
+    with pytest.raises(LayoutError, match="frame numbers are missing"):
+        read_scan(target, strict=True)
+
+
+def test_one_plane_saved_again_without_descriptions_needs_no_numbers(tmp_path: Path) -> None:
+    paths = Recording(frames_per_slice=5).write(tmp_path / "original")
+    pages = save_again(paths, tmp_path / "again.tif", first=1)
+    assert_reads(read_scan(tmp_path / "again.tif"), reference.fields(pages))
+
+
+def test_a_file_saved_again_with_the_first_description_alone_keeps_all_pages(tmp_path: Path) -> None:
+    for made in (replace(VOLUME, volumes=6), Recording(frames_per_slice=6)):
+        paths = made.write(tmp_path / made.mode)
+        target = tmp_path / f"{made.mode}.tif"
+        pages = save_again(paths, target, descriptions=1)
+        scan, warning = read_warned(target)
+        assert "pages are counted from the first one" in warning
+        volume: dict[str, Any] = {"channels": 2, "slices": 3, "flyback": 2} if made.mode == "fast" else {}
+        assert_reads(scan, reference.fields(pages, **volume))

@@ -359,7 +359,7 @@ def test_a_part_of_a_loop_of_slow_stacks_that_cannot_be_placed_is_refused(tmp_pa
     recording = replace(STACK, loops=2, frames_per_slice=1, frames_per_file=2)
     paths = recording.write(tmp_path)
     with pytest.raises(LayoutError, match="loop"):
-        read_scan(paths[-1], siblings=False)
+        read_scan(paths[-1])
     for dropped in (0, 9):
         (tmp_path / f"{dropped}").mkdir()
         replace(STACK, loops=2, frames_per_slice=1, dropped=(dropped,)).write(tmp_path / f"{dropped}")

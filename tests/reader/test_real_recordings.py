@@ -60,9 +60,10 @@ def test_survives_pickling(recordings: Path, name: str) -> None:
 def test_any_file_of_a_set_brings_the_others(recordings: Path) -> None:
     folder = recordings / "volume_two_channels"
     whole = read_scan(folder)
-    one = read_scan(folder / "vol_two_ch_multi_files_00001_00004.tif")
+    one = read_scan(folder / "vol_two_ch_multi_files_00001_00004.tif", siblings=True)
     assert one.filenames == whole.filenames
-    alone = read_scan(folder / "vol_two_ch_multi_files_00001_00004.tif", siblings=False)
+    alone = read_scan(folder / "vol_two_ch_multi_files_00001_00004.tif")
+    assert alone.findings[0].name == "parts-not-read"
     np.testing.assert_array_equal(alone[:], whole[..., 30:40])
 
 

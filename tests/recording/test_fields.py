@@ -411,7 +411,7 @@ def test_resonant_pixels_are_crowded_in_the_middle_of_a_line() -> None:
 
 def test_unidirectional_lines_are_all_alike() -> None:
     line = line_times(10, resonant=False, temporal_fill_fraction=1)
-    times = pixel_times(3, 4, line, seconds_per_line=2, bidirectional=False)
+    times = pixel_times(3, 4, line, seconds_per_line=2, bidirectional=False, resonant=True)
     np.testing.assert_allclose(times, (3 + np.arange(4)[:, None] + line) * 2)
 
 

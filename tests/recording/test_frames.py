@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 import tifffile
 from common import MESOSCOPE, STACK, VOLUME, read_warned
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scanreader import Scan, ScanIndexError, ScanReaderWarning, read_scan
+from scanreader import LayoutError, Scan, ScanIndexError, ScanReaderWarning, read_scan
 from scanreader.files.local import OpenFile
 from scanreader.scanimage.descriptions import Event, as_datetime, find_events, frame_numbers, timestamps
 from scanreader.simulate import RELEASES, Recording, write_bigtiff
@@ -249,6 +249,75 @@ def test_one_description_that_is_unreadable_costs_its_own_time_alone(tmp_path: P
     assert scan.timestamps_source == "file"
     assert np.isnan(scan.timestamps[0, 0])
     assert np.array_equal(scan.timestamps[0, 1:], right[0, 1:])
+
+
+def test_raw_frame_numbers_are_scanimages(tmp_path: Path) -> None:
+    made = replace(VOLUME, volumes=6, dropped=(9,))
+    made.write(tmp_path / "dropped")
+    scan = read_warned(tmp_path / "dropped")[0]
+    for slice_id in range(scan.num_scanning_depths):
+        in_slice = scan.frame_table["slice"] == slice_id
+        assert np.array_equal(scan.raw_frame_numbers(slice_id), scan.frame_table["frame_number"][in_slice])
+    Recording(release="3.8", frames_per_slice=24, averaging=8).write(tmp_path / "old")
+    assert read_scan(tmp_path / "old").raw_frame_numbers().tolist() == [8, 16, 24]
+    with pytest.raises(ScanIndexError, match="slice"):
+        scan.raw_frame_numbers(3)
+
+
+def test_indices_count_what_the_first_acquisition_of_a_loop_has_lost(tmp_path: Path) -> None:
+    made = replace(VOLUME, flyback=1, volumes=2, loops=3, dropped=(2, 3, 6))  # no whole volume in the first
+    made.write(tmp_path)
+    scan = read_warned(tmp_path)[0]
+    per = len(made.zs) + 1
+    assert scan.frame_indices(0).tolist() == [2 * per, 3 * per, 4 * per, 5 * per]
+    assert scan.raw_frame_numbers(0).tolist() == [2 * per + 1, 3 * per + 1, 4 * per + 1, 5 * per + 1]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    mode=st.sampled_from(["planar", "fast", "slow"]),
+    averaging=st.integers(1, 4),
+    loops=st.integers(1, 4),
+    volumes=st.integers(1, 3),
+    rest=st.integers(0, 3),
+    data=st.data(),
+)
+def test_indices_of_any_loop(
+    tmp_path_factory: pytest.TempPathFactory,
+    mode: str,
+    averaging: int,
+    loops: int,
+    volumes: int,
+    rest: int,
+    data: st.DataObject,
+) -> None:
+    whole = (
+        Recording(frames_per_slice=2 * averaging * volumes + rest, averaging=averaging, loops=loops)
+        if mode == "planar"
+        else Recording(
+            mode=mode,
+            zs=(0, 20),
+            frames_per_slice=averaging,
+            flyback=averaging if mode == "fast" else 0,
+            averaging=averaging,
+            volumes=volumes,
+            loops=loops,
+        )
+    )
+    logged = list(whole.logged())
+    lost = data.draw(st.sets(st.integers(1, len(logged) - 1), max_size=3)) if mode != "slow" else set()
+    folder = tmp_path_factory.mktemp("loop")
+    replace(whole, dropped=tuple(sorted(lost))).write(folder)
+    try:
+        scan = read_warned(folder)[0]
+    except LayoutError:  # no volume is whole, or the slices of what is left are unknown
+        return
+    place_of = {frame.number: place for place, frame in enumerate(logged)}
+    for slice_id in range(scan.num_scanning_depths):
+        in_slice = scan.frame_table["slice"] == slice_id
+        numbers = scan.frame_table["frame_number"][in_slice].tolist()
+        assert scan.raw_frame_numbers(slice_id).tolist() == numbers
+        assert scan.frame_indices(slice_id).tolist() == [place_of[number] for number in numbers]
 
 
 @pytest.mark.parametrize("loops", [2, 5])
@@ -510,3 +579,14 @@ def test_a_table_of_a_file_that_changed_is_refused(tmp_path: Path) -> None:
     os.truncate(path, path.stat().st_size - 5000)
     with pytest.raises(OSError, match="changed after it was opened"):
         scan.frame_table
+
+
+@pytest.mark.parametrize("style", ["plain", "json"])
+def test_text_of_a_packet_that_looks_like_a_trigger_is_no_event(style: str) -> None:
+    text = "auxTrigger0 = [5] auxTrigger1 = [6 7] I2CData = {{1, [2]}}"
+    if style == "plain":
+        description = f"auxTrigger0 = [0.5 ]\nauxTrigger1 = []\nI2CData = {{{{0.25, '{text}'}} }}\n".encode()
+    else:
+        description = f'{{"auxTrigger0": [0.5], "I2CData": [{{"timestamp": 0.25, "data": "{text}"}}]}}'.encode()
+    events = [event[:3] for event in find_events(description, 0, 1)]
+    assert events == [(0.5, "auxTrigger0", None), (0.25, "I2C", text)]

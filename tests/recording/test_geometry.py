@@ -14,7 +14,7 @@ from common import MESOSCOPE, STACK, VOLUME, assert_reads, expected, read_warned
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scanreader import FieldDimensionMismatch, Scan, ScanIndexError, ScanReaderWarning, read_scan
+from scanreader import FieldDimensionMismatch, Scan, ScanIndexError, ScanReaderWarning, phase, read_scan
 from scanreader.simulate import Cell, Column, Recording, Verbatim, roi, scanfield
 
 STRIPS = tuple(roi(scanfield((2.0 * i, 0.5), (2.0, 8.0), (12, 48)), name=f"strip {i}") for i in range(3))
@@ -316,3 +316,70 @@ def test_any_trim_of_any_strips(
     scan = read_scan(folder, join_contiguous=True)
     less = scan.trimmed(top=top, bottom=bottom, left=left, right=right)
     assert np.array_equal(less[:], scan[:, top : scan.image_height - bottom, kept(scan, left, right)])
+
+
+@pytest.mark.parametrize(("left", "right", "top", "bottom"), [(3, 3, 0, 0), (0, 2, 1, 5), (4, 1, 2, 0), (0, 0, 3, 3)])
+def test_a_field_joined_and_trimmed_keeps_its_position(
+    tmp_path: Path, left: int, right: int, top: int, bottom: int
+) -> None:
+    JOINED.write(tmp_path)
+    scan = read_scan(tmp_path, join_contiguous=True)
+    (whole,) = scan.fields
+    for less in (
+        scan.trimmed(left=left, right=right, top=top, bottom=bottom),
+        read_scan(tmp_path).trimmed(left=left, right=right, top=top, bottom=bottom).join_contiguous(),
+    ):
+        (field,) = less.fields
+        assert field.closed_gaps == (0, 2 * (left + right))
+        for piece, xs in enumerate(field.output_xslices):
+            moved = piece * (left + right)
+            for column in (xs.start, xs.stop - 1):
+                recorded = whole.affine @ [kept(scan, left, right)[column], top, 1]
+                shown = field.affine @ [column, 0, 1]
+                assert np.allclose(shown + np.array([moved * whole.pixel_width_in_microns, 0, 0]), recorded)
+        canvas, whole_canvas = less.canvas(), scan.canvas()
+        down = round((canvas.top - whole_canvas.top) / canvas.pixel_size)
+        right_by = round((canvas.left - whole_canvas.left) / canvas.pixel_size)
+        rows, columns = canvas.image.shape
+        recorded_image = whole_canvas.image[down : down + rows, right_by : right_by + columns]
+        is_kept = np.isfinite(canvas.image)
+        assert is_kept.sum() == field.height * field.width
+        assert np.array_equal(canvas.image[is_kept], recorded_image[is_kept])
+
+
+def test_a_joined_field_that_is_not_trimmed_has_no_closed_gaps(tmp_path: Path) -> None:
+    JOINED.write(tmp_path)
+    assert read_scan(tmp_path, join_contiguous=True).fields[0].closed_gaps == (0, 0)
+    assert read_scan(tmp_path).trimmed(left=3).fields[0].closed_gaps == (0, 0)
+
+
+def test_a_realigned_joined_field_stays_joined_when_trimmed(tmp_path: Path) -> None:
+    rois = (*STRIPS, roi(scanfield((20.0, 0.5), (2.0, 8.0), (12, 48)), name="apart"))
+    Recording(rois=rois, frames_per_slice=3).write(tmp_path)
+    scan = read_scan(tmp_path, join_contiguous=True)
+    moved = phase.realigned(scan, [[2], [5]])
+    less = moved.trimmed(top=1)
+    assert [field.name for field in less.fields] == ["strip 0 + strip 1 + strip 2", "apart"]
+    for i in range(2):
+        assert np.array_equal(less[i], moved[i, 1:])
+
+
+@pytest.mark.parametrize("resonant", [True, False])
+def test_pixels_scanned_backwards_are_later_on_the_left(tmp_path: Path, resonant: bool) -> None:
+    heights = (15, 24, 13, 24)  # odd heights shift the lines of the fields behind them
+    rois = tuple(roi(scanfield((3.0 * i, 0), (2, 2), (12, h)), name=f"{i}") for i, h in enumerate(heights))
+    Recording(rois=rois, frames_per_slice=2, resonant=resonant).write(tmp_path)
+    scan = read_scan(tmp_path).trimmed(top=1)
+    for field in scan.fields:
+        backward = phase.is_backward(field)
+        assert np.array_equal(np.diff(field.offsets, axis=1) < 0, backward[:, 1:])
+        first = 1 + field.yslices[0].start - 1 if resonant else 1  # trimmed by one row
+        assert backward[0, 0] == (first % 2 == 1)
+
+
+def test_no_fields_of_a_selection(tmp_path: Path) -> None:
+    MESOSCOPE.write(tmp_path)
+    scan = read_scan(tmp_path)
+    one = scan.select(fields=[1])
+    assert one[[]].shape == (0, *one[0].shape)
+    assert scan[[], :3, :3].shape == (0, 3, 3, 1, 5)

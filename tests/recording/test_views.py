@@ -24,6 +24,8 @@ from scanreader import LayoutError, Scan, ScanIndexError, ScanKeyError, ScanRead
 from scanreader.bridges.npy import to_npy
 from scanreader.simulate import Recording, roi, scanfield
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*pieces were trimmed and put side by side")  # true of chains here
+
 Array = npt.NDArray[Any]
 
 # Two ROIs that touch, one below the other, and one that is elsewhere, at two depths.
@@ -40,6 +42,8 @@ TOUCHING = Recording(
     ),
 )
 ROIS = 3
+CORNERS = ((0, 0), (8, 0), (2, 24))
+"""First pixel of each ROI (y, x), in pixels."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +60,37 @@ class Model:
     joined: bool = False
     offsets: dict[tuple[int, int], float] = field(default_factory=dict)
     """Of a ROI and channel."""
+    is_stitched: bool = False
+    moves: tuple[tuple[int, int], ...] = ()
+    """By which each field is shifted."""
+    window: tuple[int, int, int, int] = (0, 0, 0, 0)
+    """Rows and columns added at the top, bottom, left and right when shifting; below 0, cut off."""
 
     def array(self, i: int) -> Array:
         """Pixels of a field, of shape (y, x, channels, frames)."""
-        return np.concatenate([self._roi(which) for which in self.fields[i]])
+        image = self._stitched(i) if self.is_stitched else np.concatenate([*map(self._roi, self.fields[i])])
+        if not self.moves:
+            return image
+        (down, right), (top, bottom, left, _) = self.moves[i], self.window
+        room = 20  # more than any shift
+        padded = np.pad(image, [(room, room), (room, room), (0, 0), (0, 0)])
+        height, width = image.shape[0] + top + bottom, image.shape[1] + left + self.window[3]
+        return padded[room - top - down :, room - left - right :][:height, :width]
+
+    def _stitched(self, i: int) -> Array:
+        images = [self._roi(which) for which in self.fields[i]]
+        corners = np.array([CORNERS[which % ROIS] for which in self.fields[i]])
+        corners -= corners.min(axis=0)
+        shape = np.max([corner + image.shape[:2] for corner, image in zip(corners, images, strict=True)], axis=0)
+        canvas = np.zeros((*shape, *images[0].shape[2:]), images[0].dtype)
+        for (y, x), image in zip(corners, images, strict=True):
+            canvas[y : y + image.shape[0], x : x + image.shape[1]] = image
+        return canvas
+
+    @property
+    def view(self) -> str:
+        """Which view placed the fields last."""
+        return "shifted" if self.moves else "stitched" if self.is_stitched else ""
 
     def _roi(self, which: int) -> Array:
         moved = self.whole[which].copy()
@@ -107,6 +138,10 @@ Step = Callable[[Scan, Model], tuple[Scan, Model]]
 def trim(top: int, bottom: int, left: int, right: int) -> Step:
     def step(scan: Scan, model: Model) -> tuple[Scan, Model]:
         whole = tuple(np.add(model.trim, (top, bottom, left, right)).tolist())
+        if model.view and any((top, bottom, left, right)):
+            with pytest.raises(LayoutError, match=f"are {model.view} already: trimmed goes before"):
+                scan.trimmed(top=top, bottom=bottom, left=left, right=right)
+            return scan, model
         viewed = scan.trimmed(top=top, bottom=bottom, left=left, right=right)
         return viewed, replace(model, trim=whole)
 
@@ -114,6 +149,10 @@ def trim(top: int, bottom: int, left: int, right: int) -> Step:
 
 
 def join_touching(scan: Scan, model: Model) -> tuple[Scan, Model]:
+    if model.view:
+        with pytest.raises(LayoutError, match=f"are {model.view} already: join_contiguous goes before"):
+            scan.join_contiguous()
+        return scan, model
     apart = tuple((which,) for one in model.fields for which in one)
     return scan.join_contiguous(), replace(model, joined=True, fields=join(apart))
 
@@ -130,6 +169,7 @@ def select(fields: Any, channels: Any, frames: Any) -> Step:
         picked = replace(
             model,
             fields=tuple(model.fields[i] for i in of[0]),
+            moves=tuple(model.moves[i] for i in of[0]) if model.moves else (),
             channels=tuple(model.channels[i] for i in of[1]),
             frames=tuple(model.frames[i] for i in of[2]),
         )
@@ -156,9 +196,44 @@ def realign(seed: int, whole: bool) -> Step:
     return step
 
 
+def stitch(overlap: str) -> Step:
+    def step(scan: Scan, model: Model) -> tuple[Scan, Model]:
+        if model.view:
+            with pytest.raises(LayoutError, match=f"are {model.view} already"):
+                scan.stitched(overlap=overlap)
+            return scan, model
+        slices: dict[int, tuple[int, ...]] = {}
+        for one in model.fields:
+            slices[one[0] // ROIS] = slices.get(one[0] // ROIS, ()) + one
+        return scan.stitched(overlap=overlap), replace(model, is_stitched=True, fields=tuple(slices.values()))
+
+    return step
+
+
+def shift(seed: int, keep: str) -> Step:
+    def step(scan: Scan, model: Model) -> tuple[Scan, Model]:
+        moves = np.random.default_rng(seed).integers(-1, 3, (len(model.fields), 2))
+        if model.moves:
+            with pytest.raises(LayoutError, match="by the sum of both"):
+                scan.shifted(moves, keep=keep)
+            return scan, model
+        viewed = scan.shifted(moves, keep=keep)
+        (lowest, leftmost), (highest, rightmost) = moves.min(axis=0).tolist(), moves.max(axis=0).tolist()
+        window = (-highest, lowest, -rightmost, leftmost)
+        if keep == "canvas":
+            window = (max(0, -lowest), max(0, highest), max(0, -leftmost), max(0, rightmost))
+        return viewed, replace(model, moves=tuple(map(tuple, moves.tolist())), window=window)
+
+    return step
+
+
 @st.composite
 def steps(draw: st.DrawFn) -> Step:
-    kind = draw(st.sampled_from(["trim", "join", "select", "realign"]))
+    kind = draw(st.sampled_from(["trim", "join", "select", "realign", "stitch", "shift"]))
+    if kind == "stitch":
+        return stitch(draw(st.sampled_from(["first", "last"])))
+    if kind == "shift":
+        return shift(draw(st.integers(0, 99)), draw(st.sampled_from(["canvas", "common"])))
     if kind == "trim":
         return trim(*(draw(st.integers(0, 2)) for _ in range(4)))
     if kind == "join":
@@ -230,6 +305,17 @@ CHAINS: dict[str, list[Step]] = {
         select([0], [0], [5]),
     ],
     "realigned, selected, joined": [realign(5, whole=True), select([1, 0], [0], slice(None, None, 2)), join_touching],
+    "stitched": [stitch("last")],
+    "trimmed, realigned, stitched, selected": [
+        trim(1, 0, 1, 1),
+        realign(6, whole=True),
+        stitch("first"),
+        select([1, 0], [1], slice(None, None, -1)),
+    ],
+    "shifted": [shift(1, "canvas")],
+    "shifted, common": [select([0, 1, 3], [0], slice(None)), shift(2, "common")],
+    "joined, shifted, realigned": [join_touching, shift(3, "common"), realign(7, whole=False)],
+    "stitched, shifted": [stitch("last"), shift(4, "canvas")],
     "one frame, often": [select(slice(None), slice(None), [2, 2, 2])],
 }
 
@@ -280,8 +366,9 @@ def test_references(viewed: tuple[Scan, list[Array]], tmp_path: Path) -> None:
     """They serve what stands in the files, or say why they cannot."""
     for one, array, path in written(viewed, tmp_path):
         changed, pieces = one.opened.pixels.change, len(one.fields[0].pieces)
-        if changed or pieces > 1:
-            with pytest.raises(LayoutError, match="moved" if changed else "stand in 2 places"):
+        if changed or pieces > 1 or one.fields[0].uncovered:
+            why = "moved" if changed else f"stand in {pieces} places" if pieces > 1 else "were not recorded"
+            with pytest.raises(LayoutError, match=why):
                 one.to_references(path)
             continue
         one.to_references(path)

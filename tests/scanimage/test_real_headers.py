@@ -11,7 +11,7 @@ import pytest
 import reference
 from common import assert_reads
 
-from scanreader import read_scan
+from scanreader import LayoutError, read_scan
 from scanreader.simulate import write_bigtiff
 
 
@@ -43,6 +43,15 @@ def test_ibl_mesoscope(headers: Path, tmp_path: Path) -> None:
     assert scan.scanning_depths == [245]
     assert scan.fields[0].x == pytest.approx(-10.60733333)
     assert scan.field_heights_in_microns[0] == pytest.approx(4.6665 * 150)
+    with pytest.raises(LayoutError, match=r"off the pixels of field 0 .*field 6 .* by 0\.344, field 7 .* by 0\.344"):
+        scan.stitched()  # islands that were drawn without regard to each other
+    strips = scan.select(fields=[2, 3, 4, 5]).stitched()
+    assert strips.shape == (1, 771 + 512, 3 * 512, 1, 5)
+    corners = {2: (259, 0), 3: (771, 0), 4: (259, 512), 5: (0, 1024)}  # centres over 4.6665 / 512 degrees, rounded
+    for i, (y, x) in corners.items():
+        block = np.s_[y : y + 512, x : x + 512]
+        assert (strips.fields[0].roi_mask[block] == i).all()
+        np.testing.assert_array_equal(strips[0, *block, 0, 3], scan[i, :, :, 0, 3])
 
 
 @pytest.mark.parametrize("wrapped", [True, False])
@@ -56,11 +65,19 @@ def test_sofroniew_mesoscope_as_json(headers: Path, tmp_path: Path, wrapped: boo
     assert scan.release == "2015.4"
     assert scan.scanner_type == "Resonant"
     assert scan.scanner_frequency == pytest.approx(12019.44747)
-    assert scan.num_requested_frames == float("inf")
+    assert scan.num_requested_frames == 10**9
     boxes = [[(i * 586, 464, 64) for i in range(9)]]
     assert_reads(scan, reference.fields(reference.all_pages([path]), boxes=boxes))
     assert scan.scanning_depths == [425]
+    assert scan.motor_position_at_zero == [-652.5, 6397, -3393.2]
     assert scan.initial_secondary_z == 425
+    with pytest.raises(LayoutError, match=r" by 0\.357, .* by 0\.321, .* by 0\.257 pixels"):
+        scan.stitched()
+    listed = [0, 1, 3, 4, 5]  # from left to right 5, 0, 4, 1, 3; with gaps of 0.15 pixels, so not all touch
+    assert scan.select(fields=listed).join_contiguous().num_fields == 3
+    stitched = scan.select(fields=listed).stitched()
+    expected = np.concatenate([scan[i] for i in (5, 0, 4, 1, 3)], axis=1)
+    np.testing.assert_array_equal(stitched[0], expected)
 
 
 def test_averaged_slow_stack(headers: Path, tmp_path: Path) -> None:

@@ -1,0 +1,52 @@
+"""What comparing a target with its recording found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from scanreader.bridges.verification.left_out import LeftOut
+
+
+class Difference(NamedTuple):
+    """Something that differs between a target and the recording."""
+
+    what: str
+    """``"pixels"``, ``"facts"`` (times, places in µm, names, texts) or ``"files"`` (what is missing)."""
+    sentence: str
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What comparing a target with its recording found."""
+
+    target: Path
+    kind: str
+    """The target's format, in words."""
+    library: str
+    """What read it."""
+    num_pixels: int
+    """Values that were compared."""
+    differences: tuple[Difference, ...]
+    left_out: tuple[LeftOut, ...]
+    """What the target does not have of the recording, and why."""
+    receipt: Path | None
+    """The file with the digests of all pages."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the target has every pixel, time and µm of the scan."""
+        return not self.differences
+
+    def __str__(self) -> str:
+        verdict = "equal" if self.ok else f"{len(self.differences):,} differences"
+        lines = [f"{self.target.name}, {self.kind}: {verdict}, {self.num_pixels:,} pixels compared ({self.library})"]
+        lines += [f"  differs: {difference}" for difference in self.differences]
+        lines += [f"  left out: {one}" for one in self.left_out]
+        return "\n".join(lines)

@@ -1,0 +1,91 @@
+"""A false digit in one page's description is damage of that page: it never moves another frame."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from common import STACK, VOLUME, expected, read_warned
+
+from scanreader import ScanReaderError
+from scanreader.simulate import Recording
+
+CASES = {
+    "two channels": Recording(frames_per_slice=12, channels=(1, 2), frames_per_file=5),
+    "one channel": Recording(frames_per_slice=12),
+    "volume": replace(VOLUME, flyback=1, volumes=3, frames_per_file=7),
+    "volume of three channels": replace(VOLUME, channels=(1, 2, 4), flyback=0, volumes=4),
+    "slow stack": replace(STACK, channels=(1, 2)),
+    "averaged": Recording(frames_per_slice=24, averaging=2, channels=(1, 2)),
+    "older": replace(VOLUME, release="2016b", flyback=1, volumes=3),
+    "5.1": Recording(release="5.1", frames_per_slice=12, channels=(1, 2)),
+}
+
+
+def number_at(path: Path, page: int, name: bytes) -> tuple[int, bytes] | None:
+    """Where in a file a page's number stands, and its digits."""
+    with tifffile.TiffFile(path) as tif:
+        tag = tif.pages[page].aspage().tags[270]
+        start, count = tag.valueoffset, tag.count
+    match = re.search(name + rb"\D{1,4}(\d+)", path.read_bytes()[start : start + count])
+    return (start + match.start(1), match[1]) if match else None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [b"frameNumbers", b"frameNumberAcquisition", b"acquisitionNumbers"])
+@pytest.mark.parametrize("case", CASES)
+def test_a_false_number_moves_no_frame(tmp_path: Path, case: str, name: bytes) -> None:
+    made = CASES[case]
+    paths = made.write(tmp_path)
+    fields = expected(made, paths)
+    checked = 0
+    for path in paths:
+        original = path.read_bytes()
+        with tifffile.TiffFile(path) as tif:
+            pages = len(tif.pages)
+        for page in range(pages):
+            place = number_at(path, page, name)
+            if place is None:
+                continue
+            at, digits = place
+            for false in sorted({(int(digits) + step) % 10 ** len(digits) for step in (1, 3, 5, 10)}):
+                if false == int(digits):
+                    continue
+                text = str(false).zfill(len(digits)).encode()
+                path.write_bytes(original[:at] + text + original[at + len(digits) :])
+                checked += 1
+                try:
+                    scan, warning = read_warned(tmp_path)
+                except ScanReaderError:
+                    continue  # refused
+                for i, field in enumerate(fields):
+                    got = scan[i]
+                    if got.shape == field.shape:
+                        assert np.array_equal(got, field), (path.name, page, text)
+                        continue
+                    assert warning, (path.name, page, text)  # fewer frames are said
+                    assert got.shape[:3] == field.shape[:3], (path.name, page, text)
+                    true_frames = [frame.tobytes() for frame in np.moveaxis(field, -1, 0)]
+                    for frame in np.moveaxis(got, -1, 0):  # each is a true one
+                        assert frame.tobytes() in true_frames, (path.name, page, text)
+                if name == b"frameNumbers":
+                    assert warning or not scan.check().ok, (path.name, page, text)
+        path.write_bytes(original)
+    assert checked or made.release == "5.1"
+
+
+def test_a_false_number_is_damage_of_its_page(tmp_path: Path) -> None:
+    (path,) = Recording(frames_per_slice=12, channels=(1, 2)).write(tmp_path)
+    place = number_at(path, 13, b"frameNumbers")
+    assert place is not None
+    data = path.read_bytes()
+    path.write_bytes(data[: place[0]] + b"9" + data[place[0] + 1 :])
+    scan, _ = read_warned(path)
+    assert scan.num_frames == 12
+    report = scan.check()
+    assert [finding.name for finding in report.findings if finding.severity == "damage"] == ["damaged-page"]
+    assert "page 13 of scan_00001.tif has frame number 9 in the place of frame 7" in str(report)

@@ -1,0 +1,169 @@
+"""Frame numbers that contradict the header, or each other, are refused or named for what they are."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from common import VOLUME, read_warned
+
+from scanreader import LayoutError, read_scan
+from scanreader.simulate import Recording, roi, scanfield
+
+SLOW = Recording(mode="slow", zs=(0.0, 30.0), frames_per_slice=3, volumes=4)
+
+
+def blank_description(path: Path, page: int) -> None:
+    """Overwrite the numbers of a page."""
+    with tifffile.TiffFile(path) as tif:
+        at = tif.pages[page].aspage().tags[270].valueoffset
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(b" " * 200)
+
+
+@pytest.mark.parametrize("frames", [2, 4, 6])
+def test_another_number_of_frames_a_slice_is_refused(tmp_path: Path, frames: int) -> None:
+    names = ("numFramesPerVolume", "numFramesPerVolumeWithFlyback")
+    settings = {"hStackManager.framesPerSlice": frames, **{f"hStackManager.{name}": 2 * frames for name in names}}
+    for rolled in (None, 2, 4):  # the first file ends inside the first slice, or behind it
+        folder = tmp_path / f"{rolled}"
+        replace(SLOW, settings=settings, frames_per_file=rolled).write(folder)
+        with pytest.raises(LayoutError, match=r"frames a slice|by frameNumberAcquisition"):
+            read_warned(folder)
+
+
+def test_what_is_missing_inside_a_file_and_between_files_has_its_name(tmp_path: Path) -> None:
+    made = Recording(frames_per_slice=30, frames_per_file=10)
+    replace(made, dropped=(14,)).write(tmp_path / "inside")
+    made.write(tmp_path / "between")[1].unlink()
+    names = [[finding.name for finding in read_warned(tmp_path / name)[0].findings] for name in ("inside", "between")]
+    assert names == [["dropped-frames"], ["missing-file"]]
+
+
+@pytest.mark.parametrize("lost", [0, 3])
+def test_a_file_whose_first_page_has_no_number_must_continue_the_file_before(tmp_path: Path, lost: int) -> None:
+    made = replace(VOLUME, volumes=6, frames_per_file=7, dropped=tuple(range(7, 7 + lost)))
+    paths = made.write(tmp_path)
+    blank_description(paths[1], 0)
+    if lost:
+        with pytest.raises(LayoutError, match="do not continue"):
+            read_scan(tmp_path)
+        return
+    scan = read_warned(tmp_path)[0]
+    assert scan.num_frames == 6
+    assert np.array_equal(scan[:], read_scan(replace(made).write(tmp_path / "whole"))[:])
+
+
+def change_number(path: Path, page: int, name: bytes, number: int) -> None:
+    """Change a number in the description of a page; it keeps its length."""
+    with tifffile.TiffFile(path) as tif:
+        start = tif.pages[page].aspage().tags[270].valueoffset
+    data = path.read_bytes()
+    match = re.compile(name + rb" = (\d+)").search(data, start)
+    assert match is not None
+    text = str(number).encode()
+    assert len(text) == len(match[1])
+    path.write_bytes(data[: match.start(1)] + text + data[match.end(1) :])
+
+
+LOOP = Recording(stem="b", mode="slow", zs=(0.0, 30.0), frames_per_slice=1, volumes=3, loops=2)
+
+
+@pytest.mark.parametrize("grab_first", [True, False])
+def test_a_grab_and_a_loop_in_one_list_keep_their_slices(tmp_path: Path, grab_first: bool) -> None:
+    made = Recording(mode="slow", zs=(0.0, 30.0), frames_per_slice=1, volumes=3)
+    grab = replace(made, stem="a", epoch=(2020, 1, 1, 0, 0, 0)).write(tmp_path)
+    pages = list(LOOP.pages())
+    moved = [(frame._replace(number=frame.number - 3), channel, image) for frame, channel, image in pages[6:]]
+    loop = [tmp_path / "b_00001.tif", tmp_path / "b_00002.tif"]
+    LOOP.write_file(loop[0], iter(pages[:3]))  # stopped inside its second volume
+    LOOP.write_file(loop[1], iter(moved))
+    alone = read_warned(loop)[0]
+    both = read_warned([*grab, *loop] if grab_first else [*loop, *grab])[0]
+    frames = slice(3, None) if grab_first else slice(0, alone.num_frames)
+    assert np.array_equal(both[..., frames], alone[:])
+
+
+def test_a_false_number_in_a_slow_loop_moves_no_slice(tmp_path: Path) -> None:
+    paths = LOOP.write(tmp_path)
+    whole = read_scan(tmp_path)[:]
+    change_number(paths[1], 0, b"frameNumberAcquisition", 2)
+    try:
+        scan = read_warned(tmp_path)[0]
+    except LayoutError:
+        return
+    assert np.array_equal(scan[:], whole)
+
+
+@pytest.mark.parametrize("loops", [1, 3])
+def test_a_false_first_number_moves_no_index(tmp_path: Path, loops: int) -> None:
+    paths = Recording(frames_per_slice=6, loops=loops).write(tmp_path)
+    change_number(paths[-1], 0, b"frameNumberAcquisition", 5)
+    for named, count in ((tmp_path, 6 * loops), (paths[-1], 6)):
+        scan, warning = read_warned(named)
+        assert warning == ""
+        assert scan.frame_indices().tolist() == list(range(count))
+        assert scan.raw_frame_numbers().tolist()[-1] == 6 * loops
+
+
+def test_indices_know_how_many_frames_a_missing_acquisition_had(tmp_path: Path) -> None:
+    paths = Recording(frames_per_slice=11, averaging=2, loops=3).write(tmp_path)
+    paths[1].unlink()
+    assert read_warned(tmp_path)[0].frame_indices().tolist() == [*range(5), *range(10, 15)]
+
+
+@pytest.mark.parametrize("mode", ["planar", "fast"])
+@pytest.mark.parametrize("name", [b"frameNumbers", b"frameNumberAcquisition"])
+def test_both_channels_of_a_frame_with_a_false_number_are_damage(tmp_path: Path, mode: str, name: bytes) -> None:
+    volume: dict[str, Any] = (
+        {"mode": "fast", "zs": (0.0, 10.0), "volumes": 16} if mode == "fast" else {"frames_per_slice": 32}
+    )
+    paths = Recording(channels=(1, 2), frames_per_file=10, **volume).write(tmp_path)
+    whole = read_scan(tmp_path)[:]
+    for page in (0, 1):
+        change_number(paths[1], page, name, 91)
+    scan, _ = read_warned(tmp_path)
+    assert np.array_equal(scan[:], whole)
+    assert not {"dropped-frames", "doubled-frames", "missing-file"} & set(scan.check().names)
+
+
+def test_two_recordings_whose_first_files_hold_less_than_a_volume_can_be_joined(tmp_path: Path) -> None:
+    made = Recording(mode="fast", zs=(0, 10, 20), volumes=4, frames_per_file=2)
+    first = replace(made, stem="a").write(tmp_path)
+    second = replace(made, stem="b", epoch=(2020, 1, 1, 0, 0, 0)).write(tmp_path)
+    assert read_warned([*first, *second])[0].num_frames == 8
+
+
+def test_many_renamed_parts_refresh(tmp_path: Path) -> None:
+    paths = Recording(frames_per_slice=24, frames_per_file=2).write(tmp_path)
+    for n, path in enumerate(paths, 1):
+        path.rename(tmp_path / f"mouse_{n}.tif")
+    scan = read_scan(tmp_path / "mouse_*.tif")
+    assert scan.num_frames == 24
+    assert np.array_equal(scan.refresh()[:], scan[:])
+
+
+def test_grabs_of_one_frame_without_a_clock_are_no_copies(tmp_path: Path) -> None:
+    paths = [Recording(release="5.1", stem=stem, frames_per_slice=1).write(tmp_path)[0] for stem in "xy"]
+    assert read_warned(paths)[0].num_frames == 2
+
+
+def test_one_false_acquisition_number_is_no_acquisition(tmp_path: Path) -> None:
+    (path,) = Recording(frames_per_slice=10).write(tmp_path)
+    change_number(path, 4, b"acquisitionNumbers", 7)
+    assert "several-acquisitions" not in read_scan(path).check().names
+
+
+def test_gaps_that_were_closed_are_counted_along_a_row(tmp_path: Path) -> None:
+    boxes = ((0.0, 0.0, 10), (1.0, 0.0, 10), (-0.25, 1.0, 5), (0.75, 1.0, 15))
+    rois = tuple(roi(scanfield((x, y), (w / 10, 1.0), (w, 10)), name=f"{n}") for n, (x, y, w) in enumerate(boxes))
+    Recording(rois=rois, frames_per_slice=2, resonant=False).write(tmp_path)
+    scan = read_scan(tmp_path, join_contiguous=True)
+    (field,) = scan.trimmed(left=1, right=1).fields
+    assert field.closed_gaps == (0, 2)
