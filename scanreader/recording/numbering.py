@@ -66,6 +66,8 @@ class Numbering:
         self.stack, self.counts, self.parts, self._numbers_of = stack, counts, parts, numbers_of
         self.damaged: dict[int, Finding] = {}
         """Of the pages that were looked at, those whose number is damaged."""
+        self._true: dict[int, int] = {}
+        """The numbers that pages of the first frame should have, where theirs is damaged."""
         # One of the first frames may be unreadable.
         early = [numbers_of(page) for page in range(0, min(parts[0].pages, FEW * counts.channels), counts.channels)]
         first = next((numbers for numbers in early if numbers.frame is not None), early[0])
@@ -74,11 +76,65 @@ class Numbering:
         # A slow stack restarts frameNumberAcquisition at each slice; its frameNumbers continue.
         self.runs_on = stack.mode != "fast" or first.in_acquisition is None
         """Whether frameNumbers are used, which continue across acquisitions, and not frameNumberAcquisition."""
+        self._mend_first_frame()
 
     def at(self, page: int) -> int | None:
         """Number of the frame that a page belongs to; None if the page has none."""
+        if page in self._true:
+            return self._true[page]
         numbers = self._numbers_of(page)
         return numbers.frame if self.runs_on else numbers.in_acquisition
+
+    def _mend_first_frame(self) -> None:
+        """Find pages of the first frame whose number is damaged, by the two frames after it.
+
+        Those two tell the first frame's number. Another number may also be that of a page before which pages are
+        missing. It is damage if the page's other count has the true frame; where there is no other count, if it is
+        higher than a number after it, or if no frame is before the true one.
+        """
+        c, a, part = self.counts.channels, self.stack.averaging, self.parts[0]
+        second = self.at(c) if part.pages >= 3 * c else None
+        if second is None or self.at(0) == self.at(c - 1) == second - a:
+            return
+        true = second - a
+        if any(self.at(page) != second + a * (page // c - 1) for page in range(c, 3 * c)):
+            return
+        numbers = [self.at(page) for page in range(c)]
+        wrong = [page for page, number in enumerate(numbers) if number not in (None, true)]
+        if true not in numbers and true != a:
+            return
+        for page in wrong:
+            number = numbers[page] or 0
+            votes = self._other_votes(page, number, true, c, second)
+            if votes is False or (votes is None and number < true and true != a and true not in numbers[:page]):
+                self._true.clear()
+                return
+            self._true[page] = true
+        for page in wrong:
+            self.damaged[page] = damaged_number(part.name, page, numbers[page] or 0, true)
+
+    def _other_votes(self, page: int, number: int, true: int, near: int, near_number: int) -> bool | None:
+        """Whether a page's other count has the true frame and not the one of its number; None if it cannot tell.
+
+        It is compared with that of a near page, whose number is right.
+        """
+        ours, theirs = ((n.in_acquisition if self.runs_on else n.frame) for n in map(self._numbers_of, (page, near)))
+        slice_frames = self.counts.repeats * self.stack.averaging  # after which the count of a slow stack begins again
+        restarts = self.stack.mode == "slow" and self.runs_on
+        if ours is None or theirs is None or (restarts and (number - true) % slice_frames == 0):
+            return None
+        off = ours - theirs - (true - near_number)
+        return off % slice_frames == 0 if restarts else off == 0
+
+    def _in_acquisition(self, page: int) -> int | None:
+        """Number in its acquisition (in a slow stack, slice) of the frame that begins with a page.
+
+        None where its channels have unequal ones, so that one of them is damaged.
+        """
+        end = self.parts[-1].first + self.parts[-1].pages
+        pages = range(page, min(page + self.counts.channels, end))
+        numbers = {self._numbers_of(p).in_acquisition for p in pages} - {None}
+        return numbers.pop() if len(numbers) == 1 else None
 
     @property
     def advance(self) -> bool:
@@ -145,7 +201,9 @@ class Numbering:
         """Whether the pages of a frame before and after have the expected numbers: this page's number is damaged.
 
         One page after it is not enough: where a page is missing, every second page has the expected number. All
-        channels of the frame may have the same false number.
+        channels of the frame may have the same false number. At the end of the recording the page's other number, of
+        its frame in the acquisition or overall, takes the place of the pages after it; where there is none, a number
+        that is higher than the next page's is damaged.
         """
         c, end, number = self.counts.channels, self.parts[-1].first + self.parts[-1].pages, self.at(page)
         if number is None:
@@ -157,8 +215,13 @@ class Numbering:
             last += 1
 
         def is_between_right(first: int, last: int) -> bool:
-            around = (*range(max(0, first - c), first), *range(last + 1, last + c + 1))
-            return first > 0 and last + c < end and all(self.at(p) == expected(p) for p in around)
+            around = (*range(max(0, first - c), first), *range(last + 1, min(end, last + c + 1)))
+            if first == 0 or not all(self.at(p) == expected(p) for p in around):
+                return False
+            if last + c < end:
+                return True
+            votes = self._other_votes(page, number, expected(page), first - 1, expected(first - 1))
+            return bool(votes) or (votes is None and last + 1 < end and number > expected(page))
 
         if not is_between_right(page, page) and not (last - first < c and is_between_right(first, last)):
             return False
@@ -177,7 +240,8 @@ class Numbering:
                 f"the header says that {c} channels were saved, but pages 0 and {c - 1} of {name} belong to "
                 f"frames {first} and {self.at(c - 1)}"
             )
-        if pages > c and self.at(c) == first:
+        # If it has fewer pages a frame than there are channels, the third frame would be too early, too.
+        if pages > c and self.at(c) == first and (pages <= 2 * c or self.at(2 * c) != first + 2 * a):
             raise LayoutError(
                 f"the header says that {c} channel{'s were' if c > 1 else ' was'} saved, but pages 0 and {c} of "
                 f"{name} both belong to frame {first}"
@@ -185,7 +249,7 @@ class Numbering:
         second, third = (self.at(page) if pages > page else None for page in (c, 2 * c))
         step = a if second is None else second - first
         again = step if second is None or third is None else third - second
-        counted = self._numbers_of(0).in_acquisition
+        counted = self._in_acquisition(0)
         if (first if counted is None else counted) % a or (
             step != a and step == again and (pages > 2 * c or first == step)
         ):
@@ -195,20 +259,26 @@ class Numbering:
             )
 
     def check_first_slice(self) -> None:
-        """Refuse a number of frames per slice where frameNumberAcquisition of a slow stack restarts elsewhere."""
+        """Refuse a number of frames per slice where frameNumberAcquisition of a slow stack restarts elsewhere.
+
+        One frame may have a false number: two are asked where there are two.
+        """
         a, r, c = self.stack.averaging, self.counts.repeats, self.counts.channels
-        if self.stack.mode != "slow" or self._numbers_of(0).in_acquisition != a:
+        if self.stack.mode != "slow" or self._in_acquisition(0) != a:
             return
-        end = self.parts[-1].first + self.parts[-1].pages
-        for frame, expected in ((r - 1, r * a), (r, a)):
-            page = frame * c
-            if page >= end:
-                return
-            within, running = self._numbers_of(page).in_acquisition, self.at(page)
-            if within is not None and within != expected and running == (self.at(0) or 0) + frame * a:
+        frames = (self.parts[-1].first + self.parts[-1].pages) // c
+
+        def contradicts(frame: int) -> bool:
+            within = self._in_acquisition(frame * c)
+            is_next = self.at(frame * c) == (self.at(0) or 0) + frame * a
+            return within is not None and within != (frame % r + 1) * a and is_next
+
+        for frame in (r - 1, r):
+            more = [f for f in (r - 2, r - 1, r, r + 1, r + 2, 2 * r - 1) if 0 < f < frames and f != frame]
+            if frame < frames and contradicts(frame) and (not more or any(map(contradicts, more))):
                 raise LayoutError(
-                    f"the header says {r * a} frames a slice (framesPerSlice), but frame {running} is frame {within} "
-                    "of its slice by frameNumberAcquisition"
+                    f"the header says {r * a} frames a slice (framesPerSlice), but frame {self.at(frame * c)} is frame "
+                    f"{self._in_acquisition(frame * c)} of its slice by frameNumberAcquisition"
                 )
 
     def within(self, page: int) -> int:
@@ -221,13 +291,17 @@ class Numbering:
         # The two numbers of a frame differ by the raw frames before its acquisition; one of them may be damaged.
         later = [self._numbers_of(page + n * c) for n in (1, 2)]
         starts = [n.frame - n.in_acquisition for n in later if n.frame is not None and n.in_acquisition is not None]
-        return numbers.frame - starts[0] if len(starts) == 2 and starts[0] == starts[1] else value
+        frame = self._true.get(page, numbers.frame) if self.runs_on else numbers.frame
+        return frame - starts[0] if len(starts) == 2 and starts[0] == starts[1] else value
 
     def check_slice(self, page: int, place: int) -> None:
-        """Refuse a position in a slow stack that frameNumberAcquisition contradicts."""
-        a, r = self.stack.averaging, self.counts.repeats
-        within = self._numbers_of(page).in_acquisition
-        if self.stack.mode == "slow" and within is not None and (within // a - 1 - place) % r:
+        """Refuse a position in a slow stack that frameNumberAcquisition of this frame and the next contradicts."""
+        a, r, c = self.stack.averaging, self.counts.repeats, self.counts.channels
+        end = self.parts[-1].first + self.parts[-1].pages
+        within, after = (self._in_acquisition(p) if p < end else None for p in (page, page + c))
+        if self.stack.mode != "slow" or within is None or not (within // a - 1 - place) % r:
+            return
+        if after is None or (after // a - 2 - place) % r:
             raise LayoutError(
                 f"page {page} is frame {within} of its slice by frameNumberAcquisition, and by frameNumbers "
                 f"frame {(place % r + 1) * a}: the slice is unknown"

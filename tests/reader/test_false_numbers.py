@@ -11,7 +11,6 @@ import pytest
 import tifffile
 from common import STACK, VOLUME, expected, read_warned
 
-from scanreader import ScanReaderError
 from scanreader.simulate import Recording
 
 CASES = {
@@ -35,10 +34,10 @@ def number_at(path: Path, page: int, name: bytes) -> tuple[int, bytes] | None:
     return (start + match.start(1), match[1]) if match else None
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize("where", ["the ends", pytest.param("everywhere", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", [b"frameNumbers", b"frameNumberAcquisition", b"acquisitionNumbers"])
 @pytest.mark.parametrize("case", CASES)
-def test_a_false_number_moves_no_frame(tmp_path: Path, case: str, name: bytes) -> None:
+def test_a_false_number_moves_and_costs_no_frame(tmp_path: Path, case: str, name: bytes, where: str) -> None:
     made = CASES[case]
     paths = made.write(tmp_path)
     fields = expected(made, paths)
@@ -47,31 +46,28 @@ def test_a_false_number_moves_no_frame(tmp_path: Path, case: str, name: bytes) -
         original = path.read_bytes()
         with tifffile.TiffFile(path) as tif:
             pages = len(tif.pages)
-        for page in range(pages):
+        frame = len(made.channels)
+        for page in range(pages) if where == "everywhere" else [*range(frame), *range(pages - frame, pages)]:
             place = number_at(path, page, name)
             if place is None:
                 continue
             at, digits = place
-            for false in sorted({(int(digits) + step) % 10 ** len(digits) for step in (1, 3, 5, 10)}):
+            for false in sorted({(int(digits) + step) % 10 ** len(digits) for step in (1, 3, 5, 9, 10)}):
                 if false == int(digits):
                     continue
                 text = str(false).zfill(len(digits)).encode()
                 path.write_bytes(original[:at] + text + original[at + len(digits) :])
                 checked += 1
-                try:
-                    scan, warning = read_warned(tmp_path)
-                except ScanReaderError:
-                    continue  # refused
+                scan, warning = read_warned(tmp_path)
                 for i, field in enumerate(fields):
-                    got = scan[i]
-                    if got.shape == field.shape:
-                        assert np.array_equal(got, field), (path.name, page, text)
-                        continue
-                    assert warning, (path.name, page, text)  # fewer frames are said
-                    assert got.shape[:3] == field.shape[:3], (path.name, page, text)
-                    true_frames = [frame.tobytes() for frame in np.moveaxis(field, -1, 0)]
-                    for frame in np.moveaxis(got, -1, 0):  # each is a true one
-                        assert frame.tobytes() in true_frames, (path.name, page, text)
+                    got, kept = scan[i], field.shape[-1]
+                    if made.mode == "slow" and page == pages - 1 and (int(text) - int(digits)) % 2 == 0:
+                        # The number of another frame that is as far into its slice, and no page after it: a volume is
+                        # left out, and said.
+                        assert warning
+                        kept = got.shape[-1]
+                        assert kept == field.shape[-1] - made.frames_per_slice
+                    assert np.array_equal(got, field[..., :kept]), (path.name, page, text)
                 if name == b"frameNumbers":
                     assert warning or not scan.check().ok, (path.name, page, text)
         path.write_bytes(original)

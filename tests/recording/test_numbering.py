@@ -11,8 +11,14 @@ import numpy as np
 import pytest
 import tifffile
 from common import VOLUME, read_warned
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from scanreader import LayoutError, read_scan
+from scanreader import Finding, LayoutError, read_scan
+from scanreader.recording.numbering import Part
+from scanreader.recording.stretches import find_layout
+from scanreader.scanimage.descriptions import FrameNumbers
+from scanreader.scanimage.stacks import Stack
 from scanreader.simulate import Recording, roi, scanfield
 
 SLOW = Recording(mode="slow", zs=(0.0, 30.0), frames_per_slice=3, volumes=4)
@@ -167,3 +173,68 @@ def test_gaps_that_were_closed_are_counted_along_a_row(tmp_path: Path) -> None:
     scan = read_scan(tmp_path, join_contiguous=True)
     (field,) = scan.trimmed(left=1, right=1).fields
     assert field.closed_gaps == (0, 2)
+
+
+@st.composite
+def numbered_pages(draw: st.DrawFn) -> tuple[Stack, list[tuple[FrameNumbers, int, int]]]:
+    """A stack and the pages of its frames: the numbers of each, and truly which channel of which frame it is."""
+    mode, c = draw(st.sampled_from(["planar", "fast", "slow"])), draw(st.integers(1, 3))
+    slices = 1 if mode == "planar" else draw(st.integers(1, 3))
+    repeats = draw(st.integers(1, 3)) if mode == "slow" else 1
+    flyback = draw(st.integers(slices == 1, 2)) if mode == "fast" else 0
+    a = 1 if mode == "fast" else draw(st.integers(1, 3))
+    if mode == "slow" and slices * repeats == 1:
+        repeats = 2
+    per = slices * repeats + flyback
+    counts = {"slices": slices, "frames_per_slice": repeats * a, "frames_per_volume": per * a}
+    frames = range(draw(st.integers(3, 8)) * per)
+    within = [(frame % repeats + 1 if mode == "slow" else frame + 1) * a for frame in frames]
+    pages = [(FrameNumbers((f + 1) * a, within[f], 1), channel, f) for f in frames for channel in range(c)]
+    return Stack(mode, channels=c, averaging=a, **(counts if mode != "planar" else {})), pages
+
+
+def assert_right(stack: Stack, pages: list[tuple[FrameNumbers, int, int]]) -> int | None:
+    """Check that each frame that is kept is one frame, with its channels in order, of its slice; give their number."""
+    part = Part("x.tif", 0, len(pages), 0, 1, None, True)
+    findings: list[Finding] = []
+    try:
+        layout = find_layout(
+            stack, [part], lambda p: pages[p][0], findings, trusted=True, writes_numbers=True, from_first=True
+        )
+    except LayoutError:
+        return None
+    per = stack.frames_per_volume // stack.averaging
+    for place in range(layout.counts.slices):
+        for numbers in layout.page_numbers(place, np.arange(stack.channels), np.arange(layout.num_frames)):
+            assert [pages[page][1] for page in numbers] == list(range(stack.channels))
+            (frame,) = {pages[page][2] for page in numbers}
+            if stack.mode != "planar":
+                assert frame % per // layout.counts.repeats == place
+    assert findings or layout.num_frames * layout.counts.slices == len(pages) // stack.channels or stack.mode == "fast"
+    return layout.num_frames
+
+
+@given(numbered_pages(), st.data())
+@settings(max_examples=1000)
+def test_missing_pages_shift_no_channel(drawn: tuple[Stack, list[tuple[FrameNumbers, int, int]]], data: Any) -> None:
+    stack, pages = drawn
+    near = st.integers(0, 2 * stack.channels).map(lambda page: min(page, len(pages) - 1))
+    places = data.draw(st.lists(near | near.map(lambda page: -1 - page) | st.integers(0, len(pages) - 1), max_size=3))
+    lost = {place % len(pages) for place in places}
+    assert_right(stack, [page for i, page in enumerate(pages) if i not in lost] or pages)
+
+
+@given(numbered_pages(), st.data())
+@settings(max_examples=1000)
+def test_a_false_number_shifts_no_channel(drawn: tuple[Stack, list[tuple[FrameNumbers, int, int]]], data: Any) -> None:
+    stack, pages = drawn
+    whole = assert_right(stack, pages)
+    near = st.integers(0, 2 * stack.channels).map(lambda page: min(page, len(pages) - 1))
+    place = data.draw(near | near.map(lambda page: -1 - page) | st.integers(0, len(pages) - 1)) % len(pages)
+    name = data.draw(st.sampled_from(["frame", "in_acquisition"]))
+    numbers, channel, frame = pages[place]
+    false = max(0, getattr(numbers, name) + data.draw(st.integers(-12, 12)))
+    pages[place] = (numbers._replace(**{name: false}), channel, frame)
+    kept = assert_right(stack, pages)
+    # A slow stack's second count begins again with each slice, and may not tell which of the two is false.
+    assert kept == whole or stack.mode == "slow" or (stack.channels == 1 and place == 0)
