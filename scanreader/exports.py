@@ -34,13 +34,14 @@ class Exports:
         frames : int, optional
             Frames in each chunk, of all channels; -1 for all of them in one chunk. By default about 64 MiB.
         grouped : {None, "z", "field"}
-            ``"z"`` gives the volume that all fields are (`Scan.volumes`), of shape (z, y, x, channels, frames), from
+            ``"z"`` gives all fields as one volume (`Scan.volumes`), of shape (z, y, x, channels, frames), from
             the smallest depth to the largest. By default the first axis is the fields, in their order.
 
         Returns
         -------
         dask.array.Array
-            Its name is the same in every process, and identifies the pixels and the chunks. A worker receives a few
+            The array's dask name (`.name`) identifies its pixels and chunks, and is the same in every process. A worker
+            receives a few
             kilobytes, and opens the files itself.
 
         Raises
@@ -66,20 +67,21 @@ class Exports:
         Parameters
         ----------
         grouped : {None, "z", "field"}
-            Whether the depths of a ROI become the dimension z of one variable (`Scan.volumes`), or each field stays
-            apart. By default they do if all volumes are evenly spaced.
+            ``"z"``: the depths of a ROI become the dimension z of one variable (`Scan.volumes`). ``"field"``: each
+            field stays apart. By default ``"z"`` if all volumes are evenly spaced, otherwise ``"field"``.
 
         Returns
         -------
         xarray.Dataset
             If all fields are one volume, it has one variable, ``data``, with dimensions (z, y, x, channel, time).
-            Coordinates are ``z``, ``y`` and ``x`` in µm (y and x from scan angle 0), ``time`` in s, at which the first
-            plane is begun, ``plane_time`` of each plane, and the numbers of fields and slices. If there are several
-            volumes, or also fields that are in none, the variables are ``volume_0`` (z_v0, y_v0, …), … and ``field_0``
-            (y_0, x_0, …), ….
+            Coordinates are ``z``, ``y`` and ``x`` in µm (y and x from scan angle 0), ``time`` in s, at which the scan
+            of the first-scanned plane begins, ``plane_time`` of each plane, and the numbers of fields and slices. If
+            there are several volumes, or also fields that are in no volume, each has its own variable: ``volume_0``
+            with dimensions (z_v0, y_v0, …), and so on, and ``field_0`` with dimensions (y_0, x_0, …), and so on.
 
             Otherwise, if all fields have the same size, it has one variable, ``data``, with dimensions (field, y, x,
-            channel, time). Coordinates are ``time`` and ``field_time`` in s, ``y`` and ``x`` in µm from its centre,
+            channel, time). Coordinates are ``time`` and ``field_time`` in s, ``y`` and ``x`` in µm from the field's
+            centre,
             ``field_y`` and ``field_x`` in µm from scan angle 0, ``z`` in µm, ``rotation`` in degrees, and the names of
             channels and ROIs. If the size of a pixel in µm differs between fields, ``y`` and ``x`` are pixel indices
             from 0 (with units "pixel"), and only ``field_y`` and ``field_x`` are in µm. If fields differ in size, it
@@ -130,7 +132,7 @@ class Exports:
         path : path
             A JSON file, of about 100 bytes a page.
         overwrite : bool
-            Whether to replace an existing target; only one of the same format is replaced.
+            Whether to replace an existing target. A target of another format is never replaced.
 
         Raises
         ------
@@ -160,18 +162,19 @@ class Exports:
     ) -> None:
         """Write an OME-TIFF: an image for each volume, of axes TCZYX, with sizes and places in µm and times in s.
 
-        Frames are read and written in portions; beyond 4 GiB it is a BigTIFF. The file appears under its name only
-        once complete. In texts, characters that XML does not have are replaced.
+        Frames are read and written in portions; beyond 4 GiB it is a BigTIFF. The file gets its final name only when it
+        is complete. In texts, characters that XML does not have are replaced.
 
         Parameters
         ----------
         path : path
         grouped : {None, "z", "field"}
-            Whether the depths of a ROI become the z axis of one image (`Scan.volumes`), or each field is an image. By
-            default they do if all volumes are evenly spaced; ``"z"`` also takes uneven depths, since each
+            ``"z"``: the depths of a ROI become the z axis of one image (`Scan.volumes`). ``"field"``: each field is an
+            image. By default ``"z"`` if all volumes are evenly spaced, otherwise ``"field"``; ``"z"`` also takes uneven
+            depths, since each
             plane has a position of its own.
         overwrite : bool
-            Whether to replace an existing target; only one of the same format is replaced.
+            Whether to replace an existing target. A target of another format is never replaced.
         progress : callable, optional
             Called with the number of bytes written since the last call.
 
@@ -212,27 +215,27 @@ class Exports:
         """Write an OME-Zarr (NGFF 0.5): an image for each volume, of axes tczyx, in s and µm, in shards, compressed.
 
         A single image is at the root; several are the images ``0``, ``1``, … of a collection (bioformats2raw.layout 3).
-        The translation of z is the depth of the first plane. The group ``scanimage`` has the header, the ROIs as JSON
-        and ``times``, the start of each field in each frame.
+        The translation of z is the smallest depth. The group ``scanimage`` has the header, the ROIs as JSON
+        and ``times``, the time at which the scan of each field began in each frame.
 
         An interrupted export stays in ``PATH.partial``, and repeating the same call writes only the missing shards.
 
         Parameters
         ----------
         path : path
-            A folder, e.g. ``"my_scan.ome.zarr"``. It appears under this name only once complete.
+            A folder, e.g. ``"my_scan.ome.zarr"``. It gets this name only when it is complete.
         compression : {"zstd", None}
         levels : int
             Number of times that y and x are halved for a pyramid, by the mean of 2 x 2 pixels; 0 by default.
         grouped : {None, "z", "field"}
-            Whether the depths of a ROI become the z axis of one image (`Scan.volumes`), or each field is an image. By
-            default they do if all volumes are evenly spaced. A field that is in no
+            ``"z"``: the depths of a ROI become the z axis of one image (`Scan.volumes`). ``"field"``: each field is an
+            image. By default ``"z"`` if all volumes are evenly spaced, otherwise ``"field"``. A field that is in no
             volume is an image of one plane.
         workers : int, optional
             Number of threads, each of which holds and writes a shard of about 64 MiB; 2 to 4 by default.
         client : distributed.Client, optional
-            Let its workers write instead. They need access to the same files, and scanreader; a worker receives a few
-            kilobytes.
+            Let its workers write instead. The workers need scanreader and access to the same files; only a few
+            kilobytes are sent to each.
         overwrite : bool
             Replace an existing target of the same kind, or another unfinished export in ``PATH.partial``.
         progress : callable, optional
@@ -296,7 +299,7 @@ class Exports:
             Index of the functional channel, from 0, and optionally of a second one; by default the first two, with a
             warning if there are more.
         overwrite : bool
-            Whether to replace an existing target; only one of the same format is replaced.
+            Whether to replace an existing target. A target of another format is never replaced.
         progress : callable, optional
             Called with the number of bytes written since the last call.
 
@@ -327,13 +330,15 @@ class Exports:
         """Give the settings with which suite2p reads the TIFF files of this recording itself.
 
         ``suite2p.run_s2p(db={**scan.suite2p_settings(), "save_path0": folder}, settings={"fs": scan.fps})`` reads the
-        files without a copy. `to_suite2p` serves every recording; suite2p's own reader, only regular ones.
+        files without a copy. `to_suite2p` works for every recording; suite2p's own reader works only for those that do
+        not raise the LayoutError below.
 
         Returns
         -------
         dict
-            Under suite2p's names, in JSON's types: ``nrois``, ``nplanes`` (with those of flyback frames, whose folders
-            ``ignore_flyback`` lists), ``nchannels``, ``functional_chan`` (from 1), ``fs`` in Hz, ``mesoscan``,
+            Under suite2p's names, in JSON's types: ``nrois``, ``nplanes`` (flyback frames count as planes, too;
+            ``ignore_flyback`` lists their folders), ``nchannels``, ``functional_chan`` (from 1), ``fs`` in Hz,
+            ``mesoscan``,
             ``data_path`` and ``file_list``. If there are several ROIs, also ``lines`` (the rows of the page of each)
             and ``dy``, ``dx`` (its place, in pixels).
 
@@ -356,10 +361,11 @@ class Exports:
     def to_nwb(self: ScanLike, path: str | os.PathLike[str], **facts: Any) -> None:
         """Write an NWB file: a series for each volume (frame, x, y, z) and channel, in µm, with its times.
 
-        A field that is in no volume has a series (frame, x, y). Times of a volume are those at which its first plane
-        is begun; the table ``scanimage_planes`` in ``scratch`` has the depth and the time offset of each plane.
+        A field that is in no volume has a series (frame, x, y). Times of a volume are those at which the scan of its
+        first-scanned plane begins; the table ``scanimage_planes`` in ``scratch`` has the depth and the time offset of
+        each plane.
 
-        Frames are read, compressed and written in portions; the file appears under its name only once complete.
+        Frames are read, compressed and written in portions; the file gets its final name only when it is complete.
 
         Parameters
         ----------
@@ -374,8 +380,8 @@ class Exports:
         compression : {"gzip", None}
             ``"gzip"`` by default, which every reader of HDF5 can decode; None writes 3 to 4 times as fast.
         grouped : {None, "z", "field"}
-            Whether the depths of a ROI become the z axis of one series (`Scan.volumes`), or each field has a series.
-            By default they do if all volumes are evenly spaced.
+            ``"z"``: the depths of a ROI become the z axis of one series (`Scan.volumes`). ``"field"``: each field has a
+            series. By default ``"z"`` if all volumes are evenly spaced, otherwise ``"field"``.
         timezone : str or tzinfo, optional
             Time zone of the microscope's clock, e.g. ``"Europe/Zurich"``; by default this machine's, with a warning.
         series : {"TwoPhotonSeries", "OnePhotonSeries"}
@@ -384,7 +390,7 @@ class Exports:
         excitation_lambda, emission_lambda : float
             Wavelengths; NaN by default, in nm.
         overwrite : bool
-            Whether to replace an existing target; only one of the same format is replaced.
+            Whether to replace an existing target. A target of another format is never replaced.
         progress : callable, optional
             Called with the number of bytes read since the last call.
 
@@ -418,18 +424,18 @@ class Exports:
         receipt: bool = True,
         progress: Callable[[int], object] | None = None,
     ) -> Verification:
-        """Read a target back, and compare it with this scan: every pixel, time and µm.
+        """Read a target back, and compare its pixels, times, and positions and sizes in µm with this scan.
 
-        The target is read by the library that its users read it with. Use the scan, or the selection, that was
-        written: ``scan.to_nwb("a.nwb"); print(scan.verify("a.nwb"))``.
+        The target is read with the library that people usually use for its format. Use the scan, or the selection, that
+        was written: ``scan.to_nwb("a.nwb"); print(scan.verify("a.nwb"))``.
 
         Parameters
         ----------
         target : path
             What `to_ome_tiff`, `to_ome_zarr`, `to_nwb` or `to_suite2p` was given, or a NumPy file of ``scan[:]``.
         receipt : bool
-            Whether to write ``TARGET.receipt.json``: it has a digest of each page of the recording, where its
-            pixels are in the target, and all that is in the result. It replaces an earlier receipt.
+            Whether to write ``TARGET.receipt.json``: it has, for each page of the recording, a digest and the place of
+            its pixels in the target, and all that the returned `Verification` has. It replaces an earlier receipt.
         progress : callable, optional
             Called with the number of bytes compared since the last call.
 
@@ -437,7 +443,7 @@ class Exports:
         -------
         Verification
             ``ok`` is True if nothing differs. ``differences`` names each frame, time, position, name and file that
-            does. ``left_out`` says what the target does not have of the recording, and why: flyback frames,
+            differs. ``left_out`` says what the target does not have of the recording, and why: flyback frames,
             incomplete volumes, channels or frames that were not selected. ``print`` shows all.
 
         Raises
@@ -464,8 +470,8 @@ class Exports:
         Parameters
         ----------
         grouped : {None, "z", "field"}
-            ``"field"`` gives a layer for each field. By default, depths of a ROI are the z axis of one layer: at their
-            places in µm if all depths are even, else one after the other.
+            ``"field"`` gives a layer for each field. By default, and with ``"z"``, the depths of a ROI are the z axis
+            of one layer: in µm if they are evenly spaced, otherwise counted 0, 1, 2, …
 
         Returns
         -------

@@ -109,7 +109,7 @@ class Release(NamedTuple):
     container: str
     """The kind of TIFF, and the version of the metadata block at its start."""
     evidence: str
-    """What the reading of it was checked against."""
+    """The evidence that recordings of this release are read correctly."""
 
 
 _SOURCE, _HEADERS, _TABLE = "ScanImage's sources", "real headers", "the format reference"

@@ -55,9 +55,9 @@ class Scan(StackManagerOrder, ScanWithImages, Exports):
         how : {"mean", "max"}
             How to reduce them. Frames are read in chunks.
         plane : int
-            Number of the plane, from 0, where channels are planes.
+            Number of the plane, from 0, in a scan made by `channels_as_planes`.
         pixel_size : float, optional
-            Pixel size of the image, in µm; by default the smallest of the fields.
+            Pixel size of the image, in µm; by default the smallest pixel height or width of these fields.
         fill : float
             Value of pixels where nothing was scanned.
 
@@ -179,7 +179,7 @@ class Scan(StackManagerOrder, ScanWithImages, Exports):
         TargetExistsError
             If the file exists.
         LayoutError
-            If the scan is realigned: a report is about the pixels as recorded.
+            If the scan was made by `phase.realigned`: a report is about the pixels as recorded.
         MissingExtraError
             If jinja2 or matplotlib is not installed.
         """

@@ -27,7 +27,8 @@ class AtlabNames(Facts):
     def header(self) -> str:
         """The description of the first page, a newline, and the header block; '' if ScanImage did not write the file.
 
-        Releases that have no block (before 2015.4) write the settings into the description: they stand there once.
+        Releases that have no block (before 2015.4) write the settings into the description; this text has them only
+        once.
         The block alone is `header_block`. The description is read on each access.
 
         Raises

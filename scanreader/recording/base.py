@@ -200,27 +200,28 @@ class BaseScan(AtlabNames, Names, SideData):
     def stitched(self, *, overlap: str = "last", fill: float = 0) -> Self:
         """Place all fields of a slice, or plane, on one grid of pixels, where they were recorded.
 
-        They are placed by their centres, whatever their order. No pixel is resampled. ``findings`` has a note of
-        overlaps, of pixels that no field has, and of fields between the pixels of the first.
+        The position of each is that of its centre, whatever their order. No pixel is resampled. ``findings`` has a note
+        of overlaps, of pixels that no field covers, and of fields that are not exactly on the pixel grid of the first.
 
         Parameters
         ----------
         overlap : {"last", "first"}
             Which field is shown where fields overlap, in the order of `fields`.
         fill : number
-            Value of pixels that no field has. `Field.roi_mask` is -1 there.
+            Value of pixels that no field covers. `Field.roi_mask` is -1 there.
 
         Returns
         -------
         Scan
-            A lazy view with one field for each slice (and plane). Trim, join and realign before; shift after. Where
-            edges were trimmed, fields stay at their place, with a gap.
+            A lazy view with one field for each slice (and plane). Trim and join before; shift after; `phase.realigned`
+            may come before or after. Where edges were trimmed, fields keep their position, with a gap.
 
         Raises
         ------
         LayoutError
-            If fields are rotated, their pixels differ in size by more than 0.1 % or lie more than 0.25 pixels off the
-            grid, or their positions are unknown: `canvas` resamples. If the scan is stitched or shifted already.
+            If fields are rotated, or their pixels differ in size by more than 0.1 % or lie more than 0.25 pixels off
+            the grid (`canvas` resamples such fields). If their positions are unknown, or the scan is stitched or
+            shifted already.
         DtypeError
             If the dtype cannot hold `fill`.
         ScanKeyError
@@ -229,19 +230,20 @@ class BaseScan(AtlabNames, Names, SideData):
         return self.view(stitching.stitching(self._opened, overlap, fill))
 
     def shifted(self, shifts: Any, unit: str = "px", keep: str = "canvas", *, fill: float | None = None) -> Self:
-        """Move the pixels of each field by whole rows and columns, as where planes do not lie above each other.
+        """Move the pixels of each field by whole rows and columns, for example where planes are displaced.
 
-        Shifts are yours: scanreader does not estimate them. Positions in µm stay those of the recorded pixels, so
-        each field's centre and `Field.affine` move with its pixels.
+        You give the shifts: scanreader does not estimate them. Each recorded pixel keeps its position in µm: as its row
+        and column change, the field's centre and `Field.affine` change accordingly.
 
         Parameters
         ----------
         shifts : array of shape (fields, 2) or (planes, 2)
             (dy, dx): how far the pixels of each field, or of all fields of each plane or slice, are moved down and to
-            the right, along rows and columns. Each is relative to the recorded place, not to the plane before
-            (``np.cumsum(steps, axis=0)``). Planes are in the order of `fields`.
+            the right, along rows and columns. Each is relative to the recorded place, not to the plane before. If you
+            have steps from plane to plane, give ``np.cumsum(steps, axis=0)``. Planes are in the order of `fields`.
         unit : {"px", "um"}
-            Whole pixels; or µm, which are rounded to whole pixels: ``findings`` has a note of what remains.
+            Whole pixels; or µm, which are rounded to whole pixels: ``findings`` has a note of the largest rounding
+            error.
         keep : {"canvas", "common"}
             Whether fields are enlarged, so that all pixels remain, or cropped to the rows and columns that all have.
         fill : number, optional
@@ -284,7 +286,8 @@ class BaseScan(AtlabNames, Names, SideData):
         ----------
         fields, channels, frames : slice, list of int or mask
         bouts : int, slice, list of int or mask
-            Numbers in `bouts`. With `bouts`, frames are counted in the bouts that are selected.
+            Indices into `Scan.bouts` (the grabs, or the acquisitions of a loop). If they are given, `frames` are
+            indices among the frames of the selected bouts.
 
         Returns
         -------
@@ -303,7 +306,7 @@ class BaseScan(AtlabNames, Names, SideData):
     def channels_as_planes(
         self, order: Any = None, *, depths: Any = None, dz: float | None = None, colours: Any = None
     ) -> Self:
-        """Make each channel a plane of its own, where channels are depths: light beads, or two focal planes at once.
+        """Make each channel a plane of its own, where each channel is a depth (light beads, two focal planes).
 
         Which channel is which plane, and how deep planes are, is not in the header: you have to know it.
 
@@ -319,8 +322,8 @@ class BaseScan(AtlabNames, Names, SideData):
         dz : float, optional
             Instead of `depths`, the distance from each plane to the next, in µm; the first is at 0.
         colours : dict of sequences of int, optional
-            Instead of `order`, the channel numbers of the planes of several detectors, by the name that their channel
-            gets: ``{"green": (1, 2), "red": (3, 4)}``.
+            Instead of `order`, for several detectors: for the name of each detector's channel in the new scan,
+            ScanImage's channel numbers of its planes, ``{"green": (1, 2), "red": (3, 4)}``.
 
         Returns
         -------

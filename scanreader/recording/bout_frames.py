@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Bout:
-    """One grab, or one acquisition of a loop, of those that are read as one scan."""
+    """One of the grabs, or of the acquisitions of a loop, that are read as one scan."""
 
     frames: slice
     """Its frames in the scan, from 0."""
@@ -34,7 +34,8 @@ class Bout:
     """When it began, in s on the clock of `Scan.timestamps`; NaN if unknown."""
     clock: Clock
     """How its times are known: ``"frames"``, by the timestamps, which run on from bout to bout (in a loop);
-    ``"epoch"``, by the computer's clock, to about a frame; ``"given"``, by `bout_starts`; ``"unknown"``: they are NaN.
+    ``"epoch"``, by the computer's clock, accurate to about one frame period; ``"given"``, by `bout_starts`;
+    ``"unknown"``: they are NaN.
     """
     files: tuple[str, ...]
     """Its files, in order."""

@@ -77,7 +77,7 @@ class Facts(Order):
 
     @property
     def header_block(self) -> str:
-        """Text of all settings, as ScanImage wrote it; `header` begins with the description of the first page."""
+        """Text of all settings, as ScanImage wrote it; `header` has the description of the first page before it."""
         return self.settings.text
 
     @property
@@ -127,7 +127,7 @@ class Facts(Order):
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What was noticed when the recording was opened; `read_scan` warned about it."""
+        """What is missing, damaged or unusual, and notes; `read_scan` warned of all but the notes."""
         return self._opened.findings
 
     @property
@@ -164,7 +164,7 @@ class Facts(Order):
 
     @property
     def num_frames(self) -> int:
-        """Number of frames (time points) of each field: volumes times repeats."""
+        """Number of frames (time points) of each field: volumes times repeats (frames of each slice in a volume)."""
         return self._opened.num_frames
 
     @property
@@ -268,7 +268,7 @@ class Facts(Order):
 
     @property
     def channel_numbers(self) -> list[int]:
-        """ScanImage's number of each channel, from 1; where channels are planes, they are counted from 1."""
+        """ScanImage's number of each channel, from 1; after `channels_as_planes`, counted from 1."""
         return [channel.number for channel in self._opened.channels]
 
     @property

@@ -78,7 +78,7 @@ class Placement(NamedTuple):
     """How the views `stitched` and `shifted` placed a field's pixels."""
 
     is_stitched: bool = False
-    """Whether the field shows all fields of its slice where they were recorded."""
+    """Whether the field was made by `stitched`, of all fields of its slice (and plane)."""
     shift: tuple[int, int] | None = None
     """Rows and columns by which its pixels are moved down and to the right; None if the scan was not shifted."""
     fill: float = 0
@@ -88,7 +88,7 @@ class Placement(NamedTuple):
 
     @property
     def view(self) -> str:
-        """The last of the two views; '' if there is none."""
+        """Which of the two views was applied last: ``'shifted'`` or ``'stitched'``; '' if neither was."""
         if self.shift is not None:
             return "shifted"
         return "stitched" if self.is_stitched else ""
@@ -287,14 +287,14 @@ class Field:
 
     @property
     def uncovered(self) -> tuple[Rectangle, ...]:
-        """Where nothing was recorded, as rectangles that do not overlap: in stitched and shifted fields."""
+        """Where nothing was recorded, as rectangles without overlap; only in stitched and shifted fields."""
         if sum(p.height * p.width for p in self.pieces) == self.height * self.width:
             return ()  # pieces do not overlap
         return uncovered(Rectangle(0, self.height, 0, self.width), tuple(p.rectangle for p in self.pieces))
 
     @property
     def roi_mask(self) -> npt.NDArray[np.int64]:
-        """The ROI at each pixel, of shape (height, width); -1 where there is none."""
+        """Index of the ROI at each pixel, as in `roi_ids`, of shape (height, width); -1 where there is none."""
         mask = np.full((self.height, self.width), NO_ROI, dtype=np.int64)
         for roi, ys, xs in zip(self.roi_ids, self.output_yslices, self.output_xslices, strict=True):
             mask[ys, xs] = roi
@@ -329,7 +329,8 @@ class Field:
     def offset_mask(self) -> FloatArray:
         """Time of each pixel, of shape (height, width), in s since the start of the volume.
 
-        In a slow stack, since the start of the slice, because the time to move between slices is unknown.
+        With several frames of each slice, that of the first one. In a slow stack the same as `offsets`, because the
+        time to move between slices is unknown.
         """
         return self.offsets + self.slice_start
 

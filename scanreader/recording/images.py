@@ -27,8 +27,8 @@ class ScanWithImages(BaseScan):
         Parameters
         ----------
         axis : int
-            The axis of frames, -1 or 4. With another axis, or with `options`, this is what NumPy's function gives for
-            the whole scan in memory: ``np.mean(scan, axis=0)`` calls it.
+            The axis of frames, -1 or 4. With another axis, or with `options`, the whole scan is read into memory and
+            given to NumPy's function. ``np.mean(scan, axis=0)`` calls this method.
         **options
             Those of ``np.mean``.
 

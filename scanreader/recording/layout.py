@@ -85,7 +85,7 @@ class Layout:
 
         Returns
         -------
-        int array of shape (frames, channels), less the axes that were given as one int
+        int array of shape (frames, channels); an axis that was given as one int is omitted
         """
         counts = self.counts
         volumes, repeats = (frames, 0) if counts.repeats == 1 else divmod(frames, counts.repeats)

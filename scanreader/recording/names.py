@@ -74,7 +74,7 @@ class Names(Facts):
 
     @property
     def field_masks(self) -> list[npt.NDArray[np.int64]]:
-        """For each field, an array of shape (height, width) with the ROI of each pixel; -1 where there is none."""
+        """For each field, an array of shape (height, width): the index of the ROI at each pixel, or -1."""
         return [field.roi_mask for field in self.fields]
 
     @property

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Rectangle(NamedTuple):
-    """Rows `top` to `bottom` and columns `left` to `right`; the last of each is the first one outside."""
+    """Rows `top` to `bottom` and columns `left` to `right`; `bottom` and `right` are the first outside."""
 
     top: int
     bottom: int

@@ -203,17 +203,19 @@ class SideData(Times):
         """Values of the integration ROIs, from ``STEM_IntegrationRois_00001.csv``; None if there is no such file.
 
         A structured array with a row for each volume that ScanImage evaluated (it skips some), and a column for each
-        ROI. The values are ScanImage's: corrected for motion, and passed through the user's function.
+        ROI. The values are ScanImage's: corrected for motion, and passed through the function that the user set in
+        ScanImage.
 
         ============  ================================================================================
         bout          Index of the acquisition in the scan, from 0.
         frame         Index on the scan's frame axis; -1 if the frame is not in the scan.
         frame_number  ScanImage's number of the frame, the last of the volume, from 1.
         timestamp     In s, on the clock of `timestamps`.
-        *ROI name*    Weighted mean of the ROI's pixels; NaN if it moved out, or was not evaluated.
+        *ROI name*    Weighted mean of the ROI's pixels; NaN if the ROI moved out of the image, or was not evaluated.
         ============  ================================================================================
 
-        A name that is taken gets a number. Where a file names more ROIs than its rows have values, the columns are
+        If a ROI's name is already that of a column, a number is added. Where a file names more ROIs than its rows have
+        values, the columns are
         ``column 1``, ``column 2``, …
 
         Raises
@@ -256,9 +258,9 @@ class SideData(Times):
         pixels        dx and dy in pixels, dz in µm, as written: the image is displaced by this much from its
                       reference, and ScanImage corrects by the negative. NaN if not estimated.
         degrees       dx and dy in degrees of scan angle, dz in µm; NaN in files up to about 2018a.
-        confidence    For x, y and z, in arbitrary units; in files up to about 2018a, x has their quality.
-        success       Whether there is an estimate. In files up to about 2018a, a failure repeats the last
-                      offset that was estimated.
+        confidence    For x, y and z, in arbitrary units; files up to about 2018a have one value, their quality, in x.
+        success       Whether there is an estimate. In files up to about 2018a, where an estimate failed, `pixels`
+                      repeats the last offset that was estimated.
         ============  ================================================================================
 
         Raises
@@ -287,9 +289,10 @@ class SideData(Times):
 
     @property
     def side_files(self) -> dict[str, list[str]]:
-        """Names of the files beside the recording that have its name and counter, by what they hold.
+        """Names of the files in the recording's folder that have its name and acquisition number, by what they contain.
 
-        The keys are "stimulus log", "integration" and "motion"; the files are not opened. Empty lists behind URLs.
+        The keys are "stimulus log", "integration" and "motion"; the files are not opened. For recordings at a URL, the
+        lists are empty.
         """
         from scanreader.recording.side_tables import INTEGRATION, MOTION  # noqa: PLC0415 - rarely needed
 

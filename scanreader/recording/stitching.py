@@ -47,13 +47,14 @@ class Facts(NamedTuple):
         parts = []
         if self.overlapping:
             width = f"{self.overlap} pixel{'s' * (self.overlap != 1)}"
-            parts.append(f"fields overlap by up to {width} ({self.overlapping:,} in all), where the {overlap} is shown")
+            overlapping = f"fields overlap by up to {width} ({self.overlapping:,} pixels in all)"
+            parts.append(f"{overlapping}, and the {overlap} field is shown there")
         if self.hidden:
             parts.append(f"not shown, because others cover them: {abbreviate(self.hidden)}")
         if self.uncovered:
             share = 100 * self.uncovered / self.pixels
             parts.append(
-                f"{self.uncovered:,} of {self.pixels:,} pixels ({share:.2g} %) are of no field and are {fill:g}"
+                f"no field covers {self.uncovered:,} of {self.pixels:,} pixels ({share:.2g} %), which are {fill:g}"
             )
         if self.off:
             parts.append(f"positions in µm are up to {self.off:g} pixels off, for fields that are between the pixels")

@@ -49,7 +49,7 @@ class Times(Facts):
         acquisition_number           ``acquisitionNumbers``, from 1; -1 if unknown.
         frame_number_acquisition     ``frameNumberAcquisition``: number of the raw frame in the acquisition (in
                                      a slow stack, in the slice), from 1; -1 if unknown.
-        timestamp                    Seconds since the grab or loop began (of several bouts, on the clock of
+        timestamp                    Seconds since the grab or loop began (of a scan of several bouts, on the clock of
                                      `timestamps`); NaN if unknown. For an averaged frame, the time at which its
                                      last raw frame began.
         acquisition_trigger          Time of the trigger that started the acquisition, in s on the same clock;
@@ -100,7 +100,8 @@ class Times(Facts):
 
         The timestamp of a frame is the time at which its scan began. An averaged frame has the time at which the
         last of its `averaging` raw frames began. NaN where a description has no time; with ``raw=True``, times are
-        never computed from the frame rate. Several bouts are on one clock: see `bouts`. There is a row for each slice
+        never computed from the frame rate. Several bouts are on one clock: see `Bout.clock`. There is a row for each
+        slice
         of the recording, even in a selection of fields: see `field_timestamps`.
         """
         self._refuse_closed()
@@ -180,8 +181,8 @@ class Times(Facts):
 
         If a DAQ recorded one pulse for each logged frame, flyback frames included, the pulse of frame ``t`` is
         number ``frame_indices(slice_id)[t]``. If the frame numbers show that frames are missing from the files, the
-        index jumps over the pulses of those frames. The index counts from the start of the first acquisition that was
-        opened. If raw frames were averaged, it counts averaged frames: `raw_frame_numbers` are the numbers of raw
+        index jumps over the pulses of those frames. The index counts from the start of the scan's first acquisition. If
+        raw frames were averaged, it counts averaged frames: `raw_frame_numbers` are the numbers of raw
         frames. In a scan opened with ``raw=True``, pages are counted.
 
         Parameters
@@ -193,7 +194,8 @@ class Times(Facts):
         channel : int
             With `pages`, the channel whose pages are returned, from 0.
         plane : int
-            With `pages`, the plane whose pages are returned, where channels are planes; by default the last.
+            With `pages`, the plane whose pages are returned, in a scan made by `channels_as_planes`; by default the
+            last.
 
         Returns
         -------
@@ -216,7 +218,8 @@ class Times(Facts):
         If `n` raw frames were averaged into one, this is the number of the last of them. Unlike `frame_indices`, these
         numbers also count raw frames that were never saved (the rest at the end of an acquisition whose number of raw
         frames is not a multiple of `n`). The frame clock has a pulse for each raw frame, so the pulses of the frame
-        with number ``k`` are ``k - n`` to ``k - 1``, counted from 0. If several recordings were joined, each keeps its
+        with number ``k`` are ``k - n`` to ``k - 1``, counted from 0. If several recordings are read as one scan, each
+        keeps its
         own numbers. Without numbers in the files (3.x), they are ``(frame_indices(slice_id) + 1) * n``.
 
         Parameters
@@ -258,7 +261,8 @@ class Times(Facts):
     def start_time(self) -> datetime | None:
         """Start of the grab or loop on the microscope computer's clock, without a time zone; None if unknown.
 
-        This is ScanImage's ``epoch``, time zero of `timestamps`; of several bouts, that of the first that has one.
+        This is ScanImage's ``epoch``, time zero of `timestamps`; if the scan has several bouts, that of the first one
+        that has an epoch.
         """
         self._refuse_closed()
         return self._start_time
@@ -276,8 +280,9 @@ class Times(Facts):
     def bouts(self) -> tuple[Bout, ...]:
         """The grabs, and the acquisitions of loops, that this scan is made of, in order.
 
-        Their `frames` split the frame axis. In a selection of frames, they are those of the selection: a bout that
-        is left and entered again appears again.
+        Together, their `frames` cover the frame axis without overlap. In a selection of frames, there is one entry for
+        each unbroken run of frames of one bout: a bout whose frames are selected before and after those of another
+        appears twice.
         """
         self._refuse_closed()
         return self._bouts

@@ -46,7 +46,7 @@ class Volume(Generic[S]):
     name : str
         Name of the ROI; '' if the scan is not multi-ROI.
     fields : tuple of int
-        Numbers of its fields in the scan that it was asked of.
+        Indices of its fields in the scan whose `volumes` has it.
     depths : tuple of float
         In µm; NaN where unknown.
     spacing : float
@@ -67,7 +67,7 @@ class Volume(Generic[S]):
         return self.scan.shape
 
     def __getitem__(self, key: Any) -> npt.NDArray[Any]:
-        """Read a part of the volume, as `Scan` reads its own."""
+        """Read a part of the volume, indexed in the same way as a `Scan`."""
         return self.scan[key]
 
     def __len__(self) -> int:

@@ -59,7 +59,7 @@ class Roi:
     powers : tuple of float
         Power of each beam, in percent, if the ROI has its own powers; else empty.
     uuid : str
-        ScanImage's identifier of the ROI (``roiUuid``); '' before it had one.
+        ScanImage's identifier of the ROI (``roiUuid``); '' in releases of ScanImage that did not write one.
     """
 
     name: str

@@ -159,7 +159,7 @@ class Settings:
     seconds_per_line = Setting(
         number,
         "hRoiManager.linePeriod",
-        doc="Seconds per scan line; lines differ in multi-ROI recordings with galvos.",
+        doc="Seconds per scan line; in multi-ROI recordings with galvos, lines differ in duration.",
     )
     spatial_fill_fraction = Setting(
         number, "hScan2D.fillFractionSpatial", doc="Fraction of each line's width that is imaged."

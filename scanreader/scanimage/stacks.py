@@ -45,7 +45,7 @@ class Stack(NamedTuple):
     """Number of volumes requested for each acquisition; infinite or NaN if unknown."""
 
     def can_begin_after(self, frames: int) -> bool:
-        """Whether these raw frames are whole acquisitions, so that the next one of a loop can begin."""
+        """Whether these raw frames are a whole number of acquisitions: the next one of a loop can begin."""
         planned = self.frames_per_volume * (self.volumes if 1 <= self.volumes < math.inf else 1)
         return frames % int(planned) == 0
 

@@ -45,7 +45,7 @@ class BytePlaces(NamedTuple):
     files: IndexArray
     """Index of the file, of shape (frames, channels)."""
     offsets: IndexArray
-    """Byte in that file of the field's first pixel, of shape (frames, channels)."""
+    """Position of the field's first pixel in that file, in bytes from its start; of shape (frames, channels)."""
     row_bytes: int
     """Bytes from one row to the next."""
     whole_rows: bool

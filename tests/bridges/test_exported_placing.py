@@ -119,7 +119,7 @@ def test_convert_stitches_after_trimming(folder: Path, scan: Scan, tmp_path: Pat
     target = tmp_path / "a.npy"
     code, _, said = run("convert", folder, target, option, "--trim-x", 1, 0, "--verify")
     assert code == 0, said
-    assert "fields overlap by up to 1 pixel (13 in all), where the last is shown" in said
+    assert "fields overlap by up to 1 pixel (13 pixels in all), and the last field is shown there" in said
     np.testing.assert_array_equal(np.load(target), scan.trimmed(left=1).stitched()[:])
     assert run("verify", target, folder, option, "--trim-x", 1, 0)[0] == 0
 

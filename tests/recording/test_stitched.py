@@ -163,7 +163,8 @@ def test_overlaps_and_uncovered_pixels_are_reported(tmp_path: Path) -> None:
     assert finding.is_note
     mask = stitched.fields[0].roi_mask
     hidden = 4 * HEIGHT * WIDTH - np.count_nonzero(mask >= 0)
-    assert f"fields overlap by up to 8 pixels ({hidden} in all), where the last is shown" in finding.sentence
+    sentence = f"fields overlap by up to 8 pixels ({hidden} pixels in all), and the last field is shown there"
+    assert sentence in finding.sentence
     assert f"{np.count_nonzero(mask < 0)} of {mask.size:,} pixels" in finding.sentence
 
 

@@ -26,7 +26,7 @@ class LeftOut(NamedTuple):
     what: str
     why: str
     pages: int | None = None
-    """Number of whole pages; None where it is no matter of pages."""
+    """Number of whole pages; None if what is left out is not whole pages."""
 
     def __str__(self) -> str:
         pages = "" if self.pages is None else f" ({self.pages:,} page{'' if self.pages == 1 else 's'})"

@@ -15,7 +15,8 @@ class Difference(NamedTuple):
     """Something that differs between a target and the recording."""
 
     what: str
-    """``"pixels"``, ``"facts"`` (times, places in µm, names, texts) or ``"files"`` (what is missing)."""
+    """``"pixels"``, ``"facts"`` (times, positions in µm, names, texts) or ``"files"`` (files, images or arrays that are
+    missing, or that should not be there)."""
     sentence: str
 
     def __str__(self) -> str:
@@ -30,7 +31,7 @@ class Verification:
     kind: str
     """The target's format, in words."""
     library: str
-    """What read it."""
+    """The library that read the target."""
     num_pixels: int
     """Values that were compared."""
     differences: tuple[Difference, ...]
@@ -41,7 +42,7 @@ class Verification:
 
     @property
     def ok(self) -> bool:
-        """Whether the target has every pixel, time and µm of the scan."""
+        """Whether the target has every pixel, every time, and every position and size in µm of the scan."""
         return not self.differences
 
     def __str__(self) -> str:
