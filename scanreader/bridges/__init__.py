@@ -112,7 +112,7 @@ def flat_attributes(scan: ScanLike) -> dict[str, Any]:
     return {names.get(key, key): json.dumps(value) if isinstance(value, list) else value for key, value in attributes}
 
 
-def check_dtype(scan: ScanLike, dtypes: Collection[str], what: str) -> None:
+def check_dtype(scan: ScanLike, dtypes: Collection[str], format_name: str) -> None:
     """Check that a format has the dtype of a scan, before anything is written.
 
     Raises
@@ -122,8 +122,8 @@ def check_dtype(scan: ScanLike, dtypes: Collection[str], what: str) -> None:
     """
     if scan.dtype.name not in dtypes:
         raise DtypeError(
-            f"{what} holds pixels of {', '.join(dtypes)}, not of {scan.dtype.name}: open the recording without dtype, "
-            "or with one of these"
+            f"{format_name} holds pixels of {', '.join(dtypes)}, not of {scan.dtype.name}: open the recording without "
+            "dtype, or with one of these"
         )
 
 
@@ -152,8 +152,8 @@ def notify_moved_pieces(scan: ScanLike) -> None:
     numbers = [i for i, field in enumerate(scan.fields) if any(field.closed_gaps)]
     if numbers:
         pixels = max(max(scan.fields[i].closed_gaps) for i in numbers)
-        what = f"{fields_in_words(numbers)}: pieces were trimmed and put side by side, so positions in µm are exact"
-        notify([f"{what} for the upper-left piece, and up to {pixels} pixels off in the others"])
+        sentence = f"{fields_in_words(numbers)}: pieces were trimmed and put side by side, so positions in µm are exact"
+        notify([f"{sentence} for the upper-left piece, and up to {pixels} pixels off in the others"])
 
 
 def image_name(scan: ScanLike, i: int) -> str:
@@ -185,7 +185,10 @@ def plane_attributes(scan: ScanLike, i: int) -> dict[str, Any]:
     field = scan.fields[i]
     if field.plane is None:
         return {}
-    return {"plane": field.plane, "scanimage_channels": [one.number for one in scan.opened.saved_channels(field)]}
+    return {
+        "plane": field.plane,
+        "scanimage_channels": [channel.number for channel in scan.opened.saved_channels(field)],
+    }
 
 
 def without_nan(attributes: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from scanreader.bridges import plane_attributes
 from scanreader.errors import LayoutError, ScanKeyError
 from scanreader.keys import abbreviate, is_one_of
 from scanreader.notices import notify
-from scanreader.recording.volumes import group, spacing_of
+from scanreader.recording.volumes import group as group_fields
+from scanreader.recording.volumes import spacing_of
 from scanreader.texts import name_in_xml
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Group(NamedTuple):
     """From one depth to the next, in µm; NaN for a single field, and where depths are uneven or unknown."""
 
     @property
-    def first(self) -> int:
+    def first_field(self) -> int:
         """The field at the smallest depth."""
         return self.fields[0]
 
@@ -49,9 +50,10 @@ def one_by_one(scan: ScanLike) -> tuple[Group, ...]:
 
 def by_volume(scan: ScanLike) -> tuple[Group, ...]:
     """An image for each volume, and for each field that is in none; in the order of their first fields."""
-    grouped = group(scan.fields)
-    volumes = [Group(numbers, spacing_of([scan.fields[i].depth for i in numbers])) for numbers in grouped.volumes]
-    return tuple(sorted([*volumes, *(Group((one.field,)) for one in grouped.single)], key=lambda one: min(one.fields)))
+    layout = group_fields(scan.fields)
+    volumes = [Group(numbers, spacing_of([scan.fields[i].depth for i in numbers])) for numbers in layout.volumes]
+    single_fields = [Group((single_field.field,)) for single_field in layout.single]
+    return tuple(sorted([*volumes, *single_fields], key=lambda group: min(group.fields)))
 
 
 def check_grouped(grouped: Any) -> None:
@@ -66,14 +68,16 @@ def check_grouped(grouped: Any) -> None:
         raise ScanKeyError(f"grouped is None, 'z' or 'field', not {grouped!r}")
 
 
-def groups_of(scan: ScanLike, grouped: str | None, what: str, *, takes_uneven: bool = False) -> tuple[Group, ...]:
+def groups_of(
+    scan: ScanLike, grouped: str | None, format_name: str, *, takes_uneven: bool = False
+) -> tuple[Group, ...]:
     """The images of an export.
 
     Parameters
     ----------
     grouped : {None, "z", "field"}
         Whether depths become an axis; None: where all volumes are evenly spaced, with a warning where they are not.
-    what : str
+    format_name : str
         The format, in words.
     takes_uneven : bool
         Whether the format has a place for the depth of each plane, and so takes uneven depths if asked for "z".
@@ -87,23 +91,24 @@ def groups_of(scan: ScanLike, grouped: str | None, what: str, *, takes_uneven: b
     """
     check_grouped(grouped)
     groups = by_volume(scan)
-    uneven = [one for one in groups if one.is_volume and math.isnan(one.spacing)]
+    uneven_groups = [group for group in groups if group.is_volume and math.isnan(group.spacing)]
     if grouped == "field" or len(groups) == len(scan.fields):
         return one_by_one(scan)
-    if not uneven or (grouped == "z" and takes_uneven):
+    if not uneven_groups or (grouped == "z" and takes_uneven):
         return groups
-    depths = [scan.fields[i].depth for i in uneven[0].fields]
-    name = scan.fields[uneven[0].first].name
-    of_roi = f" of ROI {name!r}" if name else ""
-    are = "unknown" if math.isnan(depths[0]) else f"uneven ({abbreviate(depths)} µm)"
+    depths = [scan.fields[i].depth for i in uneven_groups[0].fields]
+    name = scan.fields[uneven_groups[0].first_field].name
+    roi_in_words = f" of ROI {name!r}" if name else ""
+    spacing = "unknown" if math.isnan(depths[0]) else f"uneven ({abbreviate(depths)} µm)"
+    depths_in_words = f"the depths{roi_in_words} are {spacing}"
     if grouped == "z":
         raise LayoutError(
-            f"the depths{of_roi} are {are}, so they cannot be the z axis of {what}, which has one spacing: write an "
-            "image for each field (grouped='field'; on the command line, --grouped field)",
+            f"{depths_in_words}, so they cannot be the z axis of {format_name}, which has one spacing: write an image "
+            "for each field (grouped='field'; on the command line, --grouped field)",
             raw_helps=False,
         )
-    how = " (grouped='z' writes one for each volume)" if takes_uneven else ""
-    notify([f"the depths{of_roi} are {are}: {what} has an image for each field, not one for each volume{how}"])
+    hint = " (grouped='z' writes one for each volume)" if takes_uneven else ""
+    notify([f"{depths_in_words}: {format_name} has an image for each field, not one for each volume{hint}"])
     return one_by_one(scan)
 
 
@@ -115,46 +120,46 @@ def matching_groups(scan: ScanLike, images: int) -> tuple[Group, ...]:
 
 def places_of(groups: Sequence[Group]) -> dict[int, tuple[int, int]]:
     """Image and place along z of each field."""
-    return {i: (image, z) for image, one in enumerate(groups) for z, i in enumerate(one.fields)}
+    return {i: (image, z) for image, group in enumerate(groups) for z, i in enumerate(group.fields)}
 
 
 def group_name(scan: ScanLike, groups: Sequence[Group], image: int) -> str:
     """Name of an image in OME: that of its ROI, and its number."""
-    one = groups[image]
-    return name_in_xml(f"{scan.fields[one.first].name or ('volume' if one.is_volume else 'field')} {image}")
+    group = groups[image]
+    return name_in_xml(f"{scan.fields[group.first_field].name or ('volume' if group.is_volume else 'field')} {image}")
 
 
-def read_planes(scan: ScanLike, one: Group, frames: slice | list[int]) -> npt.NDArray[Any]:
+def read_planes(scan: ScanLike, group: Group, frames: slice | list[int]) -> npt.NDArray[Any]:
     """Read all planes of an image: an array of shape (frames, channels, z, y, x)."""
-    if one.is_volume:
-        return scan[list(one.fields), :, :, :, frames].transpose(4, 3, 0, 1, 2)
-    return scan[one.first, :, :, :, frames].transpose(3, 2, 0, 1)[:, :, None]
+    if group.is_volume:
+        return scan[list(group.fields), :, :, :, frames].transpose(4, 3, 0, 1, 2)
+    return scan[group.first_field, :, :, :, frames].transpose(3, 2, 0, 1)[:, :, None]
 
 
-def volume_attributes(scan: ScanLike, one: Group) -> dict[str, Any]:
+def volume_attributes(scan: ScanLike, group: Group) -> dict[str, Any]:
     """What a volume's fields are, in the order of z, for JSON; unknown values are left out."""
-    fields = [scan.fields[i] for i in one.fields]
-    attributes: dict[str, Any] = {"fields": list(one.fields), "slices": [field.slice_id for field in fields]}
+    fields = [scan.fields[i] for i in group.fields]
+    attributes: dict[str, Any] = {"fields": list(group.fields), "slices": [field.slice_id for field in fields]}
     if all(math.isfinite(field.depth) for field in fields):
         attributes["depths"] = [field.depth for field in fields]
-    offsets = plane_offsets(scan, one)
+    offsets = plane_offsets(scan, group)
     if np.isfinite(offsets).all():
         attributes["plane_time_offsets"] = offsets.tolist()
-    planes = [plane_attributes(scan, i) for i in one.fields]
+    planes = [plane_attributes(scan, i) for i in group.fields]
     if all(planes):
         attributes |= {name: [plane[name] for plane in planes] for name in planes[0]}
     return attributes
 
 
-def volume_times(scan: ScanLike, one: Group) -> npt.NDArray[np.float64]:
+def volume_times(scan: ScanLike, group: Group) -> npt.NDArray[np.float64]:
     """When each frame of an image is begun, in s: of a volume, when the first of its planes is."""
-    times = np.array([scan.field_timestamps(i) for i in one.fields])
+    times = np.array([scan.field_timestamps(i) for i in group.fields])
     return np.asarray(times.min(axis=0))  # NaN if one is
 
 
-def plane_offsets(scan: ScanLike, one: Group) -> npt.NDArray[np.float64]:
+def plane_offsets(scan: ScanLike, group: Group) -> npt.NDArray[np.float64]:
     """When each plane of an image is begun, in s after the first that is scanned; NaN where times are unknown."""
-    first_times = np.array([scan.field_timestamps(i)[:1] for i in one.fields])
+    first_times = np.array([scan.field_timestamps(i)[:1] for i in group.fields])
     if first_times.size == 0 or not np.isfinite(first_times).any():
-        return np.full(len(one.fields), math.nan)
+        return np.full(len(group.fields), math.nan)
     return np.asarray(first_times[:, 0] - np.nanmin(first_times))

@@ -63,21 +63,21 @@ def to_hdf5(
             f"{scan.num_channels} channel{'' if scan.num_channels == 1 else 's'}: choose (--fields 0 --channels 1) or "
             "write a file for each (--per-field --per-channel)"
         )
-    (one,) = groups
-    shape = shape_of(scan, one)
-    with atomic_path(path, HDF5, sources=scan.filenames, overwrite=overwrite) as partial:
+    (group,) = groups
+    shape = shape_of(scan, group)
+    with atomic_path(path, HDF5, sources=scan.filenames, overwrite=overwrite) as partial_path:
         notify_moved_pieces(scan)
-        with room_to_close(partial):
-            with h5py.File(partial, "w", libver=VERSIONS) as file:
+        with room_to_close(partial_path):
+            with h5py.File(partial_path, "w", libver=VERSIONS) as file:
                 data = file.create_dataset(DATASET, shape, scan.dtype.newbyteorder("="))
                 data.attrs.update(attributes_of(scan))
-            with h5py.File(partial, "r+", libver=VERSIONS) as file, flushed_early(partial) as written:
+            with h5py.File(partial_path, "r+", libver=VERSIONS) as file, flushed_early(partial_path) as count_bytes:
                 start = 0
-                for block in in_order(_Frames(scan, one), frame_blocks(scan, one.first, len(one.fields))):
+                for block in in_order(_Frames(scan, group), frame_blocks(scan, group.first_field, len(group.fields))):
                     if block.size:
                         file[DATASET].write_direct(block, dest_sel=np.s_[start : start + len(block)])
                     start += len(block)
-                    written(block.nbytes)
+                    count_bytes(block.nbytes)
                     if progress is not None:
                         progress(block.nbytes)
 
@@ -93,14 +93,14 @@ class _Frames:
         if self.group.is_volume:
             part = self.scan[list(self.group.fields), :, :, 0, frames].transpose(3, 1, 2, 0)
         else:
-            part = self.scan[self.group.first, :, :, 0, frames].transpose(2, 0, 1)
+            part = self.scan[self.group.first_field, :, :, 0, frames].transpose(2, 0, 1)
         return in_c_order(part, part.dtype.newbyteorder("="))
 
 
-def shape_of(scan: ScanLike, one: Group) -> tuple[int, ...]:
+def shape_of(scan: ScanLike, group: Group) -> tuple[int, ...]:
     """Shape of the dataset."""
-    field = scan.fields[one.first]
-    return (scan.num_frames, field.height, field.width, *([len(one.fields)] if one.is_volume else []))
+    field = scan.fields[group.first_field]
+    return (scan.num_frames, field.height, field.width, *([len(group.fields)] if group.is_volume else []))
 
 
 def attributes_of(scan: ScanLike) -> dict[str, Any]:
@@ -108,17 +108,17 @@ def attributes_of(scan: ScanLike) -> dict[str, Any]:
 
     Of a volume, the field is that at the smallest depth, and the time is that at which its first plane is begun.
     """
-    (one,) = by_volume(scan)
-    field = {f"field_{name}": value for name, value in field_attributes(scan, one.first).items()}
-    if one.is_volume:
-        field |= {f"volume_{name}": value for name, value in volume_attributes(scan, one).items()}
-        if math.isfinite(one.spacing):
-            field["volume_spacing"] = one.spacing
-    attributes: dict[str, Any] = {**flat_attributes(scan), **field, "channel": scan.channel_names[0]}
-    times = volume_times(scan, one)
+    (group,) = by_volume(scan)
+    image_attributes = {f"field_{name}": value for name, value in field_attributes(scan, group.first_field).items()}
+    if group.is_volume:
+        image_attributes |= {f"volume_{name}": value for name, value in volume_attributes(scan, group).items()}
+        if math.isfinite(group.spacing):
+            image_attributes["volume_spacing"] = group.spacing
+    attributes: dict[str, Any] = {**flat_attributes(scan), **image_attributes, "channel": scan.channel_names[0]}
+    times = volume_times(scan, group)
     if np.isfinite(times).any():
         attributes["timestamps"] = times
-    attributes["dimensions"] = "frames, y, x, z" if one.is_volume else "frames, y, x"
+    attributes["dimensions"] = "frames, y, x, z" if group.is_volume else "frames, y, x"
     return {
         name: in_xml(value) if isinstance(value, str) else value
         for name, value in attributes.items()
@@ -127,7 +127,7 @@ def attributes_of(scan: ScanLike) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def room_to_close(partial: Path) -> Iterator[None]:
+def room_to_close(partial_path: Path) -> Iterator[None]:
     """Hold some room on the disk, which is released after an error, until HDF5 has closed the file.
 
     Where the disk is full, HDF5 needs room to close the file: without, it ends the process.
@@ -137,7 +137,7 @@ def room_to_close(partial: Path) -> Iterator[None]:
     OSError
         As the system raised it, also where HDF5 raises another error as it cleans up.
     """
-    room = partial.with_name(f"{partial.name}-room")
+    room = partial_path.with_name(f"{partial_path.name}-room")
     try:
         with room.open("xb") as file:
             for _ in range(ROOM >> 20):

@@ -46,11 +46,11 @@ def refuse_other_kind(target: Path, kind: Kind) -> None:
     if target.is_symlink():
         raise TargetExistsError(f"{str(target)!r} is a link, which is never replaced: name the target itself")
     if kind.own_names is not None:
-        others = [name for name in _names_in(target) if not kind.own_names.fullmatch(name)]
-        if others:
+        other_names = [name for name in _paths_in(target) if not kind.own_names.fullmatch(name)]
+        if other_names:
             raise TargetExistsError(
-                f"{str(target)!r} holds what an export of {kind.name} does not write ({abbreviate(others)}), and would "
-                "be lost: move it, or name another target"
+                f"{str(target)!r} holds what an export of {kind.name} does not write ({abbreviate(other_names)}), and "
+                "would be lost: move it, or name another target"
             )
     if not _is_empty(target) and not kind.is_own(target):
         raise TargetExistsError(f"{str(target)!r} is not {kind.name}, so it is not replaced: name another target")
@@ -60,17 +60,17 @@ def _is_empty(target: Path) -> bool:
     return not any(target.iterdir()) if target.is_dir() else target.stat().st_size == 0
 
 
-def _names_in(folder: Path) -> list[str]:
+def _paths_in(folder: Path) -> list[str]:
     """All files in a folder and the folders in it, and empty folders, relative to it."""
-    names: list[str] = []
+    paths: list[str] = []
     for place, folders, files in os.walk(folder):
-        relative = os.path.relpath(place, folder).replace(os.sep, "/")
-        start = "" if relative == "." else f"{relative}/"
+        relative_path = os.path.relpath(place, folder).replace(os.sep, "/")
+        start = "" if relative_path == "." else f"{relative_path}/"
         links = [name for name in folders if os.path.islink(os.path.join(place, name))]  # noqa: PTH114, PTH118 - many
-        names += [start + name for name in (*files, *links)]
+        paths += [start + name for name in (*files, *links)]
         if start and not folders and not files:
-            names.append(relative)
-    return names
+            paths.append(relative_path)
+    return paths
 
 
 def begins_with(*starts: bytes, contains: bytes = b"") -> Callable[[Path], bool]:
@@ -88,8 +88,8 @@ def _first_texts(path: Path) -> tuple[bytes, bytes] | None:
     """The description of a TIFF's first page and the program that wrote it; None if the file is no TIFF."""
     try:
         with open_file(path) as file:
-            flavour, at = read_flavour(file)
-            tags = read_ifd(file, flavour, at).tags
+            flavour, offset = read_flavour(file)
+            tags = read_ifd(file, flavour, offset).tags
             return tuple(  # type: ignore[return-value] # it has two
                 tag_bytes(file, flavour, tags[tag], START) if tag in tags else b"" for tag in (DESCRIPTION, SOFTWARE)
             )
@@ -154,7 +154,7 @@ def _is_own_ome_zarr(folder: Path) -> bool:
     """Whether a folder has the group that an export writes, and no image or array that it does not list."""
     if not (folder / "scanimage" / "zarr.json").is_file():
         return False
-    listed: set[Path] = set()
+    listed_arrays: set[Path] = set()
     arrays: set[Path] = set()
     for place in folder.rglob("zarr.json"):
         if place.relative_to(folder).parts[0] == "scanimage":
@@ -166,8 +166,8 @@ def _is_own_ome_zarr(folder: Path) -> bool:
         if document.get("node_type") == "array":
             arrays.add(place.parent)
         for image in document.get("attributes", {}).get("ome", {}).get("multiscales", ()):
-            listed |= {place.parent / dataset["path"] for dataset in image["datasets"]}
-    return arrays <= listed
+            listed_arrays |= {place.parent / dataset["path"] for dataset in image["datasets"]}
+    return arrays <= listed_arrays
 
 
 def digests_of(folder: Path) -> dict[str, str]:

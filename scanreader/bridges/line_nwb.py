@@ -43,25 +43,25 @@ def to_nwb(
         raise HeaderError("ScanImage writes no clock time for line scans: give session_start_time= (--start)")
     start = start_in_zone(session_start_time, timezone)
     defaults = {"session_description": "Line scan recorded with ScanImage", "identifier": str(uuid.uuid4())}
-    with atomic_path(path, NWB, sources=scan.filenames, overwrite=overwrite) as partial:
+    with atomic_path(path, NWB, sources=scan.filenames, overwrite=overwrite) as partial_path:
         nwb = NWBFile(**{**defaults, **facts, "session_start_time": start})
         nwb.add_device(
             Device(name="Microscope", description=in_xml(f"Microscope controlled by ScanImage {scan.release}"))
         )
-        written: dict[str, Cycles] = {SAMPLES: scan.data}
+        cycles_by_name: dict[str, Cycles] = {SAMPLES: scan.data}
         nwb.add_acquisition(_samples(scan))
         if scan.positions is not None:
-            written[POSITIONS] = scan.positions
+            cycles_by_name[POSITIONS] = scan.positions
             nwb.add_acquisition(_positions(scan, scan.positions))
         if scan.rois:
             nwb.add_acquisition(_path(scan))
         header, rois = in_xml(scan.block.text), in_xml(scan.block.rois)
         nwb.add_scratch(header, name="scanimage_header", description="The settings as ScanImage wrote them")
         nwb.add_scratch(rois, name="scanimage_rois", description="The path as ScanImage wrote it, in JSON")
-        with NWBHDF5IO(str(partial), "w") as io:
+        with NWBHDF5IO(str(partial_path), "w") as io:
             io.write(nwb)
-        with h5py.File(partial, "r+") as file:
-            for name, cycles in written.items():
+        with h5py.File(partial_path, "r+") as file:
+            for name, cycles in cycles_by_name.items():
                 _fill(file[f"acquisition/{name}/data"], cycles)
 
 
@@ -72,7 +72,7 @@ def _fill(data: h5py.Dataset, cycles: Cycles) -> None:
         data[part.start * samples : part.stop * samples] = values.reshape(-1, values.shape[-1])
 
 
-def _empty(cycles: Cycles) -> H5DataIO:
+def _empty_data(cycles: Cycles) -> H5DataIO:
     """Room for all samples of all cycles, one after the other."""
     shape = (cycles.shape[0] * cycles.shape[1], cycles.shape[2])
     return H5DataIO(shape=shape, dtype=cycles.dtype.newbyteorder("="))
@@ -84,7 +84,7 @@ def _samples(scan: LineScanLike) -> TimeSeries:
     return TimeSeries(
         name=SAMPLES,
         description=in_xml(description),
-        data=_empty(scan.data),
+        data=_empty_data(scan.data),
         unit="n.a.",
         rate=scan.rate,
         starting_time=0.0,
@@ -97,7 +97,7 @@ def _positions(scan: LineScanLike, positions: Cycles) -> TimeSeries:
     return TimeSeries(
         name=POSITIONS,
         description=f"Measured positions of the mirrors, {positions.shape[1]} in each cycle; columns are {axes}",
-        data=_empty(positions),
+        data=_empty_data(positions),
         unit="degrees",
         timestamps=times,
     )

@@ -74,10 +74,10 @@ def to_npy(scan: LineScanLike, path: str | os.PathLike[str], *, overwrite: bool)
     """Write the samples; see `LineScan.to_npy`."""
     descr = np.lib.format.dtype_to_descr(scan.data.dtype)
     header = {"descr": descr, "fortran_order": False, "shape": scan.data.shape}
-    with atomic_path(path, NPY, sources=scan.filenames, overwrite=overwrite) as partial:
+    with atomic_path(path, NPY, sources=scan.filenames, overwrite=overwrite) as partial_path:
         if scan.positions is not None:
             notify(["the NumPy file has the samples alone: the positions of the mirrors are skipped"])
-        with partial.open("wb") as file:
+        with partial_path.open("wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
             for part in blocks(scan.data):
                 file.write(np.ascontiguousarray(scan.data[part], scan.data.dtype).data)
@@ -88,8 +88,8 @@ def to_h5(scan: LineScanLike, path: str | os.PathLike[str], *, overwrite: bool) 
     import h5py  # noqa: PLC0415 - an extra
 
     with (
-        atomic_path(path, LINE_SCAN, sources=scan.filenames, overwrite=overwrite) as partial,
-        h5py.File(partial, "w") as file,
+        atomic_path(path, LINE_SCAN, sources=scan.filenames, overwrite=overwrite) as partial_path,
+        h5py.File(partial_path, "w") as file,
     ):
         file.attrs["scanreader_line_scan"] = 1
         file.attrs["release"] = in_xml(scan.release)

@@ -35,7 +35,7 @@ class CyclesBackend(Lazy):
 def to_xarray(scan: LineScanLike) -> xr.Dataset:
     """Make a dataset; see `LineScan.to_xarray`."""
     seconds = {"units": "s"}
-    variables = {"data": _lazy(scan.data, ("cycle", "sample", "channel"), {})}
+    variables = {"data": _lazy_variable(scan.data, ("cycle", "sample", "channel"), {})}
     coordinates: dict[str, Any] = {
         "time": ("cycle", scan.times, seconds | {"long_name": "time since the start trigger"}),
         "sample_time": ("sample", scan.sample_times, seconds | {"long_name": "time since the cycle began"}),
@@ -45,7 +45,9 @@ def to_xarray(scan: LineScanLike) -> xr.Dataset:
         "roi_function": ("part", [in_xml(roi.stimulus.function) for roi in scan.rois]),
     }
     if scan.positions is not None:
-        variables["positions"] = _lazy(scan.positions, ("cycle", "position", "axis"), {"units": "degrees (z: um)"})
+        variables["positions"] = _lazy_variable(
+            scan.positions, ("cycle", "position", "axis"), {"units": "degrees (z: um)"}
+        )
         coordinates["position_time"] = ("position", scan.position_times, seconds)
         coordinates["axis"] = ("axis", ["x", "y", "z"][: scan.positions.shape[2]])
     attributes = {
@@ -59,7 +61,7 @@ def to_xarray(scan: LineScanLike) -> xr.Dataset:
     return xr.Dataset(variables, coordinates, attributes)
 
 
-def _lazy(cycles: Cycles, dims: tuple[str, ...], attributes: dict[str, Any]) -> tuple[Any, ...]:
+def _lazy_variable(cycles: Cycles, dims: tuple[str, ...], attributes: dict[str, Any]) -> tuple[Any, ...]:
     step = min(max(1, len(cycles)), frames_at_a_time(cycles.nbytes // max(1, len(cycles))))
     chunks = dict(zip(dims, (step, *cycles.shape[1:]), strict=True))
     return dims, indexing.LazilyIndexedArray(CyclesBackend(cycles)), attributes, {"preferred_chunks": chunks}

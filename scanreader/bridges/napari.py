@@ -54,9 +54,11 @@ class Movie:
         self.ndim, self.size, self.dtype = len(self.shape), math.prod(self.shape), scan.dtype
 
     def __getitem__(self, key: Any) -> npt.NDArray[Any]:
-        missing = len(AXES) - self.ndim  # before the key, so that "..." and omitted entries refer to this array's axes
-        entries = (0,) * missing + (key if isinstance(key, tuple) else (key,))
-        frames, *z, rows, columns = split_key(entries)[missing:]
+        num_missing_axes = (
+            len(AXES) - self.ndim
+        )  # before the key, so that "..." and omitted entries refer to this array's axes
+        entries = (0,) * num_missing_axes + (key if isinstance(key, tuple) else (key,))
+        frames, *z, rows, columns = split_key(entries)[num_missing_axes:]
         stack = self.fields[tuple(z)]
         part = self.scan[stack if stack.size else self.fields.flat[:1], rows, columns, self.channel, frames]
         part = part if stack.size else part[:0]
@@ -77,7 +79,7 @@ class Depths(NamedTuple):
     places: dict[tuple[int, int | None], int]
     """Place of each slice and plane, counted from the smallest depth; unknown depths come last, in the scan's order."""
     step: float
-    first: float
+    first_depth: float
     unit: str
 
 
@@ -89,7 +91,7 @@ def to_napari_layers(scan: ScanLike, grouped: str | None = None) -> list[LayerDa
     depths = _depths(scan)
     stacks = [[i] for i in range(scan.num_fields)] if grouped == "field" else _stacks(scan, depths)
     names = _names(scan, stacks)
-    planar = len(depths.places) == 1
+    is_planar = len(depths.places) == 1
     layers: list[LayerData] = []
     for channel, channel_name in enumerate(scan.channel_names):
         channel_options = {
@@ -101,7 +103,7 @@ def to_napari_layers(scan: ScanLike, grouped: str | None = None) -> list[LayerDa
             options = {
                 "name": in_xml(f"{name}, {channel_name}"),
                 **channel_options,
-                **_place(scan, stack[0], depths, planar=planar),
+                **_place(scan, stack[0], depths, is_planar=is_planar),
                 "rgb": False,
                 "multiscale": False,
                 "metadata": {
@@ -111,7 +113,7 @@ def to_napari_layers(scan: ScanLike, grouped: str | None = None) -> list[LayerDa
                     "channel": channel,
                 },
             }
-            layers.append((Movie(scan, stack[0] if planar else stack, channel), options, "image"))
+            layers.append((Movie(scan, stack[0] if is_planar else stack, channel), options, "image"))
     return layers
 
 
@@ -135,38 +137,38 @@ def _stacks(scan: ScanLike, depths: Depths) -> list[list[int]]:
         groups.setdefault(key, []).append(i)
     stacks = []
     for fields in groups.values():
-        placed = sorted((depths.places[scan.fields[i].slice_id, scan.fields[i].plane], i) for i in fields)
-        runs = itertools.groupby(enumerate(placed), key=lambda pair: pair[1][0] - pair[0])
+        placed_fields = sorted((depths.places[scan.fields[i].slice_id, scan.fields[i].plane], i) for i in fields)
+        runs = itertools.groupby(enumerate(placed_fields), key=lambda pair: pair[1][0] - pair[0])
         stacks += [[i for _, (_, i) in run] for _, run in runs]
     return stacks
 
 
 def _names(scan: ScanLike, stacks: Sequence[Sequence[int]]) -> list[str]:
     """Name each stack by its ROI, else by the file; with its depth where names would be equal."""
-    firsts = [scan.fields[stack[0]] for stack in stacks]
-    names = [field.name or Path(scan.filenames[0]).stem for field in firsts]
+    first_fields = [scan.fields[stack[0]] for stack in stacks]
+    names = [field.name or Path(scan.filenames[0]).stem for field in first_fields]
     return [
-        name if names.count(name) == 1 else f"{name} {_at_depth(field)}"
-        for name, field in zip(names, firsts, strict=True)
+        name if names.count(name) == 1 else f"{name} {_depth_in_words(field)}"
+        for name, field in zip(names, first_fields, strict=True)
     ]
 
 
-def _at_depth(field: Field) -> str:
+def _depth_in_words(field: Field) -> str:
     return f"at {field.depth:g} µm" if math.isfinite(field.depth) else "at an unknown depth"
 
 
-def _place(scan: ScanLike, i: int, depths: Depths, *, planar: bool) -> dict[str, Any]:
+def _place(scan: ScanLike, i: int, depths: Depths, *, is_planar: bool) -> dict[str, Any]:
     """Place, scale and frame period of a layer's first field, as options of napari."""
     field = scan.fields[i]
     unit, affine = _affine(field)
     has_rate = math.isfinite(scan.fps) and scan.fps > 0
     axes = [
         ("t", "s" if has_rate else "pixel", 1 / scan.fps if has_rate else 1.0, 0.0),
-        ("z", depths.unit, depths.step, depths.first + depths.places[field.slice_id, field.plane] * depths.step),
+        ("z", depths.unit, depths.step, depths.first_depth + depths.places[field.slice_id, field.plane] * depths.step),
         ("y", unit, float(np.linalg.norm(affine[:2, 1])), float(affine[1, 2])),
         ("x", unit, float(np.linalg.norm(affine[:2, 0])), float(affine[0, 2])),
     ]
-    if planar:
+    if is_planar:
         del axes[1]
     labels, units, scale, translate = zip(*axes, strict=True)
     turn = -field.rotation  # napari turns y towards x

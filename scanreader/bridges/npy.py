@@ -40,18 +40,20 @@ def to_npy(
     """
     sizes = {(field.height, field.width) for field in scan.fields}
     if len(sizes) > 1:
-        listed = ", ".join(f"{height} x {width}" for height, width in sorted(sizes))
-        raise FieldDimensionMismatch(f"fields differ in size ({listed} pixels): write them one by one (--per-field)")
+        sizes_in_words = ", ".join(f"{height} x {width}" for height, width in sorted(sizes))
+        raise FieldDimensionMismatch(
+            f"fields differ in size ({sizes_in_words} pixels): write them one by one (--per-field)"
+        )
     shape = (scan.num_fields, *sizes.pop(), scan.num_channels, scan.num_frames)
     header = {"descr": np.lib.format.dtype_to_descr(scan.dtype), "fortran_order": False, "shape": shape}
-    read = lambda key: in_c_order(scan[key])  # noqa: E731
-    with atomic_path(path, NPY, sources=scan.filenames, overwrite=overwrite) as partial:
-        with partial.open("wb") as file:
+    read_block = lambda key: in_c_order(scan[key])  # noqa: E731
+    with atomic_path(path, NPY, sources=scan.filenames, overwrite=overwrite) as partial_path:
+        with partial_path.open("wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
-        with partial.open("ab") as file, flushed_early(partial) as written:
-            for block in in_order(read, blocks(shape, scan.dtype.itemsize), READERS):
+        with partial_path.open("ab") as file, flushed_early(partial_path) as count_bytes:
+            for block in in_order(read_block, blocks(shape, scan.dtype.itemsize), READERS):
                 file.write(block.data)
-                written(block.nbytes)
+                count_bytes(block.nbytes)
                 if progress is not None:
                     progress(block.nbytes)
 

@@ -91,7 +91,7 @@ class _Frames:
     """Frames in a chunk; 0 if nothing is compressed."""
 
     def __call__(self, frames: slice) -> _Block:
-        fields = list(self.group.fields) if self.group.is_volume else self.group.first
+        fields = list(self.group.fields) if self.group.is_volume else self.group.first_field
         part = self.scan[fields, :, :, self.channel, frames].T
         block = in_c_order(part, part.dtype.newbyteorder("="))
         content: Any = block
@@ -136,7 +136,7 @@ def to_nwb(
     start = _start(scan, session_start_time, timezone)
     groups = groups_of(scan, grouped, "an NWB file")
     defaults = {"session_description": "Imaging recorded with ScanImage", "identifier": str(uuid.uuid4())}
-    with atomic_path(path, NWB, sources=scan.filenames, overwrite=overwrite) as partial:
+    with atomic_path(path, NWB, sources=scan.filenames, overwrite=overwrite) as partial_path:
         notify(_losses(scan))
         notify_moved_pieces(scan)
         nwb = NWBFile(**{**defaults, **facts, "session_start_time": start})
@@ -145,34 +145,34 @@ def to_nwb(
         nwb.add_device(device)
         optics = Optics(device, indicator, location, excitation_lambda, emission_lambda)
         images = list(enumerate(groups))
-        planes = {one: imaging_plane(scan, one, plane_name(groups, image), optics) for image, one in images}
-        for image, one in images:
-            nwb.add_imaging_plane(planes[one])
-            for added in _series(scan, groups, image, planes[one], SERIES[series], compression):
-                nwb.add_acquisition(added)
+        planes = {group: imaging_plane(scan, group, plane_name(groups, image), optics) for image, group in images}
+        for image, group in images:
+            nwb.add_imaging_plane(planes[group])
+            for channel_series in _series(scan, groups, image, planes[group], SERIES[series], compression):
+                nwb.add_acquisition(channel_series)
         add_plane_table(nwb, scan, groups)
         _add_epochs(nwb, scan)
         notify(add_beside(nwb, scan, lambda: partial_planes(nwb, scan, planes, optics), device, location))
         header, rois = in_xml(scan.header_block), json.dumps(scan.roi_metadata)
         nwb.add_scratch(header, name="scanimage_header", description="The header as ScanImage wrote it")
         nwb.add_scratch(rois, name="scanimage_rois", description="The ROIs as ScanImage wrote them, in JSON")
-        with room_to_close(partial):
-            with NWBHDF5IO(str(partial), "w") as io:
+        with room_to_close(partial_path):
+            with NWBHDF5IO(str(partial_path), "w") as io:
                 io.write(nwb)
-            with h5py.File(partial, "r+") as file, flushed_early(partial) as written:
+            with h5py.File(partial_path, "r+") as file, flushed_early(partial_path) as count_bytes:
                 for image, channel in np.ndindex(len(groups), scan.num_channels):
                     data = file[f"acquisition/{series_name(series, groups, image, channel)}/data"]
                     for count in _write_pixels(data, scan, groups[image], channel):
-                        written(count)
+                        count_bytes(count)
                         if progress is not None:
                             progress(count)
 
 
-def _write_pixels(data: h5py.Dataset, scan: ScanLike, one: Group, channel: int) -> Iterator[int]:
+def _write_pixels(data: h5py.Dataset, scan: ScanLike, group: Group, channel: int) -> Iterator[int]:
     """Write all frames of a series, and give the number of bytes read for each block."""
     chunk = data.chunks[0] if data.chunks else 0
-    blocks = frame_blocks(scan, one.first, len(one.fields), multiple=max(1, chunk))
-    for block in in_order(_Frames(scan, one, channel, chunk), blocks):
+    blocks = frame_blocks(scan, group.first_field, len(group.fields), multiple=max(1, chunk))
+    for block in in_order(_Frames(scan, group, channel, chunk), blocks):
         if isinstance(block.content, np.ndarray):
             if block.nbytes:
                 data.write_direct(block.content, dest_sel=np.s_[block.start : block.start + len(block.content)])
@@ -191,9 +191,9 @@ def _series(
     compression: str | None,
 ) -> Iterator[Any]:
     """Series of an image: one for each channel, without pixels."""
-    one = groups[image]
-    field, times = scan.fields[one.first], _times(scan, one)
-    size = [field.width, field.height, *([len(one.fields)] if one.is_volume else [])]
+    group = groups[image]
+    field, times = scan.fields[group.first_field], _times(scan, group)
+    size = [field.width, field.height, *([len(group.fields)] if group.is_volume else [])]
     shape = (scan.num_frames, *size)
     options: dict[str, Any] = {}
     if compression and math.prod(shape):
@@ -202,24 +202,29 @@ def _series(
     for channel in range(scan.num_channels):
         yield kind(
             name=series_name(kind.__name__, groups, image, channel),
-            description=description_of(scan, one, channel),
+            description=description_of(scan, group, channel),
             data=H5DataIO(shape=shape, dtype=scan.dtype.newbyteorder("="), **options),
             imaging_plane=plane,
             unit="n.a.",
             dimension=size,
-            **{name: _compressed(value) for name, value in times.items()},
+            **{name: _compressed_value(value) for name, value in times.items()},
             **({"scan_line_rate": scan_line_rate(field)} if kind is TwoPhotonSeries else {}),
         )
 
 
 def _losses(scan: ScanLike) -> Iterator[str]:
     """Say what of a scan the NWB file does not have."""
-    unknown = [i for i, field in enumerate(scan.fields) if has_place(field) and not math.isfinite(field.depth)]
-    if unknown:
-        yield f"the depth of {fields_in_words(unknown)} is unknown: the NWB file's origin_coords have x and y alone"
-    rotated = rotated_fields(scan)
-    if rotated:
-        yield f"NWB's imaging planes have no rotation: that of {rotated} is skipped"
+    fields_without_depth = [
+        i for i, field in enumerate(scan.fields) if has_place(field) and not math.isfinite(field.depth)
+    ]
+    if fields_without_depth:
+        yield (
+            f"the depth of {fields_in_words(fields_without_depth)} is unknown: the NWB file's origin_coords have x "
+            "and y alone"
+        )
+    fields_with_rotation = rotated_fields(scan)
+    if fields_with_rotation:
+        yield f"NWB's imaging planes have no rotation: that of {fields_with_rotation} is skipped"
 
 
 def _start(scan: ScanLike, session_start: datetime | None, timezone: str | tzinfo | None) -> datetime:
@@ -253,10 +258,10 @@ def start_in_zone(start: datetime, timezone: str | tzinfo | None) -> datetime:
         return start
     if zone is not None:
         return start.replace(tzinfo=zone)
-    local = start.astimezone()
-    used = f"this machine's ({local.tzname()}) is used; give timezone= (--timezone) for another"
-    notify([f"the recording has no time zone: {used}"])
-    return local
+    local_start = start.astimezone()
+    zone_in_words = f"this machine's ({local_start.tzname()}) is used; give timezone= (--timezone) for another"
+    notify([f"the recording has no time zone: {zone_in_words}"])
+    return local_start
 
 
 def _zone(timezone: Any) -> tzinfo:
@@ -276,7 +281,7 @@ def _zone(timezone: Any) -> tzinfo:
     raise ScanKeyError(f"the time zone {timezone!r} is unknown: give one like 'Europe/Zurich'{hint}")
 
 
-def _compressed(value: Any) -> Any:
+def _compressed_value(value: Any) -> Any:
     return H5DataIO(value, compression="gzip") if isinstance(value, np.ndarray) else value
 
 
@@ -315,8 +320,12 @@ def rate_instead_of_times(scan: ScanLike, times: npt.NDArray[np.float64]) -> Rat
 
 def _no_clock(scan: ScanLike, times: npt.NDArray[np.float64]) -> str:
     """Say why the bouts of a scan have no times that NWB can hold; a rate would count the pauses as frames."""
-    unknown = [k for k, bout in enumerate(scan.bouts) if not np.isfinite(times[bout.frames]).all()]
-    reason = f"times of bout {abbreviate(unknown)} are unknown" if unknown else "times do not rise from bout to bout"
+    bouts_without_times = [k for k, bout in enumerate(scan.bouts) if not np.isfinite(times[bout.frames]).all()]
+    reason = (
+        f"times of bout {abbreviate(bouts_without_times)} are unknown"
+        if bouts_without_times
+        else "times do not rise from bout to bout"
+    )
     return (
         f"NWB needs a rising time for each frame of {len(scan.bouts)} bouts, and the {reason}: give "
         "read_scan(…, bout_starts=), or export them one by one, with select(bouts=)"
@@ -328,8 +337,8 @@ def _add_epochs(nwb: NWBFile, scan: ScanLike) -> None:
     if len(scan.bouts) < 2:
         return
     series = list(nwb.acquisition.values())
-    every_time = [scan.field_timestamps(i) for i in range(scan.num_fields)]
-    for bout in epochs_of(scan, every_time):
+    field_times = [scan.field_timestamps(i) for i in range(scan.num_fields)]
+    for bout in epochs_of(scan, field_times):
         nwb.add_epoch(bout.start, bout.stop, tags=[in_xml(bout.tag)], timeseries=series)
 
 
@@ -344,16 +353,16 @@ class Epoch(NamedTuple):
     """Name of the bout's first file, without its ending."""
 
 
-def epochs_of(scan: ScanLike, every_time: Sequence[npt.NDArray[np.float64]]) -> list[Epoch]:
+def epochs_of(scan: ScanLike, field_times: Sequence[npt.NDArray[np.float64]]) -> list[Epoch]:
     """The bouts of a scan that have frames, given the times of each field."""
     epochs = []
     period = 1 / scan.fps if math.isfinite(scan.fps) and scan.fps > 0 else 0.0
-    starts = [min(times[bout.frames.start] for times in every_time) for bout in scan.bouts if _has_frames(bout)]
+    starts = [min(times[bout.frames.start] for times in field_times) for bout in scan.bouts if _has_frames(bout)]
     bouts = [bout for bout in scan.bouts if _has_frames(bout)]
-    for bout, start, following in zip(bouts, starts, [*starts[1:], math.inf], strict=True):
-        last = max(times[bout.frames.stop - 1] for times in every_time)
+    for bout, start, next_start in zip(bouts, starts, [*starts[1:], math.inf], strict=True):
+        last_time = max(times[bout.frames.stop - 1] for times in field_times)
         stem = file_name(bout.files[0]).rpartition(".")[0]
-        epochs.append(Epoch(float(start), float(min(last + period, max(following, last))), stem))
+        epochs.append(Epoch(float(start), float(min(last_time + period, max(next_start, last_time))), stem))
     return epochs
 
 
@@ -361,7 +370,7 @@ def _has_frames(bout: Bout) -> bool:
     return len(range(bout.frames.start, bout.frames.stop)) > 0
 
 
-def _times(scan: ScanLike, one: Group) -> dict[str, Any]:
+def _times(scan: ScanLike, group: Group) -> dict[str, Any]:
     """Timestamps if all are finite and rising, else the rate, with a warning; of calculated times, the rate alone.
 
     Raises
@@ -369,16 +378,16 @@ def _times(scan: ScanLike, one: Group) -> dict[str, Any]:
     LayoutError
         If there are several bouts: a rate would count the pauses between them as frames.
     """
-    times = volume_times(scan, one)
-    calculated = rate_instead_of_times(scan, times)
-    if calculated is not None:
-        return calculated._asdict()
+    times = volume_times(scan, group)
+    calculated_rate = rate_instead_of_times(scan, times)
+    if calculated_rate is not None:
+        return calculated_rate._asdict()
     if has_timestamps(times):
         return {"timestamps": times}
     if len(scan.bouts) > 1:
         raise LayoutError(_no_clock(scan, times), raw_helps=False)
     has_rate = math.isfinite(scan.fps) and scan.fps > 0
-    rate = f"the frame rate ({scan.fps:g} Hz)" if has_rate else "1 Hz, which counts frames,"
+    rate_in_words = f"the frame rate ({scan.fps:g} Hz)" if has_rate else "1 Hz, which counts frames,"
     reason = "do not increase from frame to frame" if np.isfinite(times).all() else "are partly unknown"
-    notify([f"the timestamps of {fields_in_words(one.fields)} {reason}: the NWB file has {rate} instead"])
+    notify([f"the timestamps of {fields_in_words(group.fields)} {reason}: the NWB file has {rate_in_words} instead"])
     return {"rate": float(scan.fps) if has_rate else 1.0, "starting_time": 0.0}

@@ -73,16 +73,15 @@ def add_beside(
     `planes` gives the imaging plane of each field, and is called if they are needed.
     """
     notes: list[str] = []
-    photostim: Photostim | None = _optional(scan, "photostim", notes)
+    photostim: Photostim | None = _optional_attribute(scan, "photostim", notes)
     if photostim is not None:
         _add_photostim(nwb, photostim, device, location)
-    series = [*log_series(scan, notes), *motion_series(scan, notes)]
-    for one in series:
-        add = nwb.add_stimulus if one.name in (MIRRORS, BEAM) else _module(nwb).add
-        add(_time_series(one))
-    integrated = responses_of(scan, notes)
-    if integrated is not None:
-        _add_integration(nwb, planes(), integrated)
+    for series in (*log_series(scan, notes), *motion_series(scan, notes)):
+        add = nwb.add_stimulus if series.name in (MIRRORS, BEAM) else _module(nwb).add
+        add(_time_series(series))
+    responses = responses_of(scan, notes)
+    if responses is not None:
+        _add_integration(nwb, planes(), responses)
     return notes
 
 
@@ -92,7 +91,7 @@ def _module(nwb: NWBFile) -> Any:
     return nwb.processing[MODULE]
 
 
-def _optional(scan: ScanLike, name: str, notes: list[str]) -> Any:
+def _optional_attribute(scan: ScanLike, name: str, notes: list[str]) -> Any:
     """An attribute of a scan; None if it cannot be read."""
     try:
         return getattr(scan, name)
@@ -103,22 +102,24 @@ def _optional(scan: ScanLike, name: str, notes: list[str]) -> Any:
 
 def _table(scan: ScanLike, name: str, notes: list[str]) -> npt.NDArray[np.void] | None:
     """Rows about frames of the scan, in the order of their times; None if there are none, or they are refused."""
-    table: npt.NDArray[np.void] | None = _optional(scan, name, notes)
+    table: npt.NDArray[np.void] | None = _optional_attribute(scan, name, notes)
     if table is None or not len(table):
         return None
-    own = table[table["frame"] >= 0]
-    if len(own) < len(table):
-        notes.append(f"{len(table) - len(own)} of {len(table)} rows of the {name} are of no frame of the scan: skipped")
-    if not np.isfinite(own["timestamp"]).all() or (np.diff(own["timestamp"]) < 0).any():
+    rows = table[table["frame"] >= 0]
+    if len(rows) < len(table):
+        notes.append(
+            f"{len(table) - len(rows)} of {len(table)} rows of the {name} are of no frame of the scan: skipped"
+        )
+    if not np.isfinite(rows["timestamp"]).all() or (np.diff(rows["timestamp"]) < 0).any():
         notes.append(f"the times of the {name} are unknown, or do not increase: it is skipped")
         return None
-    return own if len(own) else None
+    return rows if len(rows) else None
 
 
-def _time_series(one: Series) -> TimeSeries:
-    times = H5DataIO(one.times, compression="gzip")
-    data = H5DataIO(one.data, compression="gzip")
-    return TimeSeries(name=one.name, description=one.description, data=data, unit=one.unit, timestamps=times)
+def _time_series(series: Series) -> TimeSeries:
+    times = H5DataIO(series.times, compression="gzip")
+    data = H5DataIO(series.data, compression="gzip")
+    return TimeSeries(name=series.name, description=series.description, data=data, unit=series.unit, timestamps=times)
 
 
 # ---------------------------------------------------------------------- photostimulation
@@ -126,13 +127,15 @@ def _time_series(one: Series) -> TimeSeries:
 
 def _add_photostim(nwb: NWBFile, photostim: Photostim, device: Device, location: str) -> None:
     """Add a site for each group, the table of all stimuli, and the sequence."""
-    for i, group in enumerate(photostim.groups):
-        names = ", ".join(one.function for one in group.stimuli if one.is_stimulus)
+    for i, stimulus_group in enumerate(photostim.groups):
+        names = ", ".join(stimulus.function for stimulus in stimulus_group.stimuli if stimulus.is_stimulus)
         nwb.add_ogen_site(
             OptogeneticStimulusSite(
                 name=f"StimulationSite{i}",
                 device=device,
-                description=in_xml(f"Group {group.name} of ScanImage's photostimulation: {names or 'no stimulus'}"),
+                description=in_xml(
+                    f"Group {stimulus_group.name} of ScanImage's photostimulation: {names or 'no stimulus'}"
+                ),
                 excitation_lambda=float("nan"),
                 location=location,
             )
@@ -169,22 +172,24 @@ def _patterns(photostim: Photostim) -> DynamicTable:
 
 def pattern_rows(photostim: Photostim) -> list[dict[str, Any]]:
     """Rows of that table, pauses and parks included; with points of the SLM if any has some."""
-    has_points = any(len(one.slm_points) for group in photostim.groups for one in group.stimuli)
+    has_points = any(
+        len(stimulus.slm_points) for stimulus_group in photostim.groups for stimulus in stimulus_group.stimuli
+    )
     names = [name for name in PATTERNS if has_points or name != "slm_points"]
     rows = []
-    for i, group in enumerate(photostim.groups):
-        for one in group.stimuli:
-            row: dict[str, Any] = {name: getattr(one, name, None) for name in PATTERNS}
-            row |= {"group": i, "group_name": in_xml(group.name), "function": in_xml(one.function)}
-            row |= {"center": list(one.center), "size": list(one.size), "powers": list(one.powers)}
-            row["slm_points"] = one.slm_points.tolist()
+    for i, stimulus_group in enumerate(photostim.groups):
+        for stimulus in stimulus_group.stimuli:
+            row: dict[str, Any] = {name: getattr(stimulus, name, None) for name in PATTERNS}
+            row |= {"group": i, "group_name": in_xml(stimulus_group.name), "function": in_xml(stimulus.function)}
+            row |= {"center": list(stimulus.center), "size": list(stimulus.size), "powers": list(stimulus.powers)}
+            row["slm_points"] = stimulus.slm_points.tolist()
             rows.append({name: row[name] for name in names})
     return rows
 
 
 def log_series(scan: ScanLike, notes: list[str]) -> Iterator[Series]:
     """The log of stimuli: positions of the mirrors, and the beam."""
-    photostim: Photostim | None = _optional(scan, "photostim", notes)
+    photostim: Photostim | None = _optional_attribute(scan, "photostim", notes)
     log = None if photostim is None else photostim.log
     if log is None or not log.x.size:
         return
@@ -206,11 +211,19 @@ def motion_series(scan: ScanLike, notes: list[str]) -> Iterator[Series]:
     table = _table(scan, "motion", notes)
     if table is None:
         return
-    what = "dx and dy in pixels and dz in um by which the image is displaced from its reference; NaN if not estimated"
+    columns_in_words = (
+        "dx and dy in pixels and dz in um by which the image is displaced from its reference; NaN if not estimated"
+    )
     for i, (roi, z) in enumerate(dict.fromkeys(zip(table["roi"].tolist(), table["z"].tolist(), strict=True))):
         rows = table[(table["roi"] == roi) & ((table["z"] == z) | (np.isnan(table["z"]) & (z != z)))]  # noqa: PLR0124
         pixels = np.where(rows["success"][:, None], rows["pixels"], np.nan)
-        yield Series(f"Motion{i}", pixels, rows["timestamp"].copy(), in_xml(f"{roi} at z = {z:g} um: {what}"), "pixels")
+        yield Series(
+            f"Motion{i}",
+            pixels,
+            rows["timestamp"].copy(),
+            in_xml(f"{roi} at z = {z:g} um: {columns_in_words}"),
+            "pixels",
+        )
 
 
 # -------------------------------------------------------------------- integration ROIs
@@ -241,28 +254,30 @@ def responses_of(scan: ScanLike, notes: list[str]) -> Responses | None:
         {roi.name: mask for roi in rois if (mask := _mask(roi, scan, i, notes)) is not None}
         for i in range(scan.num_fields)
     ]
-    others = [roi.name for roi in rois if not any(roi.name in of_field for of_field in masks)]
-    if others:
-        notes.append(f"integration ROIs {abbreviate(others)} are in no field of the scan: their values are skipped")
+    rois_without_field = [roi.name for roi in rois if not any(roi.name in field_masks for field_masks in masks)]
+    if rois_without_field:
+        notes.append(
+            f"integration ROIs {abbreviate(rois_without_field)} are in no field of the scan: their values are skipped"
+        )
     return Responses(table, masks) if any(masks) else None
 
 
-def _add_integration(nwb: NWBFile, planes: Sequence[ImagingPlane], integrated: Responses) -> None:
+def _add_integration(nwb: NWBFile, planes: Sequence[ImagingPlane], responses: Responses) -> None:
     """Add the masks of each field, and a response series of the ROIs in it."""
-    segmentation, responses = ImageSegmentation(name=SEGMENTATION), Fluorescence(name=INTEGRATION)
+    segmentation, fluorescence = ImageSegmentation(name=SEGMENTATION), Fluorescence(name=INTEGRATION)
     _module(nwb).add(segmentation)  # at once: what refers to another must be in the same file
-    _module(nwb).add(responses)
-    times = integrated.table["timestamp"].copy()
-    for i, (plane, masks) in enumerate(zip(planes, integrated.masks, strict=True)):
+    _module(nwb).add(fluorescence)
+    times = responses.table["timestamp"].copy()
+    for i, (plane, masks) in enumerate(zip(planes, responses.masks, strict=True)):
         if not masks:
             continue
         regions = _regions(REGIONS.format(i), plane, masks)
         segmentation.add_plane_segmentation(regions)
-        responses.add_roi_response_series(
+        fluorescence.add_roi_response_series(
             RoiResponseSeries(
                 name=RESPONSE.format(i),
                 description=RESPONSES,
-                data=H5DataIO(integrated.values(i), compression="gzip"),
+                data=H5DataIO(responses.values(i), compression="gzip"),
                 rois=regions.create_roi_table_region(description="All of them", region=list(range(len(masks)))),
                 unit="n.a.",
                 timestamps=H5DataIO(times, compression="gzip"),

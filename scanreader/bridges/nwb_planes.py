@@ -44,49 +44,49 @@ class Optics(NamedTuple):
 
 def unique_names(names: list[str]) -> list[str]:
     """Names made unique, without the characters that separate names in NWB, and never empty."""
-    clean = [re.sub("[/:]", "_", in_xml(name)) if name.strip(".") else "channel" for name in names]
-    unique: list[str] = []
-    for i, name in enumerate(clean):
-        numbered = name if clean.count(name) == 1 else f"{name} {i}"
-        while numbered in unique:
-            numbered += "_"
-        unique.append(numbered)
-    return unique
+    clean_names = [re.sub("[/:]", "_", in_xml(name)) if name.strip(".") else "channel" for name in names]
+    chosen_names: list[str] = []
+    for i, name in enumerate(clean_names):
+        candidate = name if clean_names.count(name) == 1 else f"{name} {i}"
+        while candidate in chosen_names:
+            candidate += "_"
+        chosen_names.append(candidate)
+    return chosen_names
 
 
-def _numbered(groups: Sequence[Group], image: int) -> str:
+def _kind_and_number(groups: Sequence[Group], image: int) -> str:
     """Kind and number of an image: a field's number in the scan, or a volume's among the volumes."""
-    one = groups[image]
-    if not one.is_volume:
-        return f"Field{one.first}"
-    return f"Volume{sum(other.is_volume for other in groups[:image])}"
+    group = groups[image]
+    if not group.is_volume:
+        return f"Field{group.first_field}"
+    return f"Volume{sum(earlier_group.is_volume for earlier_group in groups[:image])}"
 
 
 def series_name(kind: str, groups: Sequence[Group], image: int, channel: int) -> str:
     """Name of the series of an image and channel."""
-    return f"{kind}{_numbered(groups, image)}Channel{channel}"
+    return f"{kind}{_kind_and_number(groups, image)}Channel{channel}"
 
 
 def plane_name(groups: Sequence[Group], image: int) -> str:
     """Name of the imaging plane of an image."""
-    return f"Imaging{_numbered(groups, image).replace('Field', 'Plane')}"
+    return f"Imaging{_kind_and_number(groups, image).replace('Field', 'Plane')}"
 
 
-def description_of(scan: ScanLike, one: Group, channel: int) -> str:
+def description_of(scan: ScanLike, group: Group, channel: int) -> str:
     """Description of the series of an image and channel."""
-    field, name = scan.fields[one.first], unique_names(scan.channel_names)[channel]
-    if one.is_volume:
-        what = field.name or fields_in_words(one.fields)
-        return in_xml(f"{name} of {what} at {len(one.fields)} depths, in ScanImage's units")
+    field, name = scan.fields[group.first_field], unique_names(scan.channel_names)[channel]
+    if group.is_volume:
+        volume_in_words = field.name or fields_in_words(group.fields)
+        return in_xml(f"{name} of {volume_in_words} at {len(group.fields)} depths, in ScanImage's units")
     return in_xml(f"{name} of {field.name or 'the field'} {_depth_in_words(field)}, in ScanImage's units")
 
 
 # ------------------------------------------------------------------------------ planes
 
 
-def imaging_plane(scan: ScanLike, one: Group, name: str, optics: Optics) -> ImagingPlane:
+def imaging_plane(scan: ScanLike, group: Group, name: str, optics: Optics) -> ImagingPlane:
     """Imaging plane of an image, with the size of its pixels and the place of the first, in µm."""
-    field = scan.fields[one.first]
+    field = scan.fields[group.first_field]
     geometry: dict[str, Any] = {}
     channels = [
         OpticalChannel(name=name, description="A detector channel of ScanImage", emission_lambda=optics.emission_lambda)
@@ -94,15 +94,15 @@ def imaging_plane(scan: ScanLike, one: Group, name: str, optics: Optics) -> Imag
     ]
     if has_place(field):
         geometry = {
-            "grid_spacing": grid_spacing(scan, one),
+            "grid_spacing": grid_spacing(scan, group),
             "grid_spacing_unit": "micrometers",
-            "origin_coords": origin(scan, one),
+            "origin_coords": origin(scan, group),
             "origin_coords_unit": "micrometers",
         }
     rate = scan.fps
     return ImagingPlane(
         name=name,
-        description=_plane_description(scan, one),
+        description=_plane_description(scan, group),
         optical_channel=channels,
         device=optics.device,
         excitation_lambda=optics.excitation_lambda,
@@ -117,31 +117,31 @@ def partial_planes(
     nwb: NWBFile, scan: ScanLike, planes: Mapping[Group, ImagingPlane], optics: Optics
 ) -> list[ImagingPlane]:
     """Imaging plane of each field, for what is about one depth; of a volume's fields, they are added."""
-    of_fields = {one.first: plane for one, plane in planes.items() if not one.is_volume}
+    field_planes = {group.first_field: plane for group, plane in planes.items() if not group.is_volume}
     for i in range(scan.num_fields):
-        if i not in of_fields:
-            of_fields[i] = imaging_plane(scan, Group((i,)), FIELD_PLANE.format(i), optics)
-            nwb.add_imaging_plane(of_fields[i])
-    return [of_fields[i] for i in range(scan.num_fields)]
+        if i not in field_planes:
+            field_planes[i] = imaging_plane(scan, Group((i,)), FIELD_PLANE.format(i), optics)
+            nwb.add_imaging_plane(field_planes[i])
+    return [field_planes[i] for i in range(scan.num_fields)]
 
 
-def grid_spacing(scan: ScanLike, one: Group) -> list[float]:
+def grid_spacing(scan: ScanLike, group: Group) -> list[float]:
     """Width and height of a pixel, and of a volume the distance of its depths, in µm."""
-    field = scan.fields[one.first]
-    depth = [one.spacing] if one.is_volume else []
+    field = scan.fields[group.first_field]
+    depth = [group.spacing] if group.is_volume else []
     return [field.pixel_width_in_microns, field.pixel_height_in_microns, *depth]
 
 
-def origin(scan: ScanLike, one: Group) -> list[float]:
+def origin(scan: ScanLike, group: Group) -> list[float]:
     """Place of the first pixel, in µm: x, y and, if it is known, the depth."""
-    field = scan.fields[one.first]
+    field = scan.fields[group.first_field]
     x, y, _ = field.affine @ [0, 0, 1]
     return [float(x), float(y), *([field.depth] if math.isfinite(field.depth) else [])]  # NWB takes two, too
 
 
 def add_plane_table(nwb: NWBFile, scan: ScanLike, groups: Sequence[Group]) -> None:
     """Add a table of the planes of all volumes: they are scanned one after the other, at times of their own."""
-    if not any(one.is_volume for one in groups):
+    if not any(group.is_volume for group in groups):
         return
     table = DynamicTable(name=PLANES, description="The planes of each volume, one after the other in z")
     for name, text in PLANE_COLUMNS.items():
@@ -166,9 +166,9 @@ PLANE_COLUMNS = {
 def plane_rows(scan: ScanLike, groups: Sequence[Group]) -> list[dict[str, Any]]:
     """Rows of that table."""
     rows = []
-    for image, one in enumerate(groups):
-        for z, (i, offset) in enumerate(zip(one.fields, plane_offsets(scan, one).tolist(), strict=True)):
-            if one.is_volume:
+    for image, group in enumerate(groups):
+        for z, (i, offset) in enumerate(zip(group.fields, plane_offsets(scan, group).tolist(), strict=True)):
+            if group.is_volume:
                 field = scan.fields[i]
                 values = (plane_name(groups, image), z, i, field.slice_id, float(field.depth), float(offset))
                 rows.append(dict(zip(PLANE_COLUMNS, values, strict=True)))
@@ -193,9 +193,9 @@ def _depth_in_words(field: Field) -> str:
     return f"at z = {field.depth:g} um" if math.isfinite(field.depth) else "at an unknown depth"
 
 
-def _plane_description(scan: ScanLike, one: Group) -> str:
-    field = scan.fields[one.first]
-    if one.is_volume:
-        depths = abbreviate([scan.fields[i].depth for i in one.fields])
+def _plane_description(scan: ScanLike, group: Group) -> str:
+    field = scan.fields[group.first_field]
+    if group.is_volume:
+        depths = abbreviate([scan.fields[i].depth for i in group.fields])
         return in_xml(f"{field.name or 'Field'} at z = {depths} um")
-    return in_xml(f"{field.name or 'Field'} in {_level_in_words(scan, one.first)}, {_depth_in_words(field)}")
+    return in_xml(f"{field.name or 'Field'} in {_level_in_words(scan, group.first_field)}, {_depth_in_words(field)}")

@@ -57,28 +57,28 @@ def to_ome_tiff(
     pixels = sum(field.height * field.width for field in scan.fields)
     planes = scan.num_channels * scan.num_frames
     size = planes * (pixels * scan.dtype.itemsize + IFD * scan.num_fields)
-    with atomic_path(path, OME_TIFF, sources=scan.filenames, overwrite=overwrite) as partial:
+    with atomic_path(path, OME_TIFF, sources=scan.filenames, overwrite=overwrite) as partial_path:
         notify(_losses(scan, groups))
         notify_moved_pieces(scan)
-        with tifffile.TiffWriter(partial, ome=True, bigtiff=size > CLASSIC) as writer:
+        with tifffile.TiffWriter(partial_path, ome=True, bigtiff=size > CLASSIC) as writer:
             starts = [_write_without_pixels(writer, scan, groups, image) for image in range(len(groups))]
-        with partial.open("r+b") as file, flushed_early(partial) as written:
-            for one, start in zip(groups, starts, strict=True):
+        with partial_path.open("r+b") as file, flushed_early(partial_path) as count_bytes:
+            for group, start in zip(groups, starts, strict=True):
                 file.seek(start)
-                blocks = frame_blocks(scan, one.first, scan.num_channels * len(one.fields))
-                for block in in_order(_Pages(scan, one), blocks):
+                blocks = frame_blocks(scan, group.first_field, scan.num_channels * len(group.fields))
+                for block in in_order(_Pages(scan, group), blocks):
                     file.write(block.data)
-                    written(block.nbytes)
+                    count_bytes(block.nbytes)
                     if progress is not None:
                         progress(block.nbytes)
 
 
 def _write_without_pixels(writer: tifffile.TiffWriter, scan: ScanLike, groups: Sequence[Group], image: int) -> int:
     """Write the pages of an image but for their pixels; returns where these begin, page after page."""
-    one = groups[image]
-    field = scan.fields[one.first]
+    group = groups[image]
+    field = scan.fields[group.first_field]
     place = writer.write(
-        shape=(scan.num_frames, scan.num_channels, len(one.fields), field.height, field.width),
+        shape=(scan.num_frames, scan.num_channels, len(group.fields), field.height, field.width),
         dtype=scan.dtype.newbyteorder("="),
         photometric="minisblack",
         metadata=_metadata(scan, groups, image),
@@ -103,22 +103,22 @@ def check_width(scan: ScanLike) -> None:
         )
 
 
-def planes_of(scan: ScanLike, one: Group) -> int:
+def planes_of(scan: ScanLike, group: Group) -> int:
     """Number of an image's planes."""
-    return scan.num_frames * scan.num_channels * len(one.fields)
+    return scan.num_frames * scan.num_channels * len(group.fields)
 
 
 def _losses(scan: ScanLike, groups: Sequence[Group]) -> Iterator[str]:
     """Say what of a scan the OME-TIFF does not have."""
-    planes = max(planes_of(scan, one) for one in groups)
+    planes = max(planes_of(scan, group) for group in groups)
     if planes > MOST_PLANES:
         yield (
             f"an image has {planes:,} planes, more than {MOST_PLANES:,}: the OME-TIFF does not have their places and "
             "times; see fields and field_timestamps"
         )
-    rotated = rotated_fields(scan)
-    if rotated:
-        yield f"OME-TIFF has no rotation: that of {rotated} is skipped"
+    fields_with_rotation = rotated_fields(scan)
+    if fields_with_rotation:
+        yield f"OME-TIFF has no rotation: that of {fields_with_rotation} is skipped"
 
 
 @dataclass(frozen=True)
@@ -135,8 +135,8 @@ class _Pages:
 
 def _metadata(scan: ScanLike, groups: Sequence[Group], image: int) -> dict[str, Any]:
     """OME metadata of an image: sizes and places in µm, times in s, names."""
-    one = groups[image]
-    field = scan.fields[one.first]
+    group = groups[image]
+    field = scan.fields[group.first_field]
     metadata: dict[str, Any] = {
         "axes": "TCZYX",
         "Name": group_name(scan, groups, image),
@@ -149,9 +149,9 @@ def _metadata(scan: ScanLike, groups: Sequence[Group], image: int) -> dict[str, 
             "PhysicalSizeY": field.pixel_height_in_microns,
             "PhysicalSizeYUnit": "µm",
         }
-    if math.isfinite(one.spacing):
-        metadata |= {"PhysicalSizeZ": one.spacing, "PhysicalSizeZUnit": "µm"}
-    times = scan.field_timestamps(one.first)
+    if math.isfinite(group.spacing):
+        metadata |= {"PhysicalSizeZ": group.spacing, "PhysicalSizeZUnit": "µm"}
+    times = scan.field_timestamps(group.first_field)
     if is_even(scan, times):
         metadata |= {"TimeIncrement": 1 / scan.fps, "TimeIncrementUnit": "s"}
     if scan.start_time is not None:
@@ -159,20 +159,20 @@ def _metadata(scan: ScanLike, groups: Sequence[Group], image: int) -> dict[str, 
     if image == 0:  # once for the file; tifffile's own identifier would reveal this machine's address
         metadata |= {"Creator": "scanreader", "UUID": str(uuid.uuid5(uuid.NAMESPACE_OID, scan.token))}
         metadata["Description"] = in_xml(scan.header_block)
-    planes = _plane_metadata(scan, one) if planes_of(scan, one) <= MOST_PLANES else []
+    planes = _plane_metadata(scan, group) if planes_of(scan, group) <= MOST_PLANES else []
     return metadata | ({"Plane": planes} if any(planes) else {})
 
 
-def _plane_metadata(scan: ScanLike, one: Group) -> list[dict[str, Any]]:
+def _plane_metadata(scan: ScanLike, group: Group) -> list[dict[str, Any]]:
     """OME metadata of each page of an image: its place and time, as far as they are known."""
-    places = [_place(scan.fields[i]) for i in one.fields]
-    times = [scan.field_timestamps(i).tolist() for i in one.fields]
+    places = [_place(scan.fields[i]) for i in group.fields]
+    times = [scan.field_timestamps(i).tolist() for i in group.fields]
 
     def page(frame: int, z: int) -> dict[str, Any]:
-        second = times[z][frame]
-        return places[z] | ({"DeltaT": second, "DeltaTUnit": "s"} if math.isfinite(second) else {})
+        time = times[z][frame]
+        return places[z] | ({"DeltaT": time, "DeltaTUnit": "s"} if math.isfinite(time) else {})
 
-    depths = range(len(one.fields))
+    depths = range(len(group.fields))
     return [page(frame, z) for frame in range(scan.num_frames) for _ in range(scan.num_channels) for z in depths]
 
 

@@ -147,7 +147,7 @@ def to_ome_zarr(
     workers = None if workers is None else as_integer(workers, "workers")
     _refuse(scan, compression, levels, workers)
     images = layout_of(scan, groups_of(scan, grouped, "an OME-Zarr"), levels)
-    what = {
+    request = {
         "scan": scan.token,
         "pixels": _sample(scan),
         "compression": compression,
@@ -157,19 +157,19 @@ def to_ome_zarr(
     }
     prepare = lambda folder: prepare_folder(scan, images, folder, compress=compression is not None)  # noqa: E731
     notify_moved_pieces(scan)
-    with resumable_folder(path, OME_ZARR, what, prepare, sources=scan.filenames, overwrite=overwrite) as partial:
-        write = Writer(scan, images, partial, compression is not None)
+    with resumable_folder(path, OME_ZARR, request, prepare, sources=scan.filenames, overwrite=overwrite) as partial:
+        writer = Writer(scan, images, partial, compression is not None)
         tasks = [Task(i, shard) for i, image in enumerate(images) for shard in range(_shards(image))]
-        tasks_done = [task for task in tasks if write.is_done(task)]
+        tasks_done = [task for task in tasks if writer.is_done(task)]
         progress = progress or (lambda _: None)
         if tasks_done:
-            progress(sum(map(write.nbytes, tasks_done)))
+            progress(sum(map(writer.nbytes, tasks_done)))
         tasks_left = sorted({*tasks} - {*tasks_done})
         if client is None:
-            for count in in_order(write, tasks_left, workers or min(4, threads())):  # four shards are about 300 MiB
+            for count in in_order(writer, tasks_left, workers or min(4, threads())):  # four shards are about 300 MiB
                 progress(count)
         else:
-            _on_cluster(write, tasks_left, progress, client)
+            _write_on_cluster(writer, tasks_left, progress, client)
 
 
 def _sample(scan: ScanLike) -> str:
@@ -202,26 +202,26 @@ def _refuse(scan: ScanLike, compression: str | None, levels: int, workers: int |
 def layout_of(scan: ScanLike, groups: Sequence[Group], levels: int) -> tuple[Image, ...]:
     """Lay out the arrays of all images, with a number of levels beyond the first."""
     paths = [str(i) for i in range(len(groups))] if len(groups) > 1 else [""]
-    return tuple(_layout(scan, one, path, levels) for one, path in zip(groups, paths, strict=True))
+    return tuple(_layout(scan, group, path, levels) for group, path in zip(groups, paths, strict=True))
 
 
-def _layout(scan: ScanLike, one: Group, path: str, levels: int) -> Image:
-    field = scan.fields[one.first]
+def _layout(scan: ScanLike, group: Group, path: str, levels: int) -> Image:
+    field = scan.fields[group.first_field]
     sizes = [(field.height, field.width)]
     while len(sizes) <= levels and sizes[-1] != (1, 1):
         height, width = sizes[-1]
         sizes.append(((height + 1) // 2, (width + 1) // 2))
     frame = field.height * field.width * scan.dtype.itemsize
     chunk = min(frames_at_a_time(frame, CHUNK), max(1, scan.num_frames))
-    most = frames_at_a_time(frame * chunk * scan.num_channels * len(one.fields), SHARD)
+    most_chunks = frames_at_a_time(frame * chunk * scan.num_channels * len(group.fields), SHARD)
     return Image(
         path=path,
-        group=one,
+        group=group,
         sizes=tuple(sizes),
         frames=scan.num_frames,
         channels=scan.num_channels,
         chunk=chunk,
-        chunks=min(most, max(1, math.ceil(scan.num_frames / chunk))),
+        chunks=min(most_chunks, max(1, math.ceil(scan.num_frames / chunk))),
     )
 
 
@@ -229,10 +229,10 @@ def _shards(image: Image) -> int:
     return math.ceil(image.frames / image.shard) if math.prod(image.sizes[0]) * image.channels else 0
 
 
-def _on_cluster(write: Callable[[Task], int], tasks: Sequence[Task], progress: Progress, client: Any) -> None:
+def _write_on_cluster(writer: Callable[[Task], int], tasks: Sequence[Task], progress: Progress, client: Any) -> None:
     """Let dask's workers write; a disconnected one completes its shard, which is the same whoever writes it."""
     distributed = import_extra("distributed", "dask")
-    futures = client.map(write, tasks, key="to-ome-zarr", pure=False)
+    futures = client.map(writer, tasks, key="to-ome-zarr", pure=False)
     try:
         for future in distributed.as_completed(futures):
             progress(future.result())
@@ -258,11 +258,11 @@ def prepare_folder(scan: ScanLike, images: Sequence[Image], folder: Path, *, com
     for i in range(scan.num_fields):
         times[i] = scan.field_timestamps(i)
     for number, image in enumerate(images):
-        group = root.create_group(image.path) if image.path else root
-        group.update_attributes(_image(scan, images, number))
+        zarr_group = root.create_group(image.path) if image.path else root
+        zarr_group.update_attributes(_image(scan, images, number))
         planes = len(image.group.fields)
         for level, (height, width) in enumerate(image.sizes):
-            group.create_array(
+            zarr_group.create_array(
                 str(level),
                 shape=(image.frames, image.channels, planes, height, width),
                 chunks=(image.chunk, 1, 1, max(1, height), max(1, width)),
@@ -296,16 +296,16 @@ class Place(NamedTuple):
 UNKNOWN = Place(1.0, 0.0, None)
 
 
-def _places(scan: ScanLike, one: Group) -> dict[str, Place]:
+def _places(scan: ScanLike, group: Group) -> dict[str, Place]:
     """Scale and origin of each axis; of a rotated field, as if it was not rotated."""
-    field = scan.fields[one.first]
+    field = scan.fields[group.first_field]
     places = dict.fromkeys(AXES, UNKNOWN)
-    if is_even(scan, scan.field_timestamps(one.first)):
-        places["t"] = Place(1 / scan.fps, start_of(scan, one), "second")
-    if one.is_volume:
-        places["z"] = Place(one.spacing, field.depth, "micrometer")
+    if is_even(scan, scan.field_timestamps(group.first_field)):
+        places["t"] = Place(1 / scan.fps, start_of(scan, group), "second")
+    if group.is_volume:
+        places["z"] = Place(group.spacing, field.depth, "micrometer")
     elif math.isfinite(field.depth):
-        depths = sorted({other.depth for other in scan.fields if math.isfinite(other.depth)})
+        depths = sorted({other_field.depth for other_field in scan.fields if math.isfinite(other_field.depth)})
         steps = [b - a for a, b in itertools.pairwise(depths)]
         places["z"] = Place(float(np.median(steps)) if steps else 1.0, field.depth, "micrometer")
     height, width = field.pixel_height_in_microns, field.pixel_width_in_microns
@@ -315,24 +315,24 @@ def _places(scan: ScanLike, one: Group) -> dict[str, Place]:
     return places
 
 
-def start_of(scan: ScanLike, one: Group) -> float:
+def start_of(scan: ScanLike, group: Group) -> float:
     """When the first frame of an image is begun, in s since the start of the scan; 0 if unknown."""
-    first_times = [time for i in one.fields for time in scan.field_timestamps(i)[:1].tolist() if math.isfinite(time)]
+    first_times = [time for i in group.fields for time in scan.field_timestamps(i)[:1].tolist() if math.isfinite(time)]
     return min(first_times, default=0.0)
 
 
 def _image(scan: ScanLike, images: Sequence[Image], number: int) -> dict[str, Any]:
     """Attributes of an image's group."""
     image = images[number]
-    one = image.group
-    field = scan.fields[one.first]
-    places = _places(scan, one)
+    group = image.group
+    field = scan.fields[group.first_field]
+    places = _places(scan, group)
     axes: list[dict[str, Any]] = [{"name": name, "type": kind} for name, kind in AXES.items()]
     for axis in axes:
         unit = places[axis["name"]].unit
         axis.update({"unit": unit} if unit else {})
     multiscale: dict[str, Any] = {
-        "name": group_name(scan, [other.group for other in images], number),
+        "name": group_name(scan, [other_image.group for other_image in images], number),
         "axes": axes,
         "datasets": [
             {"path": str(level), "coordinateTransformations": _transformations(places, level)}
@@ -342,14 +342,14 @@ def _image(scan: ScanLike, images: Sequence[Image], number: int) -> dict[str, An
     if len(image.sizes) > 1:
         multiscale |= {"type": "mean", "metadata": {"description": "mean of 2 x 2 pixels of the level before"}}
     scanimage = {"name": field.name, "rotation_in_degrees": field.rotation}
-    if one.is_volume:
-        scanimage |= volume_attributes(scan, one)
+    if group.is_volume:
+        scanimage |= volume_attributes(scan, group)
     else:
-        scanimage |= {"field": one.first, "slice": field.slice_id, **plane_attributes(scan, one.first)}
+        scanimage |= {"field": group.first_field, "slice": field.slice_id, **plane_attributes(scan, group.first_field)}
     if np.isfinite(field.affine).all():
         scanimage["affine"] = field.affine.tolist()
     return {
-        "ome": {"version": "0.5", "multiscales": [multiscale], "omero": {"channels": _channels(scan, one)}},
+        "ome": {"version": "0.5", "multiscales": [multiscale], "omero": {"channels": _channels(scan, group)}},
         "scanimage": scanimage,
     }
 
@@ -364,11 +364,11 @@ def _transformations(places: dict[str, Place], level: int) -> list[dict[str, Any
     return [{"type": "scale", "scale": scale}, {"type": "translation", "translation": start}]
 
 
-def _channels(scan: ScanLike, one: Group) -> list[dict[str, Any]]:
+def _channels(scan: ScanLike, group: Group) -> list[dict[str, Any]]:
     """Names of channels, and the window in which to show them, from the values of a few frames."""
     places = np.linspace(0, scan.num_frames - 1, WINDOW_FRAMES if scan.num_frames else 0).tolist()
     frames = sorted({round(place) for place in places})
-    pixels = read_planes(scan, one, frames)
+    pixels = read_planes(scan, group, frames)
     colors = itertools.cycle(COLORS if scan.num_channels > 1 else ("FFFFFF",))
     return [
         {"label": name, "color": color, "active": True, "window": _window(pixels[:, channel])}
@@ -377,9 +377,11 @@ def _channels(scan: ScanLike, one: Group) -> list[dict[str, Any]]:
 
 
 def _window(values: npt.NDArray[Any]) -> dict[str, float]:
-    finite = values[np.isfinite(values)]
-    low, high = (float(np.percentile(finite, part)) for part in (0.1, 99.9)) if finite.size else (0.0, 1.0)
-    start, end = low, high if high > low else low + 1
+    finite_values = values[np.isfinite(values)]
+    black, white = (
+        (float(np.percentile(finite_values, part)) for part in (0.1, 99.9)) if finite_values.size else (0.0, 1.0)
+    )
+    start, end = black, white if white > black else black + 1
     if values.dtype.kind == "f":
         return {"min": start, "max": end, "start": start, "end": end}
     info = np.iinfo(values.dtype)
@@ -392,21 +394,21 @@ def _ome_xml(scan: ScanLike, groups: Sequence[Group]) -> bytes | None:
     None if OME-XML does not have the dtype.
     """
     xml = tifffile.OmeXml(Creator="scanreader", UUID=str(uuid.uuid5(uuid.NAMESPACE_OID, scan.token)))
-    for number, one in enumerate(groups):
-        field = scan.fields[one.first]
+    for number, group in enumerate(groups):
+        field = scan.fields[group.first_field]
         channels = {"Name": [name_in_xml(name) for name in scan.channel_names]}
-        facts: dict[str, Any] = {"Name": group_name(scan, groups, number), "Channel": channels}
-        places, planes = _places(scan, one), len(one.fields)
+        metadata: dict[str, Any] = {"Name": group_name(scan, groups, number), "Channel": channels}
+        places, planes = _places(scan, group), len(group.fields)
         keys = {"x": "PhysicalSizeX", "y": "PhysicalSizeY", "t": "TimeIncrement"}
-        for name, key in (keys | ({"z": "PhysicalSizeZ"} if one.is_volume else {})).items():
+        for name, key in (keys | ({"z": "PhysicalSizeZ"} if group.is_volume else {})).items():
             if places[name].unit:
-                facts |= {key: places[name].scale, f"{key}Unit": "s" if name == "t" else "µm"}
+                metadata |= {key: places[name].scale, f"{key}Unit": "s" if name == "t" else "µm"}
         if scan.start_time is not None:
-            facts["AcquisitionDate"] = scan.start_time.isoformat()
+            metadata["AcquisitionDate"] = scan.start_time.isoformat()
         shape = (scan.num_frames, scan.num_channels, planes, field.height, field.width)
-        stored = (scan.num_frames * scan.num_channels * planes, 1, 1, field.height, field.width, 1)
+        stored_shape = (scan.num_frames * scan.num_channels * planes, 1, 1, field.height, field.width, 1)
         try:
-            xml.addimage(scan.dtype, shape, stored, axes="TCZYX", **facts)
+            xml.addimage(scan.dtype, shape, stored_shape, axes="TCZYX", **metadata)
         except tifffile.OmeXmlError:
             return None
     return re.sub("<TiffData[^>]*>", "<MetadataOnly/>", xml.tostring(declaration=True)).encode()

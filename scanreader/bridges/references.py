@@ -30,22 +30,22 @@ def axis_names(scan: ScanLike, i: int) -> list[str]:
 
 def to_references(scan: ScanLike, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
     """Write references; see `Scan.to_references`."""
-    chained = next((name for name in scan.filenames if is_url(name) and "::" in name), None)
-    if chained is not None:
-        raise FileFormatError(f"{chained!r} is a chained URL, which cannot be referenced: open a copy of the file")
-    files = [json.dumps(name if is_url(name) else f"file://{_slashed(name)}") for name in scan.filenames]
+    chained_url = next((name for name in scan.filenames if is_url(name) and "::" in name), None)
+    if chained_url is not None:
+        raise FileFormatError(f"{chained_url!r} is a chained URL, which cannot be referenced: open a copy of the file")
+    files = [json.dumps(name if is_url(name) else f"file://{_slashed_path(name)}") for name in scan.filenames]
     with (
-        atomic_path(path, REFERENCES, sources=scan.filenames, overwrite=overwrite) as partial,
-        partial.open("w", encoding="utf-8", newline="\n") as out,
+        atomic_path(path, REFERENCES, sources=scan.filenames, overwrite=overwrite) as partial_path,
+        partial_path.open("w", encoding="utf-8", newline="\n") as file,
     ):
         places = [scan.byte_places(i) for i in range(scan.num_fields)]
-        group = {".zgroup": {"zarr_format": 2}, ".zattrs": flat_attributes(scan)}
-        documents = ",\n".join(_document(name, content) for name, content in group.items())
-        out.write(f'{{"version": 1, "refs": {{\n{documents}')
+        root_documents = {".zgroup": {"zarr_format": 2}, ".zattrs": flat_attributes(scan)}
+        documents = ",\n".join(_document(name, content) for name, content in root_documents.items())
+        file.write(f'{{"version": 1, "refs": {{\n{documents}')
         for i, place in enumerate(places):
             for text in _array(scan, i, place, files):
-                out.write(text)
-        out.write("\n}}\n")
+                file.write(text)
+        file.write("\n}}\n")
 
 
 def _document(name: str, content: dict[str, Any]) -> str:
@@ -73,18 +73,18 @@ def _array(scan: ScanLike, i: int, place: BytePlaces, files: Sequence[str]) -> I
     yield ",\n" + _document(f"field_{i}/.zattrs", attributes)
     size, step = rows * field.width * place.dtype.itemsize, rows * place.row_bytes
     at_a_time = max(1, LINES // (scan.num_channels * (field.height // rows)))
-    for first in range(0, scan.num_frames, at_a_time):
-        portion = slice(first, first + at_a_time)
+    for first_frame in range(0, scan.num_frames, at_a_time):
+        portion = slice(first_frame, first_frame + at_a_time)
         frames = zip(place.files[portion].tolist(), place.offsets[portion].tolist(), strict=True)
         yield "".join(
             f',\n"field_{i}/{frame}.{channel}.{row}.0":[{files[owner]},{start + row * step},{size}]'
-            for frame, (owners, starts) in enumerate(frames, first)
+            for frame, (owners, starts) in enumerate(frames, first_frame)
             for channel, (owner, start) in enumerate(zip(owners, starts, strict=True))
             for row in range(field.height // rows)
         )
 
 
-def _slashed(name: str) -> str:
+def _slashed_path(name: str) -> str:
     """A path as in a URL, with ``/C:/`` on Windows; blanks stay, as fsspec expects."""
     path = PurePath(name).as_posix()
     return path if path.startswith("/") else f"/{path}"

@@ -89,9 +89,9 @@ def refuse_existing(target: Path, *, overwrite: bool) -> None:
 
 
 def _refuse_file_as_folder(target: Path) -> None:
-    nearest = next((parent for parent in target.parents if parent.exists()), None)
-    if nearest is not None and not nearest.is_dir():
-        raise PathnameError(f"{str(target)!r} cannot be written: {str(nearest)!r} is a file, not a folder")
+    nearest_parent = next((parent for parent in target.parents if parent.exists()), None)
+    if nearest_parent is not None and not nearest_parent.is_dir():
+        raise PathnameError(f"{str(target)!r} cannot be written: {str(nearest_parent)!r} is a file, not a folder")
 
 
 # ------------------------------------------------------------------ the recording's own files
@@ -120,11 +120,11 @@ def refuse_sources(target: Path, sources: Iterable[str], *, is_replaced: bool = 
     if target_identity in files:
         raise PathnameError(_refusal(target, "is", files[target_identity]))
     folders = {parent: path for path in paths for parent in (*path.absolute().parents, *path.resolve().parents)}
-    held = {_identity(folder): path for folder, path in folders.items()}.get(target_identity)
-    if held is None and is_replaced:
-        held = next((files[entry] for entry in map(_identity, _entries(target)) if entry in files), None)
-    if held is not None:
-        raise PathnameError(_refusal(target, "holds", held))
+    held_source = {_identity(folder): path for folder, path in folders.items()}.get(target_identity)
+    if held_source is None and is_replaced:
+        held_source = next((files[entry] for entry in map(_identity, _entries(target)) if entry in files), None)
+    if held_source is not None:
+        raise PathnameError(_refusal(target, "holds", held_source))
 
 
 def _refusal(target: Path, verb: str, source: Path) -> str:

@@ -55,16 +55,16 @@ def in_order(work: Callable[[Item], Result], items: Iterable[Item], count: int |
     """
     count = count or threads()
     notes: list[str] = []
-    running: deque[Future[Result]] = deque()
+    futures: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(count, "scanreader") as pool:
         try:
             for item in items:
                 with listening(notes.append):  # also in the threads: each call has a copy of this context
-                    running.append(pool.submit(copy_context().run, work, item))
-                if len(running) > WAITING * count:
-                    yield running.popleft().result()
-            while running:
-                yield running.popleft().result()
+                    futures.append(pool.submit(copy_context().run, work, item))
+                if len(futures) > WAITING * count:
+                    yield futures.popleft().result()
+            while futures:
+                yield futures.popleft().result()
         finally:
             pool.shutdown(cancel_futures=True)
     notify(notes)
@@ -80,21 +80,21 @@ def flushed_early(path: Path) -> Iterator[Callable[[int], None]]:
         If what was written cannot be kept, e.g. since the disk is full.
     """
     flush = getattr(os, "fdatasync", os.fsync)  # of POSIX systems alone
-    running: list[Future[None]] = []
-    unflushed = 0
+    futures: list[Future[None]] = []
+    unflushed_bytes = 0
     with path.open("r+b") as file, ThreadPoolExecutor(1, "scanreader") as pool:
 
-        def written(count: int) -> None:
-            nonlocal unflushed
-            unflushed += count
-            if running and running[0].done():
-                running.pop().result()
-            if unflushed >= FLUSHED and not running:
-                running.append(pool.submit(flush, file.fileno()))
-                unflushed = 0
+        def count_bytes(nbytes: int) -> None:
+            nonlocal unflushed_bytes
+            unflushed_bytes += nbytes
+            if futures and futures[0].done():
+                futures.pop().result()
+            if unflushed_bytes >= FLUSHED and not futures:
+                futures.append(pool.submit(flush, file.fileno()))
+                unflushed_bytes = 0
 
-        yield written
-        for future in running:
+        yield count_bytes
+        for future in futures:
             future.result()
 
 

@@ -45,17 +45,17 @@ def to_suite2p(
     progress: Progress | None = None,
 ) -> None:
     """Write the binary files; see `Scan.to_suite2p`."""
-    channel_numbers = _first_two(scan) if channels is None else _checked_channels(scan, channels)
+    channel_numbers = _first_two_channels(scan) if channels is None else _checked_channels(scan, channels)
     if scan.dtype.kind not in "iu":
         raise DtypeError(
             f"suite2p's files hold 16-bit integers, not {scan.dtype.name}: open the recording without dtype"
         )
     target = local_target(folder).absolute() / "suite2p"
-    with atomic_path(target, SUITE2P, sources=scan.filenames, overwrite=overwrite) as partial:
+    with atomic_path(target, SUITE2P, sources=scan.filenames, overwrite=overwrite) as partial_path:
         notify(_losses(scan, channels_were_chosen=channels is not None))
         notify_moved_pieces(scan)
         for i in range(scan.num_fields):
-            plane = partial / f"plane{i}"
+            plane = partial_path / f"plane{i}"
             plane.mkdir(parents=True)
             files = zip(channel_numbers, NAMES, strict=False)
             means = [_write(scan, i, channel, plane / name, progress) for channel, name in files]
@@ -65,11 +65,11 @@ def to_suite2p(
             np.save(plane / "settings.npy", np.array(settings, dtype=object), allow_pickle=True)
             ops = {**db, **settings, "ops_path": str(target / f"plane{i}" / "ops.npy")}
             np.save(plane / "ops.npy", np.array(ops, dtype=object), allow_pickle=True)
-        record = {"channels": channel_numbers, "digests": digests_of(partial)}
-        (partial / WRITTEN).write_text(json.dumps(record), "utf-8")
+        record = {"channels": channel_numbers, "digests": digests_of(partial_path)}
+        (partial_path / WRITTEN).write_text(json.dumps(record), "utf-8")
 
 
-def _first_two(scan: ScanLike) -> tuple[int, ...]:
+def _first_two_channels(scan: ScanLike) -> tuple[int, ...]:
     return tuple(range(scan.num_channels))[:2]
 
 
@@ -83,11 +83,13 @@ def _checked_channels(scan: ScanLike, channels: Any) -> tuple[int, ...]:
     ScanIndexError
         If they are not one or two, or there is no such channel.
     """
-    given: Any = (channels,) if isinstance(channels, (int, np.integer)) else channels
-    is_sequence = isinstance(given, (Sequence, np.ndarray)) and not isinstance(given, (str, bytes)) and np.ndim(given)
-    if not is_sequence or not all(isinstance(i, (int, np.integer)) and not isinstance(i, bool) for i in given):
+    choice: Any = (channels,) if isinstance(channels, (int, np.integer)) else channels
+    is_sequence = (
+        isinstance(choice, (Sequence, np.ndarray)) and not isinstance(choice, (str, bytes)) and np.ndim(choice)
+    )
+    if not is_sequence or not all(isinstance(i, (int, np.integer)) and not isinstance(i, bool) for i in choice):
         raise ScanKeyError(f"channels must be one or two integers, as channels=(1, 0), not {channels!r}")
-    numbers = tuple(map(int, given))
+    numbers = tuple(map(int, choice))
     if not 1 <= len(numbers) <= 2 or any(not 0 <= number < scan.num_channels for number in numbers):
         raise ScanIndexError(
             f"suite2p takes one or two channels of {scan.num_channels}, from 0, the functional one first, not {numbers}"
@@ -97,19 +99,20 @@ def _checked_channels(scan: ScanLike, channels: Any) -> tuple[int, ...]:
 
 def _losses(scan: ScanLike, *, channels_were_chosen: bool) -> Iterator[str]:
     """Say what of a scan suite2p's files do not have."""
-    skipped = [] if channels_were_chosen else scan.channel_names[len(_first_two(scan)) :]
-    if skipped:
+    skipped_channels = [] if channels_were_chosen else scan.channel_names[len(_first_two_channels(scan)) :]
+    if skipped_channels:
         yield (
-            f"suite2p takes two channels: {abbreviate(skipped)} {'is' if len(skipped) == 1 else 'are'} skipped; choose "
-            "others by their index, the functional one first, as channels=(2, 0)"
+            f"suite2p takes two channels: {abbreviate(skipped_channels)} "
+            f"{'is' if len(skipped_channels) == 1 else 'are'} skipped; choose others by their index, the functional "
+            "one first, as channels=(2, 0)"
         )
     if math.isnan(scan.fps):
         yield "the frame rate is unknown, so suite2p's fs is NaN: see field_timestamps"
     elif not all(is_even(scan, scan.field_timestamps(i)) for i in range(scan.num_fields)):
         yield f"frames are not evenly spaced at {scan.fps:.4g} Hz, which is suite2p's fs: see field_timestamps"
-    rotated = rotated_fields(scan)
-    if rotated:
-        yield f"suite2p has no rotation: that of {rotated} is skipped"
+    fields_with_rotation = rotated_fields(scan)
+    if fields_with_rotation:
+        yield f"suite2p has no rotation: that of {fields_with_rotation} is skipped"
 
 
 def _write(scan: ScanLike, field: int, channel: int, path: Path, progress: Progress | None) -> npt.NDArray[np.float64]:
@@ -122,10 +125,10 @@ def _write(scan: ScanLike, field: int, channel: int, path: Path, progress: Progr
     """
     shape = scan.fields[field]
     total = np.zeros((shape.height, shape.width))
-    with path.open("wb") as file, flushed_early(path) as written:
+    with path.open("wb") as file, flushed_early(path) as count_bytes:
         for block, block_sum in in_order(_Movie(scan, field, channel), frame_blocks(scan, field)):
             file.write(block.data)
-            written(block.nbytes)
+            count_bytes(block.nbytes)
             total += block.sum(axis=0, dtype=np.float64) if block_sum is None else block_sum
             if progress is not None:
                 progress(block.nbytes)
@@ -186,17 +189,17 @@ def _db(scan: ScanLike, i: int, target: Path, means: list[npt.NDArray[np.float64
 def facts_of_plane(scan: ScanLike, i: int, channels: int) -> dict[str, Any]:
     """Facts of a field under suite2p's names: sizes, rate, place."""
     field = scan.fields[i]
-    levels = [(other.slice_id, other.plane or 0) for other in scan.fields]
+    levels = [(other_field.slice_id, other_field.plane or 0) for other_field in scan.fields]
     own_level = levels[i]
     shares = file_shares(scan, i)
-    frames, begins = np.array([share.frames for share in shares]), np.flatnonzero([s.begins_bout for s in shares])
-    facts: dict[str, Any] = {
+    frames, first_shares = np.array([share.frames for share in shares]), np.flatnonzero([s.begins_bout for s in shares])
+    entries: dict[str, Any] = {
         "Ly": field.height,
         "Lx": field.width,
         "fs": float(scan.fps),
         "nframes": scan.num_frames,
         "frames_per_file": frames,
-        "frames_per_folder": np.add.reduceat(frames, begins),
+        "frames_per_folder": np.add.reduceat(frames, first_shares),
         "nplanes": len(set(levels)),
         "nrois": max(map(levels.count, set(levels))),
         "nchannels": channels,
@@ -207,9 +210,9 @@ def facts_of_plane(scan: ScanLike, i: int, channels: int) -> dict[str, Any]:
         "z": field.depth,
     }
     corner = corner_in_pixels(scan, i)
-    if facts["nrois"] > 1 and corner is not None:
-        facts |= {"dy": corner[0], "dx": corner[1]}
-    return facts
+    if entries["nrois"] > 1 and corner is not None:
+        entries |= {"dy": corner[0], "dx": corner[1]}
+    return entries
 
 
 class FileShare(NamedTuple):
@@ -230,15 +233,15 @@ def file_shares(scan: ScanLike, i: int) -> list[FileShare]:
     opened = scan.opened
     places = as_array(opened.frame_places(np.arange(scan.num_frames)))
     pages = opened.layout.page_numbers(scan.fields[i].slice_id, 0, places)
-    of_frames = np.searchsorted(opened.pages.starts, pages, side="right") - 1
+    file_numbers = np.searchsorted(opened.pages.starts, pages, side="right") - 1
     numbers = {name: number for number, name in enumerate(scan.filenames)}
     shares = []
     for bout in scan.bouts:
-        own = of_frames[bout.frames]
-        counts = [(name, int((own == numbers[name]).sum())) for name in bout.files]
-        if (np.diff(own) < 0).any():
-            edges = [0, *(np.flatnonzero(np.diff(own)) + 1).tolist(), len(own)]
-            counts = [(scan.filenames[own[a]], b - a) for a, b in itertools.pairwise(edges)]
+        bout_file_numbers = file_numbers[bout.frames]
+        counts = [(name, int((bout_file_numbers == numbers[name]).sum())) for name in bout.files]
+        if (np.diff(bout_file_numbers) < 0).any():
+            edges = [0, *(np.flatnonzero(np.diff(bout_file_numbers)) + 1).tolist(), len(bout_file_numbers)]
+            counts = [(scan.filenames[bout_file_numbers[a]], b - a) for a, b in itertools.pairwise(edges)]
         shares += [FileShare(name, count, n == 0) for n, (name, count) in enumerate(counts)]
     return shares
 
@@ -258,6 +261,6 @@ def corner_in_pixels(scan: ScanLike, i: int) -> tuple[int, int] | None:
     if not all(map(math.isfinite, [*tops, *lefts])):
         return None
     field = scan.fields[i]
-    down = (tops[i] - min(tops)) / (field.height_in_degrees / field.height)
-    right = (lefts[i] - min(lefts)) / (field.width_in_degrees / field.width)
-    return round(down), round(right)
+    y_offset = (tops[i] - min(tops)) / (field.height_in_degrees / field.height)
+    x_offset = (lefts[i] - min(lefts)) / (field.width_in_degrees / field.width)
+    return round(y_offset), round(x_offset)

@@ -41,22 +41,22 @@ def suite2p_settings(scan: ScanLike) -> dict[str, Any]:
     notify(_losses(scan))
     counts = scan.opened.layout.counts
     slices = sorted({field.slice_id for field in scan.fields})
-    first = [i for i, field in enumerate(scan.fields) if field.slice_id == slices[0]]
-    corners = [corner_in_pixels(scan, i) or (0, 0) for i in first]
+    fields = [i for i, field in enumerate(scan.fields) if field.slice_id == slices[0]]
+    corners = [corner_in_pixels(scan, i) or (0, 0) for i in fields]
     planes = counts.slices + counts.flyback
     settings: dict[str, Any] = {
-        "nrois": len(first),
+        "nrois": len(fields),
         "nplanes": planes,
         "nchannels": counts.channels,
         "functional_chan": scan.opened.channels[0].place + 1,
         "fs": float(scan.fps) if math.isfinite(scan.fps) else None,
-        "mesoscan": len(first) > 1,
-        "ignore_flyback": [p * len(first) + k for p in range(planes) if p not in slices for k in range(len(first))],
+        "mesoscan": len(fields) > 1,
+        "ignore_flyback": [p * len(fields) + k for p in range(planes) if p not in slices for k in range(len(fields))],
         **_files(scan),
     }
-    if len(first) > 1:
+    if len(fields) > 1:
         settings |= {
-            "lines": [list(_rows(scan.fields[i])) for i in first],
+            "lines": [list(_rows(scan.fields[i])) for i in fields],
             "dy": [corner[0] for corner in corners],
             "dx": [corner[1] for corner in corners],
         }
@@ -66,8 +66,8 @@ def suite2p_settings(scan: ScanLike) -> dict[str, Any]:
 def write_suite2p_settings(scan: ScanLike, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
     """Write the settings as JSON."""
     settings = suite2p_settings(scan)
-    with atomic_path(path, SUITE2P_SETTINGS, sources=scan.filenames, overwrite=overwrite) as partial:
-        partial.write_text(json.dumps(settings, indent=1) + "\n", "utf-8")
+    with atomic_path(path, SUITE2P_SETTINGS, sources=scan.filenames, overwrite=overwrite) as partial_path:
+        partial_path.write_text(json.dumps(settings, indent=1) + "\n", "utf-8")
 
 
 def _files(scan: ScanLike) -> dict[str, Any]:
@@ -113,11 +113,11 @@ def _reasons(scan: ScanLike) -> Iterator[str]:
 
 def _uneven_rois(scan: ScanLike) -> Iterator[str]:
     """Say if slices differ in their ROIs, or the only ROI is not the page."""
-    by_slice: dict[int, list[range]] = {}
+    bands_by_slice: dict[int, list[range]] = {}
     for field in scan.fields:
-        by_slice.setdefault(field.slice_id, []).append(_rows(field))
-    bands = next(iter(by_slice.values()))
-    if any(other != bands for other in by_slice.values()):
+        bands_by_slice.setdefault(field.slice_id, []).append(_rows(field))
+    bands = next(iter(bands_by_slice.values()))
+    if any(other_bands != bands for other_bands in bands_by_slice.values()):
         yield "slices differ in their ROIs, and suite2p takes the same rows of each"
     elif len(bands) == 1 and len(bands[0]) != scan.opened.pages.form.height:
         yield "one ROI of several is selected, and suite2p cuts the page only if there are several"
@@ -127,16 +127,19 @@ def _uneven_rois(scan: ScanLike) -> Iterator[str]:
 
 def _losses(scan: ScanLike) -> Iterator[str]:
     """Say what suite2p will not have of the recording, or changes."""
-    saved = scan.opened.layout.counts.channels
-    if saved > 2:
-        yield f"{saved} channels were saved: suite2p reads two, those numbered 1 and 2 in the order of the file"
+    channels_in_file = scan.opened.layout.counts.channels
+    if channels_in_file > 2:
+        yield (
+            f"{channels_in_file} channels were saved: suite2p reads two, those numbered 1 and 2 in the order of the "
+            "file"
+        )
     if scan.dtype.name in HALVED:
         yield f"suite2p divides pixels of {scan.dtype.name} by 2 when it reads TIFF files: {ADVICE} as they are"
     (stretch,) = scan.opened.layout.stretches
     if len(scan.opened.pages) > stretch.volumes * scan.opened.layout.counts.pages_per_volume:
         yield "the last volume is incomplete: suite2p also reads what there is of it, so some planes get a frame more"
-    rotated = rotated_fields(scan)
-    if rotated:
-        yield f"suite2p has no rotation: that of {rotated} is skipped"
+    fields_with_rotation = rotated_fields(scan)
+    if fields_with_rotation:
+        yield f"suite2p has no rotation: that of {fields_with_rotation} is skipped"
     if not math.isfinite(scan.fps):
         yield "the frame rate is unknown, so fs is null: give suite2p your own"

@@ -45,7 +45,7 @@ class Partial(NamedTuple):
 def resumable_folder(
     path: str | os.PathLike[str],
     kind: Kind,
-    what: dict[str, Any],
+    request: dict[str, Any],
     prepare: Callable[[Path], object],
     *,
     sources: Iterable[str],
@@ -61,8 +61,8 @@ def resumable_folder(
         The target, a folder.
     kind : Kind
         What is written: only a target of this kind is replaced.
-    what : dict
-        What is being written, in JSON's types; only a call with the same `what` continues.
+    request : dict
+        What is being written, in JSON's types; only a call with the same `request` continues.
     prepare : callable
         Called with the folder when it is new: writes what must exist before all else.
     sources : iterable of str
@@ -85,9 +85,9 @@ def resumable_folder(
     if os.path.lexists(target):
         refuse_other_kind(target, kind)
     place.mkdir(parents=True, exist_ok=True)
-    with typed_disk_full(target), _locked(place, target):
+    with typed_disk_full(target), _hold_lock(place, target):
         refuse_existing(target, overwrite=overwrite)  # another call may have finished it meanwhile
-        data = _earlier_data(place, what, overwrite=overwrite) or _start_anew(place, what, prepare)
+        data = _earlier_data(place, request, overwrite=overwrite) or _start_anew(place, request, prepare)
         yield Partial(data, place / UNFINISHED)
         for folder in [data, *(entry for entry in data.rglob("*") if entry.is_dir())]:
             sync_folder(folder)  # files are on the disk since they have their names
@@ -97,7 +97,7 @@ def resumable_folder(
 
 
 @contextlib.contextmanager
-def _locked(place: Path, target: Path) -> Iterator[None]:
+def _hold_lock(place: Path, target: Path) -> Iterator[None]:
     """Hold a lock that the system releases when this process ends, however it ends.
 
     The folder is removed unless it has a record, without which nothing can be continued.
@@ -124,29 +124,31 @@ def _locked(place: Path, target: Path) -> Iterator[None]:
                 place.rmdir()
 
 
-def _earlier_data(place: Path, what: dict[str, Any], *, overwrite: bool) -> Path | None:
+def _earlier_data(place: Path, request: dict[str, Any], *, overwrite: bool) -> Path | None:
     """Find the data of an earlier call; None if there is none, or it is of something else and may be replaced."""
     try:
         record = json.loads((place / RECORD).read_text("utf-8"))
-        earlier_what, name = record["what"], record["data"]
+        earlier_request, name = record["what"], record["data"]
         if not OWN_NAMES.fullmatch(name):  # a record can name nothing outside
             return None
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
     data = place / name
-    now = json.loads(json.dumps(what))
-    if earlier_what == now:
+    request_in_json = json.loads(json.dumps(request))
+    if earlier_request == request_in_json:
         return data if data.is_dir() and not data.is_symlink() else None
     if not overwrite:
-        differ = sorted(key for key in {*earlier_what, *now} if earlier_what.get(key) != now.get(key))
+        differing_keys = sorted(
+            key for key in {*earlier_request, *request_in_json} if earlier_request.get(key) != request_in_json.get(key)
+        )
         raise TargetExistsError(
-            f"{str(place)!r} belongs to another call ({', '.join(differ)} differ): repeat that call to complete it, or "
-            "give overwrite=True to start anew"
+            f"{str(place)!r} belongs to another call ({', '.join(differing_keys)} differ): repeat that call to "
+            "complete it, or give overwrite=True to start anew"
         )
     return None
 
 
-def _start_anew(place: Path, what: dict[str, Any], prepare: Callable[[Path], object]) -> Path:
+def _start_anew(place: Path, request: dict[str, Any], prepare: Callable[[Path], object]) -> Path:
     _clear(place)
     # A unique name, so that what a disconnected worker still writes for an earlier call ends up in no target.
     data = place / f"data-{uuid.uuid4().hex}"
@@ -154,7 +156,7 @@ def _start_anew(place: Path, what: dict[str, Any], prepare: Callable[[Path], obj
     prepare(data)
     sync(data)
     with atomic_file(place / RECORD, place / UNFINISHED) as file:
-        file.write(json.dumps({"what": what, "data": data.name}).encode())
+        file.write(json.dumps({"what": request, "data": data.name}).encode())
     return data
 
 
@@ -172,13 +174,13 @@ def _clear(place: Path) -> None:
 @contextlib.contextmanager
 def atomic_file(path: Path, unfinished: Path) -> Iterator[BinaryIO]:
     """Give a file to write to, which appears at its path only once complete and on the disk."""
-    partial = unfinished / uuid.uuid4().hex
+    partial_path = unfinished / uuid.uuid4().hex
     try:
-        with partial.open("wb") as file:
+        with partial_path.open("wb") as file:
             path.parent.mkdir(parents=True, exist_ok=True)
             yield file
             file.flush()
             os.fsync(file.fileno())
-        partial.replace(path)
+        partial_path.replace(path)
     finally:
-        partial.unlink(missing_ok=True)
+        partial_path.unlink(missing_ok=True)

@@ -19,7 +19,7 @@ from scanreader.errors import FieldDimensionMismatch, LayoutError
 from scanreader.files.opening import open_file
 from scanreader.keys import abbreviate
 from scanreader.notices import notify
-from scanreader.recording.volumes import group
+from scanreader.recording.volumes import group as group_fields
 from scanreader.texts import in_xml
 from scanreader.tiff.ifd import STRIP_OFFSETS, read_flavour, read_ifd, tag_numbers
 
@@ -90,13 +90,13 @@ def to_tiff(
             f"a plain TIFF holds the pages of one field, not {scan.num_fields}: choose one (--fields 0), write a file "
             "for each (--per-field), a folder of files (--tiff) or an OME-TIFF (.ome.tif)"
         )
-    with atomic_path(path, TIFF, sources=scan.filenames, overwrite=overwrite) as partial:
+    with atomic_path(path, TIFF, sources=scan.filenames, overwrite=overwrite) as partial_path:
         notify([*_losses(scan), *(depths_without_place(scan, stack.group) if imagej else ())])
         notify_moved_pieces(scan)
         if imagej:
-            _write_hyperstack(scan, stack, partial, progress)
+            _write_hyperstack(scan, stack, partial_path, progress)
         else:
-            _write_pages(scan, 0, slice(0, scan.num_channels), partial, progress)
+            _write_pages(scan, 0, slice(0, scan.num_channels), partial_path, progress)
 
 
 def to_tiff_folder(
@@ -128,14 +128,14 @@ def to_tiff_folder(
     check_dtype(scan, DTYPES, "TIFF")
     numbers = list(range(scan.num_fields)) if field_numbers is None else list(field_numbers)
     record = {"format": "tiff", "fields": numbers, "channels": list(scan.channel_numbers)}
-    with atomic_path(path, TIFF_FOLDER, sources=scan.filenames, overwrite=overwrite) as partial:
+    with atomic_path(path, TIFF_FOLDER, sources=scan.filenames, overwrite=overwrite) as partial_path:
         notify(_losses(scan))
         notify_moved_pieces(scan)
-        partial.mkdir()
+        partial_path.mkdir()
         for i, number in enumerate(numbers):
             for c, channel in enumerate(scan.channel_numbers):
-                _write_pages(scan, i, slice(c, c + 1), partial / file_name(number, channel), progress)
-        (partial / WRITTEN_TIFFS).write_text(json.dumps(record), "utf-8")
+                _write_pages(scan, i, slice(c, c + 1), partial_path / file_name(number, channel), progress)
+        (partial_path / WRITTEN_TIFFS).write_text(json.dumps(record), "utf-8")
 
 
 def file_name(field: int, channel: int) -> str:
@@ -145,17 +145,17 @@ def file_name(field: int, channel: int) -> str:
 
 def _losses(scan: ScanLike) -> Iterator[str]:
     """Say what of a scan the files do not have."""
-    rotated = rotated_fields(scan)
-    if rotated:
-        yield f"TIFF has no rotation: that of {rotated} is skipped"
+    fields_with_rotation = rotated_fields(scan)
+    if fields_with_rotation:
+        yield f"TIFF has no rotation: that of {fields_with_rotation} is skipped"
 
 
-def depths_without_place(scan: ScanLike, one: Group) -> Iterator[str]:
+def depths_without_place(scan: ScanLike, group: Group) -> Iterator[str]:
     """Say which depths a hyperstack does not have, since ImageJ has one distance between them."""
-    if one.is_volume and math.isnan(one.spacing):
-        depths = [scan.fields[i].depth for i in one.fields]
-        of = f" ({abbreviate(depths)} µm) are uneven" if math.isfinite(depths[0]) else " are unknown"
-        yield f"ImageJ's hyperstack has one distance of depths, and the depths{of}: they are skipped"
+    if group.is_volume and math.isnan(group.spacing):
+        depths = [scan.fields[i].depth for i in group.fields]
+        depths_in_words = f" ({abbreviate(depths)} µm) are uneven" if math.isfinite(depths[0]) else " are unknown"
+        yield f"ImageJ's hyperstack has one distance of depths, and the depths{depths_in_words}: they are skipped"
 
 
 @dataclass(frozen=True)
@@ -190,12 +190,12 @@ def _write_pages(scan: ScanLike, i: int, channels: slice, path: Path, progress: 
             returnoffset=True,
             **options,
         )
-    read = _Pages(scan, i, channels, dtype)
-    with path.open("r+b") as file, flushed_early(path) as written:
+    pages = _Pages(scan, i, channels, dtype)
+    with path.open("r+b") as file, flushed_early(path) as count_bytes:
         file.seek(_start(place))
-        for block in in_order(read, frame_blocks(scan, i, channels.stop - channels.start)):
+        for block in in_order(pages, frame_blocks(scan, i, channels.stop - channels.start)):
             file.write(block.data)
-            written(block.nbytes)
+            count_bytes(block.nbytes)
             if progress is not None:
                 progress(block.nbytes)
 
@@ -221,13 +221,13 @@ def hyperstack_of(scan: ScanLike) -> Hyperstack:
     """
     groups = by_volume(scan)
     if len(groups) > 1:
-        reasons = dict.fromkeys(one.reason for one in group(scan.fields).single)
-        why = f" ({'; '.join(reasons)})" if reasons else ""
+        reasons = dict.fromkeys(single_field.reason for single_field in group_fields(scan.fields).single)
+        reasons_in_words = f" ({'; '.join(reasons)})" if reasons else ""
         raise FieldDimensionMismatch(
-            f"a hyperstack has one field, or one ROI at several depths{why}: choose the fields of one ROI (--fields "
-            "0,2), write a file for each field (--per-field) or an OME-TIFF (.ome.tif)"
+            f"a hyperstack has one field, or one ROI at several depths{reasons_in_words}: choose the fields of one ROI "
+            "(--fields 0,2), write a file for each field (--per-field) or an OME-TIFF (.ome.tif)"
         )
-    field = scan.fields[groups[0].first]
+    field = scan.fields[groups[0].first_field]
     shape = (scan.num_frames, scan.num_fields, scan.num_channels, field.height, field.width)
     nbytes = math.prod(shape) * scan.dtype.itemsize
     if nbytes > MOST_BYTES:
@@ -254,14 +254,14 @@ def _write_hyperstack(scan: ScanLike, stack: Hyperstack, path: Path, progress: P
     volume = planes * channels * height * width * dtype.itemsize
     plane = channels * height * width * dtype.itemsize
     start = _first_pixel(path)
-    with path.open("r+b") as file, flushed_early(path) as written:
+    with path.open("r+b") as file, flushed_early(path) as count_bytes:
         for z, i in enumerate(stack.group.fields):
-            read, blocks = _Pages(scan, i, slice(0, channels), dtype), list(frame_blocks(scan, i, channels))
-            for taken, block in zip(blocks, in_order(read, blocks), strict=True):
-                for t, image in enumerate(block, taken.start):
+            pages, blocks = _Pages(scan, i, slice(0, channels), dtype), list(frame_blocks(scan, i, channels))
+            for frames, block in zip(blocks, in_order(pages, blocks), strict=True):
+                for t, image in enumerate(block, frames.start):
                     file.seek(start + t * volume + z * plane)
                     file.write(image.data)
-                written(block.nbytes)
+                count_bytes(block.nbytes)
                 if progress is not None:
                     progress(block.nbytes)
 
@@ -269,8 +269,8 @@ def _write_hyperstack(scan: ScanLike, stack: Hyperstack, path: Path, progress: P
 def _first_pixel(path: Path) -> int:
     """Where the pixels of a TIFF begin; older versions of tifffile do not say it of a hyperstack."""
     with open_file(path) as file:
-        flavour, at = read_flavour(file)
-        return tag_numbers(file, flavour, read_ifd(file, flavour, at), STRIP_OFFSETS)[0]
+        flavour, offset = read_flavour(file)
+        return tag_numbers(file, flavour, read_ifd(file, flavour, offset), STRIP_OFFSETS)[0]
 
 
 def _imagej_options(scan: ScanLike, stack: Hyperstack) -> dict[str, Any]:

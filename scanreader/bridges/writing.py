@@ -56,13 +56,13 @@ def atomic_path(path: str | os.PathLike[str], kind: Kind, *, sources: Iterable[s
     if os.path.lexists(target):
         with contextlib.suppress(FileNotFoundError):  # another call moves it just now
             refuse_other_kind(target, kind)
-    with _made_parents(target), _partial_beside(target) as partial, typed_disk_full(target):
-        yield partial
-        sync(partial)
+    with _make_parents(target), _partial_beside(target) as partial_path, typed_disk_full(target):
+        yield partial_path
+        sync(partial_path)
         if is_folder:
-            name_folder(partial, target, kind, overwrite=overwrite)
+            name_folder(partial_path, target, kind, overwrite=overwrite)
         else:
-            _name_file(partial, target, kind, overwrite=overwrite)
+            _name_file(partial_path, target, kind, overwrite=overwrite)
         sync_folder(target.parent)
 
 
@@ -94,57 +94,57 @@ def _free_bytes(target: Path) -> float:
 # ---------------------------------------------------------------------- the final name
 
 
-def _taken(target: Path) -> TargetExistsError:
+def _taken_error(target: Path) -> TargetExistsError:
     return TargetExistsError(
         f"{str(target)!r} appeared while this call was writing: another one wrote it. Nothing was replaced; give "
         "overwrite=True (--overwrite) to replace it"
     )
 
 
-def _name_file(partial: Path, target: Path, kind: Kind, *, overwrite: bool) -> None:
+def _name_file(partial_path: Path, target: Path, kind: Kind, *, overwrite: bool) -> None:
     """Give a complete file its name; without `overwrite`, nothing is ever replaced."""
     if overwrite:
         with contextlib.suppress(FileNotFoundError):
             refuse_other_kind(target, kind)  # it may have appeared meanwhile
-        partial.replace(target)
+        partial_path.replace(target)
         return
     try:
         if os.name == "nt":
-            partial.rename(target)  # which fails if the target exists
+            partial_path.rename(target)  # which fails if the target exists
         else:
-            os.link(partial, target)  # the same; on other systems, a rename would replace it
+            os.link(partial_path, target)  # the same; on other systems, a rename would replace it
     except FileExistsError:
-        raise _taken(target) from None
+        raise _taken_error(target) from None
     except OSError:  # a file system without links
         try:
             target.open("xb").close()  # claims the name
         except FileExistsError:
-            raise _taken(target) from None
-        partial.replace(target)
+            raise _taken_error(target) from None
+        partial_path.replace(target)
 
 
-def name_folder(partial: Path, target: Path, kind: Kind, *, overwrite: bool) -> None:
+def name_folder(partial_path: Path, target: Path, kind: Kind, *, overwrite: bool) -> None:
     """Give a complete folder its name; an earlier one is removed only then, and comes back if that fails."""
     for _ in range(ATTEMPTS):
-        earlier = target.with_name(f".replaced-{uuid.uuid4().hex}")
+        earlier_target = target.with_name(f".replaced-{uuid.uuid4().hex}")
         if overwrite:
             with contextlib.suppress(FileNotFoundError):  # there is none, or another call moves it just now
                 refuse_other_kind(target, kind)
-                target.rename(earlier)
+                target.rename(earlier_target)
         elif os.path.lexists(target):
-            raise _taken(target)
+            raise _taken_error(target)
         try:
-            partial.rename(target)
+            partial_path.rename(target)
         except OSError:
             if not os.path.lexists(target):
-                if earlier.exists():
-                    earlier.rename(target)
+                if earlier_target.exists():
+                    earlier_target.rename(target)
                 raise
-            remove(earlier)  # another call was quicker, whose target is replaced in turn
+            remove(earlier_target)  # another call was quicker, whose target is replaced in turn
         else:
-            remove(earlier)
+            remove(earlier_target)
             return
-    raise _taken(target)
+    raise _taken_error(target)
 
 
 def sync(path: Path) -> None:
@@ -180,9 +180,9 @@ def remove(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _made_parents(target: Path) -> Iterator[None]:
+def _make_parents(target: Path) -> Iterator[None]:
     """Make the folders that the target is in; after a failure, those that were made are removed."""
-    missing = [folder for folder in target.absolute().parents if not folder.exists()]
+    new_folders = [folder for folder in target.absolute().parents if not folder.exists()]
     target.parent.mkdir(parents=True, exist_ok=True)
     is_complete = False
     try:
@@ -190,7 +190,7 @@ def _made_parents(target: Path) -> Iterator[None]:
         is_complete = True
     finally:
         with contextlib.suppress(OSError):  # another call may have written there
-            for folder in missing if not is_complete else ():
+            for folder in new_folders if not is_complete else ():
                 folder.rmdir()
 
 
@@ -202,12 +202,12 @@ def _partial_beside(target: Path) -> Iterator[Path]:
     """
     _remove_leftovers(target.parent)
     place, lock = _locked_name(target.parent)
-    partial = target.with_name(f"{place.stem}-{target.name[-40:]}")
+    partial_path = target.with_name(f"{place.stem}-{target.name[-40:]}")
     with lock:
         try:
-            yield partial
+            yield partial_path
         finally:
-            remove(partial)
+            remove(partial_path)
             if os.name != "nt":
                 place.unlink(missing_ok=True)
     place.unlink(missing_ok=True)
@@ -235,8 +235,8 @@ def _remove_leftovers(folder: Path) -> None:
             with place.open("r+b") as lock:
                 if not _lock(lock):
                     continue
-                for partial in folder.glob(f"{place.stem}-*"):
-                    remove(partial)
+                for partial_path in folder.glob(f"{place.stem}-*"):
+                    remove(partial_path)
             place.unlink()
 
 

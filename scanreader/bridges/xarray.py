@@ -81,10 +81,10 @@ def to_xarray(scan: ScanLike, grouped: str | None = None) -> xr.Dataset:
     notify_moved_pieces(scan)
     if len(groups) == 1 and groups[0].is_volume:
         data, coordinates = _as_volume(scan, groups[0], "data", "")
-    elif len(sizes) == 1 and not any(one.is_volume for one in groups):
-        data, coordinates = _as_one(scan)
+    elif len(sizes) == 1 and not any(group.is_volume for group in groups):
+        data, coordinates = _as_one_variable(scan)
     else:
-        data, coordinates = _as_several(scan, groups)
+        data, coordinates = _as_several_variables(scan, groups)
     names = {"channel": ("channel", [in_xml(name) for name in scan.channel_names])}
     attributes = {
         name: in_xml(value) if isinstance(value, str) else value for name, value in flat_attributes(scan).items()
@@ -92,14 +92,14 @@ def to_xarray(scan: ScanLike, grouped: str | None = None) -> xr.Dataset:
     return xr.Dataset(data, {**names, **coordinates}, attributes)
 
 
-def _as_one(scan: ScanLike) -> tuple[dict[str, Any], dict[str, Any]]:
+def _as_one_variable(scan: ScanLike) -> tuple[dict[str, Any], dict[str, Any]]:
     """Make the variable of fields of one size in pixels, and its coordinates."""
     fields = range(scan.num_fields)
-    data = {"data": _lazy(scan, fields, ("field", "y", "x", "channel", "time"), is_single=False)}
+    data = {"data": _lazy_variable(scan, fields, ("field", "y", "x", "channel", "time"), is_single=False)}
     places = [_places(field) for field in scan.fields]
     unit = {"units": "um" if {place.unit for place in places} == {"um"} else "pixel"}
     if unit["units"] == "pixel":
-        places = [_in_pixels(field) for field in scan.fields]
+        places = [_places_in_pixels(field) for field in scan.fields]
     rows, columns, common_unit = _common_places(scan.fields)
     coordinates = {
         "field": ("field", list(fields)),
@@ -121,32 +121,32 @@ def _as_one(scan: ScanLike) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _planes(scan: ScanLike, fields: Sequence[int], dimension: str) -> dict[str, Any]:
     """Coordinate of the plane of each field, and of ScanImage's channel numbers, where channels are planes."""
-    chosen = [scan.fields[i] for i in fields]
-    if any(field.plane is None for field in chosen):
+    chosen_fields = [scan.fields[i] for i in fields]
+    if any(field.plane is None for field in chosen_fields):
         return {}
-    numbers = [[one.number for one in scan.opened.saved_channels(field)] for field in chosen]
+    numbers = [[group.number for group in scan.opened.saved_channels(field)] for field in chosen_fields]
     return {
-        "plane": (dimension, [field.plane for field in chosen]),
+        "plane": (dimension, [field.plane for field in chosen_fields]),
         "scanimage_channel": ((dimension, "channel"), numbers),
     }
 
 
-def _as_volume(scan: ScanLike, one: Group, name: str, ending: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def _as_volume(scan: ScanLike, group: Group, name: str, ending: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Make the variable of a volume, and its coordinates, whose names have an ending where there are several."""
     z, y, x, time = (f"{axis}{ending}" for axis in ("z", "y", "x", "time"))
-    fields = [scan.fields[i] for i in one.fields]
+    fields = [scan.fields[i] for i in group.fields]
     rows, columns, unit = _places(fields[0])
-    dims, values, _, encoding = _lazy(scan, one.fields, (z, y, x, "channel", time), is_single=False)
+    dims, values, _, encoding = _lazy_variable(scan, group.fields, (z, y, x, "channel", time), is_single=False)
     attributes = {"name": in_xml(fields[0].name), "rotation": fields[0].rotation}
-    first_scanned = min(one.fields, key=lambda i: scan.fields[i].slice_id)
-    plane_time = indexing.LazilyIndexedArray(TimesBackend(scan, one.fields))
+    first_scanned = min(group.fields, key=lambda i: scan.fields[i].slice_id)
+    plane_time = indexing.LazilyIndexedArray(TimesBackend(scan, group.fields))
     coordinates = {
         z: (z, [field.depth for field in fields], {"units": "um"}),
         y: (y, rows, {"units": unit}),
         x: (x, columns, {"units": unit}),
-        f"field{ending}": (z, list(one.fields)),
+        f"field{ending}": (z, list(group.fields)),
         f"slice{ending}": (z, [field.slice_id for field in fields]),
-        **{f"{key}{ending}": value for key, value in _planes(scan, one.fields, z).items()},
+        **{f"{key}{ending}": value for key, value in _planes(scan, group.fields, z).items()},
         time: (time, scan.field_timestamps(first_scanned), _seconds(scan)),
         f"plane_time{ending}": ((z, time), plane_time, {"units": "s"}),
         **{f"bout{ending}": value for value in _bouts(scan, time).values()},
@@ -154,17 +154,19 @@ def _as_volume(scan: ScanLike, one: Group, name: str, ending: str) -> tuple[dict
     return {name: (dims, values, attributes, encoding)}, coordinates
 
 
-def _as_several(scan: ScanLike, groups: Sequence[Group]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _as_several_variables(scan: ScanLike, groups: Sequence[Group]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Make a variable for each volume and each field that is in none, and its coordinates."""
     data: dict[str, Any] = {}
     coordinates: dict[str, Any] = {}
-    for number, one in enumerate(one for one in groups if one.is_volume):
-        variable, places = _as_volume(scan, one, f"volume_{number}", f"_v{number}")
+    for number, group in enumerate(group for group in groups if group.is_volume):
+        variable, places = _as_volume(scan, group, f"volume_{number}", f"_v{number}")
         data, coordinates = data | variable, coordinates | places
-    for i in (one.first for one in groups if not one.is_volume):
+    for i in (group.first_field for group in groups if not group.is_volume):
         field = scan.fields[i]
         rows, columns, unit = _places(field)
-        dims, values, _, encoding = _lazy(scan, [i], (f"y_{i}", f"x_{i}", "channel", f"time_{i}"), is_single=True)
+        dims, values, _, encoding = _lazy_variable(
+            scan, [i], (f"y_{i}", f"x_{i}", "channel", f"time_{i}"), is_single=True
+        )
         attributes = {
             "name": in_xml(field.name),
             "z": field.depth,
@@ -188,7 +190,7 @@ def _bouts(scan: ScanLike, dimension: str) -> dict[str, Any]:
     return {"bout": (dimension, numbers, {"long_name": "number of the grab or acquisition, from 0"})}
 
 
-def _lazy(scan: ScanLike, fields: Sequence[int], dims: tuple[str, ...], *, is_single: bool) -> tuple[Any, ...]:
+def _lazy_variable(scan: ScanLike, fields: Sequence[int], dims: tuple[str, ...], *, is_single: bool) -> tuple[Any, ...]:
     """Make a variable for xarray: dimensions, values, attributes, encoding."""
     backend = FieldBackend(scan, fields, is_single=is_single)
     sizes = backend.shape[-4:]
@@ -210,13 +212,13 @@ def _places(field: Field) -> Places:
     """Positions of rows and columns along the field's own lines: in µm, or in pixels if the header has no µm."""
     height, width = field.pixel_height_in_microns, field.pixel_width_in_microns
     if not (math.isfinite(height) and math.isfinite(width)):
-        return _in_pixels(field)
+        return _places_in_pixels(field)
     rows = (np.arange(field.height) - (field.height - 1) / 2) * height + field.y_in_microns
     columns = (np.arange(field.width) - (field.width - 1) / 2) * width + field.x_in_microns
     return Places(rows, columns, "um")
 
 
-def _in_pixels(field: Field) -> Places:
+def _places_in_pixels(field: Field) -> Places:
     return Places(np.arange(field.height, dtype=float), np.arange(field.width, dtype=float), "pixel")
 
 
@@ -224,7 +226,7 @@ def _common_places(fields: Sequence[Field]) -> Places:
     """Positions from each field's centre, in µm; in pixels from its first, if pixels differ in µm, or have none."""
     sizes = np.array([(field.pixel_height_in_microns, field.pixel_width_in_microns) for field in fields])
     if not np.allclose(sizes, sizes[0], rtol=SAME_SIZE, atol=0):  # NaN is close to nothing
-        return _in_pixels(fields[0])
+        return _places_in_pixels(fields[0])
     rows, columns, unit = _places(fields[0])
     return Places(rows - np.mean(rows), columns - np.mean(columns), unit)
 

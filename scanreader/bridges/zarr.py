@@ -81,12 +81,12 @@ class ScanStore(Store):  # type: ignore[misc] # zarr is not type-checked
         return list(await asyncio.gather(*(self.get(key, prototype, part) for key, part in key_ranges)))
 
     def _bytes(self, key: str) -> npt.NDArray[np.uint8] | None:
-        field, _, rest = key.partition("/")
-        i = self._number(field)
+        field_name, _, document_name = key.partition("/")
+        i = self._number(field_name)
         if key == DOCUMENT:
-            group = {"zarr_format": 3, "node_type": "group", "attributes": flat_attributes(self.scan)}
-            return _text(group)
-        if i is not None and rest == DOCUMENT:
+            root_document = {"zarr_format": 3, "node_type": "group", "attributes": flat_attributes(self.scan)}
+            return _text(root_document)
+        if i is not None and document_name == DOCUMENT:
             return _text(_array(self.scan, i))
         chunk = self._chunk(key)
         if chunk is None:

@@ -46,32 +46,34 @@ def find_files(path: Path) -> list[Path]:
     """
     settings = settings_of(path)
     parts = path.stem.split("_")
-    state, per_file = settings.get("acqState"), settings.get("hScan2D.logFramesPerFile", math.inf)
-    if state == "grab" and per_file != math.inf:
-        has_others = len(parts) > 2 and _is_number(parts[-2])
+    state, frames_per_file = settings.get("acqState"), settings.get("hScan2D.logFramesPerFile", math.inf)
+    if state == "grab" and frames_per_file != math.inf:
+        has_other_files = len(parts) > 2 and _is_number(parts[-2])
     else:
-        has_others = state == "loop" or _is_slow(path)
-    if not has_others or not _is_number(parts[-1]):
+        has_other_files = state == "loop" or _is_slow(path)
+    if not has_other_files or not _is_number(parts[-1]):
         return [path]
     prefix = path.stem.removesuffix(parts[-1])
-    others = [other for other in path.parent.iterdir() if other.suffix == path.suffix and other.stem.startswith(prefix)]
-    counters = {other: other.stem.removeprefix(prefix) for other in others}
-    numbered = sorted((int(counter), other) for other, counter in counters.items() if _is_number(counter))
-    numbers = {number for number, _ in numbered}
-    unnumbered = sorted(other.name for other, counter in counters.items() if not _is_number(counter))
-    if unnumbered:
+    files_with_prefix = [
+        file for file in path.parent.iterdir() if file.suffix == path.suffix and file.stem.startswith(prefix)
+    ]
+    counters = {file: file.stem.removeprefix(prefix) for file in files_with_prefix}
+    numbered_files = sorted((int(counter), file) for file, counter in counters.items() if _is_number(counter))
+    numbers = {number for number, _ in numbered_files}
+    unnumbered_names = sorted(file.name for file, counter in counters.items() if not _is_number(counter))
+    if unnumbered_names:
         warnings.warn(
-            f"Non-sequence files detected: {', '.join(unnumbered)}. They are skipped; file_paths can name them.",
+            f"Non-sequence files detected: {', '.join(unnumbered_names)}. They are skipped; file_paths can name them.",
             UserWarning,
             stacklevel=3,
         )
-    missing = sorted(set(range(min(numbers), max(numbers) + 1)) - numbers)
-    if missing:
+    missing_numbers = sorted(set(range(min(numbers), max(numbers) + 1)) - numbers)
+    if missing_numbers:
         digits = len(parts[-1])
-        names = ", ".join(f"{prefix}{number:0{digits}d}{path.suffix}" for number in missing[:MOST_NAMED])
-        rest = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
-        warnings.warn(f"Missing files detected in the sequence: {names}{rest}.", UserWarning, stacklevel=3)
-    return [other for _, other in numbered]
+        names = ", ".join(f"{prefix}{number:0{digits}d}{path.suffix}" for number in missing_numbers[:MOST_NAMED])
+        remainder = f" and {len(missing_numbers) - MOST_NAMED} more" if len(missing_numbers) > MOST_NAMED else ""
+        warnings.warn(f"Missing files detected in the sequence: {names}{remainder}.", UserWarning, stacklevel=3)
+    return [file for _, file in numbered_files]
 
 
 def _is_number(text: str) -> bool:

@@ -175,7 +175,7 @@ class ScanImageImagingExtractor(ImagingExtractor):  # type: ignore[misc] # roiex
                 f"(0 to {repeats - 1}), or interleave_slice_samples=True to read all of them as samples."
             )
 
-    # ----------------------------------------------------------------------- facts
+    # ------------------------------------------------------------ shapes and rates
 
     def get_image_shape(self) -> tuple[int, int]:
         """Return (rows, columns) of a frame."""
@@ -226,10 +226,10 @@ class ScanImageImagingExtractor(ImagingExtractor):  # type: ignore[misc] # roiex
             If there are no such samples (also an IndexError and a ValueError).
         """
         count = self.get_num_samples()
-        first, last = map(int, _bounds(start_sample, end_sample, count))
-        if not 0 <= first <= last <= count:
-            raise IntervalError(f"samples {first} to {last} are out of bounds: there are {count}")
-        return self._read(np.arange(first, last))
+        first_index, end_index = map(int, _bounds(start_sample, end_sample, count))
+        if not 0 <= first_index <= end_index <= count:
+            raise IntervalError(f"samples {first_index} to {end_index} are out of bounds: there are {count}")
+        return self._read(np.arange(first_index, end_index))
 
     def get_samples(self, sample_indices: ArrayLike) -> npt.NDArray[Any]:
         """Read samples by their indices, in any order; see `get_series`."""
@@ -269,10 +269,10 @@ class ScanImageImagingExtractor(ImagingExtractor):  # type: ignore[misc] # roiex
         ValueError
             If they are not inside the frame.
         """
-        sliced = copy.copy(self)
-        sliced.rows = _subrange(self.rows, row_start, row_end, "row", "height")
-        sliced.columns = _subrange(self.columns, column_start, column_end, "column", "width")
-        return sliced
+        sliced_extractor = copy.copy(self)
+        sliced_extractor.rows = _subrange(self.rows, row_start, row_end, "row", "height")
+        sliced_extractor.columns = _subrange(self.columns, column_start, column_end, "column", "width")
+        return sliced_extractor
 
     # ------------------------------------------------------------------------ times
 
@@ -288,15 +288,15 @@ class ScanImageImagingExtractor(ImagingExtractor):  # type: ignore[misc] # roiex
             return self._times
         field = self._fields[-1]
         stamps = np.array(self.scan.field_timestamps(field)[self._first_frame :: self._step])
-        unknown = np.isnan(stamps) if self.scan.timestamps_source == "file" else np.ones(len(stamps), bool)
-        if unknown.any():
+        is_unknown = np.isnan(stamps) if self.scan.timestamps_source == "file" else np.ones(len(stamps), bool)
+        if is_unknown.any():
             warnings.warn(
-                f"No frameTimestamps_sec found for {unknown.sum()} of {len(stamps)} samples. Using calculated "
+                f"No frameTimestamps_sec found for {is_unknown.sum()} of {len(stamps)} samples. Using calculated "
                 "timestamps instead.",
                 UserWarning,
                 stacklevel=2,
             )
-            stamps[unknown] = np.flatnonzero(unknown) / self.get_sampling_frequency()
+            stamps[is_unknown] = np.flatnonzero(is_unknown) / self.get_sampling_frequency()
         self._times = stamps
         return stamps
 
@@ -345,11 +345,16 @@ class ScanImageImagingExtractor(ImagingExtractor):  # type: ignore[misc] # roiex
     def get_frames_per_slice(file_path: Pathname) -> int:
         """Return how many frames of each slice the recording saved."""
         settings = settings_of(file_path)
-        frames, averaged = (
+        frames, average_factor = (
             settings.get(name, 1) for name in ("SI.hStackManager.framesPerSlice", "SI.hScan2D.logAverageFactor")
         )
-        is_multiple = isinstance(frames, int) and isinstance(averaged, int) and averaged > 0 and frames % averaged == 0
-        return frames // averaged if is_multiple else frames  # type: ignore[no-any-return] # it may be infinite
+        is_multiple = (
+            isinstance(frames, int)
+            and isinstance(average_factor, int)
+            and average_factor > 0
+            and frames % average_factor == 0
+        )
+        return frames // average_factor if is_multiple else frames  # type: ignore[no-any-return] # it may be infinite
 
 
 def _bounds(start: int | None, end: int | None, count: int) -> tuple[int, int]:
@@ -357,13 +362,13 @@ def _bounds(start: int | None, end: int | None, count: int) -> tuple[int, int]:
 
 
 def _subrange(axis: range, start: int | None, end: int | None, name: str, size: str) -> range:
-    first, last = _bounds(start, end, len(axis))
-    if not 0 <= first < last <= len(axis):
+    first_index, end_index = _bounds(start, end, len(axis))
+    if not 0 <= first_index < end_index <= len(axis):
         raise ValueError(
-            f"Invalid {name} range: require 0 <= {name}_start ({first}) < {name}_end ({last}) <= current {size} "
-            f"({len(axis)})."
+            f"Invalid {name} range: require 0 <= {name}_start ({first_index}) < {name}_end ({end_index}) <= current "
+            f"{size} ({len(axis)})."
         )
-    return axis[first:last]
+    return axis[first_index:end_index]
 
 
 def _choose_fields(
@@ -391,8 +396,10 @@ def _choose_fields(
     number = names.index(roi_name) if roi_name is not None else roi_index
     indices = [i for i, field in enumerate(scan.fields) if field.roi_ids == [number]]
     if not indices:
-        scanned = sorted({i for field in scan.fields for i in field.roi_ids})
-        raise ValueError(f"ROI {number} was not scanned: those scanned are {[f'{i} ({names[i]})' for i in scanned]}")
+        scanned_rois = sorted({i for field in scan.fields for i in field.roi_ids})
+        raise ValueError(
+            f"ROI {number} was not scanned: those scanned are {[f'{i} ({names[i]})' for i in scanned_rois]}"
+        )
     shapes = {(scan.fields[i].height, scan.fields[i].width) for i in indices}
     if len(shapes) > 1:
         raise FieldDimensionMismatch(

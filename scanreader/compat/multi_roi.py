@@ -82,11 +82,11 @@ class ScanImageMultiROIImagingExtractor(ScanImageImagingExtractor):
         if first_path is None:
             raise RoiChoiceError("file_path or file_paths must be provided")
         rois = _enabled_rois(first_path)
-        chosen = chosen_roi(rois, roi_index, roi_name, roi_uuid)
-        number, roi = rois[chosen]
+        enabled_index = chosen_roi(rois, roi_index, roi_name, roi_uuid)
+        number, roi = rois[enabled_index]
         super().__init__(file_path, channel_name, file_paths, roi_index=number)
         scanfield = listed(roi["scanfields"])[0]
-        self.roi_index = chosen
+        self.roi_index = enabled_index
         self.roi_name, self.roi_uuid, self.roi_zs = (roi.get(key) for key in ("name", "roiUuid", "zs"))
         self.roi_center_xy, self.roi_size_xy, self.roi_affine = (
             scanfield.get(key) for key in ("centerXY", "sizeXY", "affine")
@@ -149,9 +149,11 @@ def _enabled_rois(path: Pathname) -> list[tuple[int, dict[str, Any]]]:
         raise HeaderError(
             f"{str(path)!r} is not a multi-ROI recording (mroiEnable): use ScanImageImagingExtractor", raw_helps=False
         )
-    groups = rois.get("RoiGroups", rois)
-    drawn = [roi for roi in listed((groups.get("imagingRoiGroup") or {}).get("rois")) if isinstance(roi, dict)]
-    return [(number, roi) for number, roi in enumerate(drawn) if roi.get("enable", True)]
+    roi_groups = rois.get("RoiGroups", rois)
+    imaging_rois = [
+        roi for roi in listed((roi_groups.get("imagingRoiGroup") or {}).get("rois")) if isinstance(roi, dict)
+    ]
+    return [(number, roi) for number, roi in enumerate(imaging_rois) if roi.get("enable", True)]
 
 
 def chosen_roi(rois: list[tuple[int, dict[str, Any]]], index: int | None, name: str | None, uuid: str | None) -> int:
@@ -169,13 +171,15 @@ def chosen_roi(rois: list[tuple[int, dict[str, Any]]], index: int | None, name: 
         if not 0 <= number < len(rois):
             raise RoiChoiceError(f"roi_index ({number}) must be between 0 and {len(rois) - 1}")
         return int(number)
-    key, wanted = ("name", name) if uuid is None else ("roiUuid", uuid.upper())
+    key, wanted_label = ("name", name) if uuid is None else ("roiUuid", uuid.upper())
     labels = [roi.get(key) for _, roi in rois]
-    comparable = [str(label).upper() if label and uuid is not None else label for label in labels]
-    indices = [i for i, label in enumerate(comparable) if label == wanted]
-    what = "No ROI named" if uuid is None else "No ROI with roiUuid"
+    comparable_labels = [str(label).upper() if label and uuid is not None else label for label in labels]
+    indices = [i for i, label in enumerate(comparable_labels) if label == wanted_label]
+    refusal = "No ROI named" if uuid is None else "No ROI with roiUuid"
     if not indices:
-        raise RoiChoiceError(f"{what} {name if uuid is None else uuid!r}: the recording has {labels}")
+        raise RoiChoiceError(f"{refusal} {name if uuid is None else uuid!r}: the recording has {labels}")
     if len(indices) > 1:
-        raise RoiChoiceError(f"the ROI is ambiguous: {wanted!r} is the {key} of the ROIs {indices}; give roi_index")
+        raise RoiChoiceError(
+            f"the ROI is ambiguous: {wanted_label!r} is the {key} of the ROIs {indices}; give roi_index"
+        )
     return indices[0]

@@ -28,12 +28,12 @@ def stand_in() -> ModuleType:
     ScanReaderWarning
         If Vidrio's reader was imported before: a module that took the class from it keeps that.
     """
-    present = sys.modules.get(NAME)
-    if present is not None and getattr(present, NAME, None) is ScanImageTiffReader:
-        return present
-    if present is not None:
-        keep = f"{NAME} was imported before: modules that took the class from it keep Vidrio's"
-        notify([f"{keep}; call scanreader.compat.stand_in() before they are imported"])
+    present_module = sys.modules.get(NAME)
+    if present_module is not None and getattr(present_module, NAME, None) is ScanImageTiffReader:
+        return present_module
+    if present_module is not None:
+        sentence = f"{NAME} was imported before: modules that took the class from it keep Vidrio's"
+        notify([f"{sentence}; call scanreader.compat.stand_in() before they are imported"])
     sys.modules[NAME] = _module()
     return sys.modules[NAME]
 

@@ -75,23 +75,23 @@ class ScanImageTiffReader:
         """Close the file; closing it again has no effect."""
         self._pages = None
 
-    def _opened(self) -> Pages:
+    def _open_pages(self) -> Pages:
         if self._pages is None:
             raise ClosedScanError("the reader was closed; open(filename) opens a file again")
         return self._pages
 
     def __len__(self) -> int:
         """Count the pages."""
-        return len(self._opened())
+        return len(self._open_pages())
 
     def shape(self) -> list[int]:
         """Return the shape of `data`: ``[z, y, x]``, or ``[y, x]`` if the file has one page."""
-        form = self._opened().form
+        form = self._open_pages().form
         return [*([len(self)] if len(self) > 1 else []), form.height, form.width]
 
     def dtype(self) -> np.dtype[Any]:
         """Return the dtype of `data`."""
-        return self._opened().dtype
+        return self._open_pages().dtype
 
     def data(self, beg: int | None = None, end: int | None = None) -> npt.NDArray[Any]:
         """Read pages.
@@ -113,14 +113,14 @@ class ScanImageTiffReader:
         PageNumberError
             If `beg` or `end` is not an integer (also a TypeError).
         """
-        pages, count = self._opened(), len(self)
-        first, last = 0 if beg is None else _page_number(beg), count if end is None else _page_number(end)
-        if not 0 <= first <= last <= count:
-            raise IntervalError(f"the interval from {first} to {last} is not inside the file's {count} pages")
+        pages, count = self._open_pages(), len(self)
+        first_page, end_page = 0 if beg is None else _page_number(beg), count if end is None else _page_number(end)
+        if not 0 <= first_page <= end_page <= count:
+            raise IntervalError(f"the interval from {first_page} to {end_page} is not inside the file's {count} pages")
         form = pages.form
-        out = np.empty((last - first, form.height, form.width), pages.dtype)
-        pages.read(np.arange(first, last), range(form.height), range(form.width), out)
-        return out[0] if count == 1 and beg is None and end is None else out
+        pixels = np.empty((end_page - first_page, form.height, form.width), pages.dtype)
+        pages.read(np.arange(first_page, end_page), range(form.height), range(form.width), pixels)
+        return pixels[0] if count == 1 and beg is None and end is None else pixels
 
     def description(self, iframe: int) -> str:
         """Return the ImageDescription of a page.
@@ -135,18 +135,18 @@ class ScanImageTiffReader:
         number = _page_number(iframe)
         if not 0 <= number < len(self):
             raise ScanIndexError("iframe out of bounds.  Must be between 0 and len(self)-1, inclusive.")
-        return _text(self._opened().descriptions(np.array([number]))[0])
+        return _text(self._open_pages().descriptions(np.array([number]))[0])
 
     def descriptions(self) -> list[str]:
         """Return the ImageDescriptions of all pages, like the reader for MATLAB."""
-        return [_text(data) for data in self._opened().descriptions(np.arange(len(self)))]
+        return [_text(data) for data in self._open_pages().descriptions(np.arange(len(self)))]
 
     def metadata(self) -> str:
         """Return the header and the ROIs: two texts separated by an empty line, or one JSON object.
 
         '' if the file has no metadata block, as before late 2015.
         """
-        (index,) = self._opened().files
+        (index,) = self._open_pages().files
         with reopen(index) as file:
             start = file.read(0, BLOCK_START + 16)
             if len(start) < BLOCK_START + 16 or start[2:4] != b"\x2b\x00":

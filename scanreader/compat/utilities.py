@@ -147,10 +147,10 @@ def _parse_like_tifffile(text: Any) -> Any:
 def _parse(settings: Header, roi_groups: Any) -> dict[str, Any]:
     """What roiextractors derives from a header's settings."""
     names = saved_channels(settings)
-    actual = settings.get("SI.hStackManager.actualNumSlices")
-    enabled = settings.get("SI.hStackManager.enable", bool(actual and actual > 1))
-    planes = (actual or settings.get("SI.hStackManager.numSlices", 1)) if enabled else 1
-    frames = settings.get("SI.hStackManager.framesPerSlice", 1) if enabled else 1
+    num_actual_slices = settings.get("SI.hStackManager.actualNumSlices")
+    is_enabled = settings.get("SI.hStackManager.enable", bool(num_actual_slices and num_actual_slices > 1))
+    planes = (num_actual_slices or settings.get("SI.hStackManager.numSlices", 1)) if is_enabled else 1
+    frames = settings.get("SI.hStackManager.framesPerSlice", 1) if is_enabled else 1
     return {
         "sampling_frequency": settings[f"SI.hRoiManager.scan{'Frame' if planes == 1 else 'Volume'}Rate"],
         "num_channels": len(names),
@@ -175,9 +175,9 @@ def parse_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
         If the settings lack the saved channels (also a ValueError).
     """
     settings = Header("\n".join(f"{name} = {value}" for name, value in metadata.items() if isinstance(value, str)))
-    parsed = _parse(settings, metadata.get("RoiGroups"))
-    parsed |= {name: int(parsed[name]) for name in ("num_planes", "frames_per_slice")}
-    return parsed | {"sampling_frequency": float(metadata["SI.hRoiManager.scanFrameRate"])}
+    parsed_metadata = _parse(settings, metadata.get("RoiGroups"))
+    parsed_metadata |= {name: int(parsed_metadata[name]) for name in ("num_planes", "frames_per_slice")}
+    return parsed_metadata | {"sampling_frequency": float(metadata["SI.hRoiManager.scanFrameRate"])}
 
 
 def parse_metadata_v3_8(metadata: dict[str, Any]) -> dict[str, Any]:

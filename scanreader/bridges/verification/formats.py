@@ -56,11 +56,11 @@ class Fact(NamedTuple):
         name, expected, actual = self.name, self.expected, self.actual
         if isinstance(expected, np.ndarray) and isinstance(actual, np.ndarray) and expected.shape == actual.shape:
             pairs = enumerate(zip(expected.ravel().tolist(), actual.ravel().tolist(), strict=True))
-            differing = ((i, pair) for i, pair in pairs if not _are_equal(*pair, 0))
-            i, (expected, actual) = next(differing)
+            differences = ((i, pair) for i, pair in pairs if not _are_equal(*pair, 0))
+            i, (expected, actual) = next(differences)
             name = f"{name}[{i}]"
-        actual_words = "missing in the target" if actual is None else f"{_shortly(actual)}{unit} in the target"
-        return f"{name} is {actual_words}, {_shortly(expected)}{unit} in the recording"
+        actual_words = "missing in the target" if actual is None else f"{_short_text(actual)}{unit} in the target"
+        return f"{name} is {actual_words}, {_short_text(expected)}{unit} in the recording"
 
 
 def _are_equal(expected: Any, actual: Any, tolerance: float) -> bool:
@@ -73,12 +73,12 @@ def _are_equal(expected: Any, actual: Any, tolerance: float) -> bool:
             expected, np.asarray(actual, float), rtol=RELATIVE if tolerance else 0, atol=tolerance, equal_nan=True
         )
     if isinstance(expected, float) and isinstance(actual, (int, float)):
-        both_nan = math.isnan(expected) and math.isnan(actual)
-        return both_nan or math.isclose(expected, actual, rel_tol=RELATIVE if tolerance else 0, abs_tol=tolerance)
+        is_nan_in_both = math.isnan(expected) and math.isnan(actual)
+        return is_nan_in_both or math.isclose(expected, actual, rel_tol=RELATIVE if tolerance else 0, abs_tol=tolerance)
     return bool(expected == actual)
 
 
-def _shortly(value: Any) -> str:
+def _short_text(value: Any) -> str:
     text = f"{value:.10g}" if isinstance(value, float) else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
@@ -150,5 +150,5 @@ def rate_of(scan: ScanLike) -> float:
 
 def rotation_of(scan: ScanLike) -> list[str]:
     """The rotation of fields, if any is rotated, as something that a format does not say."""
-    rotated = rotated_fields(scan)
-    return [f"the rotation of {rotated}"] if rotated else []
+    fields_with_rotation = rotated_fields(scan)
+    return [f"the rotation of {fields_with_rotation}"] if fields_with_rotation else []

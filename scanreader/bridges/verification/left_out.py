@@ -62,9 +62,9 @@ def pages_left_out(scan: ScanLike) -> Iterator[LeftOut]:
     for i in range(scan.num_fields):
         reasons[_pages(opened, i).ravel()] = USED
     counts = np.bincount(reasons, minlength=len(REASONS) + 1)
-    for reason, (what, why) in REASONS.items():
+    for reason, (pages_in_words, explanation) in REASONS.items():
         if counts[reason]:
-            yield LeftOut(what, why, int(counts[reason]))
+            yield LeftOut(pages_in_words, explanation, int(counts[reason]))
 
 
 def _reasons(scan: ScanLike) -> npt.NDArray[np.int8]:
@@ -105,8 +105,8 @@ def pixels_left_out(scan: ScanLike) -> Iterator[LeftOut]:
         for field in opened.fields:
             if field.slice_id == slice_id:
                 for piece in field.pieces:
-                    first = piece.page_y - piece.trim.top
-                    rows[first : piece.page_y + piece.height + piece.trim.bottom] = True
+                    first_row = piece.page_y - piece.trim.top
+                    rows[first_row : piece.page_y + piece.height + piece.trim.bottom] = True
         slices_by_rows.setdefault(int(np.count_nonzero(~rows)), []).append(slice_id)
     slices_by_rows.pop(0, None)
     for count, slices in slices_by_rows.items():

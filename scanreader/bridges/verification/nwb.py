@@ -73,7 +73,7 @@ class Nwb:
         self._kind = next((kind for kind in SERIES if any(name.startswith(kind) for name in names)), "")
         self._groups: tuple[Group, ...] = ()
         self._places: dict[int, tuple[int, int]] = {}
-        self._has: set[tuple[int, int]] = set()
+        self._matching_series: set[tuple[int, int]] = set()
         """Images and channels."""
 
     def _series(self, image: int, channel: int) -> Any:
@@ -84,16 +84,16 @@ class Nwb:
         self._groups = matching_groups(scan, len(self._file.acquisition) // max(1, scan.num_channels))
         self._places = places_of(self._groups)
         for image, channel in np.ndindex(len(self._groups), scan.num_channels):
-            one = self._groups[image]
-            series, (frames, _, height, width) = self._series(image, channel), shape_of(scan, one.first)
+            group = self._groups[image]
+            series, (frames, _, height, width) = self._series(image, channel), shape_of(scan, group.first_field)
             if series is None:
-                yield f"the series of {fields_in_words(one.fields)}, channel {channel} is missing"
+                yield f"the series of {fields_in_words(group.fields)}, channel {channel} is missing"
                 continue
             actual = (series.data.shape, series.data.dtype.newbyteorder("="))
-            depths = (len(one.fields),) if one.is_volume else ()
+            depths = (len(group.fields),) if group.is_volume else ()
             expected = ((frames, width, height, *depths), dtype_of(scan))
             if actual == expected:
-                self._has.add((image, channel))
+                self._matching_series.add((image, channel))
             else:
                 yield f"{series.name} has shape {actual[0]} and dtype {actual[1]}, not {expected[0]} and {expected[1]}"
         count = len(self._groups) * scan.num_channels
@@ -102,7 +102,7 @@ class Nwb:
 
     def has(self, field: int, channel: int) -> bool:
         """Whether there is a series of the expected shape."""
-        return (self._places[field][0], channel) in self._has
+        return (self._places[field][0], channel) in self._matching_series
 
     def place(self, field: int, channel: int) -> str:
         """Name of the dataset in the file."""
@@ -115,8 +115,8 @@ class Nwb:
         image, _ = self._places[field]
         chunks = {self._series(image, c).data.chunks for c in range(scan.num_channels) if self.has(field, c)} - {None}
         frame = scan.fields[field].height * scan.fields[field].width * scan.dtype.itemsize
-        most = max(1, MOST_BYTES // max(1, frame))  # of a file that was written anew, with other chunks
-        return blocks_of_each_channel(scan, field, min(most, max([1, *(chunk[0] for chunk in chunks)])))
+        most_frames = max(1, MOST_BYTES // max(1, frame))  # of a file that was written anew, with other chunks
+        return blocks_of_each_channel(scan, field, min(most_frames, max([1, *(chunk[0] for chunk in chunks)])))
 
     def pairs(self, block: Block, source: npt.NDArray[Any]) -> Iterator[tuple[str, npt.NDArray[Any], npt.NDArray[Any]]]:
         """Pixels of some frames of a series."""
@@ -128,21 +128,21 @@ class Nwb:
     def facts(self, scan: ScanLike) -> Iterator[Fact]:
         """Sizes and places in µm, times, and the header."""
         for image, channel in np.ndindex(len(self._groups), scan.num_channels):
-            series, one = self._series(image, channel), self._groups[image]
+            series, group = self._series(image, channel), self._groups[image]
             if series is None:
                 continue
-            field = scan.fields[one.first]
-            name = f"{fields_in_words(one.fields)}, channel {channel}: "
-            times = volume_times(scan, one)
-            calculated = rate_instead_of_times(scan, times)
-            if calculated is not None:
-                yield Fact(f"{name}frame rate", calculated.rate, series.rate, "Hz")
-                yield Fact(f"{name}time of the first frame", calculated.starting_time, series.starting_time)
+            field = scan.fields[group.first_field]
+            name = f"{fields_in_words(group.fields)}, channel {channel}: "
+            times = volume_times(scan, group)
+            calculated_rate = rate_instead_of_times(scan, times)
+            if calculated_rate is not None:
+                yield Fact(f"{name}frame rate", calculated_rate.rate, series.rate, "Hz")
+                yield Fact(f"{name}time of the first frame", calculated_rate.starting_time, series.starting_time)
             elif has_timestamps(times):
-                stored = series.timestamps
-                is_right = stored is not None and stored.shape == times.shape and stored.dtype.kind == "f"
-                yield Fact(f"{name}times", times, stored[:] if is_right else None, "s")
-                yield Fact(f"{name}unit of times", "seconds", getattr(stored, "attrs", {}).get("unit"))
+                timestamps = series.timestamps
+                is_right = timestamps is not None and timestamps.shape == times.shape and timestamps.dtype.kind == "f"
+                yield Fact(f"{name}times", times, timestamps[:] if is_right else None, "s")
+                yield Fact(f"{name}unit of times", "seconds", getattr(timestamps, "attrs", {}).get("unit"))
             else:
                 rate = rate_of(scan)
                 yield Fact(f"{name}frame rate", 1.0 if math.isnan(rate) else rate, series.rate, "Hz")
@@ -150,10 +150,10 @@ class Nwb:
             yield Fact(f"{name}unit", "n.a.", series.unit)
             if self._kind == "TwoPhotonSeries":
                 yield _line_rate(field, name, series.scan_line_rate)
-            yield Fact(f"{name}description", description_of(scan, one, channel), series.description)
-            depths = [len(one.fields)] if one.is_volume else []
+            yield Fact(f"{name}description", description_of(scan, group, channel), series.description)
+            depths = [len(group.fields)] if group.is_volume else []
             yield Fact(f"{name}dimension", [field.width, field.height, *depths], list(series.dimension[:]))
-            yield from plane_facts(scan, one, name, series.imaging_plane)
+            yield from plane_facts(scan, group, name, series.imaging_plane)
         yield from _table_facts(plane_rows(scan, self._groups), self._file.scratch.get(PLANES))
         yield from _epoch_facts(scan, self._file.epochs)
         yield Fact("time that times count from", self._file.session_start_time, self._file.timestamps_reference_time)

@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from scanreader.bridges.nwb_beside import Responses
 
 
-def plane_facts(scan: ScanLike, one: Group, name: str, plane: Any) -> Iterator[Fact]:
+def plane_facts(scan: ScanLike, group: Group, name: str, plane: Any) -> Iterator[Fact]:
     """Frame rate, and the place in µm of the first pixel."""
-    if has_place(scan.fields[one.first]):
+    if has_place(scan.fields[group.first_field]):
         spacing = None if plane.grid_spacing is None else np.asarray(plane.grid_spacing[:], float)
-        yield Fact(f"{name}distances of pixels", np.array(grid_spacing(scan, one)), spacing, "µm")
-        corner = np.array(origin(scan, one))
+        yield Fact(f"{name}distances of pixels", np.array(grid_spacing(scan, group)), spacing, "µm")
+        corner = np.array(origin(scan, group))
         actual = None if plane.origin_coords is None else np.asarray(plane.origin_coords[:], float)
         yield Fact(f"{name}place of the first pixel", corner, actual, "µm")
         units = [plane.grid_spacing_unit, plane.origin_coords_unit]
@@ -55,20 +55,22 @@ def facts_beside(scan: ScanLike, file: Any) -> Iterator[Fact]:
     log, motion = list(log_series(scan, [])), list(motion_series(scan, []))
     yield Fact("series of stimuli", len(log), len(file.stimulus))
     module = file.processing.get(MODULE)
-    computed = {} if module is None else module.data_interfaces
-    for expected, places in ((log, file.stimulus), (motion, computed)):
-        for one in expected:
-            yield from _series_facts(one.name, one.data, one.times, one.unit, places.get(one.name))
-            actual = places.get(one.name)
-            yield Fact(f"{one.name}: description", one.description, None if actual is None else actual.description)
-    yield from _stimulus_facts(scan, computed)
-    integrated = responses_of(scan, [])
-    for i, masks in enumerate([] if integrated is None else integrated.masks):
+    interfaces = {} if module is None else module.data_interfaces
+    for expected, places in ((log, file.stimulus), (motion, interfaces)):
+        for series in expected:
+            yield from _series_facts(series.name, series.data, series.times, series.unit, places.get(series.name))
+            actual = places.get(series.name)
+            yield Fact(
+                f"{series.name}: description", series.description, None if actual is None else actual.description
+            )
+    yield from _stimulus_facts(scan, interfaces)
+    responses = responses_of(scan, [])
+    for i, masks in enumerate([] if responses is None else responses.masks):
         plane = file.imaging_planes.get(FIELD_PLANE.format(i))
         if plane is not None:
             yield from plane_facts(scan, Group((i,)), f"{plane.name}: ", plane)
-        if integrated is not None and masks:
-            yield from _response_facts(i, integrated, computed)
+        if responses is not None and masks:
+            yield from _response_facts(i, responses, interfaces)
 
 
 def _series_facts(name: str, data: Any, times: Any, unit: str, actual: Any) -> Iterator[Fact]:
@@ -80,32 +82,32 @@ def _series_facts(name: str, data: Any, times: Any, unit: str, actual: Any) -> I
         yield Fact(f"{name}: conversion and offset", [1.0, 0.0], [actual.conversion, actual.offset])
 
 
-def _stimulus_facts(scan: ScanLike, computed: Any) -> Iterator[Fact]:
+def _stimulus_facts(scan: ScanLike, interfaces: Any) -> Iterator[Fact]:
     """Patterns of stimuli, and their sequence."""
     rows = [] if scan.photostim is None else pattern_rows(scan.photostim)
-    table = computed.get(STIMULI)
+    table = interfaces.get(STIMULI)
     for column in rows[0] if rows else ():
-        actual = None if table is None else [_plain(value) for value in table[column][:]]
+        actual = None if table is None else [_plain_value(value) for value in table[column][:]]
         yield Fact(f"number of {column} of stimuli", len(rows), None if actual is None else len(actual))
         for n, (row, value) in enumerate(zip(rows, actual or [], strict=False)):
-            yield Fact(f"{column} of stimulus {n}", _plain(row[column]), value)
+            yield Fact(f"{column} of stimulus {n}", _plain_value(row[column]), value)
     sequence = () if scan.photostim is None else sequence_of(scan.photostim)
     if sequence:
-        table = computed.get(SEQUENCE)
+        table = interfaces.get(SEQUENCE)
         yield Fact("sequence of stimuli", list(sequence), None if table is None else table["group"][:].tolist())
 
 
-def _response_facts(i: int, integrated: Responses, computed: Any) -> Iterator[Fact]:
+def _response_facts(i: int, responses: Responses, interfaces: Any) -> Iterator[Fact]:
     """Values of the integration ROIs of a field, their masks, and their imaging plane."""
-    name, masks = RESPONSE.format(i), integrated.masks[i]
-    every = computed.get(INTEGRATION)
-    actual = None if every is None else every.roi_response_series.get(name)
-    yield from _series_facts(name, integrated.values(i), integrated.table["timestamp"], "n.a.", actual)
+    name, masks = RESPONSE.format(i), responses.masks[i]
+    fluorescence = interfaces.get(INTEGRATION)
+    actual = None if fluorescence is None else fluorescence.roi_response_series.get(name)
+    yield from _series_facts(name, responses.values(i), responses.table["timestamp"], "n.a.", actual)
     if actual is not None:
         yield Fact(f"{name}: rows of its ROIs", list(range(len(masks))), np.asarray(actual.rois.data[:]).tolist())
-    segmented = computed.get(SEGMENTATION)
-    regions = None if segmented is None else segmented.plane_segmentations.get(REGIONS.format(i))
-    names = None if regions is None else [str(one) for one in regions["roi_name"][:]]
+    segmentation = interfaces.get(SEGMENTATION)
+    regions = None if segmentation is None else segmentation.plane_segmentations.get(REGIONS.format(i))
+    names = None if regions is None else [str(name) for name in regions["roi_name"][:]]
     yield Fact(f"{name}: names of its ROIs", [in_xml(roi) for roi in masks], names)
     if regions is not None and names is not None and len(names) == len(masks):
         for k, (roi, mask) in enumerate(masks.items()):
@@ -114,6 +116,6 @@ def _response_facts(i: int, integrated: Responses, computed: Any) -> Iterator[Fa
         yield Fact(f"{name}: imaging plane of its ROIs", FIELD_PLANE.format(i), regions.imaging_plane.name)
 
 
-def _plain(value: Any) -> Any:
+def _plain_value(value: Any) -> Any:
     """A value of a table as Python's own."""
     return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value

@@ -38,7 +38,7 @@ class OmeTiff:
     library = f"tifffile {tifffile.__version__}"
 
     def __init__(self, path: Path) -> None:
-        with _typed():
+        with _typed_errors():
             self._file = tifffile.TiffFile(path)
         if not self._file.is_ome:
             self._file.close()
@@ -55,26 +55,26 @@ class OmeTiff:
         self._places: dict[int, tuple[int, int]] = {}
         self._expected: list[tuple[int, ...]] = []
         self._lock = threading.Lock()
-        self._mapped: dict[int, npt.NDArray[Any]] = {}
+        self._mapped_images: dict[int, npt.NDArray[Any]] = {}
 
     def problems(self, scan: ScanLike) -> Iterator[str]:
         """Say which images are missing or have another shape."""
-        with _typed():
+        with _typed_errors():
             series = self._file.series
         self._groups = matching_groups(scan, len(self._images))
         self._places = places_of(self._groups)
         count = len(self._groups)
         if len(self._images) != count or len(series) != count:
             yield f"{count} images were expected, {min(len(self._images), len(series))} are there"
-        shapes = [shape_of(scan, one.first) for one in self._groups]
-        planes = [len(one.fields) for one in self._groups]
+        shapes = [shape_of(scan, group.first_field) for group in self._groups]
+        planes = [len(group.fields) for group in self._groups]
         self._expected = [(*shape[:2], depths, *shape[2:]) for shape, depths in zip(shapes, planes, strict=True)]
         for i in range(min(len(self._images), len(series), count)):
             actual = (self._shapes[i], series[i].dtype.newbyteorder("="))
             if actual != (self._expected[i], dtype_of(scan)) or series[i].size != math.prod(self._expected[i]):
                 yield f"image {i} has shape {actual[0]} and dtype {actual[1]}, not {self._expected[i]} and {scan.dtype}"
             elif series[i].dataoffset is not None:
-                self._mapped[i] = series[i].asarray(out="memmap").reshape(self._expected[i])
+                self._mapped_images[i] = series[i].asarray(out="memmap").reshape(self._expected[i])
 
     def has(self, field: int, channel: int) -> bool:  # noqa: ARG002 - an image has all channels
         """Whether the image has the expected shape."""
@@ -96,21 +96,22 @@ class OmeTiff:
     def pairs(self, block: Block, source: npt.NDArray[Any]) -> Iterator[tuple[str, npt.NDArray[Any], npt.NDArray[Any]]]:
         """Pixels of some frames."""
         image, z = self._places[block.field]
-        mapped = self._mapped.get(image)
-        if mapped is not None:
-            actual = mapped[block.frames, block.channels, z]
+        mapped_image = self._mapped_images.get(image)
+        if mapped_image is not None:
+            actual = mapped_image[block.frames, block.channels, z]
         else:
             channels, depths = self._expected[image][1:3]
             planes = slice(block.frames.start * channels * depths, block.frames.stop * channels * depths)
-            with self._lock, _typed():  # the file has one position
+            with self._lock, _typed_errors():  # the file has one position
                 actual = self._file.asarray(series=image, key=planes)
             actual = actual.reshape(-1, channels, depths, *source.shape[2:])[:, block.channels, z]
         yield "", source, actual
 
     def facts(self, scan: ScanLike) -> Iterator[Fact]:
         """Sizes and places in µm, times, names, and the header."""
-        for number, (image, one) in enumerate(zip(self._images, self._groups, strict=False)):
-            field, name, pixels = scan.fields[one.first], f"{fields_in_words(one.fields)}: ", _child(image, "Pixels")
+        for number, (image, group) in enumerate(zip(self._images, self._groups, strict=False)):
+            field, pixels = scan.fields[group.first_field], _child(image, "Pixels")
+            name = f"{fields_in_words(group.fields)}: "
             yield Fact(f"{name}name", group_name(scan, self._groups, number), image.get("Name"))
             names = [element.get("Name") for element in pixels if element.tag.endswith("Channel")]
             yield Fact(f"{name}channels", [name_in_xml(text) for text in scan.channel_names], names)
@@ -124,22 +125,22 @@ class OmeTiff:
                 yield Fact(f"{name}pixel height", size[1], _number(pixels, "PhysicalSizeY"), "µm")
                 units = [pixels.get("PhysicalSizeXUnit"), pixels.get("PhysicalSizeYUnit")]
                 yield Fact(f"{name}units of the pixel size", ["µm", "µm"], units)
-            if math.isfinite(one.spacing):
-                yield Fact(f"{name}distance of depths", one.spacing, _number(pixels, "PhysicalSizeZ"), "µm")
+            if math.isfinite(group.spacing):
+                yield Fact(f"{name}distance of depths", group.spacing, _number(pixels, "PhysicalSizeZ"), "µm")
                 yield Fact(f"{name}unit of the distance of depths", "µm", pixels.get("PhysicalSizeZUnit"))
-            times = scan.field_timestamps(one.first)
+            times = scan.field_timestamps(group.first_field)
             if is_even(scan, times):
                 yield Fact(f"{name}time between frames", float(1 / scan.fps), _number(pixels, "TimeIncrement"), "s")
                 yield Fact(f"{name}unit of the time between frames", "s", pixels.get("TimeIncrementUnit"))
-            if planes_of(scan, one) <= MOST_PLANES:
-                yield from _plane_facts(scan, one, [element for element in pixels if element.tag.endswith("Plane")])
+            if planes_of(scan, group) <= MOST_PLANES:
+                yield from _plane_facts(scan, group, [element for element in pixels if element.tag.endswith("Plane")])
         texts = [element.text or "" for element in self._description.iter() if element.tag.endswith("Description")]
         yield Fact("header", _words(in_xml(scan.header_block)), _words(texts[0]) if texts else None)
 
     def unsaid(self, scan: ScanLike) -> Iterator[str]:
         """Rotations; times and places of very many planes."""
         yield from rotation_of(scan)
-        if max(planes_of(scan, one) for one in self._groups or one_by_one(scan)) > MOST_PLANES:
+        if max(planes_of(scan, group) for group in self._groups or one_by_one(scan)) > MOST_PLANES:
             yield "the time and place of each plane"
 
     def close(self) -> None:
@@ -148,7 +149,7 @@ class OmeTiff:
 
 
 @contextlib.contextmanager
-def _typed() -> Iterator[None]:
+def _typed_errors() -> Iterator[None]:
     """Turn tifffile's own error, which older versions have apart, into a ValueError."""
     try:
         yield
@@ -156,28 +157,28 @@ def _typed() -> Iterator[None]:
         raise ValueError(str(error)) from error
 
 
-def _plane_facts(scan: ScanLike, one: Group, planes: list[ET.Element]) -> Iterator[Fact]:
+def _plane_facts(scan: ScanLike, group: Group, planes: list[ET.Element]) -> Iterator[Fact]:
     """Time and place of every plane."""
-    fields, name = [scan.fields[i] for i in one.fields], fields_in_words(one.fields)
+    fields, name = [scan.fields[i] for i in group.fields], fields_in_words(group.fields)
     places = [(field.x_in_microns, field.y_in_microns, field.depth) for field in fields]
     if np.isfinite(places).any() or planes:
-        yield Fact(f"{name}: planes", planes_of(scan, one), len(planes))
+        yield Fact(f"{name}: planes", planes_of(scan, group), len(planes))
     actual = {tuple(int(plane.get(f"The{axis}", -1)) for axis in "TCZ"): plane for plane in planes}
     units = {plane.get(f"{name}Unit") for plane in planes for name in POSITIONS if plane.get(name) is not None}
     yield Fact(f"{name}: units of positions", ["µm"] if units else [], sorted(units, key=str))
     units = {plane.get("DeltaTUnit") for plane in planes if plane.get("DeltaT") is not None}
     yield Fact(f"{name}: units of times", ["s"] if units else [], sorted(units, key=str))
-    every = [actual.get(place) for place in np.ndindex(scan.num_frames, scan.num_channels, len(fields))]
+    ordered_planes = [actual.get(place) for place in np.ndindex(scan.num_frames, scan.num_channels, len(fields))]
 
     def values(attribute: str) -> npt.NDArray[np.float64]:
-        numbers = [None if plane is None else _number(plane, attribute) for plane in every]
+        numbers = [None if plane is None else _number(plane, attribute) for plane in ordered_planes]
         return np.array([math.nan if number is None else number for number in numbers], float)
 
-    times = np.stack([scan.field_timestamps(i) for i in one.fields], axis=-1)  # (frames, depths)
-    every_time = np.repeat(np.where(np.isfinite(times), times, math.nan), scan.num_channels, axis=0).ravel()
-    yield Fact(f"{name}: time of each plane", every_time, values("DeltaT"), "s")
-    for axis, of_fields in zip("XYZ", np.array(places, float).T, strict=True):
-        expected = np.tile(np.where(np.isfinite(of_fields), of_fields, math.nan), scan.num_frames * scan.num_channels)
+    times = np.stack([scan.field_timestamps(i) for i in group.fields], axis=-1)  # (frames, depths)
+    plane_times = np.repeat(np.where(np.isfinite(times), times, math.nan), scan.num_channels, axis=0).ravel()
+    yield Fact(f"{name}: time of each plane", plane_times, values("DeltaT"), "s")
+    for axis, positions in zip("XYZ", np.array(places, float).T, strict=True):
+        expected = np.tile(np.where(np.isfinite(positions), positions, math.nan), scan.num_frames * scan.num_channels)
         yield Fact(f"{name}: {axis.lower()} of each plane", expected, values(f"Position{axis}"), "µm")
 
 

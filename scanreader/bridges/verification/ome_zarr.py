@@ -53,16 +53,16 @@ class OmeZarr:
         numbers = [key for key in self._root.group_keys() if key.isdigit()]
         self._groups = matching_groups(scan, len(numbers) or 1)
         self._places = places_of(self._groups)
-        for i, one in enumerate(self._groups):
+        for i, group in enumerate(self._groups):
             image = self._image(i)
             keys = sorted((key for key in image.array_keys() if key.isdigit()), key=int) if image is not None else []
             if "0" not in keys:
-                yield f"the image of {fields_in_words(one.fields)} is missing"
+                yield f"the image of {fields_in_words(group.fields)} is missing"
                 continue
             levels = [image[key] for key in keys]
-            frames, channels, height, width = shape_of(scan, one.first)
+            frames, channels, height, width = shape_of(scan, group.first_field)
             for k, level in enumerate(levels):
-                expected = (frames, channels, len(one.fields), math.ceil(height / 2**k), math.ceil(width / 2**k))
+                expected = (frames, channels, len(group.fields), math.ceil(height / 2**k), math.ceil(width / 2**k))
                 if (level.shape, level.dtype.newbyteorder("=")) != (expected, dtype_of(scan)):
                     actual = f"shape {level.shape} and dtype {level.dtype}"
                     yield f"{level.path or '/'} has {actual}, not {expected} and {scan.dtype}"
@@ -81,8 +81,8 @@ class OmeZarr:
         with tempfile.TemporaryDirectory() as name, listening(lambda _: None):
             expected_folder = Path(name) / "expected"
             prepare_folder(scan, images, expected_folder, compress=True)
-            expected = {one.relative_to(expected_folder).as_posix(): one for one in _files(expected_folder)}
-            actual = {one.relative_to(self._folder).as_posix(): one for one in _files(self._folder)}
+            expected = {path.relative_to(expected_folder).as_posix(): path for path in _files(expected_folder)}
+            actual = {path.relative_to(self._folder).as_posix(): path for path in _files(self._folder)}
             for path in sorted({*expected} - {*actual} - shards):
                 yield f"the file {path} is missing"
             for path in sorted({*actual} - {*expected} - shards):
@@ -105,10 +105,10 @@ class OmeZarr:
     def _missing_files(self, level: Any) -> Iterator[str]:
         """Files that are missing: zarr reads zeros in their place."""
         step = (level.shards or level.chunks)[0]
-        for name, first in self._shards(level):
+        for name, first_frame in self._shards(level):
             if not (self._folder / name).is_file():
-                last = min(level.shape[0], first + step) - 1
-                yield f"the file {name} is missing, which has frames {first} to {last}"
+                last_frame = min(level.shape[0], first_frame + step) - 1
+                yield f"the file {name} is missing, which has frames {first_frame} to {last_frame}"
 
     def has(self, field: int, channel: int) -> bool:  # noqa: ARG002 - an image has all channels
         """Whether the image has the expected shape."""
@@ -134,30 +134,51 @@ class OmeZarr:
     def facts(self, scan: ScanLike) -> Iterator[Fact]:
         """Scales and places in s and µm, times, names, and the header."""
         for number in self._levels:
-            one = self._groups[number]
-            what, field = fields_in_words(one.fields), scan.fields[one.first]
+            group = self._groups[number]
+            group_in_words, field = fields_in_words(group.fields), scan.fields[group.first_field]
             attributes = dict(self._image(number).attrs)
             (image,) = attributes.get("ome", {}).get("multiscales", [{}])[:1] or [{}]
-            own: dict[str, Any] = attributes.get("scanimage", {})
-            yield Fact(f"{what}: name", group_name(scan, self._groups, number), image.get("name"))
-            labels = [other.get("label") for other in attributes.get("ome", {}).get("omero", {}).get("channels", [])]
-            yield Fact(f"{what}: channels", scan.channel_names, labels)
-            yield from _place_facts(scan, one, what, image)
+            scanimage: dict[str, Any] = attributes.get("scanimage", {})
+            yield Fact(f"{group_in_words}: name", group_name(scan, self._groups, number), image.get("name"))
+            labels = [
+                channel.get("label") for channel in attributes.get("ome", {}).get("omero", {}).get("channels", [])
+            ]
+            yield Fact(f"{group_in_words}: channels", scan.channel_names, labels)
+            yield from _place_facts(scan, group, group_in_words, image)
             if np.isfinite(field.affine).all():
-                affine = own.get("affine")
-                yield Fact(f"{what}: affine", field.affine, None if affine is None else np.array(affine), "µm")
-            yield Fact(f"{what}: rotation", float(field.rotation), own.get("rotation_in_degrees"), "degrees")
-            if one.is_volume:
-                yield Fact(f"{what}: depths", [scan.fields[i].depth for i in one.fields], own.get("depths"), "µm")
-                starts = [float(scan.field_timestamps(i)[0]) if scan.num_frames else math.nan for i in one.fields]
+                affine = scanimage.get("affine")
+                yield Fact(
+                    f"{group_in_words}: affine", field.affine, None if affine is None else np.array(affine), "µm"
+                )
+            yield Fact(
+                f"{group_in_words}: rotation",
+                float(field.rotation),
+                scanimage.get("rotation_in_degrees"),
+                "degrees",
+            )
+            if group.is_volume:
+                yield Fact(
+                    f"{group_in_words}: depths",
+                    [scan.fields[i].depth for i in group.fields],
+                    scanimage.get("depths"),
+                    "µm",
+                )
+                starts = [float(scan.field_timestamps(i)[0]) if scan.num_frames else math.nan for i in group.fields]
                 if np.isfinite(starts).all():
                     offsets = [start - min(starts) for start in starts]
-                    yield Fact(f"{what}: time offset of each plane", offsets, own.get("plane_time_offsets"), "s")
+                    yield Fact(
+                        f"{group_in_words}: time offset of each plane",
+                        offsets,
+                        scanimage.get("plane_time_offsets"),
+                        "s",
+                    )
         recording = self._root.get("scanimage")
         shape = (scan.num_fields, scan.num_frames)
-        stored = None if not isinstance(recording, zarr.Group) else recording.get("times")
-        is_right = isinstance(stored, zarr.Array) and stored.shape == shape
-        times: Any = None if stored is None or not is_right else stored[:]  # of another shape, it may have any size
+        times_array = None if not isinstance(recording, zarr.Group) else recording.get("times")
+        is_right = isinstance(times_array, zarr.Array) and times_array.shape == shape
+        times: Any = (
+            None if times_array is None or not is_right else times_array[:]
+        )  # of another shape, it may have any size
         expected = np.array([scan.field_timestamps(i) for i in range(scan.num_fields)])
         yield Fact("times of all fields", expected, times, "s")
         actual = dict(recording.attrs) if isinstance(recording, zarr.Group) else {}
@@ -172,15 +193,15 @@ class OmeZarr:
         """Nothing is open."""
 
 
-def _place_facts(scan: ScanLike, one: Group, what: str, image: dict[str, Any]) -> Iterator[Fact]:
+def _place_facts(scan: ScanLike, group: Group, group_in_words: str, image: dict[str, Any]) -> Iterator[Fact]:
     """Scale and place of the first pixel of an image, of every level."""
-    field = scan.fields[one.first]
+    field = scan.fields[group.first_field]
     size = (field.pixel_height_in_microns, field.pixel_width_in_microns)
-    depths = np.array([scan.fields[i].depth for i in one.fields])
-    first_times = [time for i in one.fields for time in scan.field_timestamps(i)[:1].tolist() if math.isfinite(time)]
+    depths = np.array([scan.fields[i].depth for i in group.fields])
+    first_times = [time for i in group.fields for time in scan.field_timestamps(i)[:1].tolist() if math.isfinite(time)]
     axes = "".join(axis.get("name", "?") for axis in image.get("axes", []))
     for k, dataset in enumerate(image.get("datasets", [])):
-        name = f"{what}: level {k}: " if k else f"{what}: "
+        name = f"{group_in_words}: level {k}: " if k else f"{group_in_words}: "
         actual = {step.get("type"): step.get(step.get("type")) for step in dataset.get("coordinateTransformations", [])}
         scale, start = (dict(zip(axes, actual.get(key) or [], strict=False)) for key in ("scale", "translation"))
         if all(map(math.isfinite, size)):
@@ -192,9 +213,9 @@ def _place_facts(scan: ScanLike, one: Group, what: str, image: dict[str, Any]) -
             yield Fact(f"{name}x of the first pixel", left, start.get("x"), "µm")
         if np.isfinite(depths).all():
             yield Fact(f"{name}depth", float(depths[0]), start.get("z"), "µm")
-        if one.is_volume:
+        if group.is_volume:
             yield Fact(f"{name}distance of depths", float(np.diff(depths).mean()), scale.get("z"), "µm")
-        if is_even(scan, scan.field_timestamps(one.first)):
+        if is_even(scan, scan.field_timestamps(group.first_field)):
             yield Fact(f"{name}time between frames", float(1 / scan.fps), scale.get("t"), "s")
             yield Fact(f"{name}time of the first frame", min(first_times, default=0.0), start.get("t"), "s")
 
@@ -217,10 +238,10 @@ def _difference(expected: Any, actual: Any, place: str) -> str:
         for key in [*expected, *(key for key in actual if key not in expected)]:
             if key not in expected or key not in actual:
                 return f"{place}.{key}"
-            if inner := _difference(expected[key], actual[key], f"{place}.{key}"):
-                return inner
+            if inner_place := _difference(expected[key], actual[key], f"{place}.{key}"):
+                return inner_place
         return ""
     if isinstance(expected, list) and isinstance(actual, list) and len(expected) == len(actual):
         pairs = enumerate(zip(expected, actual, strict=True))
-        return next((inner for i, pair in pairs if (inner := _difference(*pair, f"{place}[{i}]"))), "")
+        return next((inner_place for i, pair in pairs if (inner_place := _difference(*pair, f"{place}[{i}]"))), "")
     return "" if expected == actual else place or "it"

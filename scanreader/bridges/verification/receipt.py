@@ -40,8 +40,8 @@ def receipt_beside(target: Path) -> Path:
     TargetExistsError
         If something else has this name.
     """
-    whole = target.resolve()
-    path = whole.with_name(f"{whole.name}.receipt.json")
+    resolved_target = target.resolve()
+    path = resolved_target.with_name(f"{resolved_target.name}.receipt.json")
     if os.path.lexists(path):
         if not path.is_file():
             raise TargetExistsError(f"{str(path)!r}, where the receipt belongs, is not a file: move it")
@@ -61,8 +61,10 @@ def write_receipt(
         "format": result.kind,
         "read_with": result.library,
         "equal": result.ok,
-        "differences": [{"what": one.what, "sentence": one.sentence} for one in result.differences],
-        "left_out": [one._asdict() for one in result.left_out],
+        "differences": [
+            {"what": difference.what, "sentence": difference.sentence} for difference in result.differences
+        ],
+        "left_out": [omission._asdict() for omission in result.left_out],
         "source": {
             "files": [{"name": file_name(name), "size": size} for name, size in _sizes(scan)],
             "header": {"sha256": hashlib.sha256(scan.header_block.encode("utf-8", "surrogatepass")).hexdigest()},
@@ -70,8 +72,8 @@ def write_receipt(
         "digest": DIGEST,
         "fields": [_field(scan, i, target, digests[i]) for i in range(scan.num_fields)],
     }
-    with atomic_path(path, RECEIPT, sources=scan.filenames, overwrite=True) as partial:
-        partial.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+    with atomic_path(path, RECEIPT, sources=scan.filenames, overwrite=True) as partial_path:
+        partial_path.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
 
 
 def _sizes(scan: ScanLike) -> Iterator[tuple[str, int]]:
@@ -102,19 +104,24 @@ def _field(scan: ScanLike, i: int, target: Target, digests: npt.NDArray[np.uint3
         }
         for piece in field.pieces
     ]
-    facts = {"field": i, "name": field.name, "slice": field.slice_id, "dtype": scan.dtype.name}
-    return {**facts, "pixels": scan.opened.pixels.change or "as recorded", "pieces": pieces, "channels": channels}
+    entry = {"field": i, "name": field.name, "slice": field.slice_id, "dtype": scan.dtype.name}
+    return {**entry, "pixels": scan.opened.pixels.change or "as recorded", "pieces": pieces, "channels": channels}
 
 
 def _runs(pages: IndexArray, starts: IndexArray) -> Iterator[dict[str, int]]:
     """Evenly spaced pages of one file, in the order of the frames; pages are counted in each file from 0."""
     files = np.searchsorted(starts, pages, side="right") - 1
-    inside = pages - starts[files]
-    steps = np.where(np.diff(files) == 0, np.diff(inside), 0)  # 0: the next page is in another file
+    page_numbers = pages - starts[files]
+    steps = np.where(np.diff(files) == 0, np.diff(page_numbers), 0)  # 0: the next page is in another file
     changes = np.append(np.flatnonzero(np.diff(steps)) + 1, len(steps))
     start = 0
     while start < len(pages):
         step = int(steps[start]) if start < len(steps) else 0
-        last = int(changes[np.searchsorted(changes, start, side="right")]) if step else start
-        yield {"file": int(files[start]), "first": int(inside[start]), "step": step or 1, "count": last - start + 1}
-        start = last + 1
+        last_index = int(changes[np.searchsorted(changes, start, side="right")]) if step else start
+        yield {
+            "file": int(files[start]),
+            "first": int(page_numbers[start]),
+            "step": step or 1,
+            "count": last_index - start + 1,
+        }
+        start = last_index + 1

@@ -49,5 +49,5 @@ class Verification:
         verdict = "equal" if self.ok else f"{len(self.differences):,} differences"
         lines = [f"{self.target.name}, {self.kind}: {verdict}, {self.num_pixels:,} pixels compared ({self.library})"]
         lines += [f"  differs: {difference}" for difference in self.differences]
-        lines += [f"  left out: {one}" for one in self.left_out]
+        lines += [f"  left out: {omission}" for omission in self.left_out]
         return "\n".join(lines)

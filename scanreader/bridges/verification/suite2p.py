@@ -70,8 +70,8 @@ class Suite2p:
 
     def problems(self, scan: ScanLike) -> Iterator[str]:
         """Say which files are missing, have another size, or were changed."""
-        wrong = [channel for channel in self._channels if not 0 <= channel < scan.num_channels]
-        if wrong or len(set(self._channels)) != len(self._channels):
+        wrong_channels = [channel for channel in self._channels if not 0 <= channel < scan.num_channels]
+        if wrong_channels or len(set(self._channels)) != len(self._channels):
             yield f"the target has channels {abbreviate(self._channels)}, the scan has {scan.num_channels}"
         for folder in sorted(self._folder.glob("plane*")):
             if folder.name not in {f"plane{i}" for i in range(scan.num_fields)}:
@@ -85,7 +85,7 @@ class Suite2p:
                     yield f"the file plane{i}/{name} is missing"
                 elif size != expected:
                     yield f"the file plane{i}/{name} has {size:,} bytes, not {expected:,}"
-                elif expected and channel not in wrong:
+                elif expected and channel not in wrong_channels:
                     self._movies[i, channel] = np.memmap(path, "<i2", "r", shape=(frames, height, width))
         actual = digests_of(self._folder)
         for name in sorted({*actual, *self._digests}):
@@ -124,16 +124,16 @@ class Suite2p:
             for key, value in facts_of_plane(scan, i, len(self._channels)).items():
                 unit = {"z": "µm", "fs": "Hz"}.get(key, "")
                 yield Fact(f"field {i}: suite2p's {key}", value, actual.get(key), unit)
-            begins = np.array([share.begins_bout for share in file_shares(scan, i)])
-            yield Fact(f"field {i}: suite2p's first_files", begins, actual.get("first_files"))
+            begins_bout = np.array([share.begins_bout for share in file_shares(scan, i)])
+            yield Fact(f"field {i}: suite2p's first_files", begins_bout, actual.get("first_files"))
 
     def unsaid(self, scan: ScanLike) -> Iterator[str]:
         """Times, sizes, and channels beyond two."""
         yield "the time of each frame, sizes of pixels in µm, and the header"
         yield from rotation_of(scan)
-        skipped = [name for i, name in enumerate(scan.channel_names) if i not in self._channels]
-        if skipped:
-            yield f"{abbreviate(skipped)} (of at most two channels that suite2p takes, others were written)"
+        skipped_channels = [name for i, name in enumerate(scan.channel_names) if i not in self._channels]
+        if skipped_channels:
+            yield f"{abbreviate(skipped_channels)} (of at most two channels that suite2p takes, others were written)"
 
     def close(self) -> None:
         """Forget the files, which are mapped."""

@@ -41,14 +41,14 @@ class _Images:
 
     def __init__(self, path: Path) -> None:
         with tifffile.TiffFile(path) as file:
-            first = file.pages.first
+            first_page = file.pages.first
             self.imagej = dict(file.imagej_metadata or {}) if file.is_imagej else None
-            self.resolution = (first.get_resolution(), int(first.resolutionunit))
-            shape = file.series[0].shape if self.imagej is not None else (len(file.pages), *first.shape)
+            self.resolution = (first_page.get_resolution(), int(first_page.resolutionunit))
+            shape = file.series[0].shape if self.imagej is not None else (len(file.pages), *first_page.shape)
             self.axes = file.series[0].axes
-            order, dtype = file.byteorder, first.dtype
-            offset, length = first.dataoffsets[0], file.filehandle.size
-        if dtype is None or offset + math.prod(shape) * dtype.itemsize > length or first.compression != 1:
+            order, dtype = file.byteorder, first_page.dtype
+            offset, length = first_page.dataoffsets[0], file.filehandle.size
+        if dtype is None or offset + math.prod(shape) * dtype.itemsize > length or first_page.compression != 1:
             raise UnreadableTargetError(
                 f"{str(path)!r} is not as it was written: its pages do not lie one after another"
             )
@@ -69,8 +69,8 @@ def _size_facts(scan: ScanLike, i: int, images: _Images, *, unit: bool) -> Itera
     if not all(math.isfinite(size) and size > 0 for size in expected) or not unit:
         return
     for name, size, actual in zip(("width", "height"), expected, images.pixel_size(), strict=True):
-        near = size if math.isclose(size, actual, rel_tol=RATIONAL) else actual
-        yield Fact(f"field {i}: the {name} of a pixel", size, near, "µm")
+        rounded_size = size if math.isclose(size, actual, rel_tol=RATIONAL) else actual
+        yield Fact(f"field {i}: the {name} of a pixel", size, rounded_size, "µm")
 
 
 class PlainTiff:

@@ -58,38 +58,51 @@ def verify(scan: ScanLike, target: Any, *, receipt: bool = True, progress: Progr
     path = local_target(target).absolute()
     place = receipt_beside(path) if receipt else None
     notes: list[str] = []
-    with listening(notes.append), contextlib.closing(_open(path)) as opened:
-        with _typed(path):
-            problems = [Difference("files", sentence) for sentence in opened.problems(scan)]
-        pixels = _Comparison(scan, opened)
+    with listening(notes.append), contextlib.closing(_open(path)) as opened_target:
+        with _typed_errors(path):
+            problems = [Difference("files", sentence) for sentence in opened_target.problems(scan)]
+        pixels = _Comparison(scan, opened_target)
         for i in range(scan.num_fields):
             pixels.compare(i, progress)
         try:
-            facts = [Difference("facts", str(fact)) for fact in opened.facts(scan) if not fact.is_equal]
+            fact_differences = [
+                Difference("facts", str(fact)) for fact in opened_target.facts(scan) if not fact.is_equal
+            ]
         except ScanReaderError:
             raise
         except UNREADABLE as error:
-            facts = [Difference("facts", f"the times and places cannot be read from the target: {_reason(error)}")]
-        differences = (*_at_most(problems), *_at_most([*pixels.differences()], pixels.more), *_at_most(facts))
+            fact_differences = [
+                Difference("facts", f"the times and places cannot be read from the target: {_reason(error)}")
+            ]
+        differences = (
+            *_first_differences(problems),
+            *_first_differences([*pixels.differences()], pixels.num_further),
+            *_first_differences(fact_differences),
+        )
         left_out = (
             *pages_left_out(scan),
             *pixels_left_out(scan),
-            *(LeftOut(what, f"there is no place for it in {opened.kind}") for what in opened.unsaid(scan)),
+            *(
+                LeftOut(loss, f"there is no place for it in {opened_target.kind}")
+                for loss in opened_target.unsaid(scan)
+            ),
             *(LeftOut("what could not be read", note) for note in dict.fromkeys(notes)),
         )
-        result = Verification(path, opened.kind, opened.library, pixels.compared, differences, left_out, place)
+        result = Verification(
+            path, opened_target.kind, opened_target.library, pixels.num_pixels, differences, left_out, place
+        )
         if place is not None:
-            write_receipt(place, scan, result, opened, pixels.digests)
+            write_receipt(place, scan, result, opened_target, pixels.digests)
     notify(notes)
     return result
 
 
-def _at_most(differences: list[Difference], more: int = 0) -> list[Difference]:
-    more += max(0, len(differences) - MOST)
-    if not more:
+def _first_differences(differences: list[Difference], num_further: int = 0) -> list[Difference]:
+    num_further += max(0, len(differences) - MOST)
+    if not num_further:
         return differences
-    what = differences[0].what
-    return [*differences[:MOST], Difference(what, f"… and {more:,} further differences in {what}")]
+    subject = differences[0].what
+    return [*differences[:MOST], Difference(subject, f"… and {num_further:,} further differences in {subject}")]
 
 
 def _reason(error: BaseException) -> str:
@@ -98,7 +111,7 @@ def _reason(error: BaseException) -> str:
 
 
 @contextlib.contextmanager
-def _typed(path: Path) -> Iterator[None]:
+def _typed_errors(path: Path) -> Iterator[None]:
     """Say that a target cannot be read; errors of our own, e.g. of a damaged recording, stay as they are."""
     try:
         yield
@@ -118,7 +131,7 @@ def _open(path: Path) -> Target:
     MissingExtraError
         If the library that reads it is not installed.
     """
-    with _typed(path):
+    with _typed_errors(path):
         return _target(path)
 
 
@@ -187,7 +200,7 @@ class Spot(NamedTuple):
     frame: int
     pixels: int
     """How many pixels differ."""
-    first: tuple[int, int]
+    first_pixel: tuple[int, int]
     """Row and column."""
     expected: Any
     actual: Any
@@ -197,8 +210,8 @@ class Task(NamedTuple):
     """A block, and what to do with it."""
 
     block: Block
-    compares: bool
-    digests: bool
+    is_compared: bool
+    is_digested: bool
 
 
 class Outcome(NamedTuple):
@@ -210,7 +223,7 @@ class Outcome(NamedTuple):
     spots: list[Spot]
     error: str
     """Why the target could not be read; '' if it could."""
-    compared: int
+    num_pixels: int
     """Number of pixels."""
     nbytes: int
 
@@ -222,8 +235,8 @@ class _Comparison:
         self._scan, self._target = scan, target
         self.digests = [np.zeros((scan.num_frames, scan.num_channels), np.uint32) for _ in scan.fields]
         """CRC-32 of what each page has of a field: its pixels in little-endian order, row after row."""
-        self.compared = 0
-        self.more = 0
+        self.num_pixels = 0
+        self.num_further = 0
         """Frames that differ beyond those that are kept."""
         self._spots: list[Spot] = []
         self._errors: list[str] = []
@@ -235,62 +248,64 @@ class _Comparison:
                 self.digests[i][outcome.block.frames, outcome.block.channels] = outcome.digests
             room = max(0, MOST_SPOTS - len(self._spots))
             self._spots += outcome.spots[:room]
-            self.more += len(outcome.spots[room:])
+            self.num_further += len(outcome.spots[room:])
             self._errors += [outcome.error] if outcome.error else []
-            self.compared += outcome.compared
+            self.num_pixels += outcome.num_pixels
             if progress is not None and outcome.nbytes:
                 progress(outcome.nbytes)
 
     def _tasks(self, i: int) -> Iterator[Task]:
         """Blocks to compare, and those of channels that the target does not have, or not frame by frame."""
         channels = [c for c in range(self._scan.num_channels) if self._target.has(i, c)]
-        digested: set[int] = set()
+        digested_channels: set[int] = set()
         for block in self._target.blocks(self._scan, i) if channels else ():
             own_channels = range(block.channels.start, block.channels.stop)
             if set(own_channels) <= set(channels):
-                yield Task(block, compares=True, digests=block.is_whole)
-                digested |= set(own_channels) if block.is_whole else set()
+                yield Task(block, is_compared=True, is_digested=block.is_whole)
+                digested_channels |= set(own_channels) if block.is_whole else set()
         for block in blocks_of_each_channel(self._scan, i):
-            if block.channels.start not in digested:
-                yield Task(block, compares=False, digests=True)
+            if block.channels.start not in digested_channels:
+                yield Task(block, is_compared=False, is_digested=True)
 
     def _outcome(self, task: Task) -> Outcome:
         """Compare a block, in a thread."""
         block = task.block
         key = (block.field, block.rows, block.columns, block.channels, block.frames)
         source = in_c_order(self._scan[key].transpose(3, 2, 0, 1))
-        digests = _digests(source) if task.digests else None
+        digests = _digests(source) if task.is_digested else None
         spots: list[Spot] = []
         error, count = "", 0
-        if task.compares:
+        if task.is_compared:
             try:
                 for copy, expected, actual in self._target.pairs(block, source):
                     spots += _spots(block, copy, expected, actual)
                     count += expected.size
             except UNREADABLE as reason:
-                where = f"frames {block.frames.start} to {block.frames.stop - 1} of field {block.field}"
-                error = f"{where} cannot be read from the target: {_reason(reason)}"
-        return Outcome(block, digests, spots, error, count, source.nbytes if task.compares else 0)
+                frames_in_words = f"frames {block.frames.start} to {block.frames.stop - 1} of field {block.field}"
+                error = f"{frames_in_words} cannot be read from the target: {_reason(reason)}"
+        return Outcome(block, digests, spots, error, count, source.nbytes if task.is_compared else 0)
 
     def differences(self) -> Iterator[Difference]:
         """Say which frames differ, in what, and whether they are another frame of the recording."""
         yield from (Difference("pixels", error) for error in self._errors)
-        for number, spot in enumerate(_joined(self._spots)):
+        for number, spot in enumerate(_joined_spots(self._spots)):
             copy = f", {spot.copy}" if spot.copy else ""
-            where = f"field {spot.field}, channel {spot.channel}, frame {spot.frame}{copy}"
-            other = self._other_frame(spot) if number < MOST and not spot.copy else None
-            if other is not None:
-                yield Difference("pixels", f"{where} is frame {other} of the recording")
+            place_in_words = f"field {spot.field}, channel {spot.channel}, frame {spot.frame}{copy}"
+            other_frame = self._other_frame(spot) if number < MOST and not spot.copy else None
+            if other_frame is not None:
+                yield Difference("pixels", f"{place_in_words} is frame {other_frame} of the recording")
                 continue
             pixels = f"{spot.pixels:,} pixel{' differs' if spot.pixels == 1 else 's differ'}"
-            first = f"{spot.actual} instead of {spot.expected} in row {spot.first[0]}, column {spot.first[1]}"
-            yield Difference("pixels", f"{where}: {pixels}, first {first}")
+            pixel_in_words = (
+                f"{spot.actual} instead of {spot.expected} in row {spot.first_pixel[0]}, column {spot.first_pixel[1]}"
+            )
+            yield Difference("pixels", f"{place_in_words}: {pixels}, first {pixel_in_words}")
 
     def _other_frame(self, spot: Spot) -> int | None:
         """The frame of the recording that the target has in the place of another; None if it is none."""
-        here, channel = slice(spot.frame, spot.frame + 1), slice(spot.channel, spot.channel + 1)
-        block = Block(spot.field, channel, here)
-        source = np.ascontiguousarray(self._scan[spot.field, :, :, channel, here].transpose(3, 2, 0, 1))
+        frame_slice, channel = slice(spot.frame, spot.frame + 1), slice(spot.channel, spot.channel + 1)
+        block = Block(spot.field, channel, frame_slice)
+        source = np.ascontiguousarray(self._scan[spot.field, :, :, channel, frame_slice].transpose(3, 2, 0, 1))
         try:
             _, expected, actual = next(self._target.pairs(block, source))
         except UNREADABLE:
@@ -302,29 +317,29 @@ class _Comparison:
 
 def _digests(pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint32]:
     """CRC-32 of each image of an array (frames, channels, y, x)."""
-    little = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<"))
-    numbers = [[crc32(image.reshape(-1).view(np.uint8)) for image in frame] for frame in little]
-    return np.array(numbers, np.uint32).reshape(little.shape[:2])
+    little_endian = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<"))
+    numbers = [[crc32(image.reshape(-1).view(np.uint8)) for image in frame] for frame in little_endian]
+    return np.array(numbers, np.uint32).reshape(little_endian.shape[:2])
 
 
 def _spots(block: Block, copy: str, expected: npt.NDArray[Any], actual: npt.NDArray[Any]) -> list[Spot]:
     """Frames of a block that differ in any bit."""
-    left, right = _bits(expected), _bits(actual.astype(expected.dtype, copy=False))
-    if left.shape == right.shape and np.array_equal(left, right):
+    expected_bits, actual_bits = _bits(expected), _bits(actual.astype(expected.dtype, copy=False))
+    if expected_bits.shape == actual_bits.shape and np.array_equal(expected_bits, actual_bits):
         return []
-    if left.shape != right.shape:
+    if expected_bits.shape != actual_bits.shape:
         raise ValueError(f"{actual.shape} pixels were found, {expected.shape} were expected")
-    differs = (left != right).reshape(*expected.shape, -1).any(axis=-1)
+    is_different = (expected_bits != actual_bits).reshape(*expected.shape, -1).any(axis=-1)
     spots = []
-    for t, c in np.argwhere(differs.any(axis=(2, 3))).tolist():
-        y, x = map(int, np.unravel_index(int(differs[t, c].argmax()), differs.shape[2:]))
+    for t, c in np.argwhere(is_different.any(axis=(2, 3))).tolist():
+        y, x = map(int, np.unravel_index(int(is_different[t, c].argmax()), is_different.shape[2:]))
         spots.append(
             Spot(
                 copy,
                 block.field,
                 (block.channels.start or 0) + c,
                 (block.frames.start or 0) + t,
-                int(np.count_nonzero(differs[t, c])),
+                int(np.count_nonzero(is_different[t, c])),
                 ((block.rows.start or 0) + y, (block.columns.start or 0) + x),
                 expected[t, c, y, x],
                 actual[t, c, y, x],
@@ -340,12 +355,12 @@ def _bits(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return in_c_order(pixels).view(f"u{min(8, pixels.dtype.itemsize)}")
 
 
-def _joined(spots: list[Spot]) -> list[Spot]:
+def _joined_spots(spots: list[Spot]) -> list[Spot]:
     """One spot for each frame, whose parts may have been compared one by one; in the order of the recording."""
     by_frame: dict[tuple[Any, ...], list[Spot]] = defaultdict(list)
     for spot in spots:
         by_frame[spot.field, spot.channel, spot.frame, spot.copy].append(spot)
     return [
-        min(parts, key=lambda part: part.first)._replace(pixels=sum(part.pixels for part in parts))
+        min(parts, key=lambda part: part.first_pixel)._replace(pixels=sum(part.pixels for part in parts))
         for _, parts in sorted(by_frame.items())
     ]
