@@ -19,8 +19,9 @@ from scanreader.paths import SUFFIXES
 from scanreader.reader import read_scan, scan_of
 from scanreader.recording.atlab import requested_frames
 from scanreader.scanimage.blocks import may_be_scanimage
+from scanreader.tables import counted
 from scanreader.tiff.ifd import NoPageError, read_flavour
-from scanreader.view.words import counted, duration
+from scanreader.view.words import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -1,4 +1,4 @@
-"""Sizes and small tables for people to read, in text and in notebooks."""
+"""Counts, sizes and small tables for people to read, in text and in notebooks."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 MINUS = str.maketrans("-", "\N{MINUS SIGN}")
 TIMES = "\N{MULTIPLICATION SIGN}"
 CELL = "text-align:left;vertical-align:top;padding:.15em 1em .15em 0;overflow-wrap:anywhere"
+
+
+def counted(count: int, noun: str) -> str:
+    """A number with its noun, in the plural where needed."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def size_in_words(height: int, width: int, height_in_microns: float, width_in_microns: float) -> str:

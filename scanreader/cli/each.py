@@ -15,7 +15,7 @@ from scanreader.files.urls import file_name, recording_name
 from scanreader.notices import notify
 from scanreader.paths import absolute, resolve
 from scanreader.recordings import recordings_of
-from scanreader.view.words import counted
+from scanreader.tables import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,6 +15,7 @@ from scanreader.files.urls import recording_name
 from scanreader.notices import listening
 from scanreader.recording.atlab import requested_frames
 from scanreader.recording.planes import levels
+from scanreader.tables import counted
 from scanreader.texts import on_one_line
 from scanreader.view import words
 
@@ -143,7 +144,7 @@ def facts_in_words(scan: Scan) -> dict[str, str | Sequence[str]]:
         "began": words.start(scan, "milliseconds"),
         "mode": words.mode(scan),
         "scanner": words.scanner(scan),
-        "fields": f"{words.fields(scan)} at {words.counted(len(levels(scan.opened)), 'depth')}",
+        "fields": f"{words.fields(scan)} at {counted(len(levels(scan.opened)), 'depth')}",
         "depths": words.depths(scan),
         "size": words.sizes(scan.fields),
         "channels": ", ".join(words.channels(scan)),
@@ -165,13 +166,13 @@ def summary(scan: Scan) -> str:
     parts = [
         words.start(scan, "minutes"),
         words.mode(scan),
-        f"{words.counted(scan.num_fields, 'field')}: {'; '.join(words.sizes(scan.fields))}",
-        words.counted(scan.num_channels, "channel"),
-        words.counted(len(scan.bouts), "bout") if len(scan.bouts) > 1 else "",
+        f"{counted(scan.num_fields, 'field')}: {'; '.join(words.sizes(scan.fields))}",
+        counted(scan.num_channels, "channel"),
+        counted(len(scan.bouts), "bout") if len(scan.bouts) > 1 else "",
         f"{words.frames(scan)} frames",
         words.rate(scan),
         words.span(seconds) if (seconds := words.duration(scan)) >= 0 else "",
-        words.counted(warnings, "warning") if warnings else "",
+        counted(warnings, "warning") if warnings else "",
     ]
     return ", ".join(filter(None, parts))
 

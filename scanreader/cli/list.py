@@ -12,8 +12,9 @@ import typer
 from scanreader.cli.printing import counting_bar, on_terminal, print_rows, print_table
 from scanreader.cli.sources import Csv  # noqa: TC001 - typer looks at it
 from scanreader.recordings import FoundRecording, find_recordings
+from scanreader.tables import counted
 from scanreader.texts import on_one_line
-from scanreader.view.words import counted, size, span
+from scanreader.view.words import size, span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

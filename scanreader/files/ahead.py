@@ -34,20 +34,20 @@ def calls_in_order(
     """
     start = slow_calls = 0
     while start < len(items) and not is_remote and slow_calls < FEW_SLOW:
-        began = time.perf_counter()
+        start_time = time.perf_counter()
         yield partial(function, items[start])
         start += 1
-        slow_calls = slow_calls + 1 if time.perf_counter() - began > slow else 0
+        slow_calls = slow_calls + 1 if time.perf_counter() - start_time > slow else 0
     if start == len(items):
         return
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        running: deque[Future[R]] = deque()
+        futures: deque[Future[R]] = deque()
         for item in items[start:]:
-            running.append(pool.submit(function, item))
-            if len(running) > 2 * AT_ONCE:
-                yield running.popleft().result
-        while running:
-            yield running.popleft().result
+            futures.append(pool.submit(function, item))
+            if len(futures) > 2 * AT_ONCE:
+                yield futures.popleft().result
+        while futures:
+            yield futures.popleft().result
 
 
 def results_in_order(function: Callable[[T], R], items: Sequence[T], slow: float = SLOW_LOOK) -> list[R]:

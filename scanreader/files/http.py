@@ -55,7 +55,7 @@ class HttpFile(remote.RemoteFile):
         self._version, self._start = identity
         self._set(self._version.size, self._version.number)
         self.has_strong_version = bool(self._version.etag)
-        self._fetched = bool(head)
+        self._has_fetched = bool(head)
         for i in range(0, len(head), remote.BLOCK):
             self._own_blocks[i // remote.BLOCK] = head[i : i + remote.BLOCK]
 
@@ -84,12 +84,12 @@ class HttpFile(remote.RemoteFile):
             )
             yield from map(bytes, buffers)
 
-    def _fill(self, offset: int, end: int, pending: list[memoryview]) -> None:
+    def _fill(self, offset: int, end: int, buffers: list[memoryview]) -> None:
         """Fill buffers with bytes `offset` to `end`, in several requests."""
         requests = []
         while offset < end:
             size = min(remote.REQUEST_BYTES, end - offset)
-            requests.append((offset, _cut_off(pending, size)))
+            requests.append((offset, _cut_off(buffers, size)))
             offset += size
         self._request(requests)
 
@@ -101,21 +101,21 @@ class HttpFile(remote.RemoteFile):
         ChangedFileError, UnreachableError
             As `Target.fill`.
         """
-        self._fetched = True
+        self._has_fetched = True
         has_failed = threading.Event()
         if len(requests) == 1:
             self._target.fill(*requests[0], self._version, has_failed)
             return
         is_large = max(len(buffer) for _, buffers in requests for buffer in buffers) >= LARGE
         pool = _threads(os.getpid(), LARGE_CONNECTIONS if is_large else CONNECTIONS)
-        running = [pool.submit(self._target.fill, *request, self._version, has_failed) for request in requests]
+        futures = [pool.submit(self._target.fill, *request, self._version, has_failed) for request in requests]
         try:
-            for future in running:
+            for future in futures:
                 future.result()
         finally:
-            for future in running:
+            for future in futures:
                 future.cancel()
-            wait(running)  # none writes into the buffers any more
+            wait(futures)  # none writes into the buffers any more
 
 
 @lru_cache(maxsize=4)
@@ -136,15 +136,15 @@ def _split(sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
         yield first, len(sizes) - first
 
 
-def _cut_off(pending: list[memoryview], size: int) -> list[memoryview]:
+def _cut_off(buffers: list[memoryview], size: int) -> list[memoryview]:
     """Take buffers of so many bytes from the start of a list."""
-    taken = []
+    first_buffers = []
     while size:
-        part = pending[0][:size]
-        taken.append(part)
+        part = buffers[0][:size]
+        first_buffers.append(part)
         size -= len(part)
-        if len(part) == len(pending[0]):
-            pending.pop(0)
+        if len(part) == len(buffers[0]):
+            buffers.pop(0)
         else:
-            pending[0] = pending[0][len(part) :]
-    return taken
+            buffers[0] = buffers[0][len(part) :]
+    return first_buffers

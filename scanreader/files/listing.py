@@ -25,11 +25,11 @@ def list_files(url: str) -> list[str]:
         If the server does not answer.
     """
     parts = urlsplit(url)
-    slashed = parts._replace(path=parts.path.rstrip("/") + "/").geturl()
+    folder_url = parts._replace(path=parts.path.rstrip("/") + "/").geturl()
     try:
-        data, place = Target(slashed).page(MOST_BYTES)
+        data, place = Target(folder_url).page(MOST_BYTES)
     except PathnameError:
-        if slashed == url:
+        if folder_url == url:
             raise
         data, place = Target(url).page(MOST_BYTES)
     folder = urlsplit(place)
@@ -39,13 +39,13 @@ def list_files(url: str) -> list[str]:
     for match in LINK.finditer(data.decode("utf-8", "replace")):
         link = html.unescape(next(filter(None, match.groups()), ""))
         try:
-            full = urldefrag(urljoin(base, link)).url
-            parts = urlsplit(full)
+            file_url = urldefrag(urljoin(base, link)).url
+            parts = urlsplit(file_url)
         except ValueError:  # it is no URL
             continue
         name = unquote(parts.path).removeprefix(start)
         if parts[:2] == folder[:2] and name and "/" not in name and unquote(parts.path).startswith(start):
-            files[_with_login(url, full)] = None
+            files[_with_login(url, file_url)] = None
             if len(files) > MOST_LINKS:
                 raise PathnameError(f"{url!r} cannot be listed: it has more than {MOST_LINKS:,} files")
     return sorted(files)

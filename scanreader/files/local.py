@@ -60,7 +60,7 @@ class OpenFile:
     """Whether a change shows in more than the file's size."""
     has_strong_version = True
     """Whether every change shows: local files have an inode and a time of change that no program can set."""
-    parsed: dict[int, Any] | None = None
+    parsed_ifds: dict[int, Any] | None = None
     """IFDs that were parsed, by their bytes in the file, while it is kept open; None if it is not."""
     gathers = False
     """Whether many small reads are faster together, by `gather`."""
@@ -88,7 +88,7 @@ class OpenFile:
     def keep_start(self, size: int) -> None:
         """Read the start of the file at once, for the many small reads that opening a recording takes."""
         self._kept_start = self.read(0, size)
-        self.parsed = {}
+        self.parsed_ifds = {}
 
     def __enter__(self) -> Self:
         return self
@@ -111,8 +111,8 @@ class OpenFile:
         self.read_into(offset, [memoryview(data)])
         return bytes(data)
 
-    def gather(self, offsets: Sequence[int], size: int, *, only: bool = False) -> list[bytes]:  # noqa: ARG002 - remote
-        """Read `size` bytes at each offset; with `only`, nothing near them will be needed soon."""
+    def gather(self, offsets: Sequence[int], size: int, *, is_sparse: bool = False) -> list[bytes]:  # noqa: ARG002 - remote
+        """Read `size` bytes at each offset; with `is_sparse`, nothing near them will be needed soon."""
         return [self.read(offset, size) for offset in offsets]
 
     def read_into(self, offset: int, buffers: Sequence[memoryview]) -> None:
@@ -123,16 +123,16 @@ class OpenFile:
         DamagedPageError
             If the file ends before they are full.
         """
-        pending = list(buffers)
-        while pending:
-            count = self._read_with_retries(offset, pending)
+        buffers_left = list(buffers)
+        while buffers_left:
+            count = self._read_with_retries(offset, buffers_left)
             if count <= 0:
                 raise DamagedPageError(f"{self.path!r} ends at byte {offset}, where more bytes were expected")
             offset += count
-            while pending and count >= len(pending[0]):
-                count -= len(pending.pop(0))
-            if pending:
-                pending[0] = pending[0][count:]
+            while buffers_left and count >= len(buffers_left[0]):
+                count -= len(buffers_left.pop(0))
+            if buffers_left:
+                buffers_left[0] = buffers_left[0][count:]
 
     def _read_with_retries(self, offset: int, buffers: list[memoryview]) -> int:
         for retries_left in attempts(RETRIES):
@@ -150,13 +150,13 @@ class OpenFile:
     def _reopen(self) -> None:
         """Reopen the file if it is unchanged: a handle on a network drive may be stale."""
         try:
-            other = _open(self.path)
+            new_file = _open(self.path)
         except OSError:
             return
-        status = os.fstat(other)
+        status = os.fstat(new_file)
         if (status.st_ino, status.st_size, status.st_mtime_ns) == self.identity[1:]:  # else perhaps another recording
-            self._file, other = other, self._file
-        os.close(other)
+            self._file, new_file = new_file, self._file
+        os.close(new_file)
 
     def prefetch(self, offset: int, size: int) -> None:
         """Tell the operating system which bytes will be read soon.

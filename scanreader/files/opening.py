@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 START = 64 << 10  # bytes of a file that is kept open, which are read at once: the header and the first pages
-_kept = threading.local()
+_thread_local = threading.local()
 
 
 @contextlib.contextmanager
@@ -25,16 +25,16 @@ def kept_open(path: str) -> Iterator[None]:
 
     Every call may take milliseconds on a share, and opening a recording needs the same few pages several times.
     """
-    if is_url(path) or getattr(_kept, "file", None) is not None:
+    if is_url(path) or getattr(_thread_local, "file", None) is not None:
         yield
         return
     with open_file(path) as file:
         file.keep_start(START)
-        _kept.file = file
+        _thread_local.file = file
         try:
             yield
         finally:
-            _kept.file = None
+            _thread_local.file = None
 
 
 def open_file(path: str | Path, *, refresh: bool = True) -> OpenFile:
@@ -51,10 +51,10 @@ def open_file(path: str | Path, *, refresh: bool = True) -> OpenFile:
     PathnameError
         If the file cannot be opened.
     """
-    kept = getattr(_kept, "file", None)
-    if kept is not None and kept.path == os.fspath(path):
-        shared: OpenFile = kept.share()
-        return shared
+    thread_file = getattr(_thread_local, "file", None)
+    if thread_file is not None and thread_file.path == os.fspath(path):
+        shared_file: OpenFile = thread_file.share()
+        return shared_file
     if isinstance(path, str) and is_url(path):
         from scanreader.files.servers import is_http  # noqa: PLC0415 - local paths do not need it
 

@@ -40,13 +40,13 @@ class Version:
     size: int
     etag: str
     """A strong ETag; '' if the server gives none."""
-    modified: str
+    last_modified: str
     """The reply's Last-Modified; '' if there is none."""
 
     @property
     def number(self) -> int:
         """A number that differs between versions; 0 if the server reports only the size."""
-        return zlib.crc32(repr((self.etag, self.modified)).encode()) | 1 if self.etag or self.modified else 0
+        return zlib.crc32(repr((self.etag, self.last_modified)).encode()) | 1 if self.etag or self.last_modified else 0
 
 
 class _RequestError(Exception):
@@ -67,8 +67,8 @@ class Target:
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         self.url = url
-        self._original = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
-        self._redirected = ""
+        self._original_url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
+        self._redirect_url = ""
         self.has_grown = False
         """Whether the file is longer than it was: ScanImage still writes to it."""
         self._headers = {"Accept-Encoding": "identity", "User-Agent": "scanreader"}
@@ -87,8 +87,8 @@ class Target:
         UnreachableError
             If the server does not answer.
         """
-        found: tuple[Version, bytes] = self._tried("cannot be opened", self._first, threading.Event())
-        return found
+        version_and_head: tuple[Version, bytes] = self._tried("cannot be opened", self._first, threading.Event())
+        return version_and_head
 
     def fill(self, start: int, buffers: Sequence[memoryview], version: Version, has_failed: threading.Event) -> None:
         """Fill buffers with the bytes from `start` on of a version of the file.
@@ -104,7 +104,7 @@ class Target:
         """
         self._tried(f"cannot be read at byte {start}", lambda: self._fill(start, buffers, version), has_failed)
 
-    def page(self, most: int) -> tuple[bytes, str]:
+    def page(self, max_size: int) -> tuple[bytes, str]:
         """Request a whole page of at most so many bytes, and give it, and its URL after redirects.
 
         Raises
@@ -114,10 +114,12 @@ class Target:
         UnreachableError
             If the server does not answer.
         """
-        found: tuple[bytes, str] = self._tried("cannot be listed", lambda: self._page(most), threading.Event())
-        return found
+        page_and_url: tuple[bytes, str] = self._tried(
+            "cannot be listed", lambda: self._page(max_size), threading.Event()
+        )
+        return page_and_url
 
-    def _page(self, most: int) -> tuple[bytes, str]:
+    def _page(self, max_size: int) -> tuple[bytes, str]:
         with self._reply({}) as reply:
             if reply.status != 200:
                 if reply.status >= 500 or reply.status in AGAIN:
@@ -130,11 +132,11 @@ class Target:
             while part := reply.read1(CHUNK):
                 data += part
                 seconds = time.monotonic() - start
-                if len(data) > most or (seconds > PATIENCE and len(data) < LEAST_RATE * seconds):
+                if len(data) > max_size or (seconds > PATIENCE and len(data) < LEAST_RATE * seconds):
                     raise PathnameError(f"{self.url!r} cannot be listed: the page is too long, or comes too slowly")
-            return bytes(data), self._redirected or self._original
+            return bytes(data), self._redirect_url or self._original_url
 
-    def _tried(self, what: str, request: Callable[[], Any], has_failed: threading.Event) -> Any:
+    def _tried(self, problem: str, request: Callable[[], Any], has_failed: threading.Event) -> Any:
         for retries_left in local.attempts(local.REMOTE_RETRIES):
             try:
                 return request()
@@ -146,7 +148,7 @@ class Target:
                 reason = f"{type(error).__name__}: {error}"
             if not retries_left or has_failed.is_set():
                 has_failed.set()
-                raise UnreachableError(f"{self.url!r} {what}: {reason} ({len(local.REMOTE_RETRIES) + 1} tries)")
+                raise UnreachableError(f"{self.url!r} {problem}: {reason} ({len(local.REMOTE_RETRIES) + 1} tries)")
         raise AssertionError
 
     def _first(self) -> tuple[Version, bytes]:
@@ -198,7 +200,7 @@ class Target:
                 raise _RequestError(f"the server sent bytes {first} to {last} instead of {start} to {end}")
             self._body(reply, buffers)
 
-    def _check_version(self, expected: Version, found: Version) -> None:
+    def _check_version(self, expected: Version, version: Version) -> None:
         """Compare versions: by their ETags if both are strong, else by size and time; the file may have grown.
 
         Raises
@@ -206,13 +208,13 @@ class Target:
         ChangedFileError
             If they differ.
         """
-        if found.size > expected.size:
+        if version.size > expected.size:
             self.has_grown = True
             return
-        has_both = bool(expected.etag and found.etag)
-        times = (expected.modified, found.modified)
-        is_same = expected.etag == found.etag if has_both else times[0] == times[1] or not all(times)
-        if expected.size != found.size or not is_same:
+        has_etags = bool(expected.etag and version.etag)
+        times = (expected.last_modified, version.last_modified)
+        is_same = expected.etag == version.etag if has_etags else times[0] == times[1] or not all(times)
+        if expected.size != version.size or not is_same:
             raise ChangedFileError(
                 f"{self.url!r} changed after it was opened: the server reports another version of it; open the "
                 "recording again"
@@ -247,31 +249,31 @@ class Target:
         PathnameError
             If the server redirects to something else, or too often.
         """
-        at = self._redirected or self._original
+        url = self._redirect_url or self._original_url
         for _ in range(REDIRECTS + 1):
-            own_headers = self._own_headers if urlsplit(at).netloc == urlsplit(self._original).netloc else {}
+            own_headers = self._own_headers if urlsplit(url).netloc == urlsplit(self._original_url).netloc else {}
             reply = _manager(os.getpid()).request(
                 "GET",
-                at,
+                url,
                 headers={**self._headers, **own_headers, **headers},
                 preload_content=False,
                 decode_content=False,
                 redirect=False,
             )
-            if reply.status in GONE and at == self._redirected:  # e.g. a signature that has expired
+            if reply.status in GONE and url == self._redirect_url:  # e.g. a signature that has expired
                 reply.close()
-                self._redirected, at = "", self._original
+                self._redirect_url, url = "", self._original_url
                 continue
             location = reply.headers.get("Location")
             if reply.status not in REDIRECTED or not location:
-                self._redirected = at if at != self._original else ""
+                self._redirect_url = url if url != self._original_url else ""
                 return reply
             reply.close()
-            following = urljoin(at, location)
-            schemes = urlsplit(at).scheme.lower(), urlsplit(following).scheme.lower()
+            next_url = urljoin(url, location)
+            schemes = urlsplit(url).scheme.lower(), urlsplit(next_url).scheme.lower()
             if schemes[1] not in ("http", "https") or schemes == ("https", "http"):
-                raise PathnameError(f"{self.url!r} cannot be opened: the server redirects to {following[:200]!r}")
-            at = following
+                raise PathnameError(f"{self.url!r} cannot be opened: the server redirects to {next_url[:200]!r}")
+            url = next_url
         raise PathnameError(f"{self.url!r} cannot be opened: the server redirects more than {REDIRECTS} times")
 
     def _head(self, reply: Any, size: int) -> bytes:
@@ -291,19 +293,19 @@ class Target:
         length = _length(reply.headers)
         if length is not None and length != count:
             raise _RequestError(f"received {length} of {count} bytes")
-        received, start = 0, time.monotonic()
+        bytes_received, start = 0, time.monotonic()
         for buffer in buffers:
-            filled = 0
-            while filled < len(buffer):
-                part = reply.read1(min(CHUNK, len(buffer) - filled))
+            bytes_filled = 0
+            while bytes_filled < len(buffer):
+                part = reply.read1(min(CHUNK, len(buffer) - bytes_filled))
                 if not part:
-                    raise _RequestError(f"received {received} of {count} bytes")
-                buffer[filled : filled + len(part)] = part
-                filled += len(part)
-                received += len(part)
+                    raise _RequestError(f"received {bytes_received} of {count} bytes")
+                buffer[bytes_filled : bytes_filled + len(part)] = part
+                bytes_filled += len(part)
+                bytes_received += len(part)
                 seconds = time.monotonic() - start
-                if seconds > PATIENCE and received < min(count, LEAST_RATE * seconds):
-                    raise _RequestError(f"only {received} of {count} bytes came in {seconds:.0f} s")
+                if seconds > PATIENCE and bytes_received < min(count, LEAST_RATE * seconds):
+                    raise _RequestError(f"only {bytes_received} of {count} bytes came in {seconds:.0f} s")
         reply.is_read = length is not None
 
 

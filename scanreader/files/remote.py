@@ -74,7 +74,7 @@ class RemoteFile(OpenFile):
         self.has_version = self.has_strong_version = version != 0
         self.identity = (0, 0, size, version)
         self._own_blocks: OrderedDict[int, bytes] = OrderedDict()
-        self._fetched = False
+        self._has_fetched = False
 
     def __enter__(self) -> Self:
         return self
@@ -82,7 +82,7 @@ class RemoteFile(OpenFile):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._fetched and (kind is None or issubclass(kind, (DamagedPageError, ValueError))):
+        if self._has_fetched and (kind is None or issubclass(kind, (DamagedPageError, ValueError))):
             self._check_unchanged()  # what looks damaged may be another version of the file
 
     def _check_unchanged(self) -> None:
@@ -95,11 +95,11 @@ class RemoteFile(OpenFile):
         """
         info = self._info(0.0)
         size = info.get("size") or 0
-        same = (size, _version_of(info)) == (self.size, self.mtime_ns)
-        grown = size > self.size
-        if not (same and self.has_version) and not ((same or grown) and self._has_same_start()):
+        is_same = (size, _version_of(info)) == (self.size, self.mtime_ns)
+        has_grown = size > self.size
+        if not (is_same and self.has_version) and not ((is_same or has_grown) and self._has_same_start()):
             raise ChangedFileError(f"{self.path!r} changed while it was read: open the recording again")
-        if same and self.has_version:
+        if is_same and self.has_version:
             self._keep_blocks()
 
     def _keep_blocks(self) -> None:
@@ -112,15 +112,15 @@ class RemoteFile(OpenFile):
     def _has_same_start(self) -> bool:
         """Whether the first blocks that were read are unchanged: the file may have grown."""
         numbers = {*self._own_blocks, *range(HEAD_BLOCKS)}
-        cached = {n: block for n in numbers if (block := self._cached(n)) is not None}
-        first = sorted(cached)[:HEAD_BLOCKS]
-        now = self._fetch([(n * BLOCK, n * BLOCK + len(cached[n])) for n in first])
-        return bool(first) and now == [cached[n] for n in first]
+        blocks = {n: block for n in numbers if (block := self._cached(n)) is not None}
+        first = sorted(blocks)[:HEAD_BLOCKS]
+        new_blocks = self._fetch([(n * BLOCK, n * BLOCK + len(blocks[n])) for n in first])
+        return bool(first) and new_blocks == [blocks[n] for n in first]
 
     def _info(self, max_age: float) -> dict[str, Any]:
         """What the server says about the file, at most so many seconds old."""
-        when, info = _infos.get(self.path, (0.0, None))
-        if info is not None and time.monotonic() - when < max_age:
+        fetch_time, info = _infos.get(self.path, (0.0, None))
+        if info is not None and time.monotonic() - fetch_time < max_age:
             return info
         for retries_left in local.attempts(local.REMOTE_RETRIES):
             try:
@@ -148,12 +148,12 @@ class RemoteFile(OpenFile):
         (data,) = self.gather([offset], size)
         return data
 
-    def gather(self, offsets: Sequence[int], size: int, *, only: bool = False) -> list[bytes]:
+    def gather(self, offsets: Sequence[int], size: int, *, is_sparse: bool = False) -> list[bytes]:
         """Read `size` bytes at each offset; neighbouring ones share requests.
 
-        With `only`, nothing near them will be needed soon: no more is requested.
+        With `is_sparse`, nothing near them will be needed soon: no more is requested.
         """
-        is_apart = only and len(offsets) >= FEW and abs(offsets[-1] - offsets[0]) >= 2 * BLOCK * len(offsets)
+        is_apart = is_sparse and len(offsets) >= FEW and abs(offsets[-1] - offsets[0]) >= 2 * BLOCK * len(offsets)
         if (size >= BLOCK or is_apart) and all(0 <= offset <= self.size - size for offset in offsets):
             ranges = [(offset, offset + size) for offset in offsets]
             return list(self._streamed(ranges))
@@ -219,11 +219,11 @@ class RemoteFile(OpenFile):
             raise DamagedPageError(f"{self.path!r} ends at byte {self.size}, where more bytes were expected")
         self._fill(offset, end, [part for part in buffers if len(part)])
 
-    def _fill(self, offset: int, end: int, pending: list[memoryview]) -> None:
+    def _fill(self, offset: int, end: int, buffers: list[memoryview]) -> None:
         """Fill buffers with bytes `offset` to `end`, in several requests."""
         ranges = [(start, min(start + REQUEST_BYTES, end)) for start in range(offset, end, REQUEST_BYTES)]
         for data in self._streamed(ranges):
-            _scatter(data, pending)
+            _scatter(data, buffers)
 
     def _streamed(self, ranges: Sequence[tuple[int, int]]) -> Iterator[bytes]:
         """Request ranges, some at a time, and give them in order."""
@@ -238,23 +238,23 @@ class RemoteFile(OpenFile):
         UnreachableError
             If one of them did not arrive.
         """
-        self._fetched = True
-        received: dict[int, bytes] = {}
+        self._has_fetched = True
+        parts: dict[int, bytes] = {}
         for retries_left in local.attempts(local.REMOTE_RETRIES):
-            todo = [i for i in range(len(ranges)) if i not in received]
-            starts, ends = [ranges[i][0] for i in todo], [ranges[i][1] for i in todo]
-            answers = self._fs.cat_ranges([self._name] * len(todo), starts, ends, on_error="return")
+            indices_left = [i for i in range(len(ranges)) if i not in parts]
+            starts, ends = [ranges[i][0] for i in indices_left], [ranges[i][1] for i in indices_left]
+            answers = self._fs.cat_ranges([self._name] * len(indices_left), starts, ends, on_error="return")
             failure = ""
-            for i, answer in zip(todo, answers, strict=True):
+            for i, answer in zip(indices_left, answers, strict=True):
                 start, end = ranges[i]
                 if isinstance(answer, BaseException):
                     failure = failure or f"at byte {start}: {reason_of(answer)}"
                 elif len(answer) != end - start:
                     failure = failure or f"at byte {start}: received {len(answer)} of {end - start} bytes"
                 else:
-                    received[i] = bytes(answer)
+                    parts[i] = bytes(answer)
             if not failure:
-                return [received[i] for i in range(len(ranges))]
+                return [parts[i] for i in range(len(ranges))]
             if not retries_left or any(isinstance(answer, FileNotFoundError) for answer in answers):
                 break
         tries = "" if retries_left else f" ({len(local.REMOTE_RETRIES) + 1} tries)"
@@ -282,8 +282,8 @@ def _batches(ranges: Sequence[tuple[int, int]]) -> Iterator[Sequence[tuple[int, 
 
 def _version_of(info: dict[str, Any]) -> int:
     """A number that differs between versions of a file; 0 if the server reports only the size."""
-    plain = {re.sub(r"[-_ ]", "", name).lower(): repr(value) for name, value in info.items() if value is not None}
-    version = sorted((name, value) for name, value in plain.items() if name in VERSION_KEYS)
+    values = {re.sub(r"[-_ ]", "", name).lower(): repr(value) for name, value in info.items() if value is not None}
+    version = sorted((name, value) for name, value in values.items() if name in VERSION_KEYS)
     return zlib.crc32(repr(version).encode()) | 1 if version else 0
 
 
@@ -293,19 +293,19 @@ def _block_numbers(offset: int, size: int) -> range:
 
 
 def _join(blocks: dict[int, bytes], offset: int, size: int) -> bytes:
-    joined = b"".join(blocks[n] for n in _block_numbers(offset, size))
+    data = b"".join(blocks[n] for n in _block_numbers(offset, size))
     start = offset % BLOCK
-    return joined[start : start + size]
+    return data[start : start + size]
 
 
-def _scatter(data: bytes, pending: list[memoryview]) -> None:
+def _scatter(data: bytes, buffers: list[memoryview]) -> None:
     """Copy bytes into buffers, one after the other; full buffers are removed from the list."""
-    done = 0
-    while done < len(data):
-        count = min(len(data) - done, len(pending[0]))
-        pending[0][:count] = data[done : done + count]
-        done += count
-        if count == len(pending[0]):
-            pending.pop(0)
+    bytes_copied = 0
+    while bytes_copied < len(data):
+        count = min(len(data) - bytes_copied, len(buffers[0]))
+        buffers[0][:count] = data[bytes_copied : bytes_copied + count]
+        bytes_copied += count
+        if count == len(buffers[0]):
+            buffers.pop(0)
         else:
-            pending[0] = pending[0][count:]
+            buffers[0] = buffers[0][count:]

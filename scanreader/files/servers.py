@@ -46,8 +46,8 @@ class Url:
     @property
     def name(self) -> str:
         """Name of the file."""
-        first, _, rest = self._chain
-        return (first if "://" in first else rest).rpartition("/")[2]
+        first, _, next_urls = self._chain
+        return (first if "://" in first else next_urls).rpartition("/")[2]
 
     @property
     def stem(self) -> str:
@@ -62,9 +62,9 @@ class Url:
     @property
     def parent(self) -> Url:
         """Folder of the file."""
-        first, chained, rest = self._chain
+        first, separator, next_urls = self._chain
         if "://" in first:
-            return Url(first.rpartition("/")[0] + chained + rest)
+            return Url(first.rpartition("/")[0] + separator + next_urls)
         return Url(self._plain.rpartition("/")[0])
 
     def resolve(self) -> Url:
@@ -104,9 +104,9 @@ def expand(url: str, suffixes: tuple[str, ...]) -> list[Url]:
     PathnameError
         If the folder cannot be listed.
     """
-    given = Url(url)
+    parsed_url = Url(url)
     if is_http(url):
-        return _expand_http(given, suffixes)
+        return _expand_http(parsed_url, suffixes)
     fs, path = file_system(url)
     try:
         if re.search(r"[*\[]", url):
@@ -114,35 +114,35 @@ def expand(url: str, suffixes: tuple[str, ...]) -> list[Url]:
             matches = fs.glob(path, detail=True)
             return sorted(Url(_url_of(url, str(name))) for name, info in matches.items() if info["type"] != "directory")
         if url.endswith("/") or fs.isdir(path):
-            return sorted(file for file in given.iterdir() if file.suffix.lower() in suffixes)
+            return sorted(file for file in parsed_url.iterdir() if file.suffix.lower() in suffixes)
     except ScanReaderError:
         raise
     except failures() as error:
         raise PathnameError(f"{url!r} cannot be listed: {reason_of(error)}") from error
-    return [given]
+    return [parsed_url]
 
 
-def _expand_http(given: Url, suffixes: tuple[str, ...]) -> list[Url]:
+def _expand_http(parsed_url: Url, suffixes: tuple[str, ...]) -> list[Url]:
     """As `expand`, of an HTTP URL."""
-    if re.search(r"[*\[]", given.name) and not re.search(r"[*\[]", given.parent.text):
+    if re.search(r"[*\[]", parsed_url.name) and not re.search(r"[*\[]", parsed_url.parent.text):
         # Servers encode names in several ways; they are compared once decoded.
-        return sorted(file for file in given.parent.iterdir() if fnmatch.fnmatchcase(file.name, given.name))
-    if given.text.endswith("/"):
-        return sorted(file for file in given.iterdir() if file.suffix.lower() in suffixes)
-    if given.suffix.lower() not in suffixes:  # perhaps a folder
+        return sorted(file for file in parsed_url.parent.iterdir() if fnmatch.fnmatchcase(file.name, parsed_url.name))
+    if parsed_url.text.endswith("/"):
+        return sorted(file for file in parsed_url.iterdir() if file.suffix.lower() in suffixes)
+    if parsed_url.suffix.lower() not in suffixes:  # perhaps a folder
         with contextlib.suppress(OSError):
-            return sorted(file for file in given.iterdir() if file.suffix.lower() in suffixes) or [given]
-    return [given]
+            return sorted(file for file in parsed_url.iterdir() if file.suffix.lower() in suffixes) or [parsed_url]
+    return [parsed_url]
 
 
 def _url_of(sibling: str, path: str) -> str:
     """Make the URL of a path in the file system of another URL."""
-    first, chained, rest = sibling.partition("::")
-    if chained and "://" not in first:  # as simplecache::https://…
-        return first + chained + _url_of(rest, path)
+    first, separator, next_urls = sibling.partition("::")
+    if separator and "://" not in first:  # as simplecache::https://…
+        return first + separator + _url_of(next_urls, path)
     if "://" in path:
-        return path + chained + rest
-    return f"{first.partition('://')[0]}://{path}{chained}{rest}"
+        return path + separator + next_urls
+    return f"{first.partition('://')[0]}://{path}{separator}{next_urls}"
 
 
 def is_http(url: str) -> bool:
@@ -181,9 +181,9 @@ def failures() -> tuple[type[BaseException], ...]:
         ("google.auth.exceptions", "GoogleAuthError"),
         ("azure.core.exceptions", "AzureError"),
     )
-    loaded = [getattr(sys.modules[module], name) for module, name in library_errors if module in sys.modules]
+    loaded_errors = [getattr(sys.modules[module], name) for module, name in library_errors if module in sys.modules]
     wrong_name = (ValueError, TypeError, KeyError, NotImplementedError)
-    return (OSError, *wrong_name, *loaded)
+    return (OSError, *wrong_name, *loaded_errors)
 
 
 def reason_of(error: BaseException) -> str:

@@ -21,21 +21,21 @@ def is_url(path: object) -> bool:
 
 def file_name(path: str) -> str:
     """Name of a file; without the signature of a signed URL."""
-    return _parsed(path).name
+    return _path_object(path).name
 
 
 def recording_name(paths: Sequence[str]) -> str:
     """What to call a recording: its only file, or its first file and the number of the others."""
-    name, more = file_name(paths[0]), len(paths) - 1
-    return f"{name} and {more} more" if more else name
+    name, num_others = file_name(paths[0]), len(paths) - 1
+    return f"{name} and {num_others} more" if num_others else name
 
 
 def folder_name(path: str) -> str:
     """Folder of a file."""
-    return str(_parsed(path).parent)
+    return str(_path_object(path).parent)
 
 
-def _parsed(path: str) -> Path | Url:
+def _path_object(path: str) -> Path | Url:
     if not is_url(path):
         return Path(path)
     from scanreader.files.servers import Url  # noqa: PLC0415 - local paths do not need it

@@ -74,7 +74,7 @@ def as_recorded(rules: Rules) -> Reading:
 
 def as_pages(rules: Rules) -> Reading:
     """Read the pages as they are stored: one channel, one field of whole pages, every page a frame."""
-    raw = Rules(
+    raw_rules = Rules(
         find_channels=lambda *_: (Channel(0, 1, "pages"),),
         find_stack=lambda *_: Stack("planar"),
         find_depths=lambda *_: [math.nan],
@@ -82,7 +82,7 @@ def as_pages(rules: Rules) -> Reading:
         requested_frames=lambda *_: math.nan,
     )
     return Reading(
-        raw,
+        raw_rules,
         find_rois=lambda *_: (),
         find_layout=lambda source, *_: Layout(Counts(), (Stretch(0, 0, len(source.pages)),)),
         is_raw=True,
@@ -113,10 +113,10 @@ def _numbered_layout(source: Source, stack: Stack, findings: Findings) -> Layout
         return numbers[page]
 
     if is_url(pages.files[0].path):  # those that are looked at in any case, all at once
-        early = np.arange(0, min(source.parts[0].pages, FEW * stack.channels), stack.channels)
+        early_pages = np.arange(0, min(source.parts[0].pages, FEW * stack.channels), stack.channels)
         with contextlib.suppress(DamagedPageError):
-            texts = pages.descriptions(early, NUMBERS_END)
-            numbers.update(zip(early.tolist(), map(frame_numbers, texts), strict=True))
+            texts = pages.descriptions(early_pages, NUMBERS_END)
+            numbers.update(zip(early_pages.tolist(), map(frame_numbers, texts), strict=True))
     layouts = []
     for averaging, group in groupby(source.parts, key=lambda part: part.averaging):
         parts = tuple(group)
@@ -195,16 +195,16 @@ def assemble(
     return views.joined(opened) if join_contiguous else opened
 
 
-def _output_dtype(native: np.dtype[Any], requested: DTypeLike | None) -> np.dtype[Any]:
+def _output_dtype(stored_dtype: np.dtype[Any], requested: DTypeLike | None) -> np.dtype[Any]:
     if requested is None:
-        return native
+        return stored_dtype
     try:
         dtype = np.dtype(requested)
     except TypeError as error:
         raise DtypeError(f"{requested!r} is not a dtype: {error}") from None
-    if dtype.kind not in "iufc" or dtype.shape or not np.can_cast(native, dtype, "safe"):
+    if dtype.kind not in "iufc" or dtype.shape or not np.can_cast(stored_dtype, dtype, "safe"):
         raise DtypeError(
-            f"{dtype} cannot hold every value of a recording of {native}; leave dtype out, or ask for one that "
+            f"{dtype} cannot hold every value of a recording of {stored_dtype}; leave dtype out, or ask for one that "
             "can (float32 holds 16-bit integers)"
         )
     return dtype

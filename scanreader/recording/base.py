@@ -16,6 +16,7 @@ from scanreader.recording.names import Names
 from scanreader.recording.pixels import Request, blank, fill_gaps
 from scanreader.recording.side_data import SideData
 from scanreader.recording.volumes import group, volumes_of
+from scanreader.tables import counted
 from scanreader.tiff.pages import BytePlaces
 
 if TYPE_CHECKING:
@@ -85,8 +86,8 @@ class BaseScan(AtlabNames, Names, SideData):
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
         if copy is False:
             raise ValueError("a scan becomes an array by reading it, which cannot be done without a copy")
-        whole = self[:]
-        return whole if dtype is None else whole.astype(dtype)
+        pixels = self[:]
+        return pixels if dtype is None else pixels.astype(dtype)
 
     def __getitem__(self, key: Any) -> npt.NDArray[Any]:
         """Read a part of the scan, indexed as numpy indexes arrays.
@@ -126,24 +127,25 @@ class BaseScan(AtlabNames, Names, SideData):
         fields = pick(entries[0], len(opened.fields), AXES[0])
         channels = pick(entries[3], len(opened.channels), AXES[3])
         frames = pick(entries[4], opened.num_frames, AXES[4])
-        chosen = fields.indices if isinstance(fields.indices, range) else fields.indices.tolist()
-        picks = [self._pick_pixels(entries, i) for i in chosen or (0,)]  # without fields, the shape is that of field 0
+        field_indices = fields.indices if isinstance(fields.indices, range) else fields.indices.tolist()
+        # Without fields, the shape is that of field 0.
+        picks = [self._pick_pixels(entries, i) for i in field_indices or (0,)]
         if len(picks) > 1:
-            _check_sizes(chosen, picks)
+            _check_sizes(field_indices, picks)
         rows, columns = picks[0]
-        as_in_file = (fields, frames, channels, rows, columns)
-        out = blank([len(axis.indices) for axis in as_in_file], opened.dtype, (opened.fields[i] for i in chosen))
+        axis_picks = (fields, frames, channels, rows, columns)
+        out = blank([len(axis.indices) for axis in axis_picks], opened.dtype, (opened.fields[i] for i in field_indices))
         if out.size:
             places = opened.frame_places(frames.indices)
             frame_places = int(places[0]) if frames.drops else as_array(places)
-            for i, (ys, xs), part in zip(chosen, picks, out, strict=True):
+            for i, (ys, xs), part in zip(field_indices, picks, out, strict=True):
                 field = opened.fields[i]
                 fill_gaps(field, ys, xs, part)
                 request = Request(field, opened.channel_places(field, channels), frame_places, ys, xs)
                 opened.pixels.read(opened.pages, opened.layout, request, part, notes)
-        dropped = [0 if axis.drops else FULL_SLICE for axis in (fields, rows, columns, channels, frames)]
-        picked: npt.NDArray[Any] = out.transpose(0, 3, 4, 2, 1)[tuple(dropped)]  # a number, if all axes are dropped
-        return picked
+        drop_key = [0 if axis.drops else FULL_SLICE for axis in (fields, rows, columns, channels, frames)]
+        result: npt.NDArray[Any] = out.transpose(0, 3, 4, 2, 1)[tuple(drop_key)]  # a number, if all axes are dropped
+        return result
 
     def _pick_pixels(self, entries: Sequence[Entry], i: int) -> tuple[Pick, Pick]:
         field = self._opened.fields[i]
@@ -370,12 +372,12 @@ class BaseScan(AtlabNames, Names, SideData):
             for field in opened.fields
         ]
         facts = (files, opened.dtype.str, opened.is_raw, opened.stack, opened.pages.fill, opened.num_frames)
-        how: tuple[Any, ...] = (fields, opened.channels, opened.frames, opened.pixels)
+        view_facts: tuple[Any, ...] = (fields, opened.channels, opened.frames, opened.pixels)
         if any(bout.shift or bout.zero for bout in opened.bouts):
-            how += (opened.bouts,)
+            view_facts += (opened.bouts,)
         from hashlib import sha256  # noqa: PLC0415 - it brings OpenSSL, which takes 3 ms
 
-        return sha256(repr((facts, how)).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        return sha256(repr((facts, view_facts)).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
     def __dask_tokenize__(self) -> str:
         return self.token
@@ -400,20 +402,20 @@ class BaseScan(AtlabNames, Names, SideData):
         """
         self._refuse_closed()
         opened = self._opened
-        one, pages = opened.fields[nonnegative_index(field, self.num_fields, "field")], opened.pages
+        picked_field, pages = opened.fields[nonnegative_index(field, self.num_fields, "field")], opened.pages
         if opened.pixels.change:
             raise LayoutError(
                 f"the pixels of field {field} are {opened.pixels.change}: ask the scan that this was made of",
                 raw_helps=False,
             )
-        if len(one.pieces) > 1:
-            advice = (
-                "ask the scan that was stitched" if one.placement.is_stitched else "open it without join_contiguous"
-            )
+        if len(picked_field.pieces) > 1:
+            is_stitched = picked_field.placement.is_stitched
+            advice = "ask the scan that was stitched" if is_stitched else "open it without join_contiguous"
             raise LayoutError(
-                f"the pixels of field {field} stand in {len(one.pieces)} places of a page: {advice}", raw_helps=False
+                f"the pixels of field {field} stand in {len(picked_field.pieces)} places of a page: {advice}",
+                raw_helps=False,
             )
-        if one.uncovered:
+        if picked_field.uncovered:
             raise LayoutError(
                 f"pixels of field {field} were not recorded, so they are in no file: shift with keep='common', or ask "
                 "the scan that was shifted",
@@ -427,10 +429,10 @@ class BaseScan(AtlabNames, Names, SideData):
                 f"the files differ in their byte order ({', '.join(sorted(orders))}): name them apart",
                 raw_helps=False,
             )
-        (piece,), itemsize = one.pieces, opened.dtype.itemsize
-        channels = np.array([channel.place for channel in opened.saved_channels(one)])
+        (piece,), itemsize = picked_field.pieces, opened.dtype.itemsize
+        channels = np.array([channel.place for channel in opened.saved_channels(picked_field)])
         frames = as_array(opened.frame_places(np.arange(opened.num_frames)))
-        numbers = opened.layout.page_numbers(one.slice_id, channels, frames)
+        numbers = opened.layout.page_numbers(picked_field.slice_id, channels, frames)
         notes: list[str] = []
         files, offsets = pages.places(numbers.ravel(), notes)
         notify(notes)
@@ -459,26 +461,23 @@ class BaseScan(AtlabNames, Names, SideData):
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        one = (type(self), (self._opened,))
-        return (*one, {"_closed": True}) if self._closed else one
+        class_and_state = (type(self), (self._opened,))
+        return (*class_and_state, {"_closed": True}) if self._closed else class_and_state
 
     def __repr__(self) -> str:
         sizes = sorted({(field.height, field.width) for field in self.fields})
-        shown = f"{sizes[0][0]} x {sizes[0][1]}" if len(sizes) == 1 else f"{len(sizes)} sizes"
+        size_text = f"{sizes[0][0]} x {sizes[0][1]}" if len(sizes) == 1 else f"{len(sizes)} sizes"
         pixels = f", pixels {self._opened.pixels.change}" if self._opened.pixels.change else ""
+        fields, channels = counted(self.num_fields, "field"), counted(self.num_channels, "channel")
         return (
-            f"<{type(self).__name__} {recording_name(self.filenames)}: {_counted(self.num_fields, 'field')} ({shown}), "
-            f"{_counted(self.num_channels, 'channel')}, {_counted(self.num_frames, 'frame')}, {self.dtype}{pixels}>"
+            f"<{type(self).__name__} {recording_name(self.filenames)}: {fields} ({size_text}), {channels}, "
+            f"{counted(self.num_frames, 'frame')}, {self.dtype}{pixels}>"
         )
 
 
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
-
-
 def _check_sizes(fields: Sequence[int], places: Sequence[tuple[Pick, Pick]]) -> None:
-    for axis, which in ((AXES[1], 0), (AXES[2], 1)):
-        sizes = [len(place[which].indices) for place in places]
+    for axis, number in ((AXES[1], 0), (AXES[2], 1)):
+        sizes = [len(place[number].indices) for place in places]
         if len(set(sizes)) > 1:
             raise FieldDimensionMismatch(
                 f"fields {abbreviate(fields)} give {abbreviate(sizes)} {axis}s; read them one by one, "

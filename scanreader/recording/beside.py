@@ -83,24 +83,24 @@ class FramesByNumber(NamedTuple):
 
         An averaged frame has the number of the last of its raw frames, and is found by that of each.
         """
-        among = np.flatnonzero(np.isin(self.bouts, bouts))
-        if not among.size:
+        rows = np.flatnonzero(np.isin(self.bouts, bouts))
+        if not rows.size:
             return np.full(len(numbers), MISSING)
-        at = np.minimum(np.searchsorted(self.numbers[among], numbers), among.size - 1)
-        ahead = self.numbers[among][at] - numbers
-        return np.where((ahead >= 0) & (ahead < self.averaging[among][at]), among[at], MISSING)
+        at = np.minimum(np.searchsorted(self.numbers[rows], numbers), rows.size - 1)
+        distance = self.numbers[rows][at] - numbers
+        return np.where((distance >= 0) & (distance < self.averaging[rows][at]), rows[at], MISSING)
 
 
 def acquisitions_of(opened: Opened) -> list[Acquisition]:
     """The acquisitions of a scan, in order: its bouts."""
     acquisitions: list[Acquisition] = []
-    before: Part | None = None
+    part_before: Part | None = None
     for part, file in zip(opened.parts, opened.pages.files, strict=True):
-        if not part.follows(before):
+        if not part.follows(part_before):
             stem, counter = _stem_and_counter(part)
             is_grab = part.is_grab is not False
             acquisitions.append(Acquisition(len(acquisitions), part.recording, is_grab, file.path, stem, counter))
-        before = part
+        part_before = part
     return acquisitions
 
 
@@ -133,22 +133,24 @@ def side_files(opened: Opened, pattern: str) -> list[SideFile]:
         if content is not None:
             name = pattern.format(stem=acquisition.stem, counter=acquisition.counter)
             bouts = [acquisition.number]
-            for other in acquisitions[acquisition.number + 1 :]:
-                is_of_loop = other.recording == acquisition.recording and not other.is_grab
-                if not is_of_loop or contents[other.number] is not None:
+            for next_acquisition in acquisitions[acquisition.number + 1 :]:
+                is_of_loop = next_acquisition.recording == acquisition.recording and not next_acquisition.is_grab
+                if not is_of_loop or contents[next_acquisition.number] is not None:
                     break
-                bouts.append(other.number)
+                bouts.append(next_acquisition.number)
             files.append(SideFile(name, content, tuple(bouts), acquisition.recording == 0))
     return files
 
 
 def names_beside(opened: Opened, patterns: Sequence[str]) -> list[list[str]]:
     """Names of the files beside a local recording, for each of some patterns; they are not opened."""
-    acquisitions = [one for one in acquisitions_of(opened) if one.counter and not is_url(one.path)]
-    folders = {Path(one.path).parent for one in acquisitions}
-    there = {folder: _names_in(folder) for folder in folders}
-    expected = [[Path(one.beside(pattern)) for one in acquisitions] for pattern in patterns]
-    return [[path.name for path in paths if path.name in there[path.parent]] for paths in expected]
+    acquisitions = [
+        acquisition for acquisition in acquisitions_of(opened) if acquisition.counter and not is_url(acquisition.path)
+    ]
+    folders = {Path(acquisition.path).parent for acquisition in acquisitions}
+    names_in_folder = {folder: _names_in(folder) for folder in folders}
+    expected = [[Path(acquisition.beside(pattern)) for acquisition in acquisitions] for pattern in patterns]
+    return [[path.name for path in paths if path.name in names_in_folder[path.parent]] for paths in expected]
 
 
 def _names_in(folder: Path) -> set[str]:
@@ -178,14 +180,14 @@ def frames_by_number(scan: Times) -> FramesByNumber:
     slices = range(0 if scan.opened.is_raw else scan.num_scanning_depths)  # pages have no numbers of their own
     numbers = [scan.raw_frame_numbers(i) for i in slices]
     pages = [scan.frame_indices(i, pages=True) for i in slices]
-    empty = np.empty(0, np.int64)
-    every, at = np.concatenate([empty, *numbers]), np.concatenate([empty, *pages])
-    frames = np.concatenate([empty, *(np.arange(len(of_slice)) for of_slice in numbers)])
-    slice_ids = np.repeat(np.arange(len(numbers)), [len(of_slice) for of_slice in numbers])
-    order = np.argsort(every, kind="stable")
-    bouts = bout_of_pages(scan.opened, at)
+    empty_array = np.empty(0, np.int64)
+    all_numbers, all_pages = np.concatenate([empty_array, *numbers]), np.concatenate([empty_array, *pages])
+    frames = np.concatenate([empty_array, *(np.arange(len(slice_numbers)) for slice_numbers in numbers)])
+    slice_ids = np.repeat(np.arange(len(numbers)), [len(slice_numbers) for slice_numbers in numbers])
+    order = np.argsort(all_numbers, kind="stable")
+    bouts = bout_of_pages(scan.opened, all_pages)
     averaging = averaging_of_bouts(scan.opened)[bouts]
-    return FramesByNumber(every[order], frames[order], slice_ids[order], bouts[order], averaging[order])
+    return FramesByNumber(all_numbers[order], frames[order], slice_ids[order], bouts[order], averaging[order])
 
 
 def averaging_of_bouts(opened: Opened) -> IndexArray:
@@ -199,13 +201,13 @@ def bouts_of_numbers(opened: Opened, numbers: IndexArray, bouts: Sequence[int]) 
         return np.full(len(numbers), bouts[0])
     pages = np.array([opened.parts[opened.bouts[k].part].first for k in bouts[1:]], np.int64)
     texts = opened.pages.descriptions(pages, NUMBERS_END)
-    firsts = np.array([frame_numbers(text).frame or 0 for text in texts], np.int64)  # without a number, unknown
-    begins = np.maximum.accumulate(firsts - averaging_of_bouts(opened)[list(bouts[1:])] + 1)
-    return np.asarray(np.array(bouts)[np.searchsorted(begins, numbers, side="right")])
+    first_numbers = np.array([frame_numbers(text).frame or 0 for text in texts], np.int64)  # without a number, unknown
+    start_numbers = np.maximum.accumulate(first_numbers - averaging_of_bouts(opened)[list(bouts[1:])] + 1)
+    return np.asarray(np.array(bouts)[np.searchsorted(start_numbers, numbers, side="right")])
 
 
 def refuse_foreign_times(
-    scan: Times, by_number: FramesByNumber, file: str, places: IndexArray, times: npt.NDArray[np.float64]
+    scan: Times, numbered_frames: FramesByNumber, file: str, places: IndexArray, times: npt.NDArray[np.float64]
 ) -> None:
     """Compare the times of some rows with those of their frames.
 
@@ -227,12 +229,12 @@ def refuse_foreign_times(
     tolerances = _tolerances(scan)
     for row in np.unique(rows[np.linspace(0, rows.size - 1, COMPARED).astype(int)]).tolist():
         place = places[row]
-        frame = by_number.frames[place : place + 1]
-        (expected,) = times_at(scan.opened, int(by_number.slices[place]), frame).tolist()
-        if abs(expected - times[row]) > tolerances[by_number.bouts[place]]:
+        frame = numbered_frames.frames[place : place + 1]
+        (expected,) = times_at(scan.opened, int(numbered_frames.slices[place]), frame).tolist()
+        if abs(expected - times[row]) > tolerances[numbered_frames.bouts[place]]:
             raise PathnameError(
-                f"{file} is of another recording: it has frame {by_number.numbers[place]} at {times[row]:g} s, which "
-                f"was scanned at {expected:g} s; move it away, or rename it"
+                f"{file} is of another recording: it has frame {numbered_frames.numbers[place]} at {times[row]:g} s, "
+                f"which was scanned at {expected:g} s; move it away, or rename it"
             )
 
 
@@ -240,7 +242,7 @@ def _tolerances(scan: Times) -> list[float]:
     """How far apart the times of a row and of its frame may be, in s, in each bout."""
     own_rate, averaging = scan.scan_frame_rate, averaging_of_bouts(scan.opened).tolist()
     rate = scan.scan_volume_rate if scan.stack.mode == "fast" else own_rate
-    of_first = FRAMES_APART * averaging[0] / rate if 0 < rate < math.inf else 1.0
+    first_tolerance = FRAMES_APART * averaging[0] / rate if 0 < rate < math.inf else 1.0
     rates = [own_rate if bout.raw_rate is None else bout.raw_rate for bout in scan.opened.bouts]
     slowness = [a / averaging[0] * (own_rate / r if r > 0 else 1.0) for a, r in zip(averaging, rates, strict=True)]
-    return [of_first * (factor if 0 < factor < math.inf else 1.0) for factor in slowness]
+    return [first_tolerance * (factor if 0 < factor < math.inf else 1.0) for factor in slowness]

@@ -45,8 +45,8 @@ class Bout:
 
 def bout_of_pages(opened: Opened, pages: IndexArray) -> IndexArray:
     """Bout of each page, counted from 0."""
-    firsts = np.array([opened.parts[bout.part].first for bout in opened.bouts], np.int64)
-    return np.asarray(np.searchsorted(firsts, pages, side="right") - 1)
+    first_pages = np.array([opened.parts[bout.part].first for bout in opened.bouts], np.int64)
+    return np.asarray(np.searchsorted(first_pages, pages, side="right") - 1)
 
 
 def on_one_clock(opened: Opened, pages: IndexArray, stamps: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -54,25 +54,27 @@ def on_one_clock(opened: Opened, pages: IndexArray, stamps: npt.NDArray[np.float
     bouts = opened.bouts
     if not any(bout.shift or bout.zero for bout in bouts):  # NaN counts as a shift
         return stamps
-    which = bout_of_pages(opened, pages)
+    bout_indices = bout_of_pages(opened, pages)
     zeros, shifts = np.array([bout.zero for bout in bouts]), np.array([bout.shift for bout in bouts])
-    return np.asarray((stamps - zeros[which]) + shifts[which])
+    return np.asarray((stamps - zeros[bout_indices]) + shifts[bout_indices])
 
 
 def first_frames(opened: Opened) -> list[int]:
     """First frame of each bout in the recording, and the number of all frames."""
     layout = opened.layout
-    firsts = np.array([opened.parts[bout.part].first for bout in opened.bouts], np.int64)
-    return [*_frames_before(layout, firsts).tolist(), layout.num_frames]
+    first_pages = np.array([opened.parts[bout.part].first for bout in opened.bouts], np.int64)
+    return [*_frames_before(layout, first_pages).tolist(), layout.num_frames]
 
 
 def _frames_before(layout: Layout, pages: IndexArray) -> IndexArray:
     """Frames of the recording whose volumes begin before pages."""
     starts, volumes, lengths = (np.array([stretch[i] for stretch in layout.stretches], np.int64) for i in (1, 0, 2))
-    which = np.searchsorted(starts, pages) - 1  # the last stretch that begins before
-    per = layout.counts.pages_per_volume
-    inside = np.clip(-((starts[which] - pages) // per), 0, lengths[which])
-    return np.asarray(np.where(which < 0, 0, volumes[which] + inside) * layout.counts.repeats)
+    stretch_indices = np.searchsorted(starts, pages) - 1  # the last stretch that begins before
+    pages_per_volume = layout.counts.pages_per_volume
+    volumes_inside = np.clip(-((starts[stretch_indices] - pages) // pages_per_volume), 0, lengths[stretch_indices])
+    return np.asarray(
+        np.where(stretch_indices < 0, 0, volumes[stretch_indices] + volumes_inside) * layout.counts.repeats
+    )
 
 
 def bout_of_frames(opened: Opened) -> IndexArray:
@@ -93,9 +95,9 @@ def bout_runs(opened: Opened) -> list[BoutRun]:
     starts = first_frames(opened)
     if opened.frames is None:
         return [BoutRun(k, slice(start, end)) for k, (start, end) in enumerate(itertools.pairwise(starts))]
-    which = bout_of_frames(opened)
-    edges = [0, *(np.flatnonzero(np.diff(which)) + 1).tolist(), len(which)]
-    return [BoutRun(int(which[a]), slice(a, b)) for a, b in itertools.pairwise(edges)]
+    bout_indices = bout_of_frames(opened)
+    edges = [0, *(np.flatnonzero(np.diff(bout_indices)) + 1).tolist(), len(bout_indices)]
+    return [BoutRun(int(bout_indices[a]), slice(a, b)) for a, b in itertools.pairwise(edges)]
 
 
 def bouts_of(opened: Opened, requested: float) -> tuple[Bout, ...]:
@@ -112,10 +114,10 @@ def bouts_of(opened: Opened, requested: float) -> tuple[Bout, ...]:
     result = []
     for k, frames in bout_runs(opened):
         bout, (first, after) = opened.bouts[k], parts_of_bout(opened, k)
-        wanted = requested if bout.requested is None else bout.requested
-        complete = _is_complete(opened, pages, first, after, wanted)
-        own_files = tuple(files[first:after])
-        result.append(Bout(frames, bout.start_time, bout.offset, bout.clock, own_files, complete))
+        frames_requested = requested if bout.requested is None else bout.requested
+        is_complete = _is_complete(opened, pages, first, after, frames_requested)
+        bout_files = tuple(files[first:after])
+        result.append(Bout(frames, bout.start_time, bout.offset, bout.clock, bout_files, is_complete))
     return tuple(result)
 
 

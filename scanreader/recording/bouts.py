@@ -75,7 +75,7 @@ def find_bouts(
     parts: Sequence[Part],
     begin_of: Callable[[int], tuple[datetime | None, float]],
     end_of: Callable[[int], float],
-    given: Sequence[float] | None,
+    bout_starts: Sequence[float] | None,
     findings: list[Finding],
 ) -> tuple[BoutStart, ...]:
     """Find the bouts of some files, and put them on one clock.
@@ -89,43 +89,49 @@ def find_bouts(
         first timestamp, in s; NaN if there is none.
     end_of : callable
         Gives the last timestamp of a file, in s; NaN if there is none.
-    given : list of float, optional
+    bout_starts : list of float, optional
         For each bout, the time of its first frame, in s. If there are fewer, those of the last bouts are unknown.
     findings : list of Finding
         Bouts whose times are unknown, go back or overlap are appended to it.
     """
-    befores: list[Part | None] = [None, *parts[:-1]]
-    firsts = [i for i, (part, before) in enumerate(zip(parts, befores, strict=True)) if not part.follows(before)]
-    ends = [end_of(after - 1) for after in [*firsts[1:], len(parts)]]
+    parts_before: list[Part | None] = [None, *parts[:-1]]
+    first_files = [
+        i
+        for i, (part, part_before) in enumerate(zip(parts, parts_before, strict=True))
+        if not part.follows(part_before)
+    ]
+    ends = [end_of(after - 1) for after in [*first_files[1:], len(parts)]]
     bouts: list[BoutStart] = []
-    for k, i in enumerate(firsts):
+    for k, i in enumerate(first_files):
         epoch, first = begin_of(i)
         milliseconds = None if epoch is None else (epoch - YEAR_1) // timedelta(milliseconds=1)
         bout = BoutStart(i, k, milliseconds, first=first)
-        if bouts and _runs_on(parts[firsts[k - 1]], bouts[-1], ends[k - 1], parts[i], bout):
+        if bouts and _runs_on(parts[first_files[k - 1]], bouts[-1], ends[k - 1], parts[i], bout):
             bout = bout._replace(origin=bouts[-1].origin)
         bouts.append(bout)
     counts = Counter(bout.origin for bout in bouts)
     loops = {origin for origin, count in counts.items() if count > 1}
     bouts = [b._replace(in_loop=True, offset=b.first) if b.origin in loops else b for b in bouts]
-    if given is None:
+    if bout_starts is None:
         bouts = _by_epochs(bouts)
     else:
-        bouts = [_given(k, bout, end, given) for k, (bout, end) in enumerate(zip(bouts, ends, strict=True))]
-    findings += _findings(bouts, [parts[i].name for i in firsts], ends)
+        bouts = [
+            _with_given_start(k, bout, end, bout_starts) for k, (bout, end) in enumerate(zip(bouts, ends, strict=True))
+        ]
+    findings += _findings(bouts, [parts[i].name for i in first_files], ends)
     return tuple(bouts)
 
 
-def _runs_on(part_before: Part, before: BoutStart, end: float, part: Part, bout: BoutStart) -> bool:
+def _runs_on(part_before: Part, bout_before: BoutStart, end: float, part: Part, bout: BoutStart) -> bool:
     """Whether the timestamps of a bout run on from those of the bout before, as in a loop."""
-    if part.recording != part_before.recording or bout.epoch != before.epoch:  # 3.x has one for each acquisition
+    if part.recording != part_before.recording or bout.epoch != bout_before.epoch:  # 3.x has one for each acquisition
         return False
     return part.is_grab is False or not bout.first <= end
 
 
-def _given(k: int, bout: BoutStart, last: float, given: Sequence[float]) -> BoutStart:
+def _with_given_start(k: int, bout: BoutStart, last: float, bout_starts: Sequence[float]) -> BoutStart:
     """A bout whose first frame was at a given time."""
-    start = given[k] if k < len(given) else math.nan
+    start = bout_starts[k] if k < len(bout_starts) else math.nan
     lacks_first = math.isnan(bout.first) and not math.isnan(last)  # 3.x has no timestamps at all
     clock: Clock = "unknown" if math.isnan(start) or lacks_first else "given"
     return bout._replace(origin=k, clock=clock, offset=start, shift=start, zero=bout.first)
@@ -134,8 +140,8 @@ def _given(k: int, bout: BoutStart, last: float, given: Sequence[float]) -> Bout
 def _by_epochs(bouts: Sequence[BoutStart]) -> list[BoutStart]:
     """Put bouts on the clock of the first one that has an epoch."""
     if all(bout.origin == 0 for bout in bouts):  # they have one clock
-        alone = len(bouts) == 1 and bouts[0].epoch is not None
-        return [bout._replace(clock="epoch") if alone else bout for bout in bouts]
+        is_alone = len(bouts) == 1 and bouts[0].epoch is not None
+        return [bout._replace(clock="epoch") if is_alone else bout for bout in bouts]
     reference = next((bout.epoch for bout in bouts if bout.epoch is not None), None)
     result = []
     for bout in bouts:
@@ -156,34 +162,34 @@ def _findings(bouts: Sequence[BoutStart], names: Sequence[str], ends: Sequence[f
     findings, epochs = [], []
     for k, (bout, name) in enumerate(zip(bouts, names, strict=True)):
         if bout.clock == "unknown":
-            why = (
+            reason = (
                 "its start (epoch) is missing or impossible"
                 if math.isnan(bout.offset)
                 else "its first page has no time"
             )
             sentence = (
-                f"when {name} began is unknown, as {why}: its times are NaN; bout_starts= (seconds at which each "
+                f"when {name} began is unknown, as {reason}: its times are NaN; bout_starts= (seconds at which each "
                 "bout's first frame began) gives them"
             )
             findings.append(Finding("unknown-clock", "warning", name, sentence))
         if k and bout.origin == k:
-            if bout.clock == "epoch" and any(earlier.clock != "unknown" for earlier in bouts[:k]):
+            if bout.clock == "epoch" and any(bout_before.clock != "unknown" for bout_before in bouts[:k]):
                 epochs.append(f"{name} {bout.offset:.3f} s")
             findings += _overlap(bouts[k - 1], ends[k - 1], names[k - 1], bout, name)
     if epochs:
-        listed = ", ".join(epochs[:MOST_NAMED]) + (", …" if len(epochs) > MOST_NAMED else "")
+        epoch_list = ", ".join(epochs[:MOST_NAMED]) + (", …" if len(epochs) > MOST_NAMED else "")
         sentence = (
-            f"by the computer's clock (epoch), precise to about a frame, these began after the scan's start: {listed}; "
-            "bout_starts= takes measured times"
+            "by the computer's clock (epoch), precise to about a frame, these began after the scan's start: "
+            f"{epoch_list}; bout_starts= takes measured times"
         )
         findings.append(Finding("bout-clock", "note", "", sentence))
     return findings
 
 
-def _overlap(before: BoutStart, last: float, name_before: str, bout: BoutStart, name: str) -> Iterator[Finding]:
+def _overlap(bout_before: BoutStart, last: float, name_before: str, bout: BoutStart, name: str) -> Iterator[Finding]:
     """Finding about a bout that begins before the one before it began or ended."""
     start = time_of(bout, bout.first)
-    begin, end = time_of(before, before.first), time_of(before, last)
+    begin, end = time_of(bout_before, bout_before.first), time_of(bout_before, last)
     verb, instant = ("began", begin) if start < begin or not begin < end else ("ended", end)
     if start <= instant:
         sentence = (

@@ -75,7 +75,7 @@ def _lay_out(
 ) -> tuple[list[list[Piece]], int]:
     """Pieces of the page, and how many lines were averaged into a row."""
     n = 1 if math.isnan(scanning.lines_averaged) else whole_number(scanning.lines_averaged, "line averaging")
-    refused: LayoutError | None = None
+    first_error: LayoutError | None = None
     for lines in [n, 1] if n > 1 else [1]:
         page = PageScan(
             height=form.height,
@@ -91,15 +91,15 @@ def _lay_out(
         try:
             pieces = lay_out(slots, page, page_findings)
         except LayoutError as error:
-            refused = refused or error
+            first_error = first_error or error
             continue
         findings += page_findings
         if lines != n:
             sentence = f"the header says that {n} lines were averaged into a row, the page that they were not"
             findings.append(Finding("header-mismatch", "warning", "", sentence))
         return pieces, lines
-    assert refused is not None
-    raise refused
+    assert first_error is not None
+    raise first_error
 
 
 def page_fields(opened: Opened, scanning: Scanning) -> tuple[Field, ...]:
@@ -114,16 +114,16 @@ def page_fields(opened: Opened, scanning: Scanning) -> tuple[Field, ...]:
 def _whole_page(opened: Opened, scanning: Scanning) -> Scanfield:
     """The shape of a page that is not cut: in degrees from the default ROI, or the corners."""
     form = opened.pages.form
-    enabled = [roi for roi in opened.rois if roi.scanfields]
-    if len(enabled) == 1:
-        return enabled[0].scanfields[0]._replace(height=form.height, width=form.width)
-    y, x, tall, wide = 0.0, 0.0, math.nan, math.nan
+    enabled_rois = [roi for roi in opened.rois if roi.scanfields]
+    if len(enabled_rois) == 1:
+        return enabled_rois[0].scanfields[0]._replace(height=form.height, width=form.width)
+    y, x, height, width = 0.0, 0.0, math.nan, math.nan
     corners = scanning.fov_corners
     if len(corners) == 8:
         xs, ys = corners[::2], corners[1::2]
         y, x = (max(ys) + min(ys)) / 2, (max(xs) + min(xs)) / 2
-        tall, wide = max(ys) - min(ys), max(xs) - min(xs)
-    return Scanfield(y, x, tall, wide, 0.0, form.height, form.width)
+        height, width = max(ys) - min(ys), max(xs) - min(xs)
+    return Scanfield(y, x, height, width, 0.0, form.height, form.width)
 
 
 def _timing(scanning: Scanning, lines_per_row: int) -> Timing:

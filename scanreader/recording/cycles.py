@@ -71,8 +71,8 @@ class Cycles:
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
         if copy is False:
             raise ValueError("cycles become an array by reading them, which cannot be done without a copy")
-        whole = self[:]
-        return whole if dtype is None else whole.astype(dtype)
+        samples = self[:]
+        return samples if dtype is None else samples.astype(dtype)
 
     def __getitem__(self, key: Any) -> npt.NDArray[Any]:
         """Read a part, as `Scan` does: lists and masks select along their own axis only.
@@ -90,11 +90,11 @@ class Cycles:
             pick(entry, size, axis, "the line scan")
             for entry, size, axis in zip(entries, self.shape, axes, strict=True)
         ]
-        cycles, samples, columns = (as_array(one.indices) for one in picks)
+        cycles, samples, columns = (as_array(axis_pick.indices) for axis_pick in picks)
         first, last = (int(samples.min()), int(samples.max()) + 1) if samples.size else (0, 0)
         part = self._read(cycles, first, last)[:, samples - first][:, :, columns]
-        dropped = tuple(0 if one.drops else slice(None) for one in picks)
-        return np.asarray(part[dropped])[()]
+        drop_key = tuple(0 if axis_pick.drops else slice(None) for axis_pick in picks)
+        return np.asarray(part[drop_key])[()]
 
     def __repr__(self) -> str:
         return f"<Cycles of shape {self.shape}, {self.dtype.name}>"
@@ -136,9 +136,9 @@ def _read_file(file: DataFile, offset: int, size: int) -> bytes:
     ChangedFileError
         If it is not as it was when it was found.
     """
-    with open_file(file.path) as opened:
-        _, _, now, mtime_ns = opened.identity
-        data = opened.read(offset, size)
-    if (now, mtime_ns) != (file.size, file.mtime_ns) or len(data) != size:
+    with open_file(file.path) as open_data_file:
+        _, _, size_now, mtime_ns = open_data_file.identity
+        data = open_data_file.read(offset, size)
+    if (size_now, mtime_ns) != (file.size, file.mtime_ns) or len(data) != size:
         raise ChangedFileError(f"{file.path!r} changed after the line scan was opened: open it again")
     return bytes(data)

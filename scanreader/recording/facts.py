@@ -194,8 +194,8 @@ class Facts(Order):
         """
         if self._opened.is_raw:
             return math.nan
-        of_first = self._requested_frames_of(self.settings, self.stack)
-        return sum(of_first if bout.requested is None else bout.requested for bout in self._opened.bouts)
+        header_frames = self._requested_frames_of(self.settings, self.stack)
+        return sum(header_frames if bout.requested is None else bout.requested for bout in self._opened.bouts)
 
     # ------------------------------------------------------------------------ how it was scanned
 
@@ -293,36 +293,36 @@ class Facts(Order):
         A virtual channel says which input it is taken from (section 10 of the format reference).
         """
         values: Any = next((self.settings[name] for name in names if name in self.settings), [])
-        every = values if isinstance(values, list) else [values]
+        input_values = values if isinstance(values, list) else [values]
 
         def value_of(n: int) -> Any:
             source = text(self.settings.get(f"hScan2D.virtualChannelSettings__{n}.source"))
             last_number = re.search(r"(\d+)$", source)
             i = int(last_number[1]) if last_number else n - 1
-            return every[i] if 0 <= i < len(every) else None
+            return input_values[i] if 0 <= i < len(input_values) else None
 
         return self._of_saved_channels(value_of, None)
 
-    def _of_saved_channels(self, value_of: Callable[[int], V], unknown: V) -> list[V]:
+    def _of_saved_channels(self, value_of: Callable[[int], V], unknown_value: V) -> list[V]:
         """Value for each channel, by ScanImage's number; unknown where channels are planes with different values."""
         values = []
         for channel in self._opened.channels:
-            of_planes = [value_of(one.number) for one in channel.planes or (channel,)]
-            values.append(of_planes[0] if all(value == of_planes[0] for value in of_planes) else unknown)
+            plane_values = [value_of(plane.number) for plane in channel.planes or (channel,)]
+            values.append(plane_values[0] if all(value == plane_values[0] for value in plane_values) else unknown_value)
         return values
 
     @property
     def channel_inputs(self) -> list[ChannelInput]:
         """Input, mode and laser window of each saved channel of the scan, as the header has them since release 2020."""
-        saved = (one for channel in self._opened.channels for one in channel.planes or (channel,))
+        saved = (plane for channel in self._opened.channels for plane in channel.planes or (channel,))
         return [channel_input(self.settings, channel) for channel in saved]
 
     @property
     def channel_luts(self) -> list[tuple[float, float]]:
         """For each channel, the pixel values that ScanImage displayed as black and as white; NaN if unknown."""
         values = _pairs(self.settings.get("hChannels.channelLUT"))
-        unknown = (math.nan, math.nan)
-        return self._of_saved_channels(lambda n: values[n - 1] if 0 < n <= len(values) else unknown, unknown)
+        unknown_lut = (math.nan, math.nan)
+        return self._of_saved_channels(lambda n: values[n - 1] if 0 < n <= len(values) else unknown_lut, unknown_lut)
 
 
 def _pairs(value: Any) -> list[tuple[float, float]]:

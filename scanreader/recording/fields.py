@@ -28,7 +28,7 @@ class Trim(NamedTuple):
     def __add__(self, other: object) -> Trim:  # trimmed twice, not one behind the other
         if not isinstance(other, Trim):
             return NotImplemented
-        return Trim(*(mine + its for mine, its in zip(self, other, strict=True)))
+        return Trim(*(a + b for a, b in zip(self, other, strict=True)))
 
 
 UNTRIMMED = Trim()
@@ -60,17 +60,18 @@ class Piece(NamedTuple):
     def part(self, rectangle: Rectangle) -> Piece:
         """The part of it that is in a rectangle of the field, which must be within the piece."""
         top, bottom, left, right = rectangle
-        down, along = top - self.output_y, left - self.output_x
+        row_offset, column_offset = top - self.output_y, left - self.output_x
         height, width = bottom - top, right - left
-        removed = Trim(down, self.height - height - down, along, self.width - width - along)
+        bottom_edge, right_edge = self.height - height - row_offset, self.width - width - column_offset
+        removed_edges = Trim(row_offset, bottom_edge, column_offset, right_edge)
         return self._replace(
             height=height,
             width=width,
-            page_y=self.page_y + down,
-            page_x=self.page_x + along,
+            page_y=self.page_y + row_offset,
+            page_x=self.page_x + column_offset,
             output_y=top,
             output_x=left,
-            trim=self.trim + removed,
+            trim=self.trim + removed_edges,
         )
 
 
@@ -119,7 +120,7 @@ class _Span(NamedTuple):
 
     start: int
     size: int
-    across: int
+    offset_across: int
     width: int
     trim_before: int
     trim_after: int
@@ -127,17 +128,17 @@ class _Span(NamedTuple):
 
 def _most_trimmed(spans: list[_Span]) -> int:
     """Most pixels that were trimmed between pieces that follow each other along an axis."""
-    most: dict[_Span, int] = {}
+    most_trimmed: dict[_Span, int] = {}
     for span in sorted(spans):
-        before = [
-            trimmed + other.trim_after + span.trim_before
-            for other, trimmed in most.items()
-            if other.start + other.size == span.start
-            and other.across < span.across + span.width
-            and span.across < other.across + other.width
+        trims_before = [
+            trimmed + other_span.trim_after + span.trim_before
+            for other_span, trimmed in most_trimmed.items()
+            if other_span.start + other_span.size == span.start
+            and other_span.offset_across < span.offset_across + span.width
+            and span.offset_across < other_span.offset_across + other_span.width
         ]
-        most[span] = max(before, default=0)
-    return max(most.values())
+        most_trimmed[span] = max(trims_before, default=0)
+    return max(most_trimmed.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,8 +229,8 @@ class Field:
         In ScanImage's order: start and end of the first row, end and start of the last row.
         """
         half = np.array([self.width_in_degrees, self.height_in_degrees]) / 2
-        around = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half
-        return np.asarray(around @ self.turn.T + np.array([self.x, self.y]))
+        outline = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half
+        return np.asarray(outline @ self.turn.T + np.array([self.x, self.y]))
 
     @property
     def corners_in_microns(self) -> FloatArray:
@@ -313,7 +314,7 @@ class Field:
                 temporal_fill_fraction=t.temporal_fill_fraction,
                 evenly_sampled=t.evenly_sampled,
             )
-            whole = pixel_times(
+            piece_times = pixel_times(
                 piece.first_line,
                 piece.height + trim.top + trim.bottom,
                 line,
@@ -322,7 +323,7 @@ class Field:
                 resonant=t.resonant,
                 lines_per_row=t.lines_per_row,
             )
-            seconds[ys, xs] = whole[trim.top :, trim.left :][: piece.height, : piece.width]
+            seconds[ys, xs] = piece_times[trim.top :, trim.left :][: piece.height, : piece.width]
         return seconds
 
     @property

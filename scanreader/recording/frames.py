@@ -61,90 +61,90 @@ def times_at(
 
 def read_table(opened: Opened, notes: list[str] | None = None) -> npt.NDArray[np.void]:
     """Read what is known of each frame that was logged, in the order of the files; see `Scan.frame_table`."""
-    table = _placed(opened.pages, opened.layout, notes)
+    table = _frame_rows(opened.pages, opened.layout, notes)
     fill_rows(opened, table, notes)
     return table
 
 
 def fill_rows(opened: Opened, table: npt.NDArray[np.void], notes: list[str] | None = None) -> None:
     """Read what the descriptions say of rows of the frame table whose places are known, times on the scan's clock."""
-    firsts = opened.pages.starts[table["file"]] + table["page"]
-    for start, texts in in_chunks(opened.pages, firsts, NUMBERS_END, notes):
+    first_pages = opened.pages.starts[table["file"]] + table["page"]
+    for start, texts in in_chunks(opened.pages, first_pages, NUMBERS_END, notes):
         fill_table(table[start : start + len(texts)], texts)
-    table["bout"] = bout_of_pages(opened, firsts)
+    table["bout"] = bout_of_pages(opened, first_pages)
     for column in ("timestamp", "acquisition_trigger", "next_file_marker"):
-        table[column] = on_one_clock(opened, firsts, table[column])
+        table[column] = on_one_clock(opened, first_pages, table[column])
 
 
 def read_events(opened: Opened, table: npt.NDArray[np.void], notes: list[str] | None = None) -> tuple[list[Event], int]:
     """Read the events of all frames, each frame's once; and how many descriptions ScanImage cut."""
     events: list[Event] = []
-    cut, pages = 0, opened.pages
-    firsts = pages.starts[table["file"]] + table["page"]
+    num_cut, pages = 0, opened.pages
+    first_pages = pages.starts[table["file"]] + table["page"]
     number = table["frame_number"]
-    again = np.append(False, (number[1:] == number[:-1]) & (number[1:] >= 0))  # another page of the same frame
-    for start, texts in in_chunks(pages, firsts, EVENTS_END, notes):
+    is_repeat = np.append(False, (number[1:] == number[:-1]) & (number[1:] >= 0))  # another page of the same frame
+    for start, texts in in_chunks(pages, first_pages, EVENTS_END, notes):
         for row, text in enumerate(texts, start):
-            if may_hold_events(text) and not again[row]:
-                cut += was_cut(text)
+            if may_hold_events(text) and not is_repeat[row]:
+                num_cut += was_cut(text)
                 bout = opened.bouts[table["bout"][row]]
-                found = find_events(text, row, int(table["frame_number"][row]))
-                events += (event._replace(time=time_of(bout, event.time)) for event in found)
-    return events, cut
+                page_events = find_events(text, row, int(table["frame_number"][row]))
+                events += (event._replace(time=time_of(bout, event.time)) for event in page_events)
+    return events, num_cut
 
 
-def _placed(pages: Pages, layout: Layout, notes: list[str] | None) -> npt.NDArray[np.void]:
+def _frame_rows(pages: Pages, layout: Layout, notes: list[str] | None) -> npt.NDArray[np.void]:
     """Rows for all frames, with their places; frames that are in no whole volume have none."""
     counts = layout.counts
-    per = counts.frames_per_volume
-    firsts, volumes, places, at = [], [], [], 0
-    for first_volume, page, many in [*layout.stretches, (MISSING, len(pages), 0)]:
-        incomplete = _begins(pages, np.arange(at, page), counts.channels, notes)
-        frames = np.arange(many * per)
-        at = page + many * counts.pages_per_volume
-        firsts += [incomplete, page + frames * counts.channels]
-        volumes += [np.full(len(incomplete), MISSING), first_volume + frames // per]
-        places += [np.full(len(incomplete), MISSING), frames % per]
-    return placed_rows(pages, counts, np.concatenate(firsts), np.concatenate(volumes), np.concatenate(places))
+    frames_per_volume = counts.frames_per_volume
+    first_pages, volumes, places, at = [], [], [], 0
+    for first_volume, page, num_volumes in [*layout.stretches, (MISSING, len(pages), 0)]:
+        incomplete_pages = _first_pages_of_frames(pages, np.arange(at, page), counts.channels, notes)
+        frames = np.arange(num_volumes * frames_per_volume)
+        at = page + num_volumes * counts.pages_per_volume
+        first_pages += [incomplete_pages, page + frames * counts.channels]
+        volumes += [np.full(len(incomplete_pages), MISSING), first_volume + frames // frames_per_volume]
+        places += [np.full(len(incomplete_pages), MISSING), frames % frames_per_volume]
+    return placed_rows(pages, counts, np.concatenate(first_pages), np.concatenate(volumes), np.concatenate(places))
 
 
 def placed_rows(
-    pages: Pages, counts: Counts, firsts: IndexArray, volumes: IndexArray, places: IndexArray
+    pages: Pages, counts: Counts, first_pages: IndexArray, volumes: IndexArray, places: IndexArray
 ) -> npt.NDArray[np.void]:
     """Rows of the frame table that say where frames are, and nothing else yet.
 
     Parameters
     ----------
-    firsts : int array of shape (rows,)
+    first_pages : int array of shape (rows,)
         Page of each frame's first channel.
     volumes : int array of shape (rows,)
     places : int array of shape (rows,)
         Frames since the start of the volume; `MISSING` of frames that are in none.
     """
-    table = np.zeros(len(firsts), FRAME_TABLE)
-    in_slice = (places >= 0) & (places < counts.slices * counts.repeats)
-    table["file"] = np.searchsorted(pages.starts, firsts, side="right") - 1
-    table["page"] = firsts - pages.starts[table["file"]]
+    table = np.zeros(len(first_pages), FRAME_TABLE)
+    is_in_slice = (places >= 0) & (places < counts.slices * counts.repeats)
+    table["file"] = np.searchsorted(pages.starts, first_pages, side="right") - 1
+    table["page"] = first_pages - pages.starts[table["file"]]
     table["volume"] = volumes
-    table["slice"] = np.where(in_slice, places // counts.repeats, MISSING)
-    table["repeat"] = np.where(in_slice, places % counts.repeats, MISSING)
-    table["is_flyback"] = ~in_slice & (places >= 0)
+    table["slice"] = np.where(is_in_slice, places // counts.repeats, MISSING)
+    table["repeat"] = np.where(is_in_slice, places % counts.repeats, MISSING)
+    table["is_flyback"] = ~is_in_slice & (places >= 0)
     return table
 
 
-def _begins(pages: Pages, numbers: IndexArray, channels: int, notes: list[str] | None) -> IndexArray:
+def _first_pages_of_frames(pages: Pages, numbers: IndexArray, channels: int, notes: list[str] | None) -> IndexArray:
     """First pages of frames among pages that are out of order: where the frame's number changes.
 
     Pages that say no number are taken `channels` by `channels`.
     """
-    begins: list[int] = []
+    first_pages: list[int] = []
     last: int | None = None
-    held = 0
+    num_pages = 0
     for start, texts in in_chunks(pages, numbers, NUMBERS_END, notes):
         for page, text in zip(numbers[start:].tolist(), texts, strict=False):
             number = frame_numbers(text).frame
-            if not begins or number != last or held == channels:
-                begins.append(page)
-                held = 0
-            last, held = number, held + 1
-    return np.array(begins, np.int64)
+            if not first_pages or number != last or num_pages == channels:
+                first_pages.append(page)
+                num_pages = 0
+            last, num_pages = number, num_pages + 1
+    return np.array(first_pages, np.int64)

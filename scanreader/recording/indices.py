@@ -41,31 +41,33 @@ def stretch_starts(opened: Opened, notes: list[str]) -> list[StretchStart]:
     """
     c = opened.layout.counts.channels
     starts: list[StretchStart] = []
-    index = counted = at = 0  # of the page `at`: by the numbers, and by counting frames in the files
+    index = counted_index = at = 0  # of the page `at`: by the numbers, and by counting frames in the files
     base = start = 0  # the index, and the raw frames before, of the acquisition
     recording: int | None = None
     acquisition: int | None = None
     for page, part, stretch, number in _frames_to_read(opened, notes):
-        counted, at, a = index + (page - at) // c, page, opened.averaging_of(part)
+        counted_index, at, a = index + (page - at) // c, page, opened.averaging_of(part)
         if opened.is_raw or number.frame is None:
-            index = counted
+            index = counted_index
         else:
             is_first = part.recording != recording
-            begins = _raw_frames_before(opened, number, part, page, start, is_first=is_first)
+            acquisition_start = _raw_frames_before(opened, number, part, page, start, is_first=is_first)
             if is_first:  # the page is the recording's first
-                base = counted
-            elif begins != start:
-                base += _logged_of(begins - start, acquisition, number.acquisition, a)
-            start, recording, acquisition = begins, part.recording, number.acquisition
-            index = max(counted, base + (number.frame - start) // a - 1)
+                base = counted_index
+            elif acquisition_start != start:
+                base += _count_logged_frames(acquisition_start - start, acquisition, number.acquisition, a)
+            start, recording, acquisition = acquisition_start, part.recording, number.acquisition
+            index = max(counted_index, base + (number.frame - start) // a - 1)
         if stretch is not None:
             starts.append(StretchStart(index, None if opened.is_raw else number.frame))
     return starts
 
 
-def _logged_of(raw_frames: int, before: int | None, acquisition: int | None, averaging: int) -> int:
+def _count_logged_frames(
+    raw_frames: int, acquisition_before: int | None, acquisition: int | None, averaging: int
+) -> int:
     """Frames that were logged of the raw frames between the starts of two acquisitions, with their numbers."""
-    count = 1 if before is None or acquisition is None else max(1, acquisition - before)
+    count = 1 if acquisition_before is None or acquisition is None else max(1, acquisition - acquisition_before)
     if raw_frames % count:
         count = 1
     return count * (max(0, raw_frames) // count // averaging)
@@ -75,8 +77,10 @@ def _frames_to_read(opened: Opened, notes: list[str]) -> Iterator[tuple[int, Par
     """Frames at which a stretch or an acquisition starts, in order: page, part, stretch if one starts, numbers."""
     stretches = {stretch.page: stretch for stretch in opened.layout.stretches}
     parts, c = opened.parts, opened.layout.counts.channels
-    begins = {part.first for before, part in zip((None, *parts), parts, strict=False) if not part.follows(before)}
-    pages = sorted({*stretches, *begins})
+    acquisition_pages = {
+        part.first for part_before, part in zip((None, *parts), parts, strict=False) if not part.follows(part_before)
+    }
+    pages = sorted({*stretches, *acquisition_pages})
     owners = np.searchsorted([part.first for part in parts], pages, side="right") - 1
     places = np.array(pages)[:, None] + np.arange(COMPARED) * c
     is_inside = places < np.append(pages[1:], len(opened.pages))[:, None]
@@ -84,10 +88,10 @@ def _frames_to_read(opened: Opened, notes: list[str]) -> Iterator[tuple[int, Par
     for page, owner, row in zip(pages, owners.tolist(), is_inside, strict=True):
         numbers = [frame_numbers(next(texts)) for _ in range(int(row.sum()))]
         a = opened.averaging_of(parts[owner])
-        yield page, parts[owner], stretches.get(page), _agreed(opened, numbers, a)
+        yield page, parts[owner], stretches.get(page), _corrected_numbers(opened, numbers, a)
 
 
-def _agreed(opened: Opened, numbers: Sequence[FrameNumbers], averaging: int) -> FrameNumbers:
+def _corrected_numbers(opened: Opened, numbers: Sequence[FrameNumbers], averaging: int) -> FrameNumbers:
     """Numbers of the first of some frames, of which one may be damaged.
 
     A frame's two numbers differ by the raw frames before its acquisition, also where frames are missing.
@@ -96,16 +100,16 @@ def _agreed(opened: Opened, numbers: Sequence[FrameNumbers], averaging: int) -> 
     starts = [n.frame - n.in_acquisition for n in numbers if n.frame is not None and n.in_acquisition is not None]
     if opened.stack.mode == "slow" or len(starts) < COMPARED or starts[0] == starts[1] or starts[1] != starts[2]:
         return first
-    start, frame, following = starts[1], first.frame or 0, numbers[1].frame or 0
-    if following - frame == averaging:
+    start, frame, next_frame = starts[1], first.frame or 0, numbers[1].frame or 0
+    if next_frame - frame == averaging:
         return first._replace(in_acquisition=frame - start)
     return first._replace(frame=start + (first.in_acquisition or 0))
 
 
 def _raw_frames_before(
-    opened: Opened, number: FrameNumbers, part: Part, page: int, previous: int, *, is_first: bool
+    opened: Opened, number: FrameNumbers, part: Part, page: int, start_before: int, *, is_first: bool
 ) -> int:
-    """Raw frames before a frame's acquisition started; `previous` of the acquisition before."""
+    """Raw frames before a frame's acquisition started; `start_before` of the acquisition before."""
     frame = number.frame or 0
     if part.is_grab:
         return 0
@@ -113,5 +117,5 @@ def _raw_frames_before(
         return frame - number.in_acquisition
     if part.is_grab is None and not part.leads and is_first:
         return 0
-    begins = page == part.first and part.leads  # a slow stack's frameNumberAcquisition counts from its slice
-    return frame - opened.averaging_of(part) if begins or is_first else previous
+    is_start = page == part.first and part.leads  # a slow stack's frameNumberAcquisition counts from its slice
+    return frame - opened.averaging_of(part) if is_start or is_first else start_before

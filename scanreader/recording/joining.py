@@ -42,8 +42,8 @@ def trimmed(field: Field, trim: Trim) -> Field:
         trim=piece.trim + trim,
     )
     pixel_y, pixel_x = field.height_in_degrees / field.height, field.width_in_degrees / field.width
-    inward = np.array([(trim.left - trim.right) / 2 * pixel_x, (trim.top - trim.bottom) / 2 * pixel_y])
-    x, y = field.turn @ inward
+    shift = np.array([(trim.left - trim.right) / 2 * pixel_x, (trim.top - trim.bottom) / 2 * pixel_y])
+    x, y = field.turn @ shift
     return replace(
         field,
         pieces=(piece,),
@@ -63,14 +63,14 @@ def join_contiguous(fields: Iterable[Field], trim: Trim = UNTRIMMED) -> list[Fie
     each field is trimmed: fields that touched before are still joined, and the removed edges leave no gap. The first
     piece stays at its position in the sample; see `Field.closed_gaps`.
     """
-    joined: list[Field] = []
+    joined_fields: list[Field] = []
     planes: dict[tuple[int, int | None], list[Field]] = {}
     for field in fields:
         planes.setdefault((field.slice_id, field.plane), []).append(field)
     for before in planes.values():
         after = [trimmed(field, trim) for field in before] if any(trim) else before
-        joined.extend(_join_plane(before, after, trim))
-    return joined
+        joined_fields.extend(_join_plane(before, after, trim))
+    return joined_fields
 
 
 def _join_plane(before: list[Field], after: list[Field], trim: Trim) -> list[Field]:
@@ -91,11 +91,11 @@ def _join_plane(before: list[Field], after: list[Field], trim: Trim) -> list[Fie
             start = i + 1
             continue
         i, j, side = pair
-        both = _join_two(before[i], before[j], side)
-        if len(both.pieces) > MOST_PIECES:
+        joined_field = _join_two(before[i], before[j], side)
+        if len(joined_field.pieces) > MOST_PIECES:
             raise LayoutError(f"more than {MOST_PIECES} fields touch: they are not joined", raw_helps=False)
-        after[i] = _join_two(after[i], after[j], side) if any(trim) else both
-        before[i], boxes[:, i], start = both, _box(both), 0
+        after[i] = _join_two(after[i], after[j], side) if any(trim) else joined_field
+        before[i], boxes[:, i], start = joined_field, _box(joined_field), 0
         del before[j], after[j]
         boxes = np.delete(boxes, j, axis=1)
     return after
@@ -105,16 +105,16 @@ def _first_touching(
     before: list[Field], after: list[Field], boxes: npt.NDArray[np.float64], i: int, start: int
 ) -> tuple[int, int, _Side] | None:
     """Find the first field from `start` on that touches field `i`."""
-    others, own = boxes[:, start:], boxes[:, i : i + 1]
-    apart = np.abs(others[:2] - own[:2])
-    slack = np.maximum(others[4:], own[4:]) / 9  # a little more than `_touching` allows
-    is_same, is_next = apart < slack, np.abs(apart - (others[2:4] + own[2:4]) / 2) < slack
-    for other in (start + np.flatnonzero((is_same & is_next[::-1]).any(axis=0))).tolist():
-        a, b = min(i, other), max(i, other)
+    other_boxes, own_box = boxes[:, start:], boxes[:, i : i + 1]
+    distances = np.abs(other_boxes[:2] - own_box[:2])
+    slack = np.maximum(other_boxes[4:], own_box[4:]) / 9  # a little more than `_touching` allows
+    is_same, is_next = distances < slack, np.abs(distances - (other_boxes[2:4] + own_box[2:4]) / 2) < slack
+    for other_index in (start + np.flatnonzero((is_same & is_next[::-1]).any(axis=0))).tolist():
+        a, b = min(i, other_index), max(i, other_index)
         side = None if a == b else _touching(before[a], before[b])
         if side is None:
             continue
-        sizes = [(field.width if side.down else field.height) for field in (after[a], after[b])]
+        sizes = [(field.width if side.is_below else field.height) for field in (after[a], after[b])]
         if sizes[0] == sizes[1]:
             return a, b, side
     return None
@@ -122,16 +122,16 @@ def _first_touching(
 
 def _box(field: Field) -> tuple[float, ...]:
     """Centre, size and size of a pixel, each as y and x in degrees."""
-    tall, wide = field.height_in_degrees, field.width_in_degrees
-    return field.y, field.x, tall, wide, tall / field.height, wide / field.width
+    height, width = field.height_in_degrees, field.width_in_degrees
+    return field.y, field.x, height, width, height / field.height, width / field.width
 
 
 class _Side(NamedTuple):
     """How two fields touch."""
 
-    down: bool
+    is_below: bool
     """Whether one is below the other, not beside it."""
-    swapped: bool
+    is_swapped: bool
     """Whether the second comes first."""
 
 
@@ -141,33 +141,42 @@ def _touching(a: Field, b: Field) -> _Side | None:
         return None
     pixel = (a.height_in_degrees / a.height, a.width_in_degrees / a.width)
     other_pixel = (b.height_in_degrees / b.height, b.width_in_degrees / b.width)
-    if not all(abs(mine - its) <= 1e-4 * abs(its) for mine, its in zip(pixel, other_pixel, strict=True)):
+    if not all(
+        abs(size - other_size) <= 1e-4 * abs(other_size) for size, other_size in zip(pixel, other_pixel, strict=True)
+    ):
         return None
     slack_y, slack_x = pixel[0] / 10, pixel[1] / 10  # touching sides agree to a tenth of a pixel
-    same_column = a.width == b.width and abs(a.x - b.x) < slack_x
-    same_row = a.height == b.height and abs(a.y - b.y) < slack_y
-    same_width = math.isclose(a.width_in_degrees, b.width_in_degrees, rel_tol=1e-4)
-    same_height = math.isclose(a.height_in_degrees, b.height_in_degrees, rel_tol=1e-4)
+    is_same_column = a.width == b.width and abs(a.x - b.x) < slack_x
+    is_same_row = a.height == b.height and abs(a.y - b.y) < slack_y
+    is_same_width = math.isclose(a.width_in_degrees, b.width_in_degrees, rel_tol=1e-4)
+    is_same_height = math.isclose(a.height_in_degrees, b.height_in_degrees, rel_tol=1e-4)
     apart_y = (a.height_in_degrees + b.height_in_degrees) / 2
     apart_x = (a.width_in_degrees + b.width_in_degrees) / 2
-    if same_column and same_width and abs(abs(a.y - b.y) - apart_y) < slack_y:
-        return _Side(down=True, swapped=b.y < a.y)
-    if same_row and same_height and abs(abs(a.x - b.x) - apart_x) < slack_x:
-        return _Side(down=False, swapped=b.x < a.x)
+    if is_same_column and is_same_width and abs(abs(a.y - b.y) - apart_y) < slack_y:
+        return _Side(is_below=True, is_swapped=b.y < a.y)
+    if is_same_row and is_same_height and abs(abs(a.x - b.x) - apart_x) < slack_x:
+        return _Side(is_below=False, is_swapped=b.x < a.x)
     return None
 
 
 def _join_two(a: Field, b: Field, side: _Side) -> Field:
     """Join two fields that touch: the pieces of the lower or right one move down or to the right."""
-    first, second = (b, a) if side.swapped else (a, b)
-    down, right = (first.height, 0) if side.down else (0, first.width)
-    moved = tuple(p._replace(output_y=p.output_y + down, output_x=p.output_x + right) for p in second.pieces)
-    pieces = {id(first): first.pieces, id(second): moved}
+    first_field, second_field = (b, a) if side.is_swapped else (a, b)
+    down, right = (first_field.height, 0) if side.is_below else (0, first_field.width)
+    moved_pieces = tuple(
+        p._replace(output_y=p.output_y + down, output_x=p.output_x + right) for p in second_field.pieces
+    )
+    pieces = {id(first_field): first_field.pieces, id(second_field): moved_pieces}
     name = " + ".join(dict.fromkeys(name for name in (a.name, b.name) if name))
-    both = replace(a, pieces=pieces[id(a)] + pieces[id(b)], name=name)
-    if side.down:
-        tall = a.height_in_degrees + b.height_in_degrees
-        y = first.y + second.height_in_degrees / 2
-        return replace(both, height=a.height + b.height, height_in_degrees=tall, y=y)
-    wide = a.width_in_degrees + b.width_in_degrees
-    return replace(both, width=a.width + b.width, width_in_degrees=wide, x=first.x + second.width_in_degrees / 2)
+    joined_field = replace(a, pieces=pieces[id(a)] + pieces[id(b)], name=name)
+    if side.is_below:
+        height_in_degrees = a.height_in_degrees + b.height_in_degrees
+        y = first_field.y + second_field.height_in_degrees / 2
+        return replace(joined_field, height=a.height + b.height, height_in_degrees=height_in_degrees, y=y)
+    width_in_degrees = a.width_in_degrees + b.width_in_degrees
+    return replace(
+        joined_field,
+        width=a.width + b.width,
+        width_in_degrees=width_in_degrees,
+        x=first_field.x + second_field.width_in_degrees / 2,
+    )

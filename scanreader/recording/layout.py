@@ -92,22 +92,22 @@ class Layout:
         if len(self.stretches) == 1:
             starts = self.stretches[0].page + volumes * counts.pages_per_volume
         else:
-            firsts = np.array([stretch.volume for stretch in self.stretches], np.int64)
+            first_volumes = np.array([stretch.volume for stretch in self.stretches], np.int64)
             pages = np.array([stretch.page for stretch in self.stretches], np.int64)
-            which = np.searchsorted(firsts, volumes, side="right") - 1
-            starts = pages[which] + (volumes - firsts[which]) * counts.pages_per_volume
-        in_volume = starts + (slice_id * counts.repeats + repeats) * counts.channels
-        return np.add.outer(in_volume, channels)
+            stretch_indices = np.searchsorted(first_volumes, volumes, side="right") - 1
+            starts = pages[stretch_indices] + (volumes - first_volumes[stretch_indices]) * counts.pages_per_volume
+        slice_pages = starts + (slice_id * counts.repeats + repeats) * counts.channels
+        return np.add.outer(slice_pages, channels)
 
 
 def averaged(stack: Stack, averaging: int) -> Stack:
     """The order of the same saved frames, if each is the mean of another number of raw frames."""
     if stack.mode == "planar":
         return stack._replace(averaging=averaging)
-    raw = {
+    raw_counts = {
         name: getattr(stack, name) // stack.averaging * averaging for name in ("frames_per_slice", "frames_per_volume")
     }
-    return stack._replace(averaging=averaging, **raw)
+    return stack._replace(averaging=averaging, **raw_counts)
 
 
 def joined_layouts(layouts: Sequence[tuple[int, Layout]]) -> Layout:

@@ -40,10 +40,10 @@ class Names(Facts):
         return self._common(self.field_widths_in_microns, "widths in um")
 
     @staticmethod
-    def _common(values: list[V], what: str) -> V:
+    def _common(values: list[V], quantity: str) -> V:
         if not np.allclose(values, values[0], rtol=1e-6, atol=0, equal_nan=True):
             raise FieldDimensionMismatch(
-                f"fields differ: their {what} are {abbreviate(values)}; read them one by one, or see scan.fields"
+                f"fields differ: their {quantity} are {abbreviate(values)}; read them one by one, or see scan.fields"
             )
         return values[0]
 

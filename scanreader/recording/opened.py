@@ -112,10 +112,10 @@ class FrameChoice:
     @classmethod
     def of(cls, places: range | IndexArray) -> FrameChoice:
         """Select frames of the recording."""
-        evenly = as_range(places)
-        if isinstance(evenly, range) and len(evenly) == 1:
-            evenly = range(evenly[0], evenly[0] + 1)  # one frame has no step
-        return cls(evenly if isinstance(evenly, range) else evenly.astype("<i8").tobytes())
+        place_range = as_range(places)
+        if isinstance(place_range, range) and len(place_range) == 1:
+            place_range = range(place_range[0], place_range[0] + 1)  # one frame has no step
+        return cls(place_range if isinstance(place_range, range) else place_range.astype("<i8").tobytes())
 
     @property
     def step(self) -> int:
@@ -194,9 +194,9 @@ class Opened:
             return self.channels
         return tuple(channel.planes[field.plane] for channel in self.channels)
 
-    def channel_places(self, field: Field, picked: Pick) -> int | IndexArray:
+    def channel_places(self, field: Field, channel_pick: Pick) -> int | IndexArray:
         """Channels of the files for channels of the scan, for a field; a number where the axis is dropped."""
         channels = self.saved_channels(field)
-        if picked.drops:
-            return channels[picked.indices[0]].place
-        return np.array([channels[i].place for i in picked.indices], np.int64)
+        if channel_pick.drops:
+            return channels[channel_pick.indices[0]].place
+        return np.array([channels[i].place for i in channel_pick.indices], np.int64)

@@ -102,12 +102,12 @@ class Overlap(NamedTuple):
 
 def overlap(rectangle: Rectangle, rows: range | IndexArray, columns: range | IndexArray) -> Overlap | None:
     """Find which rows and columns of a field a rectangle has; None if it has none."""
-    to_y, from_y = _within(rows, rectangle.top, rectangle.bottom)
-    to_x, from_x = _within(columns, rectangle.left, rectangle.right)
+    to_y, from_y = _places_within(rows, rectangle.top, rectangle.bottom)
+    to_x, from_x = _places_within(columns, rectangle.left, rectangle.right)
     return Overlap(to_y, to_x, from_y, from_x) if len(to_y) and len(to_x) else None
 
 
-def _within(indices: range | IndexArray, start: int, stop: int) -> tuple[range | IndexArray, range | IndexArray]:
+def _places_within(indices: range | IndexArray, start: int, stop: int) -> tuple[range | IndexArray, range | IndexArray]:
     """Places of those indices that are in a range, and how far each is from its start."""
     if isinstance(indices, range) and indices.step == 1:
         first, last = max(start, indices.start), min(stop, indices.stop)

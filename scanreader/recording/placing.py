@@ -92,7 +92,7 @@ def lay_out(slots_of_slices: Sequence[Sequence[Slot]], page: PageScan, findings:
             "which was never seen in a recording: the narrower ones are read from the left edge of the page"
         )
         findings.append(Finding("unusual-rois", "warning", "", sentence))
-    laid_out = []
+    pieces_of_slices = []
     for slots in slots_of_slices:
         pieces, line = [], 0
         for roi, shape in slots:
@@ -104,8 +104,8 @@ def lay_out(slots_of_slices: Sequence[Sequence[Slot]], page: PageScan, findings:
             width = page.width if as_page else shape.width
             pieces.append(Piece(roi, shape.height // n, width, line // n, 0, 0, 0, line))
             line += shape.height + gap
-        laid_out.append(pieces)
-    return laid_out
+        pieces_of_slices.append(pieces)
+    return pieces_of_slices
 
 
 def _confirmed_gap(slots_of_slices: Sequence[Sequence[Slot]], page: PageScan, findings: list[Finding]) -> int:
@@ -114,21 +114,23 @@ def _confirmed_gap(slots_of_slices: Sequence[Sequence[Slot]], page: PageScan, fi
     sums = [(sum(slot.shape.height for slot in slots), len(slots)) for slots in slots_of_slices]
     total, count = max(sums, key=lambda pair: pair[0] + (pair[1] - 1) * rule)
     lines = page.height * page.lines_per_row
-    averaged = f" ({page.lines_per_row} lines averaged into each)" if page.lines_per_row > 1 else ""
+    averaging_text = f" ({page.lines_per_row} lines averaged into each)" if page.lines_per_row > 1 else ""
     if count > 1:
-        seen = (lines - total) / (count - 1)
-        near = abs(seen - rule) <= (page.lines_per_period if page.resonant else 0)
-        if seen >= 0 and seen == int(seen) and near:
-            if seen != rule:
-                sentence = f"the gap between fields is {int(seen)} lines by the page's height and {rule} by the header"
+        page_gap = (lines - total) / (count - 1)
+        is_near = abs(page_gap - rule) <= (page.lines_per_period if page.resonant else 0)
+        if page_gap >= 0 and page_gap == int(page_gap) and is_near:
+            if page_gap != rule:
+                sentence = (
+                    f"the gap between fields is {int(page_gap)} lines by the page's height and {rule} by the header"
+                )
                 findings.append(Finding("header-mismatch", "warning", "", sentence))
-            return int(seen)
-        measured = f"that leaves {seen:g} lines for each of {count - 1} gaps, where the header says {rule}"
+            return int(page_gap)
+        gap_text = f"that leaves {page_gap:g} lines for each of {count - 1} gaps, where the header says {rule}"
     elif total == lines:
         return rule
     else:
-        measured = "and there is no gap"
+        gap_text = "and there is no gap"
     raise LayoutError(
-        f"the pages have {page.height} rows{averaged}, the {count} fields of the fullest slice {total} lines: "
-        f"{measured}. The set of fields or the page's layout is unknown"
+        f"the pages have {page.height} rows{averaging_text}, the {count} fields of the fullest slice {total} lines: "
+        f"{gap_text}. The set of fields or the page's layout is unknown"
     )

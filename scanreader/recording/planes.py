@@ -121,9 +121,9 @@ def as_planes(opened: Opened, orders: Colours, depths: Depths) -> Opened:
     if slices != len(depths):
         sentence = f"depths of {len(depths)} slices were given, the recording has {slices} by now"
         raise LayoutError(sentence, raw_helps=False)
-    by_number = {channel.number: channel for channel in opened.channels}
+    channels_by_number = {channel.number: channel for channel in opened.channels}
     channels = tuple(
-        Channel(i, i + 1, name, tuple(by_number[number] for number in numbers))
+        Channel(i, i + 1, name, tuple(channels_by_number[number] for number in numbers))
         for i, (name, numbers) in enumerate(orders)
     )
     groups: dict[int, list[int]] = {}
@@ -157,24 +157,24 @@ def _order(opened: Opened, order: Any) -> tuple[int, ...]:
     saved = [channel.number for channel in opened.channels]
     if order is None:
         return tuple(saved)
-    listed = f"the saved channels are {', '.join(map(str, saved))}"
+    saved_text = f"the saved channels are {', '.join(map(str, saved))}"
     has_order = not isinstance(order, (str, bytes, AbstractSet, Mapping)) and not (
         isinstance(order, np.ndarray) and order.ndim != 1
     )
     if not has_order or not isinstance(order, Iterable):
-        raise ScanKeyError(f"order lists ScanImage's channel numbers, one a plane, not {order!r}; {listed}")
+        raise ScanKeyError(f"order lists ScanImage's channel numbers, one a plane, not {order!r}; {saved_text}")
     try:
         numbers = tuple(as_integer(number, "a channel number of a plane") for number in order)
     except ScanKeyError as error:
-        raise ScanKeyError(f"{error}; {listed}") from None
+        raise ScanKeyError(f"{error}; {saved_text}") from None
     if not numbers:
-        raise ScanKeyError(f"order is empty: list ScanImage's channel numbers, one a plane; {listed}")
+        raise ScanKeyError(f"order is empty: list ScanImage's channel numbers, one a plane; {saved_text}")
     for number in numbers:
         if number not in saved:
             hint = "; ScanImage counts channels from 1" if number == 0 else ""
-            raise ScanKeyError(f"channel {number} was not saved, or is not in this scan: {listed}{hint}")
+            raise ScanKeyError(f"channel {number} was not saved, or is not in this scan: {saved_text}{hint}")
         if numbers.count(number) > 1:
-            raise ScanKeyError(f"channel {number} is listed twice: each is one plane; {listed}")
+            raise ScanKeyError(f"channel {number} is listed twice: each is one plane; {saved_text}")
     return numbers
 
 

@@ -95,11 +95,11 @@ def realign(opened: Opened, offsets: Any, fill_value: float) -> Opened:
         raise ScanKeyError(f"the pixels of this scan are {opened.pixels.change}: realign the scan that it was made of")
     for field in opened.fields:
         refuse_one_direction(field)
-    by_field = checked_offsets(opened, offsets)
+    field_offsets = checked_offsets(opened, offsets)
     fill_value = fill_for(opened.dtype, fill_value)
     shape = (opened.layout.counts.slices, max(1, len(opened.rois)), opened.layout.counts.channels)
     table = np.full(shape, np.nan)
-    for i, (field, row) in enumerate(zip(opened.fields, by_field, strict=True)):
+    for i, (field, row) in enumerate(zip(opened.fields, field_offsets, strict=True)):
         for channel, offset in zip(opened.saved_channels(field), row.tolist(), strict=True):
             earlier_offsets = table[field.slice_id, field.roi_ids, channel.place]
             if (earlier_offsets[np.isfinite(earlier_offsets)] != offset).any():
@@ -126,10 +126,12 @@ def checked_offsets(opened: Opened, offsets: npt.ArrayLike) -> FloatArray:
             f"the offset of field {field}, channel {channel} is {result[field, channel]}: give 0 for no correction"
         )
     for field, row in zip(opened.fields, result, strict=True):
-        narrowest = min(_scanned_width(piece) for piece in field.pieces)
-        largest = np.abs(row).max(initial=0)
-        if largest >= narrowest:
-            raise ScanKeyError(f"offsets must be below the width of a field, {narrowest} pixels, not {largest:g}")
+        narrowest_width = min(_scanned_width(piece) for piece in field.pieces)
+        largest_offset = np.abs(row).max(initial=0)
+        if largest_offset >= narrowest_width:
+            raise ScanKeyError(
+                f"offsets must be below the width of a field, {narrowest_width} pixels, not {largest_offset:g}"
+            )
     return result
 
 
@@ -160,7 +162,7 @@ class RealignedPixels:
         """Read pixels, piece by piece; see `PixelReader`."""
         field, channels, frames, rows, columns = request
         numbers = layout.page_numbers(field.slice_id, channels, frames)
-        flat, pixels = numbers.ravel(), out.reshape(numbers.size, *out.shape[2:])
+        page_numbers, pixels = numbers.ravel(), out.reshape(numbers.size, *out.shape[2:])
         for piece in field.pieces:
             part = overlap(piece.rectangle, rows.indices, columns.indices)
             if part is None:
@@ -170,9 +172,9 @@ class RealignedPixels:
                 np.array(self.offsets[field.slice_id][piece.roi])[channels], numbers.shape
             ).ravel()
             for offset in np.unique(offsets).tolist():
-                to_page = np.flatnonzero(offsets == offset)
-                for portion in _portions(to_page, len(part.to_y) * len(part.to_x) * out.itemsize):
-                    moved_pixels = self._read_moved(pages, flat[portion], selection, offset, out.dtype, notes)
+                positions = np.flatnonzero(offsets == offset)
+                for portion in _portions(positions, len(part.to_y) * len(part.to_x) * out.itemsize):
+                    moved_pixels = self._read_moved(pages, page_numbers[portion], selection, offset, out.dtype, notes)
                     pixels[box(portion, part.to_y, part.to_x)] = moved_pixels
 
     def _read_moved(
@@ -188,22 +190,24 @@ class RealignedPixels:
         shift = math.floor(offset)
         fraction = offset - shift
         first, last = selection.columns + shift, selection.columns + shift + (fraction > 0)
-        inside = (first >= selection.left) & (last < selection.right)
+        is_inside = (first >= selection.left) & (last < selection.right)
         backward, forward = np.flatnonzero(selection.backward), np.flatnonzero(~selection.backward)
-        unmoved = [selection.columns] if len(forward) else []
-        source_x = np.unique(np.concatenate([*unmoved, *([first[inside], last[inside]] if len(backward) else [])]))
-        raw = np.empty((len(numbers), len(selection.rows), len(source_x)), dtype)
+        forward_columns = [selection.columns] if len(forward) else []
+        source_x = np.unique(
+            np.concatenate([*forward_columns, *([first[is_inside], last[is_inside]] if len(backward) else [])])
+        )
+        source_pixels = np.empty((len(numbers), len(selection.rows), len(source_x)), dtype)
         page_rows, page_columns = selection.rows + selection.page_y, source_x + selection.page_x
-        pages.read(numbers, as_range(page_rows), as_range(page_columns), raw, notes)
+        pages.read(numbers, as_range(page_rows), as_range(page_columns), source_pixels, notes)
         out = np.full((len(numbers), len(selection.rows), len(selection.columns)), self.fill, dtype)
         all_pages, all_columns = np.arange(len(numbers)), np.arange(len(selection.columns))
-        moves = ((forward, all_columns, selection.columns), (backward, np.flatnonzero(inside), first[inside]))
+        moves = ((forward, all_columns, selection.columns), (backward, np.flatnonzero(is_inside), first[is_inside]))
         for rows, to_x, from_x in moves:
             if not len(rows) or not len(to_x):
                 continue
-            pixels = _select(raw, rows, np.searchsorted(source_x, from_x))
+            pixels = _select(source_pixels, rows, np.searchsorted(source_x, from_x))
             if fraction and rows is backward:
-                neighbours = _select(raw, rows, np.searchsorted(source_x, last[inside]))
+                neighbours = _select(source_pixels, rows, np.searchsorted(source_x, last[is_inside]))
                 pixels = pixels * (1 - fraction) + neighbours * fraction
                 pixels = pixels if dtype.kind in "fc" else np.rint(pixels)
             out[box(all_pages, rows, to_x)] = pixels

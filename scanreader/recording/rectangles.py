@@ -29,10 +29,10 @@ class Rectangle(NamedTuple):
         """Move it by rows and columns."""
         return Rectangle(self.top + down, self.bottom + down, self.left + right, self.right + right)
 
-    def common(self, other: Rectangle) -> Rectangle | None:
+    def common(self, other_rectangle: Rectangle) -> Rectangle | None:
         """The part that both have; None if there is none."""
-        top, left = max(self.top, other.top), max(self.left, other.left)
-        bottom, right = min(self.bottom, other.bottom), min(self.right, other.right)
+        top, left = max(self.top, other_rectangle.top), max(self.left, other_rectangle.left)
+        bottom, right = min(self.bottom, other_rectangle.bottom), min(self.right, other_rectangle.right)
         return Rectangle(top, bottom, left, right) if top < bottom and left < right else None
 
 
@@ -43,40 +43,42 @@ def around(rectangles: Sequence[Rectangle]) -> Rectangle:
 
 
 @lru_cache(256)
-def uncovered(whole: Rectangle, covers: tuple[Rectangle, ...]) -> tuple[Rectangle, ...]:
+def uncovered(rectangle: Rectangle, covers: tuple[Rectangle, ...]) -> tuple[Rectangle, ...]:
     """What of a rectangle others do not cover, as rectangles that do not overlap."""
-    within = sorted((part for cover in covers if (part := cover.common(whole))), key=lambda part: part.left)
-    edges = sorted({whole.top, whole.bottom, *(part.top for part in within), *(part.bottom for part in within)})
-    bounds = np.array(within, np.int64).reshape(-1, 4)
+    parts = sorted((part for cover in covers if (part := cover.common(rectangle))), key=lambda part: part.left)
+    edges = sorted({rectangle.top, rectangle.bottom, *(part.top for part in parts), *(part.bottom for part in parts)})
+    bounds = np.array(parts, np.int64).reshape(-1, 4)
     gaps: list[Rectangle] = []
-    above: list[Rectangle] = []  # gaps that end where the next rows begin
+    open_gaps: list[Rectangle] = []  # gaps that end where the next rows begin
     for top, bottom in pairwise(edges):
-        covering = np.flatnonzero((bounds[:, 0] <= top) & (bounds[:, 1] > top)).tolist()
-        columns = _between(whole, [within[i] for i in covering])
-        if columns != [(gap.left, gap.right) for gap in above]:
-            gaps += above
-            above = [Rectangle(top, bottom, left, right) for left, right in columns]
+        indices = np.flatnonzero((bounds[:, 0] <= top) & (bounds[:, 1] > top)).tolist()
+        columns = _free_columns(rectangle, [parts[i] for i in indices])
+        if columns != [(gap.left, gap.right) for gap in open_gaps]:
+            gaps += open_gaps
+            open_gaps = [Rectangle(top, bottom, left, right) for left, right in columns]
         else:
-            above = [gap._replace(bottom=bottom) for gap in above]
-    return (*gaps, *above)
+            open_gaps = [gap._replace(bottom=bottom) for gap in open_gaps]
+    return (*gaps, *open_gaps)
 
 
 def visible(rectangles: Sequence[Rectangle]) -> list[tuple[Rectangle, ...]]:
     """What of each rectangle is seen where those before it lie on top, as rectangles that do not overlap."""
     bounds = np.array(rectangles, np.int64).reshape(-1, 4)
     parts = []
-    for i, one in enumerate(rectangles):
+    for i, rectangle in enumerate(rectangles):
         top, bottom, left, right = bounds[:i].T
-        hides = (top < one.bottom) & (bottom > one.top) & (left < one.right) & (right > one.left)
-        parts.append(uncovered(one, tuple(rectangles[j] for j in np.flatnonzero(hides).tolist())))
+        is_hiding = (
+            (top < rectangle.bottom) & (bottom > rectangle.top) & (left < rectangle.right) & (right > rectangle.left)
+        )
+        parts.append(uncovered(rectangle, tuple(rectangles[j] for j in np.flatnonzero(is_hiding).tolist())))
     return parts
 
 
-def _between(whole: Rectangle, covering: Sequence[Rectangle]) -> list[tuple[int, int]]:
+def _free_columns(rectangle: Rectangle, parts: Sequence[Rectangle]) -> list[tuple[int, int]]:
     """First column, and first one outside, of each gap that rectangles, sorted by their left edges, leave."""
-    columns, end = [], whole.left
-    for one in covering:
-        if one.left > end:
-            columns.append((end, one.left))
-        end = max(end, one.right)
-    return [*columns, (end, whole.right)] if end < whole.right else columns
+    columns, end = [], rectangle.left
+    for part in parts:
+        if part.left > end:
+            columns.append((end, part.left))
+        end = max(end, part.right)
+    return [*columns, (end, rectangle.right)] if end < rectangle.right else columns

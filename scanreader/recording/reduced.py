@@ -59,13 +59,13 @@ def reduced(opened: Opened, how: str) -> Opened:
     """
     if not opened.num_frames:
         raise ScanIndexError("the scan has no frame that could be reduced")
-    every = opened.frames or FrameChoice(range(opened.num_frames))
-    first = as_array(every.take(np.array([0])))
+    all_frames = opened.frames or FrameChoice(range(opened.num_frames))
+    first = as_array(all_frames.take(np.array([0])))
     return replace(
         opened,
         frames=FrameChoice(first.astype("<i8").tobytes()),  # not a range: one frame of many has no rate
         dtype=opened.dtype if how == "max" else np.dtype(np.float64),
-        pixels=ReducedPixels(how, every, opened.dtype.str, opened.pixels),
+        pixels=ReducedPixels(how, all_frames, opened.dtype.str, opened.pixels),
     )
 
 
@@ -118,11 +118,11 @@ def mean(blocks: Blocks, dtype: np.dtype[Any]) -> Image:
 
 def largest(blocks: Blocks, dtype: np.dtype[Any]) -> Image:
     """Largest value of all frames; NaN, of filled pages, are ignored."""
-    larger = np.maximum if dtype.kind in "iu" else np.fmax
+    maximum = np.maximum if dtype.kind in "iu" else np.fmax
     result = None
     for block in blocks:
-        image = larger.reduce(block, axis=0)
-        result = image if result is None else larger(result, image)
+        image = maximum.reduce(block, axis=0)
+        result = image if result is None else maximum(result, image)
     return np.asarray(result)
 
 
@@ -143,19 +143,19 @@ def _deviation_of_integers(blocks: Blocks) -> Image:
         total = total + block.sum(axis=0, dtype=np.int64)
         squares = squares + np.einsum("tcyx,tcyx->cyx", block, block, dtype=np.int64, casting="unsafe")
         count += len(block)
-    near = (2 * total + count) // (2 * count)
-    rest = total - near * count
-    about_near = squares - near * total - near * rest
-    return np.asarray(np.sqrt((about_near - rest * rest / count) / count))
+    whole_mean = (2 * total + count) // (2 * count)
+    remainder = total - whole_mean * count
+    about_whole_mean = squares - whole_mean * total - whole_mean * remainder
+    return np.asarray(np.sqrt((about_whole_mean - remainder * remainder / count) / count))
 
 
 def _from_first(blocks: Blocks) -> Iterator[Image]:
     """Differences of integers from the first frame, which floats hold exactly."""
     first = None
     for block in blocks:
-        wide = block.astype(np.int64)
-        first = wide[0].copy() if first is None else first
-        yield wide - first
+        integers = block.astype(np.int64)
+        first = integers[0].copy() if first is None else first
+        yield integers - first
 
 
 def _moments(blocks: Blocks) -> tuple[Image, Image, Image]:
@@ -168,15 +168,15 @@ def _moments(blocks: Blocks) -> tuple[Image, Image, Image]:
     squares: Any = 0.0
     for block in blocks:
         values = block.real.astype(np.float64)
-        valid = ~np.isnan(values)
-        added = valid.sum(axis=0)
-        block_center = values.sum(axis=0, where=valid) / np.maximum(added, 1)
-        apart = np.where(valid, values - block_center, 0)
-        both = np.maximum(count + added, 1)
+        is_valid = ~np.isnan(values)
+        block_count = is_valid.sum(axis=0)
+        block_center = values.sum(axis=0, where=is_valid) / np.maximum(block_count, 1)
+        deviations = np.where(is_valid, values - block_center, 0)
+        total_count = np.maximum(count + block_count, 1)
         step = block_center - center
-        squares = squares + (apart * apart).sum(axis=0) + step * step * count * added / both
-        center = center + step * added / both
-        count = count + added
+        squares = squares + (deviations * deviations).sum(axis=0) + step * step * count * block_count / total_count
+        center = center + step * block_count / total_count
+        count = count + block_count
     return count, np.where(count > 0, center, np.nan), squares
 
 

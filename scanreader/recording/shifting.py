@@ -82,10 +82,10 @@ def shift(
             "the fields of this scan are shifted already: shift the scan that this was made of, by the sum of both",
             raw_helps=False,
         )
-    numbers = _by_field(opened, rows)
+    numbers = _shifts_of_fields(opened, rows)
     findings = opened.findings
     if in_microns:
-        numbers, findings = _in_pixels(opened, numbers, findings)
+        numbers, findings = _rounded_shifts(opened, numbers, findings)
     if np.abs(numbers).max() > MOST_PIXELS:
         raise ScanKeyError(f"a shift of {np.abs(numbers).max():g} pixels is larger than any image")
     pairs = [(int(down), int(right)) for down, right in numbers.tolist()]
@@ -93,13 +93,13 @@ def shift(
     fields: list[Field] = []
     uncut: list[tuple[Field, ...]] = []
     for i, (field, pair) in enumerate(zip(opened.fields, pairs, strict=True)):
-        one, origins = _moved(field, pair, window, fill, f"field {i}")
-        fields.append(one)
+        moved_field, origins = _move_field(field, pair, window, fill, f"field {i}")
+        fields.append(moved_field)
         uncut.append(tuple(opened.uncut[i][j] for j in origins))
     return replace(opened, fields=tuple(fields), uncut=tuple(uncut), findings=findings)
 
 
-def _by_field(opened: Opened, rows: tuple[tuple[float, float], ...]) -> FloatArray:
+def _shifts_of_fields(opened: Opened, rows: tuple[tuple[float, float], ...]) -> FloatArray:
     """One (dy, dx) for each field.
 
     Raises
@@ -119,7 +119,7 @@ def _by_field(opened: Opened, rows: tuple[tuple[float, float], ...]) -> FloatArr
     )
 
 
-def _in_pixels(
+def _rounded_shifts(
     opened: Opened, microns: FloatArray, findings: tuple[Finding, ...]
 ) -> tuple[FloatArray, tuple[Finding, ...]]:
     """Shifts in whole pixels, and a note of what rounding leaves.
@@ -133,13 +133,13 @@ def _in_pixels(
     if not (np.isfinite(sizes).all() and (sizes > 0).all()):
         raise LayoutError("the header does not say how many µm a pixel has: give shifts in pixels", raw_helps=False)
     pixels = np.rint(microns / sizes)
-    rests = microns - pixels * sizes
-    rest = float(np.abs(rests).max())
-    if round(rest, 6):
-        i = int(np.abs(rests).max(axis=1).argmax())
+    remainders = microns - pixels * sizes
+    largest_remainder = float(np.abs(remainders).max())
+    if round(largest_remainder, 6):
+        i = int(np.abs(remainders).max(axis=1).argmax())
         sentence = (
-            f"shifts in µm were rounded to whole pixels: up to {rest:.3g} µm remain (field {i}: dy {rests[i, 0]:.3g}, "
-            f"dx {rests[i, 1]:.3g})"
+            f"shifts in µm were rounded to whole pixels: up to {largest_remainder:.3g} µm remain "
+            f"(field {i}: dy {remainders[i, 0]:.3g}, dx {remainders[i, 1]:.3g})"
         )
         findings = (*findings, Finding("shifted-fields", "note", "", sentence))
     return pixels, findings
@@ -153,7 +153,7 @@ def _window(pairs: Iterable[tuple[int, int]], keep: str) -> Window:
     return Window(-min(0, *downs), max(0, *downs), -min(0, *rights), max(0, *rights))
 
 
-def _moved(
+def _move_field(
     field: Field, pair: tuple[int, int], window: Window, fill: float | None, label: str
 ) -> tuple[Field, list[int]]:
     """Move the pieces of a field; and tell which of its pieces each is a part of.
@@ -172,24 +172,26 @@ def _moved(
     if height * width > MOST_PIXELS:
         raise ScanKeyError(f"shifts would make {label} {height:,} x {width:,} pixels: give smaller ones")
     down, right = pair[0] + window.top, pair[1] + window.left  # where the field's first pixel comes to be
-    whole = Rectangle(0, height, 0, width)
+    canvas = Rectangle(0, height, 0, width)
     pieces, origins, cut_off = [], [], 0
     for i, piece in enumerate(field.pieces):
-        moved = piece._replace(output_y=piece.output_y + down, output_x=piece.output_x + right)
-        rest = moved.rectangle.common(whole)
-        cut_off += moved.rectangle.pixels - (rest.pixels if rest else 0)
-        if rest is not None:
-            pieces.append(moved.part(rest))
+        moved_piece = piece._replace(output_y=piece.output_y + down, output_x=piece.output_x + right)
+        visible_part = moved_piece.rectangle.common(canvas)
+        cut_off += moved_piece.rectangle.pixels - (visible_part.pixels if visible_part else 0)
+        if visible_part is not None:
+            pieces.append(moved_piece.part(visible_part))
             origins.append(i)
     if not pieces:
         raise ScanKeyError(f"shifts leave no recorded pixel of {label}: use keep='canvas'")
-    before = field.placement
-    placement = before._replace(shift=pair, fill=before.fill if fill is None else fill, hidden=before.hidden + cut_off)
+    placement = field.placement
+    new_placement = placement._replace(
+        shift=pair, fill=placement.fill if fill is None else fill, hidden=placement.hidden + cut_off
+    )
     pixel_y, pixel_x = field.height_in_degrees / field.height, field.width_in_degrees / field.width
-    to_centre = np.array(
+    centre_shift = np.array(
         [((width - field.width) / 2 - right) * pixel_x, ((height - field.height) / 2 - down) * pixel_y]
     )
-    x, y = (field.turn @ to_centre).tolist() if any((*pair, *window)) else (0.0, 0.0)
+    x, y = (field.turn @ centre_shift).tolist() if any((*pair, *window)) else (0.0, 0.0)
     moved_field = replace(
         field,
         height=height,
@@ -199,7 +201,7 @@ def _moved(
         height_in_degrees=height * pixel_y,
         width_in_degrees=width * pixel_x,
         pieces=tuple(pieces),
-        placement=placement,
+        placement=new_placement,
     )
     return moved_field, origins
 

@@ -116,8 +116,13 @@ class Photostim:
             field = self._opened.fields[nonnegative_index(field, len(self._opened.fields), "field")]
         refuse_odd_field(field)
         places_given = list(dict.fromkeys(self.sequence)) if groups is None else groups
-        chosen = [nonnegative_index(place, len(self._groups), "group") for place in places_given]
-        stimuli = [one for i in chosen for one in self._groups[i].stimuli if one.is_stimulus and one.is_enabled]
+        group_indices = [nonnegative_index(place, len(self._groups), "group") for place in places_given]
+        stimuli = [
+            stimulus
+            for i in group_indices
+            for stimulus in self._groups[i].stimuli
+            if stimulus.is_stimulus and stimulus.is_enabled
+        ]
         places = np.concatenate([np.empty((0, 2)), *(stimulus.places for stimulus in stimuli)])
         if any(stimulus.has_slm_image for stimulus in stimuli):
             notify(["the SLM's pattern of some stimuli is an image, which is not read: their targets are NaN"])
@@ -147,9 +152,9 @@ class Photostim:
             return None
         records = [parse_log(file.data, file.name, notes) for file in files]
         notify(notes)
-        every = np.concatenate(records)
-        bouts = np.repeat([file.bouts[0] for file in files], [len(of_file) for of_file in records])
-        x, y, beam = (read_only_copy(every[name].astype(np.float32)) for name in ("x", "y", "beam"))
+        all_records = np.concatenate(records)
+        bouts = np.repeat([file.bouts[0] for file in files], [len(file_records) for file_records in records])
+        x, y, beam = (read_only_copy(all_records[name].astype(np.float32)) for name in ("x", "y", "beam"))
         rate = number(self._header.get("hPhotostim.monitoringSampleRate"))
         rate = rate if rate > 0 else math.nan
         return StimulusLog(x, y, beam, beam_unit(self._header), rate, read_only_copy(bouts))
@@ -305,5 +310,5 @@ def _shown_names(group: Any) -> set[str]:
     from scanreader.scanimage.integration import UUID_SHOWN  # noqa: PLC0415 - rarely needed
 
     rois = [roi for roi in listed(group.get("rois")) if isinstance(roi, dict)] if isinstance(group, dict) else []
-    shown = [str(roi.get("name") or str(roi.get("roiUuid") or "")[:UUID_SHOWN]) for roi in rois]
-    return set(shown) if all(shown) else set()
+    names = [str(roi.get("name") or str(roi.get("roiUuid") or "")[:UUID_SHOWN]) for roi in rois]
+    return set(names) if all(names) else set()

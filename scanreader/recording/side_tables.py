@@ -38,16 +38,16 @@ def read_integration(scan: Times, rois: Sequence[IntegrationRoi], notes: list[st
     files = side_files(scan.opened, INTEGRATION)
     if not files:
         return None
-    parsed = [parse_integration(file.text, file.name, rois, notes, has_header=file.has_header) for file in files]
-    every = [_unique(rows.names) for rows in parsed]
-    names = list(dict.fromkeys(name for own_names in every for name in own_names))
-    table = np.zeros(sum(len(rows.timestamps) for rows in parsed), [*PLACE, *((name, "<f8") for name in names)])
+    rows_of_files = [parse_integration(file.text, file.name, rois, notes, has_header=file.has_header) for file in files]
+    names_of_files = [_unique_names(rows.names) for rows in rows_of_files]
+    names = list(dict.fromkeys(name for own_names in names_of_files for name in own_names))
+    table = np.zeros(sum(len(rows.timestamps) for rows in rows_of_files), [*PLACE, *((name, "<f8") for name in names)])
     for name in names:
         table[name] = np.nan
-    by_number, start = frames_by_number(scan), 0
-    for file, rows, own_names in zip(files, parsed, every, strict=True):
+    numbered_frames, start = frames_by_number(scan), 0
+    for file, rows, own_names in zip(files, rows_of_files, names_of_files, strict=True):
         part = table[start : start + len(rows.timestamps)]
-        _place(scan, by_number, file, rows.frame_numbers, rows.timestamps, part)
+        _place(scan, numbered_frames, file, rows.frame_numbers, rows.timestamps, part)
         for column, name in enumerate(own_names):
             part[name] = rows.values[:, column]
         start += len(part)
@@ -65,15 +65,15 @@ def read_motion(scan: Times, roi_names: set[str], notes: list[str]) -> npt.NDArr
     files = side_files(scan.opened, MOTION)
     if not files:
         return None
-    parsed = [parse_motion(file.text, file.name, notes) for file in files]
-    longest = max((len(row.roi) for rows in parsed for row in rows), default=1)
-    table = np.zeros(sum(map(len, parsed)), [*PLACE, ("roi", f"<U{max(1, longest)}"), *MOTION_TABLE])
-    by_number, start = frames_by_number(scan), 0
-    for file, rows in zip(files, parsed, strict=True):
+    rows_of_files = [parse_motion(file.text, file.name, notes) for file in files]
+    longest_name = max((len(row.roi) for rows in rows_of_files for row in rows), default=1)
+    table = np.zeros(sum(map(len, rows_of_files)), [*PLACE, ("roi", f"<U{max(1, longest_name)}"), *MOTION_TABLE])
+    numbered_frames, start = frames_by_number(scan), 0
+    for file, rows in zip(files, rows_of_files, strict=True):
         _refuse_foreign_rois(file.name, {row.roi for row in rows}, roi_names if file.has_header else set())
         part = table[start : start + len(rows)]
         numbers = np.array([row.frame_number for row in rows], np.int64)
-        _place(scan, by_number, file, numbers, np.array([row.timestamp for row in rows], float), part)
+        _place(scan, numbered_frames, file, numbers, np.array([row.timestamp for row in rows], float), part)
         for name in ("roi", *(column[0] for column in MOTION_TABLE)):
             if rows:
                 part[name] = [getattr(row, name) for row in rows]
@@ -91,7 +91,7 @@ def _refuse_foreign_rois(file: str, names: set[str], roi_names: set[str]) -> Non
 
 def _place(
     scan: Times,
-    by_number: FramesByNumber,
+    numbered_frames: FramesByNumber,
     file: SideFile,
     numbers: IndexArray,
     times: npt.NDArray[np.float64],
@@ -104,25 +104,25 @@ def _place(
     PathnameError
         If their times cannot be those of these frames.
     """
-    places = by_number.find(numbers, file.bouts)
+    places = numbered_frames.find(numbers, file.bouts)
     is_there = places != MISSING
     part["bout"], part["frame"] = bouts_of_numbers(scan.opened, numbers, file.bouts), MISSING
-    part["bout"][is_there] = by_number.bouts[places[is_there]]
+    part["bout"][is_there] = numbered_frames.bouts[places[is_there]]
     zeros, shifts = np.array([(bout.zero, bout.shift) for bout in scan.opened.bouts]).T
-    on_clock = (times - zeros[part["bout"]]) + shifts[part["bout"]]
-    refuse_foreign_times(scan, by_number, file.name, places, on_clock)
-    part["frame_number"], part["timestamp"] = numbers, on_clock
-    part["frame"][is_there] = by_number.frames[places[is_there]]
+    scan_times = (times - zeros[part["bout"]]) + shifts[part["bout"]]
+    refuse_foreign_times(scan, numbered_frames, file.name, places, scan_times)
+    part["frame_number"], part["timestamp"] = numbers, scan_times
+    part["frame"][is_there] = numbered_frames.frames[places[is_there]]
 
 
-def _unique(names: Sequence[str]) -> list[str]:
+def _unique_names(names: Sequence[str]) -> list[str]:
     """Names of columns: those that are empty or taken get a number."""
-    taken = {column[0] for column in PLACE}
-    unique = []
+    taken_names = {column[0] for column in PLACE}
+    unique_names = []
     for place, name in enumerate(names, 1):
-        column, again = name or f"column {place}", 2
-        while column in taken:
-            column, again = f"{name} ({again})", again + 1
-        taken.add(column)
-        unique.append(column)
-    return unique
+        column, number = name or f"column {place}", 2
+        while column in taken_names:
+            column, number = f"{name} ({number})", number + 1
+        taken_names.add(column)
+        unique_names.append(column)
+    return unique_names

@@ -74,8 +74,8 @@ def find_layout(
     is_constant = numbering.is_numbered and not trusted and (not numbering.advance or numbering.has_first_alone)
     if not numbering.is_numbered or is_constant:
         if is_constant or (writes_numbers and counts.pages_per_volume > 1):
-            why = "do not advance from page to page" if is_constant else "are missing"
-            sentence = f"frame numbers {why}: pages are counted from the first one, and not checked"
+            reason = "do not advance from page to page" if is_constant else "are missing"
+            sentence = f"frame numbers {reason}: pages are counted from the first one, and not checked"
             findings.append(Finding("no-frame-numbers", "warning", "", sentence))
         breaks = _count_breaks(counts, parts, findings, from_first=from_first)
     else:
@@ -96,37 +96,38 @@ def _count_breaks(counts: Counts, parts: Sequence[Part], findings: list[Finding]
         If a file is missing, so that the slices of later frames are unknown.
     """
     breaks: list[_Break] = []
-    previous: Part | None = None
+    part_before: Part | None = None
     for part in parts:
-        expected_number = part.number_after(previous)
+        expected_number = part.number_after(part_before)
         if part.number not in (None, expected_number) and (
-            from_first or previous is not None or counts.frames_per_volume > 1
+            from_first or part_before is not None or counts.frames_per_volume > 1
         ):
-            missing = f"{part.name} is part {part.number} of its acquisition, part {expected_number} is missing"
+            problem = f"{part.name} is part {part.number} of its acquisition, part {expected_number} is missing"
             if counts.frames_per_volume > 1:
-                raise LayoutError(f"{missing}, and the pages have no frame numbers")
-            findings.append(Finding("missing-file", "warning", part.name, missing))
-        if not part.follows(previous):
+                raise LayoutError(f"{problem}, and the pages have no frame numbers")
+            findings.append(Finding("missing-file", "warning", part.name, problem))
+        if not part.follows(part_before):
             breaks.append(_Break(part.first, 0))
-        previous = part
+        part_before = part
     return breaks
 
 
 def _without_blank_end(numbering: Numbering, parts: Sequence[Part], findings: list[Finding]) -> Sequence[Part]:
     """Skip pages without any number at the end of the last file: a file system filled them with zeros."""
     last = parts[-1]
-    good, bad = last.first - 1, last.first + last.pages
-    if bad - good < 2 or not numbering.has_no_number(bad - 1) or numbering.has_no_number(last.first):
+    good_page, bad_page = last.first - 1, last.first + last.pages
+    if bad_page - good_page < 2 or not numbering.has_no_number(bad_page - 1) or numbering.has_no_number(last.first):
         return parts
-    while bad - good > 1:
-        middle = (good + bad) // 2
-        good, bad = (good, middle) if numbering.has_no_number(middle) else (middle, bad)
-    if any(numbering.at(page) is not None for page in range(bad, min(bad + AROUND, last.first + last.pages))):
+    while bad_page - good_page > 1:
+        middle = (good_page + bad_page) // 2
+        good_page, bad_page = (good_page, middle) if numbering.has_no_number(middle) else (middle, bad_page)
+    pages_after = range(bad_page, min(bad_page + AROUND, last.first + last.pages))
+    if any(numbering.at(page) is not None for page in pages_after):
         return parts  # the page without a number is not at the end
-    skipped = last.first + last.pages - bad
-    sentence = f"{skipped} pages at the end of {last.name} have no frame number and are skipped"
+    num_skipped = last.first + last.pages - bad_page
+    sentence = f"{num_skipped} pages at the end of {last.name} have no frame number and are skipped"
     findings.append(Finding("cut-end", "warning", last.name, sentence))
-    return [*parts[:-1], last._replace(pages=bad - last.first)]
+    return [*parts[:-1], last._replace(pages=bad_page - last.first)]
 
 
 def _find_breaks(
@@ -150,56 +151,59 @@ def _find_breaks(
         breaks.append(_Break(page, numbering.place(frame, offset)))
         numbering.check_slice(page, breaks[-1].place)
 
-    previous: Part | None = None
+    part_before: Part | None = None
     for part in parts:
         first, is_own = numbering.first(part)
         if first is None:
             raise LayoutError(f"the first page of {part.name} has no frame number, though other files do")
-        joined = previous is not None and part.recording != previous.recording
-        loop = (
-            part.is_grab is not True
-        )  # in a loop numbers continue from earlier acquisitions, in a grab they begin at 1
-        goes_on = previous is not None and (
+        is_joined = part_before is not None and part.recording != part_before.recording
+        # In a loop numbers continue from earlier acquisitions, in a grab they begin at 1.
+        is_loop = part.is_grab is not True
+        is_continued = part_before is not None and (
             first == expected(part.first) or numbering.contradicts_both_sides(part.first, expected, part)
         )
-        if not is_own and not goes_on and first != a:
+        if not is_own and not is_continued and first != a:
             raise LayoutError(
                 f"the first page of {part.name} cannot be read or has no number, and the next pages do not continue "
                 "the file before: the slices of its frames are unknown"
             )
-        if not part.follows(previous):
+        if not part.follows(part_before):
             # A new acquisition.
-            goes_on = goes_on and not joined
-            offset = _offset(numbering, part, previous, first, goes_on=goes_on, loop=loop)
-            is_next = previous is not None and part.acquisition == (previous.acquisition or 0) + 1 and not goes_on
-            begins_late = numbering.runs_on and loop and is_next and not joined
-            if begins_late:
-                unsaved = first - numbering.within(part.first) - (expected(part.first) - a)  # too few to be averaged
-                begins_late = not 0 <= unsaved < a
-            if begins_late or (first - offset != a and (from_first or previous is not None)):
+            is_continued = is_continued and not is_joined
+            offset = _offset(numbering, part, part_before, first, is_continued=is_continued, is_loop=is_loop)
+            number_before = None if part_before is None else part_before.acquisition or 0
+            is_next = number_before is not None and part.acquisition == number_before + 1 and not is_continued
+            is_late = numbering.runs_on and is_loop and is_next and not is_joined
+            if is_late:
+                # Too few to be averaged.
+                num_unsaved = first - numbering.within(part.first) - (expected(part.first) - a)
+                is_late = not 0 <= num_unsaved < a
+            if is_late or (first - offset != a and (from_first or part_before is not None)):
                 findings.append(_begins_late(part, first))
             begin(part.first, first)
-        elif not goes_on and not numbering.runs_on and first < expected(part.first):  # the count began again
+        elif not is_continued and not numbering.runs_on and first < expected(part.first):  # the count began again
             if first != a:
                 findings.append(_begins_late(part, first))
             begin(part.first, first)
-        elif not goes_on:  # frames between the files are missing or doubled
-            findings.append(_jump(part, expected(part.first), first, previous))
+        elif not is_continued:  # frames between the files are missing or doubled
+            findings.append(_jump(part, expected(part.first), first, part_before))
             begin(part.first, first)
         page = part.first
-        while (jump := _first_wrong(numbering, page, part, start, expected)) is not None:
+        while (jump := _first_wrong_page(numbering, page, part, start, expected)) is not None:
             frame = numbering.at(jump)
             if frame is None:
                 raise LayoutError(f"page {jump - part.first} of {part.name} has no frame number")
             findings.append(_jump(part, expected(jump), frame, part))
             begin(jump, frame)
             page = jump
-        previous = part
+        part_before = part
     findings += numbering.damaged.values()
     return breaks
 
 
-def _offset(numbering: Numbering, part: Part, previous: Part | None, first: int, *, goes_on: bool, loop: bool) -> int:
+def _offset(
+    numbering: Numbering, part: Part, part_before: Part | None, first: int, *, is_continued: bool, is_loop: bool
+) -> int:
     """Count of frame numbers that earlier acquisitions of the loop used.
 
     Raises
@@ -207,24 +211,26 @@ def _offset(numbering: Numbering, part: Part, previous: Part | None, first: int,
     LayoutError
         If it is unknown, and the slices of the frames depend on it.
     """
-    if not numbering.runs_on or not loop:
+    if not numbering.runs_on or not is_loop:
         return 0
-    planar = numbering.counts.frames_per_volume == 1
-    same_recording = previous is not None and part.recording == previous.recording
+    is_planar = numbering.counts.frames_per_volume == 1
+    is_same_recording = part_before is not None and part.recording == part_before.recording
     # An acquisition that continues the numbers of the one before begins with its first frame, whatever that says.
-    before = first - (numbering.stack.averaging if goes_on and part.leads else numbering.within(part.first))
-    is_first = previous is None and part.acquisition == 1  # nothing precedes the first acquisition of a loop
+    frames_before = first - (numbering.stack.averaging if is_continued and part.leads else numbering.within(part.first))
+    is_first = part_before is None and part.acquisition == 1  # nothing precedes the first acquisition of a loop
     # After another file, a jump may be an end that is missing there or a start that is missing here.
-    is_certain = is_first or goes_on or (not same_recording and numbering.stack.can_begin_after(before))
-    if not planar and (not part.leads or not is_certain):
+    is_certain = is_first or is_continued or (not is_same_recording and numbering.stack.can_begin_after(frames_before))
+    if not is_planar and (not part.leads or not is_certain):
         raise LayoutError(
             f"{part.name} begins with frame {first} of a loop, and the files before it do not tell its position in a "
             "volume: files or frames are missing"
         )
-    return before if not is_first and (part.leads or same_recording) else 0
+    return frames_before if not is_first and (part.leads or is_same_recording) else 0
 
 
-def _first_wrong(numbering: Numbering, low: int, part: Part, start: int, expected: Callable[[int], int]) -> int | None:
+def _first_wrong_page(
+    numbering: Numbering, first_page: int, part: Part, start: int, expected: Callable[[int], int]
+) -> int | None:
     """Find the first page of a file that does not have the expected number; None if the end of the file has it.
 
     What is probed is where one frame ends and the next begins: after a single missing page of one channel the
@@ -234,16 +240,16 @@ def _first_wrong(numbering: Numbering, low: int, part: Part, start: int, expecte
 
     def is_right(frame: int) -> bool:
         page = start + frame * c
-        return all(numbering.agrees(p, expected, part) for p in (page, page - 1) if low <= p <= last)
+        return all(numbering.agrees(p, expected, part) for p in (page, page - 1) if first_page <= p <= last)
 
-    first, end = -((start - low) // c), (last - start) // c  # frames that begin in the file
+    first, end = -((start - first_page) // c), (last - start) // c  # frames that begin in the file
     if (end < first or is_right(end)) and numbering.agrees(last, expected, part):
         return None
-    good, bad = first, end + 1
-    while bad - good > 1:
-        middle = (good + bad) // 2
-        good, bad = (middle, bad) if is_right(middle) else (good, middle)
-    after = range(max(low, start + (good - 1) * c), last + 1)
+    good_frame, bad_frame = first, end + 1
+    while bad_frame - good_frame > 1:
+        middle = (good_frame + bad_frame) // 2
+        good_frame, bad_frame = (middle, bad_frame) if is_right(middle) else (good_frame, middle)
+    after = range(max(first_page, start + (good_frame - 1) * c), last + 1)
     return next(page for page in after if not numbering.agrees(page, expected, part))
 
 
@@ -253,37 +259,39 @@ def _begins_late(part: Part, first: int) -> Finding:
     return Finding(name, "warning", f"the start of {part.name}", sentence)
 
 
-def _jump(part: Part, expected: int, frame: int, previous: Part | None) -> Finding:
+def _jump(part: Part, expected: int, frame: int, part_before: Part | None) -> Finding:
     """Finding about a frame number that is not the expected one, within a part or after the previous one."""
-    where = f"between {previous.name} and {part.name}" if previous else f"before {part.name}"
-    where = f"in {part.name}" if previous is part else where
+    place_text = f"between {part_before.name} and {part.name}" if part_before else f"before {part.name}"
+    place_text = f"in {part.name}" if part_before is part else place_text
     if frame < expected:
-        sentence = f"raw frames are doubled {where}: frame {frame} comes where frame {expected} was expected"
+        sentence = f"raw frames are doubled {place_text}: frame {frame} comes where frame {expected} was expected"
         return Finding("doubled-frames", "warning", part.name, sentence)
-    missing = f"frames {expected} to {frame - 1} are" if frame > expected + 1 else f"frame {expected} is"
-    part_missing = previous is not part and part.number is not None and part.number != part.number_after(previous)
-    name = "missing-file" if part_missing else "dropped-frames"
-    return Finding(name, "warning", part.name, f"raw {missing} missing {where}")
+    frames_text = f"frames {expected} to {frame - 1} are" if frame > expected + 1 else f"frame {expected} is"
+    has_gap = part_before is not part and part.number is not None and part.number != part.number_after(part_before)
+    name = "missing-file" if has_gap else "dropped-frames"
+    return Finding(name, "warning", part.name, f"raw {frames_text} missing {place_text}")
 
 
 def _gather(counts: Counts, breaks: Sequence[_Break], total: int, findings: list[Finding]) -> Layout:
     """Keep the complete volumes of each stretch; a finding counts the pages of incomplete ones."""
-    c, per = counts.channels, counts.frames_per_volume
+    c, frames_per_volume = counts.channels, counts.frames_per_volume
     stretches: list[Stretch] = []
-    volume = skipped = 0
+    volume = num_skipped = 0
     ends = [b.page for b in breaks[1:]] + [total]
     for (page, place), end in zip(breaks, ends, strict=True):
-        start = page + (-place % per) * c
-        volumes = max(0, (end - start) // (per * c))
-        skipped += (end - page) - volumes * per * c
+        start = page + (-place % frames_per_volume) * c
+        volumes = max(0, (end - start) // (frames_per_volume * c))
+        num_skipped += (end - page) - volumes * frames_per_volume * c
         if volumes:
             stretches.append(Stretch(volume, start, volumes))
             volume += volumes
     if not stretches:
         return _salvage(counts, breaks, ends, findings)
-    if skipped:
-        pages = f"{skipped} page{'s' if skipped > 1 else ''} of incomplete {'frames' if per == 1 else 'volumes'}"
-        findings.append(Finding("partial-volume", "warning", "", f"{pages} {'are' if skipped > 1 else 'is'} skipped"))
+    if num_skipped:
+        unit = "frames" if frames_per_volume == 1 else "volumes"
+        pages = f"{num_skipped} page{'s' if num_skipped > 1 else ''} of incomplete {unit}"
+        verb = "are" if num_skipped > 1 else "is"
+        findings.append(Finding("partial-volume", "warning", "", f"{pages} {verb} skipped"))
     return Layout(counts, tuple(stretches))
 
 
@@ -295,13 +303,15 @@ def _salvage(counts: Counts, breaks: Sequence[_Break], ends: Sequence[int], find
         if place or not frames:
             continue
         slices = min(counts.slices, frames // r)
-        kept, volumes = (Counts(c, slices, r), 1) if slices else (Counts(c), frames)
-        skipped = ends[-1] - breaks[0].page - volumes * kept.pages_per_volume
-        why = "the files end in the first" if len(breaks) == 1 else "no volume is complete: of the first"
-        what = f"volume: {slices} of {counts.slices} slices are" if slices else f"slice: {frames} of {r} frames are"
-        sentence = f"{why} {what} complete, {skipped} page{' is' if skipped == 1 else 's are'} skipped"
+        kept_counts, volumes = (Counts(c, slices, r), 1) if slices else (Counts(c), frames)
+        num_skipped = ends[-1] - breaks[0].page - volumes * kept_counts.pages_per_volume
+        reason = "the files end in the first" if len(breaks) == 1 else "no volume is complete: of the first"
+        part_text = (
+            f"volume: {slices} of {counts.slices} slices are" if slices else f"slice: {frames} of {r} frames are"
+        )
+        sentence = f"{reason} {part_text} complete, {num_skipped} page{' is' if num_skipped == 1 else 's are'} skipped"
         findings.append(Finding("partial-volume", "warning", "", sentence))
-        return Layout(kept, (Stretch(0, page, volumes),))
+        return Layout(kept_counts, (Stretch(0, page, volumes),))
     raise LayoutError(
         f"no volume is complete: a volume is {counts.pages_per_volume} pages ({counts.slices} slices of {r} frames "
         f"and {counts.flyback} flyback frames, of {c} channels)"

@@ -88,8 +88,8 @@ class Times(Facts):
         first = self._opened.pages.descriptions(np.array([self.layout.stretches[0].page]), NUMBERS_END, notes)
         has_times = not np.isnan(timestamps(first)).all()
         if not has_times:
-            every = np.arange(self.layout.num_frames)
-            times = read_timestamps(self._opened.pages, self.layout.page_numbers(0, 0, every), notes)
+            all_frames = np.arange(self.layout.num_frames)
+            times = read_timestamps(self._opened.pages, self.layout.page_numbers(0, 0, all_frames), notes)
             has_times = not np.isnan(times).all()
         notify(notes)
         return has_times
@@ -146,28 +146,28 @@ class Times(Facts):
         indices, bouts = self.frame_indices(slice_id), self._opened.bouts
         if len(bouts) > 1 or bouts[0].clock == "given":
             return self._times_by_rate(slice_id, indices)
-        raw = (indices + 1) * self.stack.averaging - 1
-        return np.asarray(raw / (np.nan if self._opened.is_raw else self.scan_frame_rate), np.float64)
+        raw_frames = (indices + 1) * self.stack.averaging - 1
+        return np.asarray(raw_frames / (np.nan if self._opened.is_raw else self.scan_frame_rate), np.float64)
 
     def _times_by_rate(self, slice_id: int, indices: IndexArray) -> npt.NDArray[np.float64]:
         """Times of several bouts by their frame rates: each counts its frames from its own time zero."""
         bouts = self._opened.bouts
         parts, c = self._opened.parts, self.layout.counts.channels
         pages = self._pages_of(slice_id, 0)
-        which = bout_of_pages(self._opened, pages)
-        firsts = np.array([parts[bout.part].first for bout in bouts])
-        before = np.full(len(bouts), np.iinfo(np.int64).max)  # frames that were logged before each bout
-        np.minimum.at(before, which, indices - (pages - firsts[which]) // c)
-        before = np.where(np.isin(range(len(bouts)), which), before, firsts // c)
+        bout_indices = bout_of_pages(self._opened, pages)
+        first_pages = np.array([parts[bout.part].first for bout in bouts])
+        frames_before = np.full(len(bouts), np.iinfo(np.int64).max)  # frames that were logged before each bout
+        np.minimum.at(frames_before, bout_indices, indices - (pages - first_pages[bout_indices]) // c)
+        frames_before = np.where(np.isin(range(len(bouts)), bout_indices), frames_before, first_pages // c)
         origins = np.array([bout.origin for bout in bouts])
         averaging = np.array([self._opened.averaging_of(parts[bout.part]) for bout in bouts])
         rates = np.array([self.scan_frame_rate if bout.raw_rate is None else bout.raw_rate for bout in bouts])
         rates = np.full(len(bouts), np.nan) if self._opened.is_raw else rates
-        given = np.array([bout.clock == "given" for bout in bouts])
+        is_given = np.array([bout.clock == "given" for bout in bouts])
         zeros = np.array([bout.shift for bout in bouts])
-        zeros = np.where(given, np.array([bout.offset for bout in bouts]) - (averaging - 1) / rates, zeros)
-        raw = (indices - before[origins][which] + 1) * averaging[which] - 1
-        return np.asarray(raw / rates[which] + zeros[which], np.float64)
+        zeros = np.where(is_given, np.array([bout.offset for bout in bouts]) - (averaging - 1) / rates, zeros)
+        raw_frames = (indices - frames_before[origins][bout_indices] + 1) * averaging[bout_indices] - 1
+        return np.asarray(raw_frames / rates[bout_indices] + zeros[bout_indices], np.float64)
 
     def _pages_of(self, slice_id: int, channel: int) -> IndexArray:
         """Pages of a slice and a channel of the files, for each frame of the scan."""
@@ -208,8 +208,10 @@ class Times(Facts):
             saved = self._opened.channels[channel]
             plane = nonnegative_index(plane, max(1, len(saved.planes)), "plane")
             return self._pages_of(slice_id, (saved.planes[plane] if saved.planes else saved).place)
-        which, since = self._from_stretch_starts(slice_id)
-        indices: npt.NDArray[np.int64] = np.array([start.place for start in self._stretch_starts])[which] + since
+        stretch_indices, frames_since = self._from_stretch_starts(slice_id)
+        indices: npt.NDArray[np.int64] = (
+            np.array([start.place for start in self._stretch_starts])[stretch_indices] + frames_since
+        )
         return indices
 
     def raw_frame_numbers(self, slice_id: int = -1) -> npt.NDArray[np.int64]:
@@ -239,16 +241,18 @@ class Times(Facts):
         averaging = [self._opened.averaging_of(parts[i]) for i in owners]
         starts = zip(self._stretch_starts, averaging, strict=True)
         numbers = [(s.place + 1) * a if s.number is None else s.number for s, a in starts]
-        which, since = self._from_stretch_starts(slice_id)
-        result: npt.NDArray[np.int64] = np.array(numbers)[which] + since * np.array(averaging)[which]
+        stretch_indices, frames_since = self._from_stretch_starts(slice_id)
+        result: npt.NDArray[np.int64] = (
+            np.array(numbers)[stretch_indices] + frames_since * np.array(averaging)[stretch_indices]
+        )
         return result
 
     def _from_stretch_starts(self, slice_id: int) -> tuple[IndexArray, IndexArray]:
         """For each frame of a slice, its stretch and the frames since the stretch's start."""
         pages = self._pages_of(slice_id, 0)
-        firsts = np.array([stretch.page for stretch in self.layout.stretches])
-        which = np.searchsorted(firsts, pages, side="right") - 1
-        return which, (pages - firsts[which]) // self.layout.counts.channels
+        first_pages = np.array([stretch.page for stretch in self.layout.stretches])
+        stretch_indices = np.searchsorted(first_pages, pages, side="right") - 1
+        return stretch_indices, (pages - first_pages[stretch_indices]) // self.layout.counts.channels
 
     @cached_property
     def _stretch_starts(self) -> list[StretchStart]:
@@ -310,9 +314,9 @@ class Times(Facts):
     @cached_property
     def _events(self) -> tuple[Event, ...]:
         notes: list[str] = []
-        events, cut = read_events(self._opened, self.frame_table, notes)
-        if cut:
-            frames = "1 frame" if cut == 1 else f"{cut} frames"
+        events, num_cut = read_events(self._opened, self.frame_table, notes)
+        if num_cut:
+            frames = "1 frame" if num_cut == 1 else f"{num_cut} frames"
             notes.append(f"ScanImage cut the descriptions of {frames} short: some of their events are missing")
         notify(notes)
         return tuple(events)

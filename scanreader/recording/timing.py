@@ -29,10 +29,10 @@ def line_times(
         Between 0 and 1.
     """
     fill = temporal_fill_fraction if 0 < temporal_fill_fraction <= 1 else 1.0
-    across = (np.arange(width) + 0.5) / max(width, 1) * 2 - 1  # -1 ... 1
+    line_places = (np.arange(width) + 0.5) / max(width, 1) * 2 - 1  # -1 ... 1
     if resonant and not evenly_sampled:
-        across = np.arcsin(across * math.sin(math.pi / 2 * fill)) / (math.pi / 2 * fill)
-    return across * fill / 2 + 0.5
+        line_places = np.arcsin(line_places * math.sin(math.pi / 2 * fill)) / (math.pi / 2 * fill)
+    return line_places * fill / 2 + 0.5
 
 
 def backward_lines(first_line: float, rows: npt.NDArray[np.int64], *, resonant: bool) -> npt.NDArray[np.bool_]:
@@ -80,9 +80,9 @@ def pixel_times(
     """
     rows = first_line + np.arange(height)[:, None] * lines_per_row
     if lines_per_row > 1:
-        within = np.broadcast_to(line if not bidirectional else 0.5, (height, line.size))
-        return np.asarray((rows + (lines_per_row - 1) / 2 + within) * seconds_per_line)
-    within = np.broadcast_to(line, (height, line.size)).copy()
+        line_parts = np.broadcast_to(line if not bidirectional else 0.5, (height, line.size))
+        return np.asarray((rows + (lines_per_row - 1) / 2 + line_parts) * seconds_per_line)
+    line_parts = np.broadcast_to(line, (height, line.size)).copy()
     if bidirectional:
-        within[backward_lines(first_line, np.arange(height), resonant=resonant)] = 1 - line
-    return np.asarray((rows + within) * seconds_per_line)
+        line_parts[backward_lines(first_line, np.arange(height), resonant=resonant)] = 1 - line
+    return np.asarray((rows + line_parts) * seconds_per_line)

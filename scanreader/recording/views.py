@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 def take(view: View, opened: Opened) -> Opened:
     """Apply a view, and add it to `Opened.views`, so that `refresh` can apply it again."""
-    viewed = view(opened)
-    pages = replace(viewed.pages)  # which keeps maps of its own: the view closes by itself
-    return replace(viewed, views=(*opened.views, view), pages=pages)
+    result = view(opened)
+    pages = replace(result.pages)  # which keeps maps of its own: the view closes by itself
+    return replace(result, views=(*opened.views, view), pages=pages)
 
 
 def take_again(opened: Opened, views: tuple[View, ...]) -> Opened:
@@ -77,7 +77,7 @@ def trimmed(opened: Opened, trim: Trim) -> Opened:
         else:
             trimmed_fields = [joining.trimmed(field, trim) for field in group]
         fields += trimmed_fields
-        uncut += _made_of(trimmed_fields, group)
+        uncut += _sources_of(trimmed_fields, group)
     return replace(opened, fields=tuple(fields), uncut=tuple(uncut), trim=trim)
 
 
@@ -88,13 +88,15 @@ def joined(opened: Opened) -> Opened:
     refuse_placed(opened, "join_contiguous")
     uncut = [field for group in opened.uncut for field in group]
     fields = joining.join_contiguous(uncut, opened.trim)
-    return replace(opened, fields=tuple(fields), uncut=tuple(_made_of(fields, uncut)), is_joined=True)
+    return replace(opened, fields=tuple(fields), uncut=tuple(_sources_of(fields, uncut)), is_joined=True)
 
 
-def _made_of(fields: list[Field], uncut: Iterable[Field]) -> list[tuple[Field, ...]]:
+def _sources_of(fields: list[Field], uncut: Iterable[Field]) -> list[tuple[Field, ...]]:
     """For each field, those of `uncut` that it is made of: each is a ROI of a slice."""
-    by_place = {(field.slice_id, field.plane, field.pieces[0].roi): field for field in uncut}
-    return [tuple(by_place[field.slice_id, field.plane, piece.roi] for piece in field.pieces) for field in fields]
+    fields_by_place = {(field.slice_id, field.plane, field.pieces[0].roi): field for field in uncut}
+    return [
+        tuple(fields_by_place[field.slice_id, field.plane, piece.roi] for piece in field.pieces) for field in fields
+    ]
 
 
 def refuse_placed(opened: Opened, method: str) -> None:
@@ -117,8 +119,8 @@ def refuse_placed(opened: Opened, method: str) -> None:
 
 def pieces_in_sample(opened: Opened, field: int) -> list[Field]:
     """Each piece of a field as a field of its own, at its exact position in the sample; in the order of its pieces."""
-    whole, pieces = opened.uncut[field], opened.fields[field].pieces
-    return [joining.trimmed(one, piece.trim) for one, piece in zip(whole, pieces, strict=True)]
+    roi_fields, pieces = opened.uncut[field], opened.fields[field].pieces
+    return [joining.trimmed(roi_field, piece.trim) for roi_field, piece in zip(roi_fields, pieces, strict=True)]
 
 
 # ------------------------------------------------------------------------- selecting
@@ -139,8 +141,8 @@ def selecting(opened: Opened, *, fields: Any, channels: Any, frames: Any, bouts:
     """
     entries = split_key((fields, ..., channels, frames))
     picked_bouts = check_entry(bouts, "bout")
-    of_bouts = None if picked_bouts is FULL_SLICE else _frames_of_bouts(opened, picked_bouts)
-    num_frames = opened.num_frames if of_bouts is None else len(of_bouts)
+    frames_of_bouts = None if picked_bouts is FULL_SLICE else _frames_of_bouts(opened, picked_bouts)
+    num_frames = opened.num_frames if frames_of_bouts is None else len(frames_of_bouts)
     sizes = (len(opened.fields), 0, 0, len(opened.channels), num_frames)
     picks = {axis: pick(entries[axis], sizes[axis], AXES[axis]).indices for axis in (0, 3, 4)}
     for axis, indices in picks.items():
@@ -149,8 +151,8 @@ def selecting(opened: Opened, *, fields: Any, channels: Any, frames: Any, bouts:
     fields, channels = (
         None if entries[axis] is FULL_SLICE else tuple(as_array(picks[axis]).tolist()) for axis in (0, 3)
     )
-    if of_bouts is not None:
-        frames = FrameChoice.of(opened.frame_places(of_bouts[as_array(picks[4])]))
+    if frames_of_bouts is not None:
+        frames = FrameChoice.of(opened.frame_places(frames_of_bouts[as_array(picks[4])]))
     else:
         frames = None if entries[4] is FULL_SLICE else FrameChoice.of(opened.frame_places(picks[4]))
     return partial(selected, fields=fields, channels=channels, frames=frames)
@@ -165,8 +167,8 @@ def _frames_of_bouts(opened: Opened, bouts: Entry) -> IndexArray:
         If there is no such bout.
     """
     runs = [run.frames for run in bout_runs(opened)]
-    picked = as_array(pick(bouts, len(runs), "bout").indices).tolist()
-    frames = [np.arange(runs[i].start, runs[i].stop) for i in picked]
+    bout_numbers = as_array(pick(bouts, len(runs), "bout").indices).tolist()
+    frames = [np.arange(runs[i].start, runs[i].stop) for i in bout_numbers]
     return np.concatenate([np.empty(0, np.int64), *frames])
 
 

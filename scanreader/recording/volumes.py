@@ -104,18 +104,18 @@ class Grouped(NamedTuple):
 
 def group(fields: Sequence[Field]) -> Grouped:
     """Group the fields of each ROI that are one array: of equal size, place and rotation, at different depths."""
-    by_roi: dict[tuple[int, ...], list[int]] = {}
+    numbers_by_roi: dict[tuple[int, ...], list[int]] = {}
     for i, field in enumerate(fields):
-        by_roi.setdefault(tuple(field.roi_ids), []).append(i)
+        numbers_by_roi.setdefault(tuple(field.roi_ids), []).append(i)
     volumes: list[tuple[int, ...]] = []
-    single: list[SingleField] = []
-    for numbers in by_roi.values():
+    single_fields: list[SingleField] = []
+    for numbers in numbers_by_roi.values():
         reason = _reason_against([fields[i] for i in numbers])
         if reason:
-            single += [SingleField(i, reason) for i in numbers]
+            single_fields += [SingleField(i, reason) for i in numbers]
         else:
             volumes.append(tuple(sorted(numbers, key=lambda i: _sorting_key(fields[i]))))
-    return Grouped(tuple(volumes), tuple(sorted(single)))
+    return Grouped(tuple(volumes), tuple(sorted(single_fields)))
 
 
 def volumes_of(scan: S) -> tuple[Volume[S], ...]:
@@ -123,8 +123,8 @@ def volumes_of(scan: S) -> tuple[Volume[S], ...]:
     volumes = []
     for numbers in group(scan.fields).volumes:
         depths = tuple(scan.fields[i].depth for i in numbers)
-        selected: S = scan.select(fields=list(numbers))
-        volumes.append(Volume(scan.fields[numbers[0]].name, numbers, depths, spacing_of(depths), selected))
+        volume_scan: S = scan.select(fields=list(numbers))
+        volumes.append(Volume(scan.fields[numbers[0]].name, numbers, depths, spacing_of(depths), volume_scan))
     return tuple(volumes)
 
 
@@ -150,13 +150,13 @@ def _reason_against(fields: Sequence[Field]) -> str:
     if any(not _is_same_place(first, field) for field in fields):
         return "the fields of its ROI differ in place, rotation or size in the sample"
     depths = [field.depth for field in fields]
-    unknown = [math.isnan(depth) for depth in depths]
-    if any(unknown) and not all(unknown):
+    is_unknown = [math.isnan(depth) for depth in depths]
+    if any(is_unknown) and not all(is_unknown):
         return "the depths of some fields of its ROI are unknown"
-    twice = [depth for depth in dict.fromkeys(depths) if depths.count(depth) > 1 and not math.isnan(depth)]
-    if twice:
-        return f"its ROI has several fields at a depth of {abbreviate(twice)} µm"
-    if all(unknown) and len({(field.slice_id, field.plane) for field in fields}) < len(fields):
+    repeated_depths = [depth for depth in dict.fromkeys(depths) if depths.count(depth) > 1 and not math.isnan(depth)]
+    if repeated_depths:
+        return f"its ROI has several fields at a depth of {abbreviate(repeated_depths)} µm"
+    if all(is_unknown) and len({(field.slice_id, field.plane) for field in fields}) < len(fields):
         return "its ROI has a field several times"  # of unknown depth, but the same
     return ""
 
@@ -164,7 +164,7 @@ def _reason_against(fields: Sequence[Field]) -> str:
 def _is_same_place(a: Field, b: Field) -> bool:
     """Whether fields of equal size in pixels cover the same pixels of the sample, to a tenth of a pixel."""
     slack = CLOSE * np.array([a.height_in_degrees / a.height, a.width_in_degrees / a.width])
-    apart = np.abs(np.array([a.y - b.y, a.x - b.x]))
-    larger = np.abs(np.array([a.height_in_degrees - b.height_in_degrees, a.width_in_degrees - b.width_in_degrees]))
+    distance = np.abs(np.array([a.y - b.y, a.x - b.x]))
+    difference = np.abs(np.array([a.height_in_degrees - b.height_in_degrees, a.width_in_degrees - b.width_in_degrees]))
     is_unknown = bool(np.isnan(slack).any())
-    return a.rotation == b.rotation and (is_unknown or bool((apart <= slack).all() and (larger <= slack).all()))
+    return a.rotation == b.rotation and (is_unknown or bool((distance <= slack).all() and (difference <= slack).all()))

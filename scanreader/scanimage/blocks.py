@@ -99,8 +99,10 @@ def recording_digest(block: Block) -> bytes:
     text = block.text + block.rois
     if block.text.startswith("state.") or "scanimage.SI" in block.text:
         lines = block.text.replace("\r", "\n").split("\n")
-        kept = (line for line in lines if line.startswith(("scanimage.", "state.")) and not line.startswith(CHANGING))
-        text = "\n".join(kept)
+        kept_lines = (
+            line for line in lines if line.startswith(("scanimage.", "state.")) and not line.startswith(CHANGING)
+        )
+        text = "\n".join(kept_lines)
     return _digest(text)
 
 

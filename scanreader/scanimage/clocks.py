@@ -31,6 +31,6 @@ def start_of(description: bytes, header: Callable[[], Header]) -> datetime | Non
     if clock is None:
         match = _TRIGGER.fullmatch(text(header().get("internal.triggerTimeString")))
         if match is not None:
-            month, day, year, *of_day = map(float, match.groups())
-            clock = (year, month, day, *of_day)
+            month, day, year, *time_of_day = map(float, match.groups())
+            clock = (year, month, day, *time_of_day)
     return as_datetime(clock)

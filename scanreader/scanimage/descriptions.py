@@ -62,7 +62,7 @@ def _value(column: str) -> bytes:
 
 
 @cache
-def _compiled(pattern: bytes) -> re.Pattern[bytes]:
+def _compiled_pattern(pattern: bytes) -> re.Pattern[bytes]:
     return re.compile(pattern)
 
 
@@ -72,7 +72,7 @@ def _setting(column: str, value: bytes) -> bytes:
 
 # Patterns are compiled when they are first needed: all of them take 3 ms, a tenth of the import.
 @cache
-def _one(column: str) -> re.Pattern[bytes]:
+def _column_pattern(column: str) -> re.Pattern[bytes]:
     """Pattern of a column, wherever it stands."""
     return re.compile(rb"(?<![\w\"])" + _setting(column, _value(column)))
 
@@ -111,20 +111,20 @@ def frame_numbers(description: bytes) -> FrameNumbers:
     The styles are those of section 8 of the format reference: plain, JSON, `FrameHeader`, 4.x and 5.0.
     """
     columns = ("frame_number", "frame_number_acquisition", "acquisition_number")
-    matches = (_one(column).search(description) for column in columns)
+    matches = (_column_pattern(column).search(description) for column in columns)
     return FrameNumbers(*(int(match[1]) if match and match[1][:1] != b"-" else None for match in matches))
 
 
 def timestamps(descriptions: Sequence[bytes]) -> npt.NDArray[np.float64]:
     """Find the time of each frame, in seconds since the recording's start; NaN where there is none."""
-    matches = map(_one("timestamp").search, descriptions)
+    matches = map(_column_pattern("timestamp").search, descriptions)
     return np.array([float(match[1]) if match else math.nan for match in matches], np.float64)
 
 
 def fill_table(table: npt.NDArray[Any], descriptions: Sequence[bytes]) -> None:
     """Write what the descriptions of frames say into the rows of a frame table."""
     match_all = _all_columns().match
-    rows = [match.groups() if (match := match_all(text)) else _one_by_one(text) for text in descriptions]
+    rows = [match.groups() if (match := match_all(text)) else _find_each_column(text) for text in descriptions]
     for column, values in zip(_WORDS, zip(*rows, strict=True), strict=True):
         if column in _TIMES:
             table[column] = [float(value or b"nan") for value in values]
@@ -135,14 +135,14 @@ def fill_table(table: npt.NDArray[Any], descriptions: Sequence[bytes]) -> None:
         table[column][table[column] == -1] = np.nan  # ScanImage's way to say that there was none
 
 
-def _one_by_one(description: bytes) -> tuple[bytes, ...]:
-    matches = (pattern.search(description) for pattern in map(_one, _WORDS))
+def _find_each_column(description: bytes) -> tuple[bytes, ...]:
+    matches = (pattern.search(description) for pattern in map(_column_pattern, _WORDS))
     return tuple(match[1] if match else b"" for match in matches)
 
 
 def epoch(description: bytes) -> tuple[float, ...] | None:
     """Find the clock time of time zero in a description: year, month, day, hours, minutes, seconds."""
-    match = _compiled(_EPOCH).search(description)
+    match = _compiled_pattern(_EPOCH).search(description)
     if not match:
         return None
     parts = match[1].replace(b",", b" ").split()
@@ -194,7 +194,7 @@ _FILLED = rb'Trigger ?\d"?\s*[=:]\s*\[\s*[-+\d.]|I2CData"?\s*[=:]\s*[\[{]\s*\{|'
 
 def may_hold_events(description: bytes) -> bool:
     """Whether a description holds events, or was cut where some may have been: most hold empty lists alone."""
-    return _compiled(_FILLED).search(description) is not None
+    return _compiled_pattern(_FILLED).search(description) is not None
 
 
 def was_cut(description: bytes) -> bool:
@@ -206,12 +206,12 @@ def find_events(description: bytes, row: int, frame_number: int) -> Iterator[Eve
     """Find the events in a frame's description, in either style; of a list that was cut, what is whole."""
     description = description.split(TRUNCATED)[0]
     at = description.find(b"I2CData")
-    packets = list(_compiled(_PACKET).finditer(description, at)) if at >= 0 else []
+    packets = list(_compiled_pattern(_PACKET).finditer(description, at)) if at >= 0 else []
     # A packet's text may look like a trigger. ScanImage writes the packets last, so after them is nothing to find.
-    for match in _compiled(_TRIGGER).finditer(description, 0, at if at >= 0 else len(description)):
+    for match in _compiled_pattern(_TRIGGER).finditer(description, 0, at if at >= 0 else len(description)):
         times = match[2].replace(b",", b" ")
-        whole = times.split() if match[3] or times[-1:].isspace() else times.split()[:-1]
-        for time in whole:
+        whole_times = times.split() if match[3] or times[-1:].isspace() else times.split()[:-1]
+        for time in whole_times:
             if re.fullmatch(_NUMBER, time):
                 yield Event(float(time), f"auxTrigger{match[1].decode()}", None, row, frame_number)
     for match in packets:

@@ -55,12 +55,12 @@ def multiplexed(inputs: Sequence[ChannelInput]) -> list[list[ChannelInput]]:
         Groups of at least two channels.
     """
     groups: dict[str, list[ChannelInput]] = {}
-    for one in inputs:
-        if one.source and one.laser_window is not None:
-            groups.setdefault(one.source, []).append(one)
+    for channel in inputs:
+        if channel.source and channel.laser_window is not None:
+            groups.setdefault(channel.source, []).append(channel)
     return [group for group in groups.values() if len(group) > 1 and _are_disjoint(group)]
 
 
 def _are_disjoint(group: Sequence[ChannelInput]) -> bool:
-    windows = sorted(one.laser_window for one in group if one.laser_window is not None)
-    return all(before[1] < after[0] for before, after in itertools.pairwise(windows))
+    windows = sorted(channel.laser_window for channel in group if channel.laser_window is not None)
+    return all(window[1] < next_window[0] for window, next_window in itertools.pairwise(windows))

@@ -97,8 +97,8 @@ class IntegrationRoi:
             unit = unit / [shape.width_in_degrees, shape.height_in_degrees] + 0.5
             columns, rows = (np.floor(unit[..., axis] * weights.shape[1 - axis]) for axis in (0, 1))
         is_inside = (rows >= 0) & (rows < weights.shape[0]) & (columns >= 0) & (columns < weights.shape[1])
-        inside = np.where(is_inside, [rows, columns], 0).astype(np.int64)
-        mask = np.where(is_inside, weights[inside[0], inside[1]], 0.0)
+        cells = np.where(is_inside, [rows, columns], 0).astype(np.int64)
+        mask = np.where(is_inside, weights[cells[0], cells[1]], 0.0)
         for top, bottom, left, right in field.uncovered:  # stitched and shifted fields have pixels of no field
             mask[top:bottom, left:right] = 0.0
         return mask
@@ -293,32 +293,36 @@ def _names(tokens: list[str], file: str, rois: Sequence[IntegrationRoi], *, has_
     return names
 
 
-def _why_numbered(file: str, named: int, values: int, rois: Sequence[IntegrationRoi]) -> str:
-    enabled = [roi.name for roi in rois if roi.is_enabled]
-    why = "ScanImage names disabled ROIs, but writes no value for them" if rois else "names may contain commas"
-    which = f" (enabled are {abbreviate(enabled)})" if rois else ""
-    plural = "" if values == 1 else "s"
+def _why_numbered(file: str, num_names: int, num_values: int, rois: Sequence[IntegrationRoi]) -> str:
+    enabled_names = [roi.name for roi in rois if roi.is_enabled]
+    reason = "ScanImage names disabled ROIs, but writes no value for them" if rois else "names may contain commas"
+    enabled_text = f" (enabled are {abbreviate(enabled_names)})" if rois else ""
+    plural_end = "" if num_values == 1 else "s"
     return (
-        f"{file} names {named} ROIs, but its rows have {values} value{plural}: {why}{which}; which column is which is "
-        "not certain, so they are numbered"
+        f"{file} names {num_names} ROIs, but its rows have {num_values} value{plural_end}: {reason}{enabled_text}; "
+        "which column is which is not certain, so they are numbered"
     )
 
 
 def parse_numbers(lines: list[str], file: str, notes: list[str]) -> FloatArray:
     """Numbers of the lines that have as many as most, and a frame number; the others are said in `notes`."""
     commas = [line.count(",") for line in lines]
-    usual = max(1, Counter(commas).most_common(1)[0][0]) if lines else 1
-    kept = [line for line, count in zip(lines, commas, strict=True) if count == usual]
+    usual_count = max(1, Counter(commas).most_common(1)[0][0]) if lines else 1
+    kept_lines = [line for line, count in zip(lines, commas, strict=True) if count == usual_count]
     try:
-        rows = np.loadtxt(kept, delimiter=",", comments=None, ndmin=2) if kept else np.empty((0, usual + 1))
+        rows = (
+            np.loadtxt(kept_lines, delimiter=",", comments=None, ndmin=2)
+            if kept_lines
+            else np.empty((0, usual_count + 1))
+        )
     except ValueError:
-        parsed = [numbers for line in kept if (numbers := _numbers(line)) is not None]
-        rows = np.array(parsed) if parsed else np.empty((0, usual + 1))
+        parsed_rows = [numbers for line in kept_lines if (numbers := _numbers(line)) is not None]
+        rows = np.array(parsed_rows) if parsed_rows else np.empty((0, usual_count + 1))
     number = rows[:, 1]
     rows = np.asarray(rows[(number >= 1) & (number < MOST_NUMBER) & (number == np.floor(number))])
     if len(rows) < len(lines):
-        skipped = len(lines) - len(rows)
-        notes.append(f"{file}: {skipped} of {len(lines)} rows are damaged and skipped")
+        num_skipped = len(lines) - len(rows)
+        notes.append(f"{file}: {num_skipped} of {len(lines)} rows are damaged and skipped")
     return rows
 
 

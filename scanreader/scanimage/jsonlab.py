@@ -24,12 +24,12 @@ def parse_json(text: str) -> Any:
         If the text is not JSON.
     """
     try:
-        return _plain(json.loads(text), 0)
+        return _plain_value(json.loads(text), 0)
     except (ValueError, RecursionError) as error:
         raise HeaderError(f"not the JSON that ScanImage writes: {error}") from None
 
 
-def _plain(value: Any, depth: int) -> Any:
+def _plain_value(value: Any, depth: int) -> Any:
     """Replace what JSONLab writes for other values, in place: a copy would double the memory."""
     if depth > MAX_DEPTH:
         raise HeaderError(f"JSON nested more than {MAX_DEPTH} deep")
@@ -40,13 +40,13 @@ def _plain(value: Any, depth: int) -> Any:
     if isinstance(value, list):
         for i, item in enumerate(value):
             if not isinstance(item, float):
-                value[i] = _plain(item, depth + 1)
+                value[i] = _plain_value(item, depth + 1)
     if isinstance(value, dict):
         for mark in ("_ArrayData_", "x_ArrayData_"):
             if mark in value:
-                return listed(_plain(value[mark], depth + 1))
+                return listed(_plain_value(value[mark], depth + 1))
         for name, item in value.items():
-            value[name] = _plain(item, depth + 1)
+            value[name] = _plain_value(item, depth + 1)
     return value
 
 
@@ -56,7 +56,7 @@ def listed(value: Any) -> list[Any]:
         return []
     if not isinstance(value, list):
         return [value]
-    flat: list[Any] = []
+    items: list[Any] = []
     for item in value:
-        flat.extend(item if isinstance(item, list) else [item])
-    return flat
+        items.extend(item if isinstance(item, list) else [item])
+    return items

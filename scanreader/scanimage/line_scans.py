@@ -103,10 +103,10 @@ def cycle_of(header: Header, path: Sequence[Stimulus]) -> Cycle:
     rate = number(header.get("hScan2D.sampleRate"))
     if not 0 < rate < math.inf:
         raise HeaderError("the settings do not say how many samples there are a second (hScan2D.sampleRate)")
-    by_path = rate * sum(part.total_duration for part in path)
+    path_samples = rate * sum(part.total_duration for part in path)
     samples = count(header.get("hScan2D.lineScanSamplesPerFrame"))
-    if math.isnan(samples) and by_path > 0:
-        samples = round(by_path) if math.isfinite(by_path) else math.nan
+    if math.isnan(samples) and path_samples > 0:
+        samples = round(path_samples) if math.isfinite(path_samples) else math.nan
     if not (samples == samples // 1 and 0 < samples < MOST_SAMPLES):
         raise HeaderError(
             f"a cycle has {samples} samples by the settings (hScan2D.lineScanSamplesPerFrame), not 1 or more"

@@ -40,7 +40,7 @@ def parse_literal(text: str) -> Any:
             return text
         if text[0] == "[" and "]&[" in text:
             return _array(text)
-        value = _bracketed(text)
+        value = _parse_brackets(text)
         return text if value is None else value
     if text[:1] == "'" and text[-1:] == "'" and len(text) > 1:
         return text[1:-1].replace("''", "'").removeprefix("$")
@@ -59,10 +59,10 @@ def _scalar(text: str) -> bool | int | float | None:
     return float(text)
 
 
-def _bracketed(text: str) -> Any:
+def _parse_brackets(text: str) -> Any:
     """``[1 2;3 4]`` and ``{'a' [1 2]}`` to lists, without recursion; None where brackets do not match, or are deep."""
     stack: list[tuple[str, list[list[Any]]]] = []
-    closed: Any = None
+    rows_of_bracket: Any = None
     for match in _TOKEN.finditer(text):
         word = match[0]
         if word in "[{":
@@ -72,19 +72,19 @@ def _bracketed(text: str) -> Any:
             continue
         if not stack:
             return None
-        opened, rows = stack[-1]
+        bracket, rows = stack[-1]
         if word == ";":
             rows.append([])
         elif word in "]}":
-            if (opened, word) not in (("[", "]"), ("{", "}")):
+            if (bracket, word) not in (("[", "]"), ("{", "}")):
                 return None
             stack.pop()
-            closed = _rows(rows)
+            rows_of_bracket = _rows(rows)
             if stack:
-                stack[-1][1][-1].append(closed)
+                stack[-1][1][-1].append(rows_of_bracket)
         else:
             rows[-1].append(_item(word))
-    return closed if not stack else None
+    return rows_of_bracket if not stack else None
 
 
 def _rows(rows: list[list[Any]]) -> list[Any]:
@@ -104,10 +104,10 @@ def _item(word: str) -> Any:
 
 def _array(text: str) -> Any:
     """``[2 1 2]&[1 2 3 4]``: sizes, then values with the first axis fastest."""
-    sizes, _, flat = text.partition("&")
-    shape, values = _bracketed(sizes), _bracketed(flat)
-    whole = isinstance(shape, list) and all(isinstance(n, int) and n >= 0 for n in shape)
-    if not whole or not isinstance(values, list) or math.prod(shape) != len(values) or len(shape) > MAX_AXES:
+    sizes, _, values_text = text.partition("&")
+    shape, values = _parse_brackets(sizes), _parse_brackets(values_text)
+    is_shape = isinstance(shape, list) and all(isinstance(n, int) and n >= 0 for n in shape)
+    if not is_shape or not isinstance(values, list) or math.prod(shape) != len(values) or len(shape) > MAX_AXES:
         return text
     if not values:
         return []  # the other sizes may be anything
@@ -117,14 +117,14 @@ def _array(text: str) -> Any:
 def integers(value: Any) -> list[int]:
     """A setting that is one integer or many, as a list."""
     values = value if isinstance(value, list) else [value]
-    flat = [x for row in values for x in (row if isinstance(row, list) else [row])]
-    if not all(isinstance(x, (int, float)) and float(x).is_integer() for x in flat):
+    items = [x for row in values for x in (row if isinstance(row, list) else [row])]
+    if not all(isinstance(x, (int, float)) and float(x).is_integer() for x in items):
         raise HeaderError(f"expected integers, found {value!r}")
-    return [int(x) for x in flat]
+    return [int(x) for x in items]
 
 
 def numbers(value: Any) -> list[float]:
     """A setting that is one number or many, as a flat list of floats; what is no number is NaN."""
     values = value if isinstance(value, list) else [value]
-    flat = [x for row in values for x in (row if isinstance(row, list) else [row])]
-    return [float(x) if isinstance(x, (int, float)) else math.nan for x in flat]
+    items = [x for row in values for x in (row if isinstance(row, list) else [row])]
+    return [float(x) if isinstance(x, (int, float)) else math.nan for x in items]

@@ -19,10 +19,10 @@ _VECTOR = r"\[[^\[\]]*+\]"
 _FLOAT = r"\s*+(?:[-+]?[\d.]++(?:[eE][-+]?\d++)?|NaN|-?Inf)\s*+"
 OLDER_HEAD = "timestamp,frameNumber,success,quality,xyMotion,roiUuid,motionMatrix,z,channel"
 NEWER_HEAD = "timestamp,frameNumber,roiName,z,drPixel,drRef,confidence,userData"
-_OLDER = re.compile(
+_OLDER_ROW = re.compile(
     rf"({_NUMBER}),({_NUMBER}),({_NUMBER}),({_NUMBER}),({_VECTOR}),(.*),{_VECTOR},({_FLOAT}),({_FLOAT})"
 )
-_NEWER = re.compile(
+_NEWER_ROW = re.compile(
     rf"({_NUMBER}),({_NUMBER}),\s?(.*?),({_FLOAT}),\s*+({_VECTOR}),\s*+({_VECTOR}),\s*+({_VECTOR}|{_FLOAT})(?:,.*)?"
 )
 
@@ -60,7 +60,7 @@ def parse_motion(text: str, file: str, notes: list[str]) -> list[MotionRow]:
     FileFormatError
         If its first line is that of neither layout.
     """
-    layouts: dict[str, Callable[[str], MotionRow | None]] = {OLDER_HEAD: _older, NEWER_HEAD: _newer}
+    layouts: dict[str, Callable[[str], MotionRow | None]] = {OLDER_HEAD: _older_row, NEWER_HEAD: _newer_row}
     lines = whole_lines(text, file, tuple(layouts), notes)
     if not lines:
         return []
@@ -72,9 +72,9 @@ def parse_motion(text: str, file: str, notes: list[str]) -> list[MotionRow]:
     return rows
 
 
-def _older(line: str) -> MotionRow | None:
+def _older_row(line: str) -> MotionRow | None:
     """A row of 2016 to 2018a. On failure, ScanImage repeated the last successful offset."""
-    match = _OLDER.fullmatch(line.strip()) if len(line) <= MOST_LINE else None
+    match = _OLDER_ROW.fullmatch(line.strip()) if len(line) <= MOST_LINE else None
     if match is None:
         return None
     timestamp, number, success, quality, offset, roi, z, _ = match.groups()
@@ -86,17 +86,17 @@ def _older(line: str) -> MotionRow | None:
         return None
 
 
-def _newer(line: str) -> MotionRow | None:
+def _newer_row(line: str) -> MotionRow | None:
     """A row since 2018b; NaN where an axis has no estimate."""
-    match = _NEWER.fullmatch(line.strip()) if len(line) <= MOST_LINE else None
+    match = _NEWER_ROW.fullmatch(line.strip()) if len(line) <= MOST_LINE else None
     if match is None:
         return None
     timestamp, number, roi, z, pixels, degrees, confidence = match.groups()
     try:
-        by_pixels, by_degrees = _of_three(pixels), _of_three(degrees)
+        shift_in_pixels, shift_in_degrees = _parse_three(pixels), _parse_three(degrees)
         place = float(timestamp), _count(number), roi, float(z)
-        success = any(value == value for value in by_pixels)  # noqa: PLR0124 - NaN is not
-        return MotionRow(*place, by_pixels, by_degrees, _of_three(confidence), success=success)
+        success = any(value == value for value in shift_in_pixels)  # noqa: PLR0124 - NaN is not
+        return MotionRow(*place, shift_in_pixels, shift_in_degrees, _parse_three(confidence), success=success)
     except ValueError:
         return None
 
@@ -108,7 +108,7 @@ def _count(text: str) -> int:
     return int(number)
 
 
-def _of_three(text: str) -> Vector:
+def _parse_three(text: str) -> Vector:
     """A vector of three; one that is empty is unknown, and a lone number is its first."""
     values = _vector(text)
     if len(values) not in (0, 1, 3):

@@ -241,10 +241,10 @@ def parse_sequence(header: Header, num_groups: int) -> tuple[int, ...]:
     """
     value = header.get("hPhotostim.sequenceSelectedStimuli")
     numbers = [] if value is None else integers(value)
-    wrong = [number for number in numbers if not 1 <= number <= num_groups]
-    if wrong:
+    wrong_numbers = [number for number in numbers if not 1 <= number <= num_groups]
+    if wrong_numbers:
         raise HeaderError(
-            f"the sequence of stimuli (hPhotostim.sequenceSelectedStimuli) has group {wrong[0]}, but there are "
+            f"the sequence of stimuli (hPhotostim.sequenceSelectedStimuli) has group {wrong_numbers[0]}, but there are "
             f"{num_groups}: the order of the stimuli is unknown"
         )
     return tuple(number - 1 for number in numbers)
@@ -309,8 +309,8 @@ class StimulusLog:
     @property
     def times(self) -> npt.NDArray[np.float64]:
         """Time of each sample, of shape (samples,), in s since the log of its acquisition began."""
-        firsts = np.searchsorted(self.bout, self.bout, side="left")
-        return np.asarray((np.arange(len(self.x)) - firsts) / self.rate)
+        first_samples = np.searchsorted(self.bout, self.bout, side="left")
+        return np.asarray((np.arange(len(self.x)) - first_samples) / self.rate)
 
     def __repr__(self) -> str:
         return f"<StimulusLog of {len(self.x)} samples at {self.rate:g} Hz, beam in {self.beam_unit}>"
@@ -318,9 +318,9 @@ class StimulusLog:
 
 def parse_log(data: bytes, name: str, notes: list[str]) -> npt.NDArray[np.void]:
     """Read the whole records of a log; sentences about the rest are appended to `notes`."""
-    count, rest = divmod(len(data), RECORD.itemsize)
-    if rest:
-        notes.append(f"{name} ends inside a sample: its last {rest} bytes are skipped")
+    count, bytes_left = divmod(len(data), RECORD.itemsize)
+    if bytes_left:
+        notes.append(f"{name} ends inside a sample: its last {bytes_left} bytes are skipped")
     if not count:
         notes.append(f"{name} holds no sample")
     return np.frombuffer(data, RECORD, count)

@@ -56,8 +56,8 @@ def pixels_at(field: FieldLike, degrees: FloatArray) -> FloatArray:
     """
     refuse_odd_field(field)
     with np.errstate(all="ignore"):  # numbers of a header may be anything: what cannot be is NaN or infinite
-        along = (degrees - [field.x, field.y]) @ field.turn  # turned back: the transpose of the inverse
-        pixels = along / [field.width_in_degrees, field.height_in_degrees] * [field.width, field.height]
+        field_degrees = (degrees - [field.x, field.y]) @ field.turn  # turned back: the transpose of the inverse
+        pixels = field_degrees / [field.width_in_degrees, field.height_in_degrees] * [field.width, field.height]
     first = np.array([(field.width - 1) / 2, (field.height - 1) / 2])  # pixels from the first's centre to the field's
     return np.asarray((pixels + first)[:, ::-1])
 
@@ -67,8 +67,8 @@ def places_of_pixels(field: FieldLike) -> FloatArray:
     refuse_odd_field(field)
     rows = (np.arange(field.height) + 0.5) / field.height - 0.5
     columns = (np.arange(field.width) + 0.5) / field.width - 0.5
-    along = np.stack(np.meshgrid(columns * field.width_in_degrees, rows * field.height_in_degrees), axis=-1)
-    return np.asarray(along @ field.turn.T + [field.x, field.y])
+    field_degrees = np.stack(np.meshgrid(columns * field.width_in_degrees, rows * field.height_in_degrees), axis=-1)
+    return np.asarray(field_degrees @ field.turn.T + [field.x, field.y])
 
 
 def refuse_odd_field(field: FieldLike) -> None:

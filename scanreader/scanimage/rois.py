@@ -80,58 +80,58 @@ class Roi:
         LayoutError
             If two scanfields are at this depth, or a disabled one would be needed.
         """
-        enabled = [(at, field) for at, field in zip(self.zs, self.scanfields, strict=True) if field.enabled]
-        if not self.enabled or not enabled:
+        enabled_scanfields = [(at, field) for at, field in zip(self.zs, self.scanfields, strict=True) if field.enabled]
+        if not self.enabled or not enabled_scanfields:
             return None
-        here = [field for at, field in enabled if abs(at - z) < z_tolerance(z)]
-        if len(here) > 1:
+        scanfields_here = [field for at, field in enabled_scanfields if abs(at - z) < z_tolerance(z)]
+        if len(scanfields_here) > 1:
             raise LayoutError(
-                f"ROI {self.name!r} has {len(here)} scanfields at z = {z:g}: which was recorded is unknown"
+                f"ROI {self.name!r} has {len(scanfields_here)} scanfields at z = {z:g}: which was recorded is unknown"
             )
-        if here:
-            return here[0]
+        if scanfields_here:
+            return scanfields_here[0]
         if self.discrete:
             return None
-        depths = [at for at, _ in enabled]
+        depths = [at for at, _ in enabled_scanfields]
         if max(depths) - min(depths) < z_tolerance(depths[0]):
-            return enabled[0][1]
+            return enabled_scanfields[0][1]
         if not min(self.zs) < z < max(self.zs):
             return None
         if not min(depths) < z < max(depths):
             raise LayoutError(f"ROI {self.name!r} at z = {z:g} would be shaped by a scanfield that is disabled")
-        above = min((pair for pair in enabled if pair[0] > z), key=lambda pair: pair[0])
-        below = max((pair for pair in enabled if pair[0] < z), key=lambda pair: pair[0])
-        return _between(below[1], above[1], (z - below[0]) / (above[0] - below[0]))
+        pair_above = min((pair for pair in enabled_scanfields if pair[0] > z), key=lambda pair: pair[0])
+        pair_below = max((pair for pair in enabled_scanfields if pair[0] < z), key=lambda pair: pair[0])
+        return _interpolate(pair_below[1], pair_above[1], (z - pair_below[0]) / (pair_above[0] - pair_below[0]))
 
 
-def _between(a: Scanfield, b: Scanfield, part: float) -> Scanfield:
+def _interpolate(a: Scanfield, b: Scanfield, part: float) -> Scanfield:
     """Shape between two scanfields: linear, the angle the short way round, pixels rounded to even."""
 
-    def line(first: float, second: float) -> float:
-        return first + (second - first) * part
+    def between(start: float, end: float) -> float:
+        return start + (end - start) * part
 
-    def even(first: int, second: int) -> int:
-        return 2 * math.floor(line(first, second) / 2 + 0.5)  # MATLAB rounds halves up
+    def even_number(start: int, end: int) -> int:
+        return 2 * math.floor(between(start, end) / 2 + 0.5)  # MATLAB rounds halves up
 
     turn = (b.rotation - a.rotation + 180) % 360 - 180
     return Scanfield(
-        y=line(a.y, b.y),
-        x=line(a.x, b.x),
-        height_in_degrees=line(a.height_in_degrees, b.height_in_degrees),
-        width_in_degrees=line(a.width_in_degrees, b.width_in_degrees),
+        y=between(a.y, b.y),
+        x=between(a.x, b.x),
+        height_in_degrees=between(a.height_in_degrees, b.height_in_degrees),
+        width_in_degrees=between(a.width_in_degrees, b.width_in_degrees),
         rotation=a.rotation + turn * part,
-        height=even(a.height, b.height),
-        width=even(a.width, b.width),
+        height=even_number(a.height, b.height),
+        width=even_number(a.width, b.width),
     )
 
 
 def roi_tree(block: Block) -> dict[str, Any]:
     """The JSON of the ROI groups; empty if there is none or it is broken."""
     try:
-        parsed = parse_json(block.rois) if block.rois else {}
+        tree = parse_json(block.rois) if block.rois else {}
     except HeaderError:
         return {}
-    return parsed if isinstance(parsed, dict) else {}
+    return tree if isinstance(tree, dict) else {}
 
 
 def roi_group(block: Block, header: Header) -> Any:
@@ -158,7 +158,7 @@ def parse_rois(group: Any) -> tuple[Roi, ...]:
     return parse_each_roi(group, _parse_roi, "the ROI group is")
 
 
-def parse_each_roi(group: Any, parse: Callable[[dict[str, Any], int], Parsed], what: str) -> tuple[Parsed, ...]:
+def parse_each_roi(group: Any, parse: Callable[[dict[str, Any], int], Parsed], subject: str) -> tuple[Parsed, ...]:
     """Parse the ROIs of a group, each with its number; none if there is no group.
 
     Raises
@@ -172,7 +172,7 @@ def parse_each_roi(group: Any, parse: Callable[[dict[str, Any], int], Parsed], w
     try:
         return tuple(parse(roi, number) for number, roi in enumerate(rois))
     except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
-        raise HeaderError(f"{what} not described as ScanImage does: {error!r}") from None
+        raise HeaderError(f"{subject} not described as ScanImage does: {error!r}") from None
 
 
 def _parse_roi(roi: dict[str, Any], number: int) -> Roi:

@@ -46,11 +46,11 @@ class Stack(NamedTuple):
 
     def can_begin_after(self, frames: int) -> bool:
         """Whether these raw frames are a whole number of acquisitions: the next one of a loop can begin."""
-        planned = self.frames_per_volume * (self.volumes if 1 <= self.volumes < math.inf else 1)
-        return frames % int(planned) == 0
+        num_planned = self.frames_per_volume * (self.volumes if 1 <= self.volumes < math.inf else 1)
+        return frames % int(num_planned) == 0
 
 
-def whole_number(value: float, what: str) -> int:
+def whole_number(value: float, name: str) -> int:
     """Turn a count of the header into an integer.
 
     Raises
@@ -60,10 +60,10 @@ def whole_number(value: float, what: str) -> int:
     """
     if math.isfinite(value) and value == int(value) and abs(value) <= MAX_COUNT:
         return int(value)
-    raise LayoutError(f"{what} should be a whole number, the header says {value!r}")
+    raise LayoutError(f"{name} should be a whole number, the header says {value!r}")
 
 
-def _slices(value: float, what: str) -> int:
+def _slices(value: float, name: str) -> int:
     """Turn the number of slices into an integer.
 
     Raises
@@ -71,9 +71,9 @@ def _slices(value: float, what: str) -> int:
     LayoutError
         If it is not one, or more than any stack has.
     """
-    slices = whole_number(value, what)
+    slices = whole_number(value, name)
     if slices > MAX_SLICES:
-        raise LayoutError(f"a stack of {slices} slices ({what}) is not believed: at most {MAX_SLICES} are")
+        raise LayoutError(f"a stack of {slices} slices ({name}) is not believed: at most {MAX_SLICES} are")
     return slices
 
 
@@ -160,12 +160,12 @@ class StackManagerOrder(Order):
         t = count(header.get(manager + "numFramesPerVolumeWithFlyback"))
         u = count(header.get(manager + "numFramesPerVolume"))
         # A header that does not say whether the stack was on does so by the volume's frames: 1 where it was off.
-        enabled = header.get(manager + "enable", u > 1 if math.isfinite(u) else None)
-        if enabled is None and s > 1:
+        switch = header.get(manager + "enable", u > 1 if math.isfinite(u) else None)
+        if switch is None and s > 1:
             raise LayoutError(
                 f"the header has {s:g} slices and does not say whether the stack was on (hStackManager.enable)"
             )
-        if not flag(enabled) or f == math.inf:
+        if not flag(switch) or f == math.inf:
             return Stack("planar", channels=channels, averaging=a)
         if math.isnan(s):
             s = len(cls._zs.of(header)) / f if f else math.nan
@@ -174,20 +174,20 @@ class StackManagerOrder(Order):
             return Stack("planar", channels=channels, averaging=a)
         slices = _slices(s, "hStackManager.actualNumSlices")
         frames = whole_number(f, "hStackManager.framesPerSlice")
-        useful = whole_number(u, "hStackManager.numFramesPerVolume")
+        useful_frames = whole_number(u, "hStackManager.numFramesPerVolume")
         total = whole_number(t, "hStackManager.numFramesPerVolumeWithFlyback")
-        if useful != slices * frames:
+        if useful_frames != slices * frames:
             raise LayoutError(
-                f"{slices} slices (actualNumSlices) of {frames} frames (framesPerSlice) are not the {useful} "
+                f"{slices} slices (actualNumSlices) of {frames} frames (framesPerSlice) are not the {useful_frames} "
                 "frames of a volume (numFramesPerVolume)"
             )
         mode = text(header.get(manager + "stackMode"))
         if mode not in ("fast", "slow"):
             raise LayoutError(f"stackMode is {mode!r}, 'fast' or 'slow' was expected")
-        if mode == "slow" and total != useful:
+        if mode == "slow" and total != useful_frames:
             raise LayoutError(
                 f"a slow stack has no flyback frames, but a volume has {total} frames "
-                f"(numFramesPerVolumeWithFlyback) of which {useful} are of its slices"
+                f"(numFramesPerVolumeWithFlyback) of which {useful_frames} are of its slices"
             )
         return Stack(mode, channels, slices, frames, total, a, cls._requested_volumes.of(header))
 
@@ -231,17 +231,17 @@ class FastZOrder(Order):
         flyback = count(header.get("hFastZ.numDiscardFlybackFrames"))
         if header.get("hFastZ.discardFlybackFrames") in (False, 0):  # before 5.4 the user's own switch
             flyback = 0
-        in_acquisition = count(header.get("hStackManager.slicesPerAcq"))
+        slices_in_acquisition = count(header.get("hStackManager.slicesPerAcq"))
         candidates = [n for n in (cls._requested_slices.of(header), len(cls._zs.of(header))) if n >= 1]
-        slices = in_acquisition if in_acquisition >= 1 else max(candidates, default=1)
+        slices = slices_in_acquisition if slices_in_acquisition >= 1 else max(candidates, default=1)
         if math.isfinite(total) and math.isfinite(flyback) and total - flyback != slices:
-            fitting = [n for n in candidates if n == total - flyback]
-            if not fitting and (slices > 1 or total > 1):
+            fitting_counts = [n for n in candidates if n == total - flyback]
+            if not fitting_counts and (slices > 1 or total > 1):
                 raise LayoutError(
                     f"a volume of {total:g} frames (hFastZ.numFramesPerVolume) with {flyback:g} flyback frames "
                     f"(numDiscardFlybackFrames) is not one of {slices:g} slices"
                 )
-            slices = fitting[0] if fitting else slices
+            slices = fitting_counts[0] if fitting_counts else slices
         if math.isnan(total):
             if slices > 1:
                 raise LayoutError(
@@ -282,12 +282,13 @@ class PlanarOrder(Order):
     @classmethod
     def _find_stack(cls, header: Header, channels: int, num_pages: int, findings: list[Finding]) -> Stack:
         slices = count(header.get("stackNumSlices"))
-        fast = [header[name] for name in ("fastZEnable", "fastZActive") if name in header]
-        if not cls._channels_saved.of(header) or not slices <= 1 or not fast or any(flag(on) for on in fast):
+        switches = [header[name] for name in ("fastZEnable", "fastZActive") if name in header]
+        is_on = any(flag(switch) for switch in switches)
+        if not cls._channels_saved.of(header) or not slices <= 1 or not switches or is_on:
             raise ScanImageVersionError(
                 f"the order of pages of this ScanImage {release_of(header)} recording is unknown: it needs "
                 "channelsSave, stackNumSlices = 1 and fastZEnable = false, and the header says "
-                f"{cls._channels_saved.of(header)}, {slices:g} and {fast}"
+                f"{cls._channels_saved.of(header)}, {slices:g} and {switches}"
             )
         return Stack("planar", channels=channels, averaging=cls._averaging_of(header))
 

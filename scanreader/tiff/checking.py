@@ -40,9 +40,9 @@ def check_pages(run: Run, pages: IndexArray, spans: Bytes) -> None:
     if len(pages) == 1:
         check_page(run, int(pages[0]), spans[0].tobytes())
         return
-    good = find_matching(run, pages, spans)
-    if not good.all():
-        raise MisplacedPageError(int(pages[good.argmin()]))
+    is_matching = find_matching(run, pages, spans)
+    if not is_matching.all():
+        raise MisplacedPageError(int(pages[is_matching.argmin()]))
 
 
 def check_page(run: Run, page: int, span: bytes | bytearray) -> None:
@@ -61,15 +61,17 @@ def check_page(run: Run, page: int, span: bytes | bytearray) -> None:
 def find_matching(run: Run, pages: IndexArray, spans: Bytes) -> npt.NDArray[np.bool_]:
     """Tell which pages agree with their run."""
     ifds = run.ifd + pages * run.stride
-    following = ifds + run.stride
-    following[pages == run.length - 1] = -1
-    return ifds_match(run.template, ifds, spans, following)
+    next_ifds = ifds + run.stride
+    next_ifds[pages == run.length - 1] = -1
+    return ifds_match(run.template, ifds, spans, next_ifds)
 
 
-def read_around_damage(read: Callable[[slice], None], first: int, end: int) -> Iterator[tuple[int, DamagedPageError]]:
+def read_around_damage(
+    read_part: Callable[[slice], None], first: int, end: int
+) -> Iterator[tuple[int, DamagedPageError]]:
     """Read pages `first` to `end` of a request, in halves where some are damaged; yields those, and why."""
     try:
-        read(slice(first, end))
+        read_part(slice(first, end))
     except DamagedPageError as error:
         if end - first == 1:
             yield first, error
@@ -77,16 +79,16 @@ def read_around_damage(read: Callable[[slice], None], first: int, end: int) -> I
     else:
         return
     middle = (first + end) // 2
-    yield from read_around_damage(read, first, middle)
-    yield from read_around_damage(read, middle, end)
+    yield from read_around_damage(read_part, first, middle)
+    yield from read_around_damage(read_part, middle, end)
 
 
-def read_spans(file: OpenFile, data: Bytes | None, run: Run, pages: IndexArray, *, only: bool = False) -> Bytes:
-    """Read the bytes to check of pages of a run, of shape (pages, bytes); `only` is as of `gather`."""
+def read_spans(file: OpenFile, data: Bytes | None, run: Run, pages: IndexArray, *, is_sparse: bool = False) -> Bytes:
+    """Read the bytes to check of pages of a run, of shape (pages, bytes); `is_sparse` is as of `gather`."""
     t = run.template
     if data is not None:
         return mapped_spans(data, run, pages)
-    return read_at(file, run.ifd + pages * run.stride + t.start, len(t.data), only=only)
+    return read_at(file, run.ifd + pages * run.stride + t.start, len(t.data), is_sparse=is_sparse)
 
 
 def mapped_spans(data: Bytes, run: Run, pages: range | IndexArray) -> Bytes:
@@ -114,7 +116,7 @@ def view_strided(
         ) from None
 
 
-def read_at(file: OpenFile, starts: IndexArray, size: int, *, only: bool = False) -> Bytes:
-    """Read bytes at several offsets, of shape (offsets, size); `only` is as of `gather`."""
-    data = b"".join(file.gather(starts.tolist(), size, only=only))
+def read_at(file: OpenFile, starts: IndexArray, size: int, *, is_sparse: bool = False) -> Bytes:
+    """Read bytes at several offsets, of shape (offsets, size); `is_sparse` is as of `gather`."""
+    data = b"".join(file.gather(starts.tolist(), size, is_sparse=is_sparse))
     return np.frombuffer(data, np.uint8).reshape(len(starts), size)

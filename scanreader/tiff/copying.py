@@ -57,18 +57,18 @@ def read_mapped(data: Bytes, form: Form, run: Run, pages: IndexArray, crop: Crop
     """Copy a crop of pages from a memory map; the file's size was checked just before."""
     t, dtype = run.template, np.dtype(form.dtype)
     row = form.width * dtype.itemsize
-    which = as_range(pages)
-    check_pages(run, pages, mapped_spans(data, run, which))
+    page_range = as_range(pages)
+    check_pages(run, pages, mapped_spans(data, run, page_range))
     shape, strides = (run.length, crop.height, form.width), (run.stride, row, dtype.itemsize)
     images = view_strided(data, run.ifd + t.pixels + crop.top * row, shape, strides, dtype)
-    out[...] = images[box(which, crop.rows, crop.columns)]
+    out[...] = images[box(page_range, crop.rows, crop.columns)]
 
 
 def _read_blocks(file: OpenFile, run: Run, pages: IndexArray, skip: int, blocks: Bytes) -> None:
     """Fill each row of `blocks` with bytes of a page, from `skip` bytes after its first pixel on."""
     if len(pages) > 1:
-        evenly = as_range(pages)
-        gap = (evenly.step if isinstance(evenly, range) else 0) * run.stride - blocks.shape[1]
+        page_range = as_range(pages)
+        gap = (page_range.step if isinstance(page_range, range) else 0) * run.stride - blocks.shape[1]
         if 0 <= gap < max(file.small_gap, blocks.shape[1]) and _read_vectored(file, run, pages, skip, blocks):
             return
     if file.gathers:
@@ -91,17 +91,17 @@ def _read_gathered(file: OpenFile, run: Run, pages: IndexArray, skip: int, block
             check_pages(run, part, data[:, t.start - first :][:, : len(t.data)])
             blocks[a : a + step] = data[:, t.pixels + skip - first :][:, :size]
         else:
-            check_pages(run, part, read_spans(file, None, run, part, only=True))
-            blocks[a : a + step] = read_at(file, ifds + t.pixels + skip, size, only=True)
+            check_pages(run, part, read_spans(file, None, run, part, is_sparse=True))
+            blocks[a : a + step] = read_at(file, ifds + t.pixels + skip, size, is_sparse=True)
 
 
 def _read_one(file: OpenFile, run: Run, page: int, skip: int, block: Bytes) -> None:
     """Read the bytes to check and the pixels of a page, in one call if they are close together."""
     t, ifd = run.template, run.ifd + page * run.stride
     span = bytearray(len(t.data))
-    between = t.pixels + skip - (t.start + len(span))
-    if 0 <= between <= file.small_gap:
-        file.read_into(ifd + t.start, [memoryview(span), memoryview(bytearray(between)), block.data])
+    gap = t.pixels + skip - (t.start + len(span))
+    if 0 <= gap <= file.small_gap:
+        file.read_into(ifd + t.start, [memoryview(span), memoryview(bytearray(gap)), block.data])
     else:
         file.read_into(ifd + t.start, [memoryview(span)])
         file.read_into(ifd + t.pixels + skip, [block.data])
@@ -116,20 +116,20 @@ def _read_vectored(file: OpenFile, run: Run, pages: IndexArray, skip: int, block
     t, size = run.template, blocks.shape[1]
     span, pixels, ifds = t.start, t.pixels + skip, run.ifd + pages * run.stride
     gap = int(ifds[1] - ifds[0]) - size
-    before, after = max(0, pixels - span), max(0, span + len(t.data) - (pixels + size))
-    if before > gap or after > gap or (before and after):
+    bytes_before, bytes_after = max(0, pixels - span), max(0, span + len(t.data) - (pixels + size))
+    if bytes_before > gap or bytes_after > gap or (bytes_before and bytes_after):
         return False
     file.prefetch(int(ifds[0]) + pixels, int(ifds[-1] - ifds[0]) + size)
     step = max(1, min(MAX_BUFFERS // 2, file.gap_room // max(1, gap)))
     gaps = np.empty((min(step, len(ifds)) + 1, gap), np.uint8)
-    first = gap - (pixels - span) if before else span - (pixels + size)  # where in a gap the bytes to check are
+    first = gap - (pixels - span) if bytes_before else span - (pixels + size)  # where in a gap the bytes to check are
     for a in range(0, len(ifds), step):
         part = blocks[a : a + step]
-        buffers: list[memoryview] = [gaps[0, gap - before :].data]
+        buffers: list[memoryview] = [gaps[0, gap - bytes_before :].data]
         for i in range(len(part)):
             buffers += [part[i].data, gaps[i + 1].data]
-        buffers[-1] = buffers[-1][:after]
-        file.read_into(int(ifds[a]) + pixels - before, [b for b in buffers if len(b)])
-        rows = gaps[: len(part)] if before else gaps[1 : len(part) + 1]
+        buffers[-1] = buffers[-1][:bytes_after]
+        file.read_into(int(ifds[a]) + pixels - bytes_before, [b for b in buffers if len(b)])
+        rows = gaps[: len(part)] if bytes_before else gaps[1 : len(part) + 1]
         check_pages(run, pages[a : a + step], rows[:, first : first + len(t.data)])
     return True

@@ -93,7 +93,7 @@ def index_decoded(path: str | Path) -> FileIndex:
             page = _page(file, tif, chain.ifds, 0)
             shape: tuple[Any, ...] = page.shape  # a tag may hold several numbers
             dtype, samples, expansion = page.dtype, page.samplesperpixel, _expansion(page)
-            stored = sum(page.databytecounts)
+            stored_size = sum(page.databytecounts)
     if len(shape) != 2 or samples != 1 or not all(isinstance(n, int) and n > 0 for n in shape):
         raise FileFormatError(
             f"the pages of {name!r} have shape {shape} with {samples} samples per pixel (RGB?); "
@@ -102,7 +102,7 @@ def index_decoded(path: str | Path) -> FileIndex:
     if dtype is None or dtype.kind not in "iu":
         raise FileFormatError(f"the pixels of {name!r} are {dtype}; those of a recording are integers")
     nbytes = math.prod(shape) * dtype.itemsize
-    if nbytes > min(MAX_EXPANSION * size, expansion * stored + SLACK):
+    if nbytes > min(MAX_EXPANSION * size, expansion * stored_size + SLACK):
         raise FileFormatError(
             f"the pages of {name!r} claim {shape[0]} x {shape[1]} pixels, more than its {size} bytes can hold"
         )
@@ -182,11 +182,13 @@ def decode_within_size(file: OpenFile, page: tifffile.TiffPage) -> npt.NDArray[A
         for number, shape in enumerate(shapes):
             _check_image(page, kind, _segment(file, page, number), shape, file.path)
     elif kind in INFLATE and tifffile.TIFF.DECOMPRESSORS[kind].__module__.startswith("tifffile"):
-        return _inflated(file, page, kind, shapes)  # tifffile's own decoders know no limit, those of imagecodecs do
+        return _inflate_page(file, page, kind, shapes)  # tifffile's own decoders know no limit, those of imagecodecs do
     return np.asarray(page.asarray())
 
 
-def _inflated(file: OpenFile, page: tifffile.TiffPage, kind: int, shapes: list[tuple[int, int]]) -> npt.NDArray[Any]:
+def _inflate_page(
+    file: OpenFile, page: tifffile.TiffPage, kind: int, shapes: list[tuple[int, int]]
+) -> npt.NDArray[Any]:
     """Decode a page whose strips or tiles are inflated here, and the rest by tifffile."""
     height, width = page.shape
     image = np.zeros((height, width), _dtype(page))
@@ -273,17 +275,17 @@ def _check_image(page: tifffile.TiffPage, kind: int, data: bytes, shape: tuple[i
     if not data:
         return
     if kind in JPEGS:
-        found = jpeg_shape(data)
-        is_fitting = found is not None and found[0] <= shape[0] and found[1] <= shape[1]
+        image_shape = jpeg_shape(data)
+        is_fitting = image_shape is not None and image_shape[0] <= shape[0] and image_shape[1] <= shape[1]
     else:
-        found = None
+        image_shape = None
         try:
             tifffile.TIFF.DECOMPRESSORS[kind](data, out=np.empty(shape, _dtype(page)))
             is_fitting = True
         except TIFFFILE_ERRORS:
             is_fitting = False
     if not is_fitting:
-        size = "" if found is None else f" of {found[0]} x {found[1]} pixels"
+        size = "" if image_shape is None else f" of {image_shape[0]} x {image_shape[1]} pixels"
         raise DamagedPageError(
             f"page {page.index} of {path!r} holds an image{size} that is not one of {shape[0]} x {shape[1]} pixels"
         )

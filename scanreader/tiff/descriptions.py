@@ -77,13 +77,13 @@ def read_descriptions(index: FileIndex, pages: IndexArray, limit: int | None, no
     with reopen(index) as file:
         data = file.map()  # descriptions are read once: their memory map is not kept
 
-        def read_run(run: Run, in_run: IndexArray, _: slice) -> None:
-            texts.extend(_descriptions_of_run(file, data, index, run, in_run, limit))
+        def read_run(run: Run, pages_in_run: IndexArray, _: slice) -> None:
+            texts.extend(_descriptions_of_run(file, data, index, run, pages_in_run, limit))
 
-        def read_walked(walked: FileIndex, part: slice) -> None:
-            texts.extend(read_descriptions(walked, pages[part], limit, notes))
+        def read_by_chain(chain_index: FileIndex, part: slice) -> None:
+            texts.extend(read_descriptions(chain_index, pages[part], limit, notes))
 
-        read_by_runs(index, pages, notes, read_run, read_walked)
+        read_by_runs(index, pages, notes, read_run, read_by_chain)
     return texts
 
 
@@ -94,8 +94,8 @@ def _descriptions_of_run(
     t, ifds, spans = run.template, run.ifd + pages * run.stride, read_spans(file, data, run, pages)
     check_pages(run, pages, spans)
     flavour = t.flavour
-    some_tags = (_find_tag(file, flavour, at, DESCRIPTION) for at in ifds[[0, len(ifds) // 2, -1]].tolist())
-    tag = next(filter(None, some_tags), None)
+    sampled_tags = (_find_tag(file, flavour, at, DESCRIPTION) for at in ifds[[0, len(ifds) // 2, -1]].tolist())
+    tag = next(filter(None, sampled_tags), None)
     if tag is None:
         return [b""] * len(pages)
     value_at = tag.at - t.start
@@ -103,7 +103,7 @@ def _descriptions_of_run(
     if (tags_and_types != tags_and_types[0]).any():
         return [_description(file, index, run, at, limit) for at in ifds.tolist()]
     sizes = column(spans, value_at - flavour.offset_size, t.word).astype(np.int64) * SIZES.get(tag.kind, 1)
-    starts = _unwrapped(file, flavour, ifds, column(spans, value_at, t.word).astype(np.int64))
+    starts = _unwrap(file, flavour, ifds, column(spans, value_at, t.word).astype(np.int64))
     starts = np.where(sizes <= len(tag.value), ifds + tag.at, starts)
     first, end = _record(run, ifds)
     is_own = (starts >= first) & (sizes >= 0) & (starts + sizes <= end)
@@ -130,9 +130,11 @@ def _description(file: OpenFile, index: FileIndex, run: Run, at: int, limit: int
     start, size = _place(file, flavour, at, tag)
     if not _is_own(run, at, start, size):
         first, last = index.runs[0], index.runs[-1]
-        other, other_at = (first, first.ifd) if at != first.ifd else (last, last.ifd + (last.length - 1) * last.stride)
+        other_run, other_at = (
+            (first, first.ifd) if at != first.ifd else (last, last.ifd + (last.length - 1) * last.stride)
+        )
         other_tag = _find_tag(file, flavour, other_at, DESCRIPTION)
-        if other_tag is not None and _is_own(other, other_at, *_place(file, flavour, other_at, other_tag)):
+        if other_tag is not None and _is_own(other_run, other_at, *_place(file, flavour, other_at, other_tag)):
             return b""
     return read_text(file, start, size if limit is None else min(size, limit))
 
@@ -142,12 +144,12 @@ def _place(file: OpenFile, flavour: Flavour, at: int, tag: Tag) -> tuple[int, in
     size = SIZES.get(tag.kind, 1) * tag.length
     if size <= len(tag.value):
         return at + tag.at, size
-    return int(_unwrapped(file, flavour, at, struct.unpack(flavour.word, tag.value)[0])), size
+    return int(_unwrap(file, flavour, at, struct.unpack(flavour.word, tag.value)[0])), size
 
 
-def _unwrapped(file: OpenFile, flavour: Flavour, ifds: Any, starts: Any) -> Any:
+def _unwrap(file: OpenFile, flavour: Flavour, ifds: Any, starts: Any) -> Any:
     """Offsets of values near their IFDs, of which a classic TIFF of more than 4 GiB holds only the lower bits."""
-    if flavour.big or file.size <= WRAP:
+    if flavour.is_big or file.size <= WRAP:
         return starts
     return ifds + (starts - ifds + WRAP // 2) % WRAP - WRAP // 2
 

@@ -54,7 +54,7 @@ def walk_encoded(file: OpenFile) -> EncodedChain:
         If pages differ, or claim more than a file can hold.
     """
     flavour, at = read_flavour(file)
-    name, ending, nbytes, listed = Path(file.path).name, "", 0, 0
+    name, ending, nbytes, list_bytes = Path(file.path).name, "", 0, 0
     ifds: dict[int, None] = {}
     first: RawForm | None = None
     while at:
@@ -74,18 +74,18 @@ def walk_encoded(file: OpenFile) -> EncodedChain:
         form = _raw_form(file, flavour, ifd)
         first = first or form
         if form != first:
-            pages = f"page 0 has {_in_words(first)}, page {len(ifds)} has {_in_words(form)}"
+            pages = f"page 0 has {_describe_form(first)}, page {len(ifds)} has {_describe_form(form)}"
             raise FileFormatError(f"the pages of {file.path!r} differ: {pages}")
-        listed += _list_size(ifd)
-        if listed > file.size:
+        list_bytes += _list_size(ifd)
+        if list_bytes > file.size:
             raise FileFormatError(
-                f"the strips of the first {len(ifds) + 1} pages of {file.path!r} are listed in {listed} bytes, more "
-                f"than the {file.size} of the file"
+                f"the strips of the first {len(ifds) + 1} pages of {file.path!r} are listed in {list_bytes} bytes, "
+                f"more than the {file.size} of the file"
             )
         nbytes += _stored_size(file, flavour, ifd)
         ifds[at] = None
         refuse_tiny_pages(file, len(ifds))
-        at = ifd.next
+        at = ifd.next_ifd
     damage = describe_shared(file, len(ifds), nbytes)
     return EncodedChain(tuple(ifds), ending, damage)
 
@@ -112,7 +112,7 @@ def _numbers_or_none(file: OpenFile, flavour: Flavour, ifd: Ifd, code: int, defa
         return None
 
 
-def _in_words(form: RawForm) -> str:
+def _describe_form(form: RawForm) -> str:
     height, width, bits, samples, _ = (numbers[0] if numbers else "?" for numbers in form)
     return f"{height} x {width} pixels of {bits} bits" + ("" if samples == 1 else f" and {samples} samples")
 

@@ -52,8 +52,8 @@ def _is_written(file: OpenFile, form: Form, run: Run) -> bool:
 
 def describe_ending(file: OpenFile, end: int, count: int) -> str:
     """Say what is lost of a file that was not closed."""
-    rest = file.size - end
-    loss = f"{rest} bytes of an incomplete page are skipped" if rest > 0 else "nothing was lost"
+    bytes_left = file.size - end
+    loss = f"{bytes_left} bytes of an incomplete page are skipped" if bytes_left > 0 else "nothing was lost"
     name = Path(file.path).name
     return f"{name} was not closed by the program that wrote it: {count} complete pages are read, {loss}"
 

@@ -63,7 +63,7 @@ class Page(NamedTuple):
     form: Form
     template: Template
     ifd: int
-    next: int
+    next_ifd: int
     head: int
     """Bytes of the IFD and of the values that follow it."""
     end: int
@@ -83,7 +83,7 @@ class Page(NamedTuple):
 
     def moved(self, distance: int) -> Page:
         """Return the page that is like this one, so many bytes after."""
-        return self._replace(ifd=self.ifd + distance, next=self.next + distance, end=self.end + distance)
+        return self._replace(ifd=self.ifd + distance, next_ifd=self.next_ifd + distance, end=self.end + distance)
 
 
 def read_page(file: OpenFile, flavour: Flavour, at: int, *, trust_size: bool = True) -> Page | None:
@@ -108,7 +108,7 @@ def read_page(file: OpenFile, flavour: Flavour, at: int, *, trust_size: bool = T
             return _page_of_ifd(flavour, at, ifd, trust_size=trust_size)
         return _plain_page(file, flavour, at, ifd, trust_size=trust_size)
     except BadIfdError as error:
-        raise BadIfdError(str(error), ifd.next) from None
+        raise BadIfdError(str(error), ifd.next_ifd) from None
 
 
 @lru_cache(maxsize=16)  # the first pages of a recording's files mostly have equal IFDs in equal places
@@ -148,7 +148,7 @@ def _plain_page(file: OpenFile | None, flavour: Flavour, at: int, ifd: Ifd, *, t
         if end_of_head <= a < end_of_head + GAP:
             end_of_head = b
     template = make_template(file, flavour, ifd, at, start)
-    return Page(form, template, at, ifd.next, end_of_head - at, max(end, end_of_head), ifd.problem)
+    return Page(form, template, at, ifd.next_ifd, end_of_head - at, max(end, end_of_head), ifd.problem)
 
 
 def contradicts_plain(file: OpenFile, flavour: Flavour, at: int, nbytes: int) -> bool:
@@ -201,7 +201,7 @@ def is_complete(page: Page, size: int) -> bool:
 
     A flipped bit may make a tag's value end anywhere.
     """
-    return page.ifd + extent(page) <= size and (page.end <= size or 0 < page.next < size)
+    return page.ifd + extent(page) <= size and (page.end <= size or 0 < page.next_ifd < size)
 
 
 def extent(page: Page) -> int:

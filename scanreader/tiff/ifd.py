@@ -45,22 +45,22 @@ class Flavour(NamedTuple):
     """Kind of TIFF: its byte order, and whether it is a BigTIFF."""
 
     order: str
-    big: bool
+    is_big: bool
 
     @property
     def count_size(self) -> int:
         """Bytes of the number of entries, at the start of an IFD."""
-        return 8 if self.big else 2
+        return 8 if self.is_big else 2
 
     @property
     def entry_size(self) -> int:
         """Bytes of an entry of an IFD: tag, type, number of values, value field."""
-        return 20 if self.big else 12
+        return 20 if self.is_big else 12
 
     @property
     def offset_size(self) -> int:
         """Bytes of an offset, and of the value field of an entry."""
-        return 8 if self.big else 4
+        return 8 if self.is_big else 4
 
     @property
     def value_at(self) -> int:
@@ -70,7 +70,7 @@ class Flavour(NamedTuple):
     @property
     def word(self) -> str:
         """The struct code of an offset."""
-        return self.order + ("Q" if self.big else "I")
+        return self.order + ("Q" if self.is_big else "I")
 
 
 class Tag(NamedTuple):
@@ -88,7 +88,7 @@ class Ifd:
     """One IFD, parsed; values outside its entries are not read. Equal bytes give the same object, mostly."""
 
     tags: dict[int, Tag]
-    next: int
+    next_ifd: int
     next_at: int
     data: bytes
     problem: str
@@ -106,9 +106,9 @@ class BadIfdError(ValueError):
         Where the IFD says that the next one is; None if these bytes are not an IFD.
     """
 
-    def __init__(self, problem: str, following: int | None = None) -> None:
+    def __init__(self, problem: str, next_ifd: int | None = None) -> None:
         super().__init__(problem)
-        self.following = following
+        self.next_ifd = next_ifd
 
 
 class NoPageError(FileFormatError):
@@ -127,9 +127,9 @@ def read_flavour(file: OpenFile) -> tuple[Flavour, int]:
     order = {b"II": "<", b"MM": ">"}.get(start[:2])
     kind = struct.unpack(order + "H", start[2:4])[0] if order and len(start) >= 8 else 0
     if order and kind == 42:
-        return Flavour(order, big=False), struct.unpack(order + "I", start[4:8])[0]
+        return Flavour(order, is_big=False), struct.unpack(order + "I", start[4:8])[0]
     if order and kind == 43 and len(start) == 16:
-        return Flavour(order, big=True), struct.unpack(order + "Q", start[8:16])[0]
+        return Flavour(order, is_big=True), struct.unpack(order + "Q", start[8:16])[0]
     if file.size == 0 or not any(start):
         content = "is empty" if file.size == 0 else "begins with zeros"
         raise NoPageError(f"{file.path!r} is not a TIFF yet: it {content}")
@@ -146,10 +146,10 @@ def read_ifd(file: OpenFile, flavour: Flavour, at: int) -> Ifd:
     BadIfdError
         If there is no IFD.
     """
-    if file.parsed is not None:
-        ifd: Ifd | None = file.parsed.get(at)
+    if file.parsed_ifds is not None:
+        ifd: Ifd | None = file.parsed_ifds.get(at)
         if ifd is None:
-            ifd = file.parsed[at] = _parse_ifd(file, flavour, at)
+            ifd = file.parsed_ifds[at] = _parse_ifd(file, flavour, at)
         return ifd
     return _parse_ifd(file, flavour, at)
 
@@ -159,7 +159,7 @@ def _parse_ifd(file: OpenFile, flavour: Flavour, at: int) -> Ifd:
     data = file.read(at, 512)
     if len(data) < head:
         raise BadIfdError("the file ends")
-    count = struct.unpack_from(flavour.order + ("Q" if flavour.big else "H"), data)[0]
+    count = struct.unpack_from(flavour.order + ("Q" if flavour.is_big else "H"), data)[0]
     if not 0 < count <= MAX_ENTRIES:
         raise BadIfdError(f"{count} entries")
     next_at = head + flavour.entry_size * count
@@ -183,7 +183,7 @@ def _parse_entries(data: bytes, flavour: Flavour, count: int, *, points_beyond: 
     """
     head, entry = flavour.count_size, flavour.entry_size
     next_at = head + entry * count
-    form = flavour.order + ("HHQ8s" if flavour.big else "HHI4s")
+    form = flavour.order + ("HHQ8s" if flavour.is_big else "HHI4s")
     tags: dict[int, Tag] = {}
     problem, contradiction, last_code = "", "", 0
     value_at = head + flavour.value_at
@@ -198,11 +198,11 @@ def _parse_entries(data: bytes, flavour: Flavour, count: int, *, points_beyond: 
             tags[code] = Tag(kind, number, value_at, value)
         value_at += entry
         last_code = code
-    following = struct.unpack_from(flavour.word, data, next_at)[0]
+    next_ifd = struct.unpack_from(flavour.word, data, next_at)[0]
     code, kind = struct.unpack_from(flavour.order + "HH", data, next_at)
     if points_beyond and last_code < code < END_OF_CODES and kind in SIZES:
         contradiction = "it has more entries than it says"  # what should be a pointer is tag and type of an entry
-    return Ifd(tags, following, next_at, data, problem, contradiction)
+    return Ifd(tags, next_ifd, next_at, data, problem, contradiction)
 
 
 def _entry_problem(code: int, kind: int, last_code: int) -> str:

@@ -18,7 +18,7 @@ from scanreader.tiff.ifd import BadIfdError, NoPageError, read_flavour, read_ifd
 from scanreader.tiff.reopening import reopen
 from scanreader.tiff.repair import walk
 from scanreader.tiff.runs import Run, group_pages
-from scanreader.tiff.templates import ifd_matches, is_of_damaged, next_ifd
+from scanreader.tiff.templates import ifd_matches, is_of_damaged, next_ifd_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +63,7 @@ def _read_first(file: OpenFile, flavour: Flavour, at: int) -> Page | None:
     try:
         page = read_page(file, flavour, at) or _read_damaged_first(file, flavour, at)
     except BadIfdError as error:
-        if error.following is None:
+        if error.next_ifd is None:
             problem = f"holds no page: no IFD at byte {at} ({error}); nothing was recorded or it was cut"
         else:
             problem = f"holds no page that can be read: its first, at byte {at}, is damaged ({error})"
@@ -84,24 +84,24 @@ def _read_damaged_first(file: OpenFile, flavour: Flavour, at: int) -> Page | Non
     BadIfdError
         If more is wrong with it than the size of its strip.
     """
-    following = read_ifd(file, flavour, at).next
+    next_ifd = read_ifd(file, flavour, at).next_ifd
     try:
-        second = read_page(file, flavour, following) if following else None
+        second_page = read_page(file, flavour, next_ifd) if next_ifd else None
     except BadIfdError:
         return None
-    if not following and (page := read_page(file, flavour, at, trust_size=False)):
-        raise BadIfdError(f"its strip is not of the size of its pixels, which are {page.form}", following)
-    if second is None or not contradicts_plain(file, flavour, at, second.form.nbytes):
+    if not next_ifd and (page := read_page(file, flavour, at, trust_size=False)):
+        raise BadIfdError(f"its strip is not of the size of its pixels, which are {page.form}", next_ifd)
+    if second_page is None or not contradicts_plain(file, flavour, at, second_page.form.nbytes):
         return None
     page = read_page(file, flavour, at, trust_size=False)
-    if page is None or page.form != second.form:
-        raise BadIfdError("its tags contradict those of the next page", following)
+    if page is None or page.form != second_page.form:
+        raise BadIfdError("its tags contradict those of the next page", next_ifd)
     return page
 
 
 def _index_even(file: OpenFile, flavour: Flavour, first: Page) -> FileIndex | None:
     """Index the file as one run; None if its pages are not evenly spaced, judging by a few probes."""
-    stride = first.next - first.ifd
+    stride = first.next_ifd - first.ifd
     record = first.end - first.ifd
     if not len(first.template.data) + first.form.nbytes <= stride < record + extent(first):
         return None  # also if the first page is the last, or another page may be between the first two
@@ -114,7 +114,7 @@ def _index_even(file: OpenFile, flavour: Flavour, first: Page) -> FileIndex | No
         ifd = first.ifd + probe * stride
         if not ifd_matches(template, ifd, span, ifd + stride if probe < count - 1 else -1):
             return None
-        last_pointer = next_ifd(template, span)
+        last_pointer = next_ifd_of(template, span)
     is_closed = last_pointer == 0
     if not is_closed and last_pointer != end % (1 << 8 * flavour.offset_size):
         return None
@@ -146,17 +146,17 @@ def index_by_chain(index: FileIndex, page: int, notes: list[str] | None) -> File
         If the chain does not help: it has another number of pages, or the page is in the same place.
     """
     with reopen(index) as file:
-        walked = _index_walked(index.path, (*file.identity, file.ctime_ns, *index.stamp))
-    run = next((run for run in reversed(walked.runs) if run.page <= page), None)
+        chain_index = _index_chain(index.path, (*file.identity, file.ctime_ns, *index.stamp))
+    run = next((run for run in reversed(chain_index.runs) if run.page <= page), None)
     is_damaged = run is not None and is_of_damaged(run.template)
-    if walked.num_pages != index.num_pages or walked.runs == index.runs or is_damaged:
-        counts = f"{index.num_pages} pages by their spacing, {walked.num_pages} by the chain of IFDs"
+    if chain_index.num_pages != index.num_pages or chain_index.runs == index.runs or is_damaged:
+        counts = f"{index.num_pages} pages by their spacing, {chain_index.num_pages} by the chain of IFDs"
         raise DamagedPageError(
             f"page {page} of {index.path!r} is damaged: its IFD contradicts those of the other pages ({counts})"
         )
-    if notes is not None and walked.damage not in ("", index.damage, *notes):
-        notes.append(walked.damage)
-    return walked
+    if notes is not None and chain_index.damage not in ("", index.damage, *notes):
+        notes.append(chain_index.damage)
+    return chain_index
 
 
 def read_by_runs(
@@ -164,7 +164,7 @@ def read_by_runs(
     pages: IndexArray,
     notes: list[str] | None,
     read_run: Callable[[Run, IndexArray, slice], None],
-    read_walked: Callable[[FileIndex, slice], None],
+    read_by_chain: Callable[[FileIndex, slice], None],
 ) -> None:
     """Read pages of a file, run by run.
 
@@ -174,19 +174,19 @@ def read_by_runs(
         A sentence about damage of the chain of IFDs is appended to it.
     read_run : callable
         Gets a run, numbers of pages in it, and their places in `pages`.
-    read_walked : callable
+    read_by_chain : callable
         Gets an index made from the chain of IFDs, and places in `pages`: called where a page is not where its run says.
     """
-    for which, a, b in group_pages(pages, [run.page for run in index.runs]):
-        run, part = index.runs[which], slice(a, b)
+    for run_number, a, b in group_pages(pages, [run.page for run in index.runs]):
+        run, part = index.runs[run_number], slice(a, b)
         try:
             read_run(run, pages[part] - run.page, part)
         except MisplacedPageError as error:
-            read_walked(index_by_chain(index, run.page + error.page, notes), part)
+            read_by_chain(index_by_chain(index, run.page + error.page, notes), part)
 
 
 @lru_cache(maxsize=8)
-def _index_walked(path: str, _version: tuple[int, ...]) -> FileIndex:
+def _index_chain(path: str, _version: tuple[int, ...]) -> FileIndex:
     """Index a file by its chain of IFDs alone; cached for the few files whose spacing turned out to be uneven."""
     with open_file(path) as file:
         flavour, at = read_flavour(file)

@@ -157,9 +157,9 @@ class Pages:
                 for future in [pool.submit(self._read_or_fill, job, errors, notes) for job in jobs]:
                     future.result()
         if errors and notes is not None:
-            plural = len(errors) > 1
+            is_plural = len(errors) > 1
             notes.append(
-                f"{len(errors)} page{'s' if plural else ''} cannot be read and {'are' if plural else 'is'} "
+                f"{len(errors)} page{'s' if is_plural else ''} cannot be read and {'are' if is_plural else 'is'} "
                 f"filled with {self.fill}: {errors[0]}"
             )
 
@@ -198,10 +198,10 @@ class Pages:
         ChangedFileError
             If a file is not the one that was opened.
         """
-        read = read_descriptions if self.fill is None else read_descriptions_or_none
+        read_texts = read_descriptions if self.fill is None else read_descriptions_or_none
         texts: list[bytes] = []
         for file, a, b in group_pages(numbers, self.starts[:-1]):
-            texts += read(self.files[file], numbers[a:b] - self.starts[file], limit, notes)
+            texts += read_texts(self.files[file], numbers[a:b] - self.starts[file], limit, notes)
         return texts
 
     def places(self, numbers: IndexArray, notes: list[str] | None = None) -> tuple[IndexArray, IndexArray]:
@@ -237,31 +237,31 @@ class Pages:
     def odd_pages(self) -> Iterator[OddPages]:
         """Check the IFD of every page; yields the files that have pages that are not where the index says."""
         for index in self.files:
-            odd: list[int] = []
+            odd_pages: list[int] = []
             try:
-                odd += _odd_pages(index)
-                if odd:
-                    walked = index_by_chain(index, odd[0], None)
-                    for page in _odd_pages(walked):
-                        index_by_chain(walked, page, None)
-                    yield OddPages(index.path, odd, "", walked.damage)
+                odd_pages += _odd_pages(index)
+                if odd_pages:
+                    chain_index = index_by_chain(index, odd_pages[0], None)
+                    for page in _odd_pages(chain_index):
+                        index_by_chain(chain_index, page, None)
+                    yield OddPages(index.path, odd_pages, "", chain_index.damage)
             except UnreachableError:
                 raise
             except ScanReaderError as error:
-                yield OddPages(index.path, odd, str(error), "")
+                yield OddPages(index.path, odd_pages, str(error), "")
 
 
 def _odd_pages(index: FileIndex) -> list[int]:
     """Find the pages of a file that are not where its index says."""
-    odd: list[int] = []
+    odd_pages: list[int] = []
     with reopen(index) as file:
         data = file.map()
         for run in index.runs:
             for start in range(0, run.length, MOST_PAGES):
                 pages = np.arange(start, min(run.length, start + MOST_PAGES))
-                good = find_matching(run, pages, read_spans(file, data, run, pages))
-                odd += (run.page + pages[~good]).tolist()
-    return odd
+                is_matching = find_matching(run, pages, read_spans(file, data, run, pages))
+                odd_pages += (run.page + pages[~is_matching]).tolist()
+    return odd_pages
 
 
 def _read_job(job: _Job, maps: KeptMaps, notes: list[str] | None) -> None:
@@ -273,16 +273,16 @@ def _read_job(job: _Job, maps: KeptMaps, notes: list[str] | None) -> None:
     with reopen(index) as file:
         data = maps.map(file, keep=not index.ending) if crop.is_thin else None
 
-        def copy_run(run: Run, in_run: IndexArray, part: slice) -> None:
+        def copy_run(run: Run, pages_in_run: IndexArray, part: slice) -> None:
             if data is None:
-                read_run(file, index.form, run, in_run, crop, out[part])
+                read_run(file, index.form, run, pages_in_run, crop, out[part])
             else:
-                read_mapped(data, index.form, run, in_run, crop, out[part])
+                read_mapped(data, index.form, run, pages_in_run, crop, out[part])
 
-        def copy_walked(walked: FileIndex, part: slice) -> None:
-            _read_job(job.part(part)._replace(file_index=walked), maps, notes)
+        def copy_by_chain(chain_index: FileIndex, part: slice) -> None:
+            _read_job(job.part(part)._replace(file_index=chain_index), maps, notes)
 
-        read_by_runs(index, pages, notes, copy_run, copy_walked)
+        read_by_runs(index, pages, notes, copy_run, copy_by_chain)
 
 
 def _pixels_at(index: FileIndex, pages: IndexArray, notes: list[str] | None) -> IndexArray:
@@ -295,12 +295,12 @@ def _pixels_at(index: FileIndex, pages: IndexArray, notes: list[str] | None) -> 
     with reopen(index) as file:
         data = file.map()
 
-        def find_in_run(run: Run, in_run: IndexArray, part: slice) -> None:
-            check_pages(run, in_run, read_spans(file, data, run, in_run))
-            offsets[part] = run.ifd + in_run * run.stride + run.template.pixels
+        def find_in_run(run: Run, pages_in_run: IndexArray, part: slice) -> None:
+            check_pages(run, pages_in_run, read_spans(file, data, run, pages_in_run))
+            offsets[part] = run.ifd + pages_in_run * run.stride + run.template.pixels
 
-        def find_walked(walked: FileIndex, part: slice) -> None:
-            offsets[part] = _pixels_at(walked, pages[part], notes)
+        def find_by_chain(chain_index: FileIndex, part: slice) -> None:
+            offsets[part] = _pixels_at(chain_index, pages[part], notes)
 
-        read_by_runs(index, pages, notes, find_in_run, find_walked)
+        read_by_runs(index, pages, notes, find_in_run, find_by_chain)
     return offsets

@@ -60,18 +60,18 @@ def mark_misplaced(runs: Sequence[Run], heads: Mapping[int, int], nbytes: int, e
     pages : list of int
         Numbers of the pages that were marked.
     """
-    marked: list[Run] = []
+    marked_runs: list[Run] = []
     pages: list[int] = []
     for run, is_misplaced in zip(runs, _find_misplaced(runs, heads, nbytes, end), strict=True):
         last = run.length - 1
         if not is_misplaced:
-            marked.append(run)
+            marked_runs.append(run)
             continue
         if last:
-            marked.append(run._replace(length=last))
-        marked.append(Run(run.page + last, 1, run.ifd + last * run.stride, 0, matching_none(run.template)))
+            marked_runs.append(run._replace(length=last))
+        marked_runs.append(Run(run.page + last, 1, run.ifd + last * run.stride, 0, matching_none(run.template)))
         pages.append(run.page + last)
-    return marked, pages
+    return marked_runs, pages
 
 
 def _find_misplaced(runs: Sequence[Run], heads: Mapping[int, int], nbytes: int, end: int) -> Flags:
@@ -82,26 +82,32 @@ def _find_misplaced(runs: Sequence[Run], heads: Mapping[int, int], nbytes: int, 
     head_sizes = np.array(
         [heads.get(run.page + run.length - 1, head) for run, head in zip(runs, first_heads, strict=True)]
     )
-    judged = np.array([not is_of_damaged(run.template) for run in runs])
-    firsts, lasts = (
+    is_intact = np.array([not is_of_damaged(run.template) for run in runs])
+    first_pages, last_pages = (
         _Ends(lengths, strides, at, at + ifd_sizes, at + head_sizes, at + pixels, at + pixels + nbytes)
         for at in (ifds, ifds + (lengths - 1) * strides)
     )
     header = 2 * int(runs[0].template.word[2])  # bytes
-    starts = np.sort(np.concatenate((ifds, firsts.pixels[judged], [end])))
-    stops = np.sort(np.concatenate((lasts.heads[judged], lasts.ends[judged], [header])))
-    wrong = _differs_from_neighbours(firsts, lasts, judged, end) | _is_not_round(lasts) | _is_in_an_ifd(firsts, lasts)
+    starts = np.sort(np.concatenate((ifds, first_pages.pixels[is_intact], [end])))
+    stops = np.sort(np.concatenate((last_pages.heads[is_intact], last_pages.ends[is_intact], [header])))
+    is_misplaced = (
+        _differs_from_neighbours(first_pages, last_pages, is_intact, end)
+        | _is_not_round(last_pages)
+        | _is_in_an_ifd(first_pages, last_pages)
+    )
     if nbytes >= PADDING:
-        expected = _in_line(np.array([run.page + run.length - 1 for run in runs]), lasts, nbytes)
-        is_outside = ~_is_in_its_room(lasts, starts, stops, nbytes)
+        expected = _places_in_line(np.array([run.page + run.length - 1 for run in runs]), last_pages, nbytes)
+        is_outside = ~_is_in_its_room(last_pages, starts, stops, nbytes)
         if expected is None:
-            wrong |= is_outside
+            is_misplaced |= is_outside
         else:
-            wrong |= _leaves_line(expected, firsts, lasts) | (is_outside & (lasts.pixels != expected))
-    return np.asarray(wrong & judged)
+            is_misplaced |= _leaves_line(expected, first_pages, last_pages) | (
+                is_outside & (last_pages.pixels != expected)
+            )
+    return np.asarray(is_misplaced & is_intact)
 
 
-def _is_in_its_room(lasts: _Ends, starts: IndexArray, stops: IndexArray, nbytes: int) -> Flags:
+def _is_in_its_room(last_pages: _Ends, starts: IndexArray, stops: IndexArray, nbytes: int) -> Flags:
     """Tell which pixels are in the room beside their IFD, or have no room there for just them.
 
     Parameters
@@ -109,17 +115,19 @@ def _is_in_its_room(lasts: _Ends, starts: IndexArray, stops: IndexArray, nbytes:
     starts, stops : int arrays
         Where IFDs and pixels begin, and where they end; sorted.
     """
-    places = starts.searchsorted(lasts.heads)
-    places += starts[np.minimum(places, len(starts) - 1)] == lasts.pixels  # the page's own
-    after = starts[np.minimum(places, len(starts) - 1)]
-    places = stops.searchsorted(lasts.ifds, side="right") - 1
-    places -= (stops[places] == lasts.ends) & (places > 0)
-    before = stops[places]
-    has_room_after = _is_for_pixels(after - lasts.heads, nbytes)
-    has_room_before = _is_for_pixels(lasts.ifds - before, nbytes)
-    is_after = has_room_after & (lasts.pixels >= lasts.heads) & (lasts.ends <= after)
-    is_before = has_room_before & (lasts.pixels >= before) & (lasts.ends <= lasts.ifds)
-    is_like_others = (lasts.lengths > 1) & (lasts.pixels < lasts.ifds)  # one page before in its run has it as well
+    places = starts.searchsorted(last_pages.heads)
+    places += starts[np.minimum(places, len(starts) - 1)] == last_pages.pixels  # the page's own
+    start_after = starts[np.minimum(places, len(starts) - 1)]
+    places = stops.searchsorted(last_pages.ifds, side="right") - 1
+    places -= (stops[places] == last_pages.ends) & (places > 0)
+    end_before = stops[places]
+    has_room_after = _is_for_pixels(start_after - last_pages.heads, nbytes)
+    has_room_before = _is_for_pixels(last_pages.ifds - end_before, nbytes)
+    is_after = has_room_after & (last_pages.pixels >= last_pages.heads) & (last_pages.ends <= start_after)
+    is_before = has_room_before & (last_pages.pixels >= end_before) & (last_pages.ends <= last_pages.ifds)
+    is_like_others = (last_pages.lengths > 1) & (
+        last_pages.pixels < last_pages.ifds
+    )  # one page before in its run has it as well
     return np.asarray(is_after | is_before | is_like_others | ~(has_room_after | has_room_before))
 
 
@@ -128,82 +136,88 @@ def _is_for_pixels(room: IndexArray, nbytes: int) -> Flags:
     return np.asarray((nbytes <= room) & (room < nbytes + PADDING))
 
 
-def _in_line(pages: IndexArray, lasts: _Ends, nbytes: int) -> IndexArray | None:
+def _places_in_line(pages: IndexArray, last_pages: _Ends, nbytes: int) -> IndexArray | None:
     """Find where the pixels of pages would begin if they followed each other, as nearly all do; None if they do not."""
-    single = lasts.lengths == 1
-    lines, votes = np.unique((lasts.pixels - pages * nbytes)[single], return_counts=True)
-    if not len(lines) or votes.max() < max(FEW, MOST * (lasts.lengths.sum() - 1)):
+    is_single = last_pages.lengths == 1
+    lines, votes = np.unique((last_pages.pixels - pages * nbytes)[is_single], return_counts=True)
+    if not len(lines) or votes.max() < max(FEW, MOST * (last_pages.lengths.sum() - 1)):
         return None
     return np.asarray(lines[votes.argmax()] + pages * nbytes)
 
 
-def _leaves_line(expected: IndexArray, firsts: _Ends, lasts: _Ends) -> Flags:
+def _leaves_line(expected: IndexArray, first_pages: _Ends, last_pages: _Ends) -> Flags:
     """Tell which pixels are not where they are expected, although nothing else is there."""
-    single, nbytes = lasts.lengths == 1, lasts.ends - lasts.pixels
-    first = np.where(single, lasts.ifds, np.minimum(firsts.ifds, firsts.pixels))  # with all that is between pages
-    stop = np.where(single, lasts.heads, np.maximum(lasts.heads, lasts.ends))
-    starts, stops = np.sort(np.append(first, lasts.pixels)), np.sort(np.append(stop, lasts.ends))
+    is_single, nbytes = last_pages.lengths == 1, last_pages.ends - last_pages.pixels
+    first = np.where(
+        is_single, last_pages.ifds, np.minimum(first_pages.ifds, first_pages.pixels)
+    )  # with all that is between pages
+    stop = np.where(is_single, last_pages.heads, np.maximum(last_pages.heads, last_pages.ends))
+    starts, stops = np.sort(np.append(first, last_pages.pixels)), np.sort(np.append(stop, last_pages.ends))
     expected_ends = expected + nbytes
-    there = starts.searchsorted(expected_ends) - stops.searchsorted(expected, side="right")  # begun and not ended
-    own = (lasts.pixels < expected_ends) & (lasts.ends > expected)  # the page's own pixels
-    return np.asarray(single & (expected != lasts.pixels) & (there - own == 0))
+    num_overlaps = starts.searchsorted(expected_ends) - stops.searchsorted(expected, side="right")  # not yet ended
+    is_own = (last_pages.pixels < expected_ends) & (last_pages.ends > expected)  # the page's own pixels
+    return np.asarray(is_single & (expected != last_pages.pixels) & (num_overlaps - is_own == 0))
 
 
-def _differs_from_neighbours(firsts: _Ends, lasts: _Ends, judged: Flags, end: int) -> Flags:
+def _differs_from_neighbours(first_pages: _Ends, last_pages: _Ends, is_intact: Flags, end: int) -> Flags:
     """Tell which pages are evenly spaced between two that agree on where pixels are after the IFD.
 
     The last page is compared with two that agree before it, if there is room in the file.
     """
-    wrong = np.zeros(len(judged), bool)
-    is_single = (lasts.lengths == 1) & judged
-    distances, next_distances = lasts.pixels - lasts.ifds, firsts.pixels - firsts.ifds
-    steps = firsts.ifds[1:] - lasts.ifds[:-1]
-    is_even = (steps[1:] == steps[:-1]) & (distances[:-2] == next_distances[2:]) & judged[:-2] & judged[2:]
-    wrong[1:-1] = is_even & is_single[1:-1]
-    if len(wrong) > 1 and lasts.lengths[-2] > 1:
-        expected = lasts.ifds[-1] + distances[-2]
-        has_room = lasts.heads[-1] <= expected and expected + lasts.ends[-1] - lasts.pixels[-1] <= end
-        wrong[-1] = is_single[-1] and judged[-2] and steps[-1] == lasts.strides[-2] and has_room
-    before = np.append(0, distances[:-1])
-    return np.asarray(wrong & (before > 0) & (distances != before))
+    is_misplaced = np.zeros(len(is_intact), bool)
+    is_single = (last_pages.lengths == 1) & is_intact
+    distances, next_distances = last_pages.pixels - last_pages.ifds, first_pages.pixels - first_pages.ifds
+    steps = first_pages.ifds[1:] - last_pages.ifds[:-1]
+    is_even = (steps[1:] == steps[:-1]) & (distances[:-2] == next_distances[2:]) & is_intact[:-2] & is_intact[2:]
+    is_misplaced[1:-1] = is_even & is_single[1:-1]
+    if len(is_misplaced) > 1 and last_pages.lengths[-2] > 1:
+        expected = last_pages.ifds[-1] + distances[-2]
+        has_room = last_pages.heads[-1] <= expected and expected + last_pages.ends[-1] - last_pages.pixels[-1] <= end
+        is_misplaced[-1] = is_single[-1] and is_intact[-2] and steps[-1] == last_pages.strides[-2] and has_room
+    distances_before = np.append(0, distances[:-1])
+    return np.asarray(is_misplaced & (distances_before > 0) & (distances != distances_before))
 
 
-def _is_not_round(lasts: _Ends) -> Flags:
+def _is_not_round(last_pages: _Ends) -> Flags:
     """Tell which pixels after their IFD begin a few bytes beside where they are expected.
 
     Programs round up the distance from the IFD, or the offset in the file; then nearly all pages agree on it. Pages
     with IFDs of different sizes are of different programs.
     """
-    sizes = lasts.ifd_ends - lasts.ifds
-    wrong = np.zeros(len(sizes), bool)
+    sizes = last_pages.ifd_ends - last_pages.ifds
+    is_misplaced = np.zeros(len(sizes), bool)
     for size in np.unique(sizes):
-        equal = sizes == size
-        wrong[equal] = _differs_in_remainder(_Ends(*(column[equal] for column in lasts)))
-    return wrong
+        has_size = sizes == size
+        is_misplaced[has_size] = _differs_in_remainder(_Ends(*(column[has_size] for column in last_pages)))
+    return is_misplaced
 
 
-def _differs_in_remainder(lasts: _Ends) -> Flags:
+def _differs_in_remainder(last_pages: _Ends) -> Flags:
     """Tell which pages differ from nearly all others in both remainders that these agree on, or in the one."""
-    is_after = lasts.pixels > lasts.ifds
-    wrong, total, has_rule = is_after & (lasts.lengths == 1), int(lasts.lengths[is_after].sum()), False
-    remainders = (lasts.pixels - lasts.ifds) % ROUND, lasts.pixels % ROUND
+    is_after = last_pages.pixels > last_pages.ifds
+    is_misplaced, total, has_rule = is_after & (last_pages.lengths == 1), int(last_pages.lengths[is_after].sum()), False
+    remainders = (last_pages.pixels - last_pages.ifds) % ROUND, last_pages.pixels % ROUND
     for values in remainders:
-        votes = np.bincount(values[is_after], lasts.lengths[is_after], ROUND)
+        votes = np.bincount(values[is_after], last_pages.lengths[is_after], ROUND)
         votes[0] += 0.5  # of two pages, the round one is right
         if votes.max() >= MOST * (total - 1) and votes.max() > total / 2:
             has_rule = True
-            wrong &= values != votes.argmax()
-    both = remainders[0] * ROUND + remainders[1]
-    is_alone = np.bincount(both, lasts.lengths)[both] == 1  # else a second program has written to the file
-    return np.asarray(wrong & is_alone & has_rule)
+            is_misplaced &= values != votes.argmax()
+    remainder_pairs = remainders[0] * ROUND + remainders[1]
+    is_alone = (
+        np.bincount(remainder_pairs, last_pages.lengths)[remainder_pairs] == 1
+    )  # else a second program has written to the file
+    return np.asarray(is_misplaced & is_alone & has_rule)
 
 
-def _is_in_an_ifd(firsts: _Ends, lasts: _Ends) -> Flags:
+def _is_in_an_ifd(first_pages: _Ends, last_pages: _Ends) -> Flags:
     """Tell which pixels overlap the IFD of another page."""
-    order = firsts.ifds.argsort()
-    runs = order[np.maximum(firsts.ifds[order].searchsorted(lasts.ends) - 1, 0)]  # that begin before the pixels end
-    ifds, strides, lengths = firsts.ifds[runs], firsts.strides[runs], firsts.lengths[runs]
-    pages = np.clip((lasts.ends - 1 - ifds) // np.maximum(strides, 1), 0, lengths - 1)
-    moved = pages * strides
-    overlaps = (ifds + moved < lasts.ends) & (firsts.ifd_ends[runs] + moved > lasts.pixels)
-    return np.asarray(overlaps & (lasts.lengths == 1))
+    order = first_pages.ifds.argsort()
+    runs = order[
+        np.maximum(first_pages.ifds[order].searchsorted(last_pages.ends) - 1, 0)
+    ]  # that begin before the pixels end
+    ifds, strides, lengths = first_pages.ifds[runs], first_pages.strides[runs], first_pages.lengths[runs]
+    pages = np.clip((last_pages.ends - 1 - ifds) // np.maximum(strides, 1), 0, lengths - 1)
+    distances = pages * strides
+    overlaps = (ifds + distances < last_pages.ends) & (first_pages.ifd_ends[runs] + distances > last_pages.pixels)
+    return np.asarray(overlaps & (last_pages.lengths == 1))

@@ -15,7 +15,7 @@ from scanreader.tiff.forms import contradicts_plain, extent, is_complete, read_p
 from scanreader.tiff.ifd import SAMPLE_FORMAT, BadIfdError, NoPageError, read_ifd
 from scanreader.tiff.placement import mark_misplaced
 from scanreader.tiff.runs import Run
-from scanreader.tiff.templates import ifd_matches, matching_none, next_ifd
+from scanreader.tiff.templates import ifd_matches, matching_none, next_ifd_of
 from scanreader.tiff.tiny import refuse_tiny_pages
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ FEW_ALIKE = 3  # pages of one dtype, after which a page of another dtype is dama
 SLACK = 64  # bytes by which the descriptions of a galvo recording may differ in length
 MOST_SAID = 5  # damaged places that are described; more are counted
 MOST_SPANS = 64 << 20  # bytes to compare of IFDs and lists of strips, beyond which they overlap each other
-FEW_LEAPT = 4096  # pages that are leapt over and remembered one by one: few numbers, if a page points backwards
+FEW_EVEN = 4096  # pages that are leapt over and remembered one by one: few numbers, if a page points backwards
 MOST_BACKWARD = 10_000  # pages that point to one before them: each is looked at from all sides
 MOST_DAMAGED = 10_000  # damaged places, after which a file is refused
 FEW_LOST = 64  # damaged pages in a row that are passed one by one; beyond, by doubling steps
@@ -66,8 +66,8 @@ def walk(file: OpenFile, flavour: Flavour, first: Page, *, skip_even: bool = Tru
         raise NoPageError(f"{file.path!r} holds no complete page")
     chain.check_skipped()
     chain.check_placement()
-    shared = describe_shared(file, chain.count, chain.count * first.form.nbytes)
-    damage = "; ".join(filter(None, (chain.describe_damage(), shared)))
+    shared_damage = describe_shared(file, chain.count, chain.count * first.form.nbytes)
+    damage = "; ".join(filter(None, (chain.describe_damage(), shared_damage)))
     return finish_index(file, first, chain.runs, chain.ending, damage)
 
 
@@ -75,7 +75,7 @@ class _NoPage(NamedTuple):
     """Why there is no page to read where a page points to as the next one."""
 
     problem: str
-    following: int = 0
+    next_ifd: int = 0
     """Where the IFD there says that the page after it is; 0 if it does not say."""
     is_encoded: bool = False
     """Whether it is a page that tifffile can decode."""
@@ -92,10 +92,10 @@ class _Chain:
         self.runs: list[Run] = []
         self.heads: dict[int, int] = {}  # `Page.head` of the first page of each run, by its number
         self.count = 0
-        self.visited = {first.ifd}  # where pages pointed to
+        self.pointers = {first.ifd}  # where pages pointed to
         self.ifds: set[int] = set()
-        """Where the IFDs of the pages are, without those of `leaps`."""
-        self.leaps: list[Run] = []
+        """Where the IFDs of the pages are, without those of `even_runs`."""
+        self.even_runs: list[Run] = []
         self.backward = 0  # pages that point to one before them
         self.spans = 0  # bytes of the templates that were made
         self.damage: list[str] = []
@@ -112,44 +112,44 @@ class _Chain:
         self.ifds.add(page.ifd)
         self.spans += len(page.template.data)
         refuse_tiny_pages(self.file, len(self.runs))
-        came_before = page.next in self.visited or self._holds(page.next)
-        self.backward += 0 < page.next < page.ifd
+        has_come_before = page.next_ifd in self.pointers or self._holds(page.next_ifd)
+        self.backward += 0 < page.next_ifd < page.ifd
         if self.backward > MOST_BACKWARD:
             raise DamagedPageError(f"more than {MOST_BACKWARD} pages of {self.file.path!r} point to a page before them")
-        if page.next and came_before:
+        if page.next_ifd and has_come_before:
             raise DamagedPageError(
-                f"{self.file.path!r}: page {self.count - 1} points to byte {page.next} as the next page, but that page "
-                "came before: the chain of pages runs in a circle"
+                f"{self.file.path!r}: page {self.count - 1} points to byte {page.next_ifd} as the next page, but that "
+                "page came before: the chain of pages runs in a circle"
             )
         run = self.runs[-1]
-        if skip_even and run.length >= SKIP_FROM and page.next == page.ifd + run.stride:
-            ahead = _leap(self.file, run, page)
-            self.runs[-1] = run._replace(length=run.length + ahead)
-            self.count += ahead
-            self._remember(page, run.stride, ahead)
-            page = page.moved(ahead * run.stride)
-        self.visited.add(page.next)
+        if skip_even and run.length >= SKIP_FROM and page.next_ifd == page.ifd + run.stride:
+            num_ahead = _count_even_pages(self.file, run, page)
+            self.runs[-1] = run._replace(length=run.length + num_ahead)
+            self.count += num_ahead
+            self._remember(page, run.stride, num_ahead)
+            page = page.moved(num_ahead * run.stride)
+        self.pointers.add(page.next_ifd)
         self.last = page
         return page
 
     def follow(self, page: Page) -> Page | None:
         """Find the page after one: where it points to, or past what is damaged; None if it is the last."""
-        target = self._target(page.next) if page.next else _NoPage("marks itself as the last")
+        target = self._target(page.next_ifd) if page.next_ifd else _NoPage("marks itself as the last")
         if not isinstance(target, _NoPage):
             self._note_skipped(page)
             return target
         if target.is_encoded:
             self.is_encoded = True
             return None
-        following = (
+        next_page = (
             self._pass_pointer(page, target)
             or self._pass_page(page, target)
             or self._pass_evenly(page)
             or self._pass_record(page)
         )
-        if following is None:
+        if next_page is None:
             self._finish(page, target)
-        return following
+        return next_page
 
     def end_before(self, page: Page) -> None:
         """End the chain before a page that is not complete."""
@@ -157,41 +157,41 @@ class _Chain:
 
     def check_skipped(self) -> None:
         """Check that each page that a pointer skipped is elsewhere in the chain."""
-        for page, skipped in self.skips:
-            if not self._holds(skipped):
+        for page, skipped_ifd in self.skips:
+            if not self._holds(skipped_ifd):
                 raise DamagedPageError(
                     f"the chain of pages of {self.file.path!r} skips a page: the page at byte {page.ifd} points to "
-                    f"byte {page.next}, but another page is at byte {skipped}"
+                    f"byte {page.next_ifd}, but another page is at byte {skipped_ifd}"
                 )
 
     def check_placement(self) -> None:
         """Mark pages that have their pixels elsewhere than the others: they cannot be read."""
         runs = [run for run in self.runs if run.length]
-        for run, following in itertools.pairwise(runs):
-            if run.template.pixels < 0 and run.length > 1 == following.length:  # the next pixels follow its last page
+        for run, next_run in itertools.pairwise(runs):
+            if run.template.pixels < 0 and run.length > 1 == next_run.length:  # the next pixels follow its last page
                 last = self._read_or_none(run.ifd + (run.length - 1) * run.stride)
                 self.heads[run.page + run.length - 1] = last.head if last else self.heads.get(run.page, 0)
-        self.runs, misplaced = mark_misplaced(runs, self.heads, self.first.form.nbytes, self.end)
+        self.runs, misplaced_pages = mark_misplaced(runs, self.heads, self.first.form.nbytes, self.end)
         self.damage += [
             f"page {page} of {self.name} cannot be read: its pixels are not where the other pages have theirs"
-            for page in misplaced
+            for page in misplaced_pages
         ]
 
     def describe_damage(self) -> str:
         """Say what is damaged; '' if nothing is."""
-        more = len(self.damage) - MOST_SAID
-        sentences = self.damage[:MOST_SAID] + ([f"and {more} more places are damaged"] if more > 0 else [])
+        num_more = len(self.damage) - MOST_SAID
+        sentences = self.damage[:MOST_SAID] + ([f"and {num_more} more places are damaged"] if num_more > 0 else [])
         return "; ".join(sentences)
 
     # ------------------------------------------------------------------ what a page points to
 
     def _target(self, at: int) -> Page | _NoPage:
         """Read the page at byte `at`, where another page points to."""
-        like = self._read_like_last(at)
-        if like is not None and like.end + like.ifd - self.last.ifd <= self.file.size:  # it is complete for sure
-            return like
+        page = self._read_like_last(at)
+        if page is not None and page.end + page.ifd - self.last.ifd <= self.file.size:  # it is complete for sure
+            return page
         target = self._parse(at)
-        return like if like is not None and isinstance(target, _NoPage) else target
+        return page if page is not None and isinstance(target, _NoPage) else target
 
     def _read_like_last(self, at: int) -> Page | None:
         """Read a page by the template of the last page, if it follows its run evenly; None if it does not."""
@@ -206,21 +206,25 @@ class _Chain:
         if at + extent(last) > self.file.size:
             return None
         span = self.file.read(at + t.start, len(t.data))
-        return last.moved(at - last.ifd)._replace(next=next_ifd(t, span)) if ifd_matches(t, at, span, -1) else None
+        if not ifd_matches(t, at, span, -1):
+            return None
+        return last.moved(at - last.ifd)._replace(next_ifd=next_ifd_of(t, span))
 
     def _parse(self, at: int) -> Page | _NoPage:
         try:
             page = self._plain_page(at)
         except BadIfdError as error:
-            return _NoPage(f"points to byte {at}, where no page is ({error})", error.following or 0)
+            return _NoPage(f"points to byte {at}, where no page is ({error})", error.next_ifd or 0)
         if page is None:
             return self._not_plain(at)
         if page.form != self.first.form:
             return self._of_other_form(page)
         if page.problem not in ("", self.first.problem):
-            return _NoPage(f"points to byte {at}, where a page is damaged ({page.problem})", page.next)
-        if page.ifd + extent(page) > self.file.size > page.next > page.ifd:
-            return _NoPage(f"points to byte {at}, where a page is damaged (its pixels are outside the file)", page.next)
+            return _NoPage(f"points to byte {at}, where a page is damaged ({page.problem})", page.next_ifd)
+        if page.ifd + extent(page) > self.file.size > page.next_ifd > page.ifd:
+            return _NoPage(
+                f"points to byte {at}, where a page is damaged (its pixels are outside the file)", page.next_ifd
+            )
         return page
 
     def _plain_page(self, at: int) -> Page | None:
@@ -232,11 +236,11 @@ class _Chain:
         return page
 
     def _not_plain(self, at: int) -> _NoPage:
-        following = read_ifd(self.file, self.flavour, at).next
+        next_ifd = read_ifd(self.file, self.flavour, at).next_ifd
         if not contradicts_plain(self.file, self.flavour, at, self.first.form.nbytes):
-            return _NoPage("", following, is_encoded=True)
+            return _NoPage("", next_ifd, is_encoded=True)
         problem = "its tags contradict those of the other pages"
-        return _NoPage(f"points to byte {at}, where a page is damaged ({problem})", following)
+        return _NoPage(f"points to byte {at}, where a page is damaged ({problem})", next_ifd)
 
     def _of_other_form(self, page: Page) -> _NoPage:
         """Refuse a page of another size or dtype, unless it has lost the tag that names the dtype, or its last tags.
@@ -247,11 +251,13 @@ class _Chain:
             If it has not.
         """
         ifd, first = (read_ifd(self.file, self.flavour, at) for at in (page.ifd, self.first.ifd))
-        is_whole = len(ifd.tags) != len(first.tags) and (page.next == 0 or self._read_or_none(page.next) is not None)
+        is_whole = len(ifd.tags) != len(first.tags) and (
+            page.next_ifd == 0 or self._read_or_none(page.next_ifd) is not None
+        )
         if page.form[:2] != self.first.form[:2] or SAMPLE_FORMAT in ifd.tags or is_whole:
             raise self._different_pages(str(page.form))
         problem = f"points to byte {page.ifd}, where a page has {page.form}, the first has {self.first.form}"
-        return _NoPage(problem, page.next, other_form=str(page.form))
+        return _NoPage(problem, page.next_ifd, other_form=str(page.form))
 
     def _different_pages(self, form: str) -> FileFormatError:
         return FileFormatError(
@@ -262,38 +268,38 @@ class _Chain:
 
     def _pass_pointer(self, page: Page, target: _NoPage) -> Page | None:
         """Find the page right after one of which only the pointer is wrong; None if there is none."""
-        adjacent = self._find_adjacent(page)
-        if adjacent is None:
+        adjacent_page = self._find_adjacent(page)
+        if adjacent_page is None:
             return None
-        if adjacent.form != self.first.form:
-            raise self._different_pages(str(adjacent.form))
+        if adjacent_page.form != self.first.form:
+            raise self._different_pages(str(adjacent_page.form))
         self.damage.append(f"page {self.count - 1} of {self.name} {target.problem}; the page after it is read anyway")
-        self.runs.append(Run(self.count, 0, adjacent.ifd, 0, page.template))  # the page before may point anywhere
-        self.visited.add(adjacent.ifd)
-        return adjacent
+        self.runs.append(Run(self.count, 0, adjacent_page.ifd, 0, page.template))  # the page before may point anywhere
+        self.pointers.add(adjacent_page.ifd)
+        return adjacent_page
 
     def _pass_page(self, page: Page, target: _NoPage) -> Page | None:
         """Find the page that a damaged one points to, and count that one; None if it does not lead to a page."""
-        is_far = target.following - page.ifd >= 3 * page.size  # other pages may be between
-        came_before = target.following in self.visited or self._holds(target.following)
-        if target.following <= page.next or is_far or came_before:
+        is_far = target.next_ifd - page.ifd >= 3 * page.size  # other pages may be between
+        has_come_before = target.next_ifd in self.pointers or self._holds(target.next_ifd)
+        if target.next_ifd <= page.next_ifd or is_far or has_come_before:
             return None
-        following = self._target(target.following)
-        if isinstance(following, _NoPage) or not is_complete(following, self.file.size):
+        next_page = self._target(target.next_ifd)
+        if isinstance(next_page, _NoPage) or not is_complete(next_page, self.file.size):
             return None
         self.damage.append(
             f"page {self.count} of {self.name} cannot be read, as page {self.count - 1} {target.problem}; "
             "the pages after are read"
         )
-        self._add_lost(page, page.next - page.ifd, 1)
-        self.visited.add(target.following)
-        return following
+        self._add_lost(page, page.next_ifd - page.ifd, 1)
+        self.pointers.add(target.next_ifd)
+        return next_page
 
     def _pass_evenly(self, page: Page) -> Page | None:
         """Find where evenly spaced pages continue after some that cannot be read."""
         strides = [self.runs[-1].stride]
         if not strides[0]:
-            guesses = {at - page.ifd for at in (*self._places_after(page), page.next)}
+            guesses = {at - page.ifd for at in (*self._places_after(page), page.next_ifd)}
             strides = sorted(guess for guess in guesses if page.size <= guess < 2 * page.size)
         for stride in strides:
 
@@ -313,29 +319,29 @@ class _Chain:
         t, step = page.template, self._step_after(page)
         start = page.ifd + step + page.size - SLACK
         prefix = t.data[: t.mask.find(b"\0")]
-        found = self.file.read(start, 2 * SLACK + len(prefix)).find(prefix) if t.start == 0 else -1
-        following = None if found < 0 else self._read_or_none(start + found)
-        if following is None or not _is_same_kind(following, page) or self._holds(following.ifd):
+        place = self.file.read(start, 2 * SLACK + len(prefix)).find(prefix) if t.start == 0 else -1
+        next_page = None if place < 0 else self._read_or_none(start + place)
+        if next_page is None or not _is_same_kind(next_page, page) or self._holds(next_page.ifd):
             return None
         self._say_lost(1)
         self._add_lost(page, step, 1)
-        return following
+        return next_page
 
-    def _say_lost(self, lost: int) -> None:
-        lost_pages = f"{lost} pages" if lost > 1 else "a page"
+    def _say_lost(self, num_lost: int) -> None:
+        lost_pages = f"{num_lost} pages" if num_lost > 1 else "a page"
         self.damage.append(
             f"{lost_pages} of {self.name} cannot be read, from page {self.count} on; the pages after are read"
         )
 
-    def _add_lost(self, page: Page, step: int, lost: int) -> None:
+    def _add_lost(self, page: Page, step: int, num_lost: int) -> None:
         """Count pages that cannot be read, each so many bytes after the one before."""
         run = self.runs[-1]
-        if page.next == page.ifd + step and step == (run.stride or step):
-            self.runs[-1] = run._replace(stride=step, length=run.length + lost)
+        if page.next_ifd == page.ifd + step and step == (run.stride or step):
+            self.runs[-1] = run._replace(stride=step, length=run.length + num_lost)
         else:  # the page before points elsewhere, so that it must be the last of its run
-            self.runs.append(Run(self.count, lost, page.ifd + step, step, matching_none(page.template)))
-        self.count += lost
-        self._remember(page, step, lost)
+            self.runs.append(Run(self.count, num_lost, page.ifd + step, step, matching_none(page.template)))
+        self.count += num_lost
+        self._remember(page, step, num_lost)
         if len(self.damage) > MOST_DAMAGED:
             raise DamagedPageError(f"{self.file.path!r} is damaged in more than {MOST_DAMAGED} places")
 
@@ -344,20 +350,23 @@ class _Chain:
         if target.other_form and self.count < FEW_ALIKE:
             raise self._different_pages(target.other_form)
         page = page._replace(end=(self._read_or_none(page.ifd) or page).end)  # that of `_read_like_last` is a guess
-        rest = self.file.size - page.end
-        has_room = rest >= self.first.form.nbytes + len(self.first.template.data)
+        bytes_left = self.file.size - page.end
+        has_room = bytes_left >= self.first.form.nbytes + len(self.first.template.data)
         sentence = f"page {self.count - 1} of {self.name} {target.problem}"
-        if not page.next and has_room and is_appended(self.file, page.end):
+        if not page.next_ifd and has_room and is_appended(self.file, page.end):
             return
         step = self.runs[-1].stride or self._step_after(page)
         if has_room and self._is_one_record(page, step):
             self.damage.append(f"page {self.count} of {self.name}, the last, cannot be read: {sentence}")
             self._add_lost(page, step, 1)
-        elif not page.next:
+        elif not page.next_ifd:
             if has_room:
-                self.damage.append(f"{sentence}, but {rest} bytes follow in which no page is found")
-        elif page.next in self._places_after(page) and self.file.size - page.next < extent(self.first):
-            self.ending, self.end = describe_ending(self.file, page.next, self.count), page.next + page.first - page.ifd
+                self.damage.append(f"{sentence}, but {bytes_left} bytes follow in which no page is found")
+        elif page.next_ifd in self._places_after(page) and self.file.size - page.next_ifd < extent(self.first):
+            self.ending, self.end = (
+                describe_ending(self.file, page.next_ifd, self.count),
+                page.next_ifd + page.first - page.ifd,
+            )
         elif has_room:
             self.ending = f"{sentence}: only the {self.count} pages up to it are read"
         else:
@@ -366,17 +375,17 @@ class _Chain:
     def _is_one_record(self, page: Page, step: int) -> bool:
         """Whether the bytes after a page are one page more, which begins so many bytes after it, and is damaged."""
         is_written = any(self.file.read(self.file.size - BLANK, BLANK))
-        missing = page.end + step - self.file.size
-        return is_written and page.ifd + step + extent(page) <= self.file.size and -SLACK < missing < SLACK
+        bytes_missing = page.end + step - self.file.size
+        return is_written and page.ifd + step + extent(page) <= self.file.size and -SLACK < bytes_missing < SLACK
 
     def _note_skipped(self, page: Page) -> None:
         """Note a page right after one that points elsewhere."""
-        if page.next in self._places_after(page):
+        if page.next_ifd in self._places_after(page):
             return
-        if page.next - page.end >= extent(page) or page.next < page.ifd:
-            adjacent = self._find_adjacent(page)
-            if adjacent is not None and adjacent.ifd != page.next:
-                self.skips.append((page, adjacent.ifd))
+        if page.next_ifd - page.end >= extent(page) or page.next_ifd < page.ifd:
+            adjacent_page = self._find_adjacent(page)
+            if adjacent_page is not None and adjacent_page.ifd != page.next_ifd:
+                self.skips.append((page, adjacent_page.ifd))
 
     def _find_adjacent(self, page: Page) -> Page | None:
         """Find a page of the same kind right after one, whatever the chain says; None if there is none."""
@@ -384,9 +393,13 @@ class _Chain:
         places = {*(page.ifd + stride for stride in strides), *self._places_after(page)}
         for at in sorted(places):
             if at > page.ifd and not self._holds(at):
-                other = self._read_or_none(at)
-                if other is not None and other.ifd + extent(other) <= self.file.size and self._is_a_page(other, page):
-                    return other
+                other_page = self._read_or_none(at)
+                if (
+                    other_page is not None
+                    and other_page.ifd + extent(other_page) <= self.file.size
+                    and self._is_a_page(other_page, page)
+                ):
+                    return other_page
         return None
 
     def _places_after(self, page: Page) -> tuple[int, int]:
@@ -399,12 +412,12 @@ class _Chain:
         with_pixels_first, after_pixels = self._places_after(page)
         return (after_pixels if page.template.pixels > 0 else with_pixels_first) - page.ifd
 
-    def _is_a_page(self, other: Page, page: Page) -> bool:
+    def _is_a_page(self, other_page: Page, page: Page) -> bool:
         """Whether bytes that may look like an IFD by chance are like that of a page, or of the page after."""
-        if _is_same_kind(other, page):
+        if _is_same_kind(other_page, page):
             return True
-        following = self._read_or_none(other.next) if other.next > other.ifd else None
-        return following is not None and _is_same_kind(other, following)
+        next_page = self._read_or_none(other_page.next_ifd) if other_page.next_ifd > other_page.ifd else None
+        return next_page is not None and _is_same_kind(other_page, next_page)
 
     def _read_or_none(self, at: int) -> Page | None:
         try:
@@ -425,18 +438,18 @@ class _Chain:
         self.runs.append(Run(self.count, 1, page.ifd, 0, page.template))
         self.heads[self.count] = page.head
 
-    def _remember(self, page: Page, stride: int, ahead: int) -> None:
+    def _remember(self, page: Page, stride: int, count: int) -> None:
         """Remember where pages are that were leapt over, or lost."""
-        if ahead > FEW_LEAPT:
-            self.leaps.append(Run(0, ahead, page.ifd + stride, stride, page.template))
+        if count > FEW_EVEN:
+            self.even_runs.append(Run(0, count, page.ifd + stride, stride, page.template))
         else:
-            self.ifds.update(range(page.ifd + stride, page.ifd + stride * (ahead + 1), stride))
+            self.ifds.update(range(page.ifd + stride, page.ifd + stride * (count + 1), stride))
 
     def _holds(self, ifd: int) -> bool:
         """Whether an IFD at byte `ifd` is that of a page which came before."""
         return ifd in self.ifds or any(
-            (ifd - leap.ifd) % leap.stride == 0 and 0 <= (ifd - leap.ifd) // leap.stride < leap.length
-            for leap in self.leaps
+            (ifd - run.ifd) % run.stride == 0 and 0 <= (ifd - run.ifd) // run.stride < run.length
+            for run in self.even_runs
         )
 
 
@@ -445,38 +458,38 @@ def _first_readable(is_readable: Callable[[int], bool], end: int) -> int:
     for steps in range(2, min(end, FEW_LOST) + 1):
         if is_readable(steps):
             return steps
-    bad = FEW_LOST
-    while bad < end:
-        good = min(end, 2 * bad)
-        if is_readable(good):
-            while good - bad > 1:
-                middle = (good + bad) // 2
-                good, bad = (middle, bad) if is_readable(middle) else (good, middle)
-            return good
-        bad = good
+    bad_steps = FEW_LOST
+    while bad_steps < end:
+        good_steps = min(end, 2 * bad_steps)
+        if is_readable(good_steps):
+            while good_steps - bad_steps > 1:
+                middle = (good_steps + bad_steps) // 2
+                good_steps, bad_steps = (middle, bad_steps) if is_readable(middle) else (good_steps, middle)
+            return good_steps
+        bad_steps = good_steps
     return 0
 
 
-def _leap(file: OpenFile, run: Run, page: Page) -> int:
+def _count_even_pages(file: OpenFile, run: Run, page: Page) -> int:
     """Count the evenly spaced pages after one, by probes at doubling distances, then between them.
 
     A page that is where it should be vouches for those before it, which are checked when they are read.
     """
     t, stride = run.template, run.stride
-    good, bad = 0, (file.size - page.ifd - extent(page)) // stride + 1
-    probes = 2 ** np.arange(0, max(1, bad.bit_length()))
-    while bad - good > 1:
-        probes = probes[(probes > good) & (probes < bad)]
+    good_steps, bad_steps = 0, (file.size - page.ifd - extent(page)) // stride + 1
+    probes = 2 ** np.arange(0, max(1, bad_steps.bit_length()))
+    while bad_steps - good_steps > 1:
+        probes = probes[(probes > good_steps) & (probes < bad_steps)]
         ifds = page.ifd + probes * stride
         spans = [file.read(ifd + t.start, len(t.data)) for ifd in ifds.tolist()]
         good_probes = np.array(
             [ifd_matches(t, ifd, span, ifd + stride) for ifd, span in zip(ifds.tolist(), spans, strict=True)]
         )
-        first_bad = int(good_probes.argmin()) if not good_probes.all() else len(good_probes)
-        good = int(probes[first_bad - 1]) if first_bad else good
-        bad = int(probes[first_bad]) if first_bad < len(good_probes) else bad
-        probes = np.unique(np.linspace(good + 1, bad - 1, PROBES).astype(np.int64))
-    return good
+        first_bad_probe = int(good_probes.argmin()) if not good_probes.all() else len(good_probes)
+        good_steps = int(probes[first_bad_probe - 1]) if first_bad_probe else good_steps
+        bad_steps = int(probes[first_bad_probe]) if first_bad_probe < len(good_probes) else bad_steps
+        probes = np.unique(np.linspace(good_steps + 1, bad_steps - 1, PROBES).astype(np.int64))
+    return good_steps
 
 
 def _is_same_kind(a: Page, b: Page) -> bool:

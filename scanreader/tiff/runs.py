@@ -56,21 +56,22 @@ class FileIndex:
         """Pickle folder and name separately: files of a recording share their folder, which is then pickled once."""
         end = max(self.path.rfind("/"), self.path.rfind("\\")) + 1
         folder, name = sys.intern(self.path[:end]), sys.intern(self.path[end:])
-        rest = (self.ending, self.damage, self.inode, self.stamp, self.ctime_ns)
-        return unpickle_index, (folder, name, self.size, self.mtime_ns, self.form, self.num_pages, self.runs, *rest)
+        other_values = (self.ending, self.damage, self.inode, self.stamp, self.ctime_ns)
+        values = (self.size, self.mtime_ns, self.form, self.num_pages, self.runs)
+        return unpickle_index, (folder, name, *values, *other_values)
 
 
-def unpickle_index(folder: str, name: str, *rest: Any) -> FileIndex:
+def unpickle_index(folder: str, name: str, *other_values: Any) -> FileIndex:
     """Make an index from its pickled parts."""
-    return FileIndex(folder + name, *rest)
+    return FileIndex(folder + name, *other_values)
 
 
-def group_pages(pages: IndexArray, firsts: Sequence[int] | IndexArray) -> Iterator[tuple[int, int, int]]:
-    """Group pages by their runs or files, which begin at `firsts`: yields which, first and end in `pages`."""
-    if len(firsts) == 1:
+def group_pages(pages: IndexArray, starts: Sequence[int] | IndexArray) -> Iterator[tuple[int, int, int]]:
+    """Group pages by their runs or files, which begin at `starts`: yields number, first and end in `pages`."""
+    if len(starts) == 1:
         yield 0, 0, len(pages)
         return
-    owners = np.asarray(firsts).searchsorted(pages, side="right") - 1
+    owners = np.asarray(starts).searchsorted(pages, side="right") - 1
     if len(pages) == 1:
         yield int(owners[0]), 0, 1
         return

@@ -35,7 +35,9 @@ FIXED = (WIDTH, LENGTH, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER, SAMPLES, PRE
 UNRELATED = frozenset((254, 269, 270, 271, 272, 274, 278, 280, 281, 282, 283, 284, 285, 296, 297, 305, 306, 315, 316))
 """Tags that say nothing about pixels."""
 IMPOSSIBLE = (0, 1)  # what one value of a damaged page's template must be beyond its IFD: no number is both
-FLAVOURS = {f"{order}u{8 if big else 4}": Flavour(order, big=big) for order in "<>" for big in (False, True)}
+FLAVOURS = {
+    f"{order}u{8 if is_big else 4}": Flavour(order, is_big=is_big) for order in "<>" for is_big in (False, True)
+}
 MAX_SPAN = 1 << 20  # bytes from an IFD to the end of its list of strips; descriptions may be between
 FEW_PAGES = 32  # fewer are checked one by one: 1.9 us each; numpy takes 68 us for any small number
 
@@ -73,11 +75,11 @@ class Template(NamedTuple):
         return unpickle_template, (self.start, zlib.compress(self.data + self.mask, 1), *self[3:])
 
 
-def unpickle_template(start: int, packed: bytes, *rest: Any) -> Template:
+def unpickle_template(start: int, packed_bytes: bytes, *other_values: Any) -> Template:
     """Make a template from its pickled parts."""
-    data_and_mask = zlib.decompress(packed)
+    data_and_mask = zlib.decompress(packed_bytes)
     size = len(data_and_mask) // 2
-    return _shared(Template(start, data_and_mask[:size], data_and_mask[size:], *rest))
+    return _shared_template(Template(start, data_and_mask[:size], data_and_mask[size:], *other_values))
 
 
 def is_near(flavour: Flavour, ifd: Ifd, at: int) -> bool:
@@ -97,15 +99,15 @@ def make_template(file: OpenFile | None, flavour: Flavour, ifd: Ifd, at: int, pi
     """
     tag = ifd.tags[STRIP_OFFSETS]
     size = SIZES[tag.kind]
-    outside = size * tag.length > len(tag.value)
-    array_at = struct.unpack(flavour.word, tag.value)[0] - at if outside else tag.at
+    is_outside = size * tag.length > len(tag.value)
+    array_at = struct.unpack(flavour.word, tag.value)[0] - at if is_outside else tag.at
     start, end = min(0, array_at), max(len(ifd.data), array_at + size * tag.length)
     span = ifd.data if file is None else file.read(at + start, end - start)
     data = np.frombuffer(span, np.uint8).copy()
     mask = np.zeros_like(data)
     mask[-start : -start + flavour.count_size] = 255
-    inline = ifd.tags[STRIP_COUNTS].length == 1 if STRIP_COUNTS in ifd.tags else False
-    for code in (*FIXED, STRIP_COUNTS) if inline else FIXED:
+    is_inline = ifd.tags[STRIP_COUNTS].length == 1 if STRIP_COUNTS in ifd.tags else False
+    for code in (*FIXED, STRIP_COUNTS) if is_inline else FIXED:
         if code in ifd.tags:
             end_of_entry = ifd.tags[code].at - start + flavour.offset_size
             mask[end_of_entry - flavour.entry_size : end_of_entry] = 255
@@ -115,31 +117,33 @@ def make_template(file: OpenFile | None, flavour: Flavour, ifd: Ifd, at: int, pi
         mask[entry_at : entry_at + 2] = 255
     word = f"{flavour.order}u{flavour.offset_size}"
     places = [(array_at + i * size - start, f"{flavour.order}u{size}") for i in range(tag.length)]
-    if outside:
+    if is_outside:
         places.append((tag.at - start, word))
     moves = tuple((place, c, int(data[place : place + int(c[2])].view(c)[0]) - at) for place, c in places)
     data[mask == 0] = 0
-    return _shared(Template(start, data.tobytes(), mask.tobytes(), moves, ifd.next_at - start, word, pixels - at))
+    return _shared_template(
+        Template(start, data.tobytes(), mask.tobytes(), moves, ifd.next_at - start, word, pixels - at)
+    )
 
 
 def matching_none(template: Template) -> Template:
     """Make a template that no page matches: that of a page which is damaged, whatever its IFD says."""
     place = -template.start
-    return _shared(template._replace(moves=tuple((place, template.word, beyond) for beyond in IMPOSSIBLE)))
+    return _shared_template(template._replace(moves=tuple((place, template.word, distance) for distance in IMPOSSIBLE)))
 
 
 def is_of_damaged(template: Template) -> bool:
     """Whether a template was made to match no page."""
-    return tuple(beyond for *_, beyond in template.moves) == IMPOSSIBLE
+    return tuple(distance for *_, distance in template.moves) == IMPOSSIBLE
 
 
 @lru_cache(maxsize=64)
-def _shared(template: Template) -> Template:
+def _shared_template(template: Template) -> Template:
     """Return the one object for equal templates."""
     return template
 
 
-def ifds_match(template: Template, ifds: IndexArray, spans: Bytes, following: IndexArray) -> npt.NDArray[np.bool_]:
+def ifds_match(template: Template, ifds: IndexArray, spans: Bytes, next_ifds: IndexArray) -> npt.NDArray[np.bool_]:
     """Tell which pages agree with their template.
 
     Parameters
@@ -148,39 +152,39 @@ def ifds_match(template: Template, ifds: IndexArray, spans: Bytes, following: In
         Where their IFDs are.
     spans : uint8 array of shape (pages, bytes)
         What the file holds there, from the template's `start` on.
-    following : int array of shape (pages,)
+    next_ifds : int array of shape (pages,)
         Where each should point to as the next IFD; negative if any pointer will do.
     """
     if len(ifds) < FEW_PAGES:
-        pages = zip(ifds.tolist(), spans, following.tolist(), strict=True)
+        pages = zip(ifds.tolist(), spans, next_ifds.tolist(), strict=True)
         return np.array([ifd_matches(template, ifd, span.tobytes(), next_ifd) for ifd, span, next_ifd in pages])
     differences = np.zeros(len(ifds), np.uint64)
     for place, data, mask in _words(template):
         differences |= (column(spans, place, "<u8") ^ data) & mask
-    bad = differences != 0
-    for place, code, beyond in template.moves:
-        bad |= column(spans, place, code) != _wrapped(ifds + beyond, code)
-    next_ifds = column(spans, template.next_at, template.word)
-    bad |= (next_ifds != _wrapped(following, template.word)) & (following >= 0)
-    return np.asarray(~bad)
+    is_different = differences != 0
+    for place, code, distance in template.moves:
+        is_different |= column(spans, place, code) != _wrap(ifds + distance, code)
+    pointers = column(spans, template.next_at, template.word)
+    is_different |= (pointers != _wrap(next_ifds, template.word)) & (next_ifds >= 0)
+    return np.asarray(~is_different)
 
 
-def ifd_matches(template: Template, ifd: int, span: bytes | bytearray, following: int) -> bool:
+def ifd_matches(template: Template, ifd: int, span: bytes | bytearray, next_ifd: int) -> bool:
     """Tell whether one page agrees with its template; parameters as in `ifds_match`."""
     data, mask, order = _numbers(template)
     if len(span) < len(template.data) or (int.from_bytes(span, "little") ^ data) & mask:
         return False
     places = template.moves
-    if following >= 0:
-        places = (*places, (template.next_at, template.word, following - ifd))
-    for place, code, beyond in places:
+    if next_ifd >= 0:
+        places = (*places, (template.next_at, template.word, next_ifd - ifd))
+    for place, code, distance in places:
         size = int(code[2])
-        if int.from_bytes(span[place : place + size], order) != (ifd + beyond) % (1 << 8 * size):
+        if int.from_bytes(span[place : place + size], order) != (ifd + distance) % (1 << 8 * size):
             return False
     return True
 
 
-def next_ifd(template: Template, span: bytes | bytearray) -> int:
+def next_ifd_of(template: Template, span: bytes | bytearray) -> int:
     """Where the bytes to check of a page say that the next IFD is."""
     return int(struct.unpack_from(template.flavour.word, span, template.next_at)[0])
 
@@ -209,6 +213,6 @@ def column(spans: Bytes, place: int, code: str) -> npt.NDArray[Any]:
     return spans[:, place : place + int(code[2])].view(code)[:, 0]
 
 
-def _wrapped(offsets: IndexArray, code: str) -> npt.NDArray[Any]:
+def _wrap(offsets: IndexArray, code: str) -> npt.NDArray[Any]:
     """Offsets as a classic TIFF of more than 4 GiB stores them: their lower 32 bits."""
     return offsets.astype(np.uint64).astype(code)

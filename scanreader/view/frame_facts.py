@@ -11,9 +11,9 @@ import numpy.typing as npt
 from scanreader.check import GAP, is_consecutive
 from scanreader.files.urls import file_name
 from scanreader.recording.frames import fill_rows, placed_rows
-from scanreader.tables import MINUS
+from scanreader.tables import MINUS, counted
 from scanreader.view.charts import UNKNOWN, Chart, Table, add_legend, bin_extremes, new_chart, time_unit
-from scanreader.view.words import counted, span
+from scanreader.view.words import span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

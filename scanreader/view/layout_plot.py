@@ -12,7 +12,7 @@ from matplotlib.patches import Polygon, Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from scanreader.recording.planes import is_at, levels
-from scanreader.tables import MINUS
+from scanreader.tables import MINUS, counted
 from scanreader.texts import in_a_picture
 from scanreader.view.drawing import (
     GREY,
@@ -33,7 +33,6 @@ from scanreader.view.drawing import (
     unit_of,
     write_text,
 )
-from scanreader.view.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -14,12 +14,11 @@ from scanreader.errors import HeaderError
 from scanreader.phase import estimate_line_offset
 from scanreader.recording.frames import times_at
 from scanreader.recording.planes import levels
-from scanreader.tables import MINUS
+from scanreader.tables import MINUS, counted
 from scanreader.texts import in_a_picture
 from scanreader.view.charts import UNKNOWN, Chart, Table, add_legend, lines_chart, new_chart, time_unit
 from scanreader.view.drawing import field_label, level_text
 from scanreader.view.plots import evenly
-from scanreader.view.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -20,6 +20,7 @@ from scanreader.files.urls import file_name, recording_name
 from scanreader.notices import listening
 from scanreader.recording import views
 from scanreader.recording.frames import read_events
+from scanreader.tables import counted
 from scanreader.texts import in_lines
 from scanreader.version import __version__
 from scanreader.view.frame_facts import events, intervals, logged_frames
@@ -28,7 +29,7 @@ from scanreader.view.layout_plot import plot_layout
 from scanreader.view.meanings import MEANING
 from scanreader.view.pixel_facts import activity, histograms, line_offsets, quality, quality_notes, read_pixels, sampled
 from scanreader.view.plots import plot
-from scanreader.view.words import beside, bytes_on_disk, counted, duration, folder, size, span
+from scanreader.view.words import beside, bytes_on_disk, duration, folder, size, span
 
 if TYPE_CHECKING:
     import os

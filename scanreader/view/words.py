@@ -15,7 +15,7 @@ from scanreader.recording.atlab import requested_frames
 from scanreader.recording.frames import times_at
 from scanreader.recording.planes import levels
 from scanreader.scanimage.inputs import multiplexed
-from scanreader.tables import MINUS, size_in_words
+from scanreader.tables import MINUS, counted, size_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -200,11 +200,6 @@ def size(num_bytes: float) -> str:
             return f"{num_bytes:.4g} {unit}"
         num_bytes /= 1000
     return f"{num_bytes:.4g} TB"
-
-
-def counted(count: int, noun: str) -> str:
-    """A number with its noun, in the plural where needed."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def folder(scan: BaseScan) -> str:

@@ -21,7 +21,7 @@ from scanreader import DamagedPageError, FileFormatError, read_scan
 from scanreader.simulate import SLOT, Recording, write_bigtiff, write_classic
 from scanreader.tiff import maps, pages, templates
 from scanreader.tiff.decoding import index_decoded
-from scanreader.tiff.index import _index_walked, index_file
+from scanreader.tiff.index import _index_chain, index_file
 from scanreader.tiff.runs import FileIndex
 
 SHAPE = (7, 12, 10)
@@ -131,7 +131,7 @@ def test_runs_are_leapt_over(tmp_path: Path, count: int, grows: int) -> None:
     lengths = [300 if i < grows else 340 if i < 2 * grows else 380 for i in range(count)]
     write_bigtiff(tmp_path / "a.tif", b"SI.x = 1\n\0", b"", described(want, lengths), slot=None)
     index = index_file(tmp_path / "a.tif")
-    walked = _index_walked(index.path, (index.size, index.mtime_ns))
+    walked = _index_chain(index.path, (index.size, index.mtime_ns))
     assert index.runs == walked.runs
     assert len(index.runs) <= 3
     np.testing.assert_array_equal(read(index), want)
@@ -274,7 +274,7 @@ def test_classic_strips(tmp_path: Path, rows: int, signed: bool) -> None:
 def test_classic_offsets_beyond_4_gib_wrap() -> None:
     """Section 3.2: files of this era beyond 4 GiB hold the lower 32 bits of each offset."""
     at = np.array([2**32 + 8])
-    np.testing.assert_array_equal(templates._wrapped(at, "<u4"), [8])
+    np.testing.assert_array_equal(templates._wrap(at, "<u4"), [8])
 
 
 def test_without_vectored_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -398,7 +398,7 @@ def test_the_fast_way_is_the_general_way(
     path = tmp_path_factory.mktemp("p") / "a.tif"
     write_bigtiff(path, b"SI.x = 1\n\0", b"", described(want, lengths), slot=slot, closed=closed)
     index = index_file(path)
-    walked = _index_walked(index.path, (index.size, index.mtime_ns))
+    walked = _index_chain(index.path, (index.size, index.mtime_ns))
     decoded = index_decoded(path)
 
     def pick(size: int) -> Any:
