@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from scanreader.scanimage.line_scans import Cycle, PathRoi
     from scanreader.scanimage.photostim import Stimulus, StimulusGroup, StimulusLog
 
-_LATER = {
+_LAZY_NAMES = {
     "line_scans": ("LineScan", "read_line_scan"),
     "recording.cycles": ("Cycles",),
     "recordings": ("FoundRecording", "FoundRecordings", "find_recordings"),
@@ -135,7 +135,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import what is imported later."""
-    for module, names in _LATER.items():
+    for module, names in _LAZY_NAMES.items():
         if name in names:
             value = getattr(import_module(f"scanreader.{module}"), name)
             globals()[name] = value

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 SAME = 0.01  # relative difference of rates and sizes that is none: each grab measures its resonant mirror anew
 
 
-class Compared(NamedTuple):
+class SingleRecording(NamedTuple):
     """One of several recordings, as it is by itself."""
 
     opened: Opened
@@ -50,7 +50,7 @@ def checked_bouts(files: Sequence[File], opened: Opened, cls: type[Scan]) -> Ope
         If they differ in the order or the content of their pages.
     """
     rules = cls.rules()
-    first = Compared(opened, cls, files[0])
+    first_recording = SingleRecording(opened, cls, files[0])
     requested = [rules.requested_frames(opened.header.settings, opened.stack)]
     rates = [cls.scan_frame_rate.of(opened.header.settings)]
     findings: list[Finding] = []
@@ -61,40 +61,41 @@ def checked_bouts(files: Sequence[File], opened: Opened, cls: type[Scan]) -> Ope
             requested.append(math.nan)
             rates.append(math.nan)
             continue
-        other = _assembled(own_files, parts, cls)
-        _refuse_different(other, first, files)
-        findings += _differences(other, first, files)
-        header = other.opened.header.settings
-        requested.append(other.cls.rules().requested_frames(header, other.opened.stack))
-        rates.append(other.cls.scan_frame_rate.of(header))
+        recording = _open_alone(own_files, parts, cls)
+        _refuse_different(recording, first_recording, files)
+        findings += _differences(recording, first_recording, files)
+        header = recording.opened.header.settings
+        requested.append(recording.cls.rules().requested_frames(header, recording.opened.stack))
+        rates.append(recording.cls.scan_frame_rate.of(header))
     numbers = [opened.parts[bout.part].recording for bout in opened.bouts]
     bouts = [b._replace(requested=requested[n], raw_rate=rates[n]) for b, n in zip(opened.bouts, numbers, strict=True)]
     return replace(opened, bouts=tuple(bouts), findings=(*opened.findings, *findings))
 
 
-def _assembled(files: Sequence[File], parts: Sequence[Part], cls: type[Scan]) -> Compared:
+def _open_alone(files: Sequence[File], parts: Sequence[Part], cls: type[Scan]) -> SingleRecording:
     """Open a recording by itself, by the rules of its own release."""
-    file, pages = files[0], Pages(tuple(one.tiff for one in files))
+    file, pages = files[0], Pages(tuple(file.tiff for file in files))
     header = HeaderPlace.of(file.tiff, file.block or NO_BLOCK)
-    firsts = pages.starts.tolist()
+    first_pages = pages.starts.tolist()
     own_parts = tuple(
-        part._replace(first=first, recording=0, averaging=None) for part, first in zip(parts, firsts, strict=False)
+        part._replace(first=first, recording=0, averaging=None) for part, first in zip(parts, first_pages, strict=False)
     )
     own_cls = cls if file.block is None else scan_class(header.settings)[0]
     source = Source(pages, own_parts, header, trusted=False, from_first=False)
-    return Compared(assemble(as_recorded(own_cls.rules()), source), own_cls, file)
+    return SingleRecording(assemble(as_recorded(own_cls.rules()), source), own_cls, file)
 
 
-def _refuse_different(other: Compared, first: Compared, files: Sequence[File]) -> None:
+def _refuse_different(recording: SingleRecording, first_recording: SingleRecording, files: Sequence[File]) -> None:
     """Refuse recordings that differ in the order or the content of their pages."""
-    for what, value in geometry(other.opened).items():
-        value_of_first = geometry(first.opened)[what]
+    for aspect, value in geometry(recording.opened).items():
+        value_of_first = geometry(first_recording.opened)[aspect]
         if repr(value) != repr(value_of_first):  # NaN differs from itself
-            names = " and ".join(distinct_names((other.file, first.file), files))
-            place, one, another = _first_difference(value, value_of_first)
-            where = f" ({place})" if place else ""
+            names = " and ".join(distinct_names((recording.file, first_recording.file), files))
+            place, part, part_of_first = _first_difference(value, value_of_first)
+            place_text = f" ({place})" if place else ""
             raise LayoutError(
-                f"{names} differ in their {what}{where}, so they cannot be joined: {one} against {another}",
+                f"{names} differ in their {aspect}{place_text}, so they cannot be joined: {part} against "
+                f"{part_of_first}",
                 raw_helps=False,
             )
 
@@ -105,8 +106,8 @@ def _first_difference(value: Any, value_of_first: Any) -> tuple[str, Any, Any]:
     if not parts or parts.keys() != parts_of_first.keys():
         return "", value, value_of_first
     name = next(name for name, part in parts.items() if repr(part) != repr(parts_of_first[name]))
-    place, one, another = _first_difference(parts[name], parts_of_first[name])
-    return f"{name}, {place}" if place else name, one, another
+    place, part_that_differs, part_of_first = _first_difference(parts[name], parts_of_first[name])
+    return f"{name}, {place}" if place else name, part_that_differs, part_of_first
 
 
 def _parts(value: Any) -> dict[str, Any]:
@@ -142,22 +143,28 @@ def _order(opened: Opened) -> str:
     )
 
 
-def _recorded_fields(one: Compared) -> list[Field]:
+def _recorded_fields(recording: SingleRecording) -> list[Field]:
     """Fields as they are recorded, not joined."""
-    return [field for group in one.opened.uncut for field in group]
+    return [field for group in recording.opened.uncut for field in group]
 
 
-def _differences(other: Compared, first: Compared, files: Sequence[File]) -> Iterator[Finding]:
+def _differences(
+    recording: SingleRecording, first_recording: SingleRecording, files: Sequence[File]
+) -> Iterator[Finding]:
     """Findings about settings that bouts may differ in, with both values."""
-    names = distinct_names((other.file, first.file), files)
-    for (what, unit), value, value_of_first in zip(SETTINGS, _values(other), _values(first), strict=True):
+    names = distinct_names((recording.file, first_recording.file), files)
+    for (setting, unit), value, value_of_first in zip(
+        SETTINGS, _values(recording), _values(first_recording), strict=True
+    ):
         is_same = len(value) == len(value_of_first) and np.allclose(value, value_of_first, SAME, 0, equal_nan=True)
         if not is_same:
-            one, another = (
+            text, text_of_first = (
                 ", ".join(f"{number:.6g}" for number in dict.fromkeys(v)) or "none" for v in (value, value_of_first)
             )
-            sentence = f"{names[0]} differs from {names[1]} in its {what}: {one}{unit} against {another}{unit}"
-            yield Finding("bouts-differ", "warning", other.file.path.name, sentence)
+            sentence = (
+                f"{names[0]} differs from {names[1]} in its {setting}: {text}{unit} against {text_of_first}{unit}"
+            )
+            yield Finding("bouts-differ", "warning", recording.file.path.name, sentence)
 
 
 SETTINGS = (
@@ -170,16 +177,16 @@ SETTINGS = (
 )
 
 
-def _values(one: Compared) -> list[list[float]]:
+def _values(recording: SingleRecording) -> list[list[float]]:
     """Numbers for each of `SETTINGS`."""
-    header, stack, cls = one.opened.header.settings, one.opened.stack, one.cls
+    header, stack, cls = recording.opened.header.settings, recording.opened.stack, recording.cls
     raw_rate = cls.scan_volume_rate.of(header) if stack.mode == "fast" else cls.scan_frame_rate.of(header)
-    fields = _recorded_fields(one)
+    fields = _recorded_fields(recording)
     return [
         [cls.zoom.of(header)],
         [field.pixel_height_in_microns for field in fields],
         [field.pixel_width_in_microns for field in fields],
         [raw_rate / stack.averaging if stack.mode != "fast" else raw_rate],
-        [*number_list(header.get("hBeams.powers")), *(power for roi in one.opened.rois for power in roi.powers)],
+        [*number_list(header.get("hBeams.powers")), *(power for roi in recording.opened.rois for power in roi.powers)],
         [stack.averaging],
     ]

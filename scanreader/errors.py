@@ -55,8 +55,8 @@ def shortened(text: str) -> str:
     """The text, or its beginning if it is longer than messages may be."""
     if len(text) <= MOST_CHARACTERS:
         return text
-    rest = f"… ({len(text)} characters)"
-    return text[: MOST_CHARACTERS - len(rest)] + rest
+    ending = f"… ({len(text)} characters)"
+    return text[: MOST_CHARACTERS - len(ending)] + ending
 
 
 class ScanReaderError(Exception):

@@ -49,8 +49,8 @@ def split_key(key: Any, axes: Sequence[str] = AXES, owner: str = "a scan") -> tu
     count = len(entries) - len(dots)
     if count > len(axes):
         raise ScanIndexError(f"too many indices: {owner} has {len(axes)} axes, {count} entries were given")
-    before = dots[0] if dots else count
-    all_entries = entries[:before] + (FULL_SLICE,) * (len(axes) - count) + entries[before + len(dots) :]
+    num_before = dots[0] if dots else count
+    all_entries = entries[:num_before] + (FULL_SLICE,) * (len(axes) - count) + entries[num_before + len(dots) :]
     return tuple(map(check_entry, all_entries, axes))
 
 
@@ -98,11 +98,11 @@ def as_range(indices: range | IndexArray) -> range | IndexArray:
     return range(first, last + (1 if step > 0 else -1), step)
 
 
-def shift(indices: range | IndexArray, by: int) -> range | IndexArray:
-    """Indices moved by `by` along the axis."""
+def shift(indices: range | IndexArray, distance: int) -> range | IndexArray:
+    """Indices moved by `distance` along the axis."""
     if isinstance(indices, range):
-        return range(indices.start + by, indices.stop + by, indices.step)
-    return indices + by
+        return range(indices.start + distance, indices.stop + distance, indices.step)
+    return indices + distance
 
 
 def as_slice(indices: range | IndexArray) -> slice | IndexArray:
@@ -190,7 +190,7 @@ def _check_sequence(entry: Any, axis: str) -> Entry:
     return array.astype(np.int64)
 
 
-def nonnegative_index(index: Any, size: int, what: str) -> int:
+def nonnegative_index(index: Any, size: int, noun: str) -> int:
     """Return an index of a scan's slices, channels or the like as counted from the first, where it may be negative.
 
     Raises
@@ -200,12 +200,12 @@ def nonnegative_index(index: Any, size: int, what: str) -> int:
     ScanKeyError
         If it is not an integer.
     """
-    if not -size <= as_integer(index, what) < size:
-        raise ScanIndexError(f"{what} {index} is out of bounds: the scan has {size} {what}{'' if size == 1 else 's'}")
-    return as_integer(index, what) % size
+    if not -size <= as_integer(index, noun) < size:
+        raise ScanIndexError(f"{noun} {index} is out of bounds: the scan has {size} {noun}{'' if size == 1 else 's'}")
+    return as_integer(index, noun) % size
 
 
-def as_integer(value: Any, what: str) -> int:
+def as_integer(value: Any, name: str) -> int:
     """Check that a value is an integer, and return it.
 
     Raises
@@ -216,7 +216,7 @@ def as_integer(value: Any, what: str) -> int:
     if not isinstance(value, (bool, np.bool_)):  # a boolean would be taken as 0 or 1
         with contextlib.suppress(TypeError):
             return operator.index(value)
-    raise ScanKeyError(f"{what}: an integer was expected, not {value!r}")
+    raise ScanKeyError(f"{name}: an integer was expected, not {value!r}")
 
 
 def is_number(value: Any) -> bool:
@@ -263,5 +263,5 @@ def read_only_copy(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 def abbreviate(values: Sequence[Any]) -> str:
     """Join values by commas; of more than ten, the first ten and an ellipsis."""
-    shown = ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in values[:10])
-    return f"{shown}, …" if len(values) > 10 else shown
+    text = ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in values[:10])
+    return f"{text}, …" if len(values) > 10 else text

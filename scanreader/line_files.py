@@ -66,9 +66,9 @@ def find_line_files(pathname: Any) -> LineFiles:
     PathnameError
         If there is none, the acquisition has no settings, one of its files is missing, or several acquisitions fit.
     """
-    place = _named(pathname)
+    place = _path_of(pathname)
     _refuse_other_kinds(place)
-    base, names = place.name, _names_in(place.parent)
+    base, names = place.name, _line_scan_names(place.parent)
     for suffix in SUFFIXES:
         base = base.removesuffix(suffix)
     meta = _meta_of(base, names, place)
@@ -79,7 +79,7 @@ def find_line_files(pathname: Any) -> LineFiles:
     return LineFiles(str(meta.path), meta.block, tuple(map(_data_file, data)), tuple(map(_data_file, positions)))
 
 
-def _named(pathname: Any) -> Path:
+def _path_of(pathname: Any) -> Path:
     if not isinstance(pathname, (str, Path)) or not str(pathname).strip():
         raise PathnameError(f"expected the path of a file of a line scan, or the start of its name, not {pathname!r}")
     if is_url(str(pathname)):
@@ -97,13 +97,15 @@ def _refuse_other_kinds(place: Path) -> None:
     """
     if place.suffix.lower() in TIFF_SUFFIXES:
         raise PathnameError(f"{str(place)!r} is a TIFF file: scanreader.read_scan reads it")
-    if place.is_dir() and not any(name.startswith(place.name) for name in _names_in(place.parent)):
-        names = [name for name in _names_in(place) if name.endswith(META)]
-        what = f"name one of the line scans in it: {abbreviate(names)}" if names else f"it holds no line scan (*{META})"
-        raise PathnameError(f"{str(place)!r} is a folder: {what}")
+    if place.is_dir() and not any(name.startswith(place.name) for name in _line_scan_names(place.parent)):
+        names = [name for name in _line_scan_names(place) if name.endswith(META)]
+        advice = (
+            f"name one of the line scans in it: {abbreviate(names)}" if names else f"it holds no line scan (*{META})"
+        )
+        raise PathnameError(f"{str(place)!r} is a folder: {advice}")
 
 
-def _names_in(folder: Path) -> list[str]:
+def _line_scan_names(folder: Path) -> list[str]:
     try:
         return sorted(path.name for path in folder.iterdir() if path.name.endswith((META, DATA, POSITIONS)))
     except (OSError, ValueError) as error:
@@ -121,18 +123,20 @@ def _meta_of(base: str, names: list[str], place: Path) -> _Meta:
     if f"{base}{META}" in names:
         return _read_meta(place.with_name(f"{base}{META}"))
     stem = _without_numbers(base)
-    near = [name for name in names if name.endswith(META) and _without_numbers(name.removesuffix(META)) == stem]
-    suiting = [meta for name in near if (meta := _read_meta(place.with_name(name))).suits(base)]
-    if not suiting:
+    names_of_stem = [
+        name for name in names if name.endswith(META) and _without_numbers(name.removesuffix(META)) == stem
+    ]
+    fitting_metas = [meta for name in names_of_stem if (meta := _read_meta(place.with_name(name))).suits(base)]
+    if not fitting_metas:
         raise PathnameError(
             f"there is no line scan {str(place)!r}: its folder has no {base}{META}"
-            + (f", but {abbreviate(near)}" if near else "")
+            + (f", but {abbreviate(names_of_stem)}" if names_of_stem else "")
         )
-    numbers = {meta.number for meta in suiting}
-    if len(numbers) > 1 and suiting[0].acquisition(base) is None:
-        listed = abbreviate([meta.path.name for meta in suiting])
-        raise PathnameError(f"several line scans begin with {str(place)!r}: name one of {listed}")
-    return max(suiting, key=lambda meta: meta.number or 0)
+    numbers = {meta.number for meta in fitting_metas}
+    if len(numbers) > 1 and fitting_metas[0].acquisition(base) is None:
+        name_list = abbreviate([meta.path.name for meta in fitting_metas])
+        raise PathnameError(f"several line scans begin with {str(place)!r}: name one of {name_list}")
+    return max(fitting_metas, key=lambda meta: meta.number or 0)
 
 
 def _without_numbers(base: str) -> str:
@@ -144,11 +148,11 @@ def _read_meta(path: Path) -> _Meta:
         text = bytes(file.read(0, min(file.size, MOST_META))).decode("utf-8", errors="replace")
     block = parse_meta(text, path.name)
     header, base = Header(block.text), path.name.removesuffix(META)
-    rolled = is_rolled(header)
-    part = r"_\d{1,18}" if rolled else ""
+    has_parts = is_rolled(header)
+    part = r"_\d{1,18}" if has_parts else ""
     match = re.fullmatch(rf"(.*?)_(\d{{1,18}}){part}", base)
     stem, number = (match[1], int(match[2])) if match else (base, None)
-    return _Meta(path, block, rolled, is_loop(header), stem, number)
+    return _Meta(path, block, has_parts, is_loop(header), stem, number)
 
 
 def _parts(meta: _Meta, number: int | None, suffix: str, names: list[str]) -> list[Path]:
@@ -162,14 +166,16 @@ def _parts(meta: _Meta, number: int | None, suffix: str, names: list[str]) -> li
     counters = "" if number is None else rf"_0*{number}"
     part = r"_(\d{1,18})" if meta.is_rolled and number is not None else "()"
     pattern = re.compile(rf"{re.escape(meta.stem)}{counters}{part}{re.escape(suffix)}")
-    numbered = {int(match[1] or 1): name for name in names if (match := pattern.fullmatch(name))}
-    missing = [one for one in range(1, max(numbered, default=0) + 1) if one not in numbered]
-    if missing:
+    name_by_number = {int(match[1] or 1): name for name in names if (match := pattern.fullmatch(name))}
+    missing_numbers = [
+        part_number for part_number in range(1, max(name_by_number, default=0) + 1) if part_number not in name_by_number
+    ]
+    if missing_numbers:
         raise PathnameError(
-            f"part {missing[0]} of {meta.stem}_{number:05d} ({suffix}) is missing in "
+            f"part {missing_numbers[0]} of {meta.stem}_{number:05d} ({suffix}) is missing in "
             f"{str(meta.path.parent)!r}: put it there, since cycles go on from one part to the next"
         )
-    return [meta.path.with_name(numbered[one]) for one in sorted(numbered)]
+    return [meta.path.with_name(name_by_number[part_number]) for part_number in sorted(name_by_number)]
 
 
 def _data_file(path: Path) -> DataFile:

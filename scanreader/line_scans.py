@@ -328,11 +328,11 @@ def _cycles(
 ) -> Cycles:
     """The whole cycles of some files; what is more is said."""
     row = shape[1] * dtype.itemsize
-    count, rest = divmod(sum(file.size for file in files), shape[0] * row)
-    if rest:
+    count, bytes_left = divmod(sum(file.size for file in files), shape[0] * row)
+    if bytes_left:
         name = recording_name([files[-1].path])
-        what = "samples" if dtype == SAMPLE else "positions of the mirrors"
-        sentence = f"the {what} end inside a cycle: the last {rest // row}, of {shape[0]} in a cycle, are skipped"
+        noun = "samples" if dtype == SAMPLE else "positions of the mirrors"
+        sentence = f"the {noun} end inside a cycle: the last {bytes_left // row}, of {shape[0]} in a cycle, are skipped"
         findings.append(Finding("incomplete-cycle", "warning", name, sentence))
     return Cycles(tuple(file for file in files if file.size), dtype, (count, *shape))
 

@@ -41,15 +41,15 @@ def refreshed(scan: S) -> S:
         If the scan shows a selection of frames, to which new ones do not belong.
     """
     opened = scan.opened
-    look_again = _how_to_look_again(opened)
-    new = views.take_again(_retry(lambda: look_again(opened)), opened.views)
+    look_again = _look_again_function(opened)
+    opened_again = views.take_again(_retry(lambda: look_again(opened)), opened.views)
     names = {finding.name for finding in opened.findings} | set(EXPECTED)
-    sentences = [f.sentence for f in new.findings if f.name not in names and not f.is_note]
+    sentences = [f.sentence for f in opened_again.findings if f.name not in names and not f.is_note]
     notify(["; ".join(sentences)] if sentences else [])
-    return type(scan)(new)
+    return type(scan)(opened_again)
 
 
-def _how_to_look_again(opened: Opened) -> LookAgain:
+def _look_again_function(opened: Opened) -> LookAgain:
     if opened.frames is not None:
         raise LayoutError(
             "a selection of frames does not grow with its recording: refresh or follow the scan before select(frames=)",
@@ -62,7 +62,7 @@ def _how_to_look_again(opened: Opened) -> LookAgain:
 
 def follow(scan: BaseScan, timeout: float, *, field: int | None, interval: float) -> Iterator[npt.NDArray[Any]]:
     """Yield frames as they are written; see `Scan.follow`."""
-    _how_to_look_again(scan.opened)
+    _look_again_function(scan.opened)
     # Impossible requests raise now, not at the first frame.
     _ = scan.shape if field is None else nonnegative_index(field, scan.num_fields, "field")
     for name, seconds in (("timeout", timeout), ("interval", interval)):
@@ -75,7 +75,7 @@ def _follow(scan: BaseScan, timeout: float, *, field: int | None, interval: floa
     key = slice(None) if field is None else field
     holes = _count_holes(scan)
     num_given = scan.num_frames if _has_complete_volume(scan) else 0
-    last_given, last = scan, time.monotonic()
+    last_scan, last_time = scan, time.monotonic()
     error_so_far: ScanReaderError | None = None
     while True:
         is_gapless = _count_holes(scan) == holes  # a missing part may still appear
@@ -88,21 +88,21 @@ def _follow(scan: BaseScan, timeout: float, *, field: int | None, interval: floa
             except (ChangedFileError, UnreachableError) as error:  # opening it again tells whether it was closed
                 error_so_far = error
             else:
-                num_given, last_given, last = end, scan, time.monotonic()
+                num_given, last_scan, last_time = end, scan, time.monotonic()
                 yield frames
                 continue
         if is_readable and _has_ended(scan, num_given):
             return
-        if time.monotonic() - last > timeout:
+        if time.monotonic() - last_time > timeout:
             if error_so_far is not None:
                 raise error_so_far
             notify([f"no new frame for {timeout:g} s after {num_given} frames, and no mark of the acquisition's end"])
             return
         time.sleep(interval)
         try:
-            new = refreshed(scan)
-            _check_unchanged(last_given, new, num_given)
-            scan, error_so_far = new, None
+            new_scan = refreshed(scan)
+            _check_unchanged(last_scan, new_scan, num_given)
+            scan, error_so_far = new_scan, None
         except ScanReaderError as error:  # a file may be incomplete for a moment: raised only at the timeout
             error_so_far = error
 
@@ -111,7 +111,7 @@ def _count_holes(scan: BaseScan) -> int:
     return sum(finding.name == "missing-file" for finding in scan.findings)
 
 
-def _check_unchanged(before: BaseScan, after: BaseScan, num_given: int) -> None:
+def _check_unchanged(scan_before: BaseScan, scan_after: BaseScan, num_given: int) -> None:
     """Check that the frames that were given are still the first of the recording.
 
     Raises
@@ -119,11 +119,15 @@ def _check_unchanged(before: BaseScan, after: BaseScan, num_given: int) -> None:
     ChangedFileError
         If files were inserted before the last one, or frames that were given are gone.
     """
-    files = after.filenames[: len(before.filenames)]
-    if num_given and _has_complete_volume(after) and (files != before.filenames or after.num_frames < num_given):
+    files = scan_after.filenames[: len(scan_before.filenames)]
+    if (
+        num_given
+        and _has_complete_volume(scan_after)
+        and (files != scan_before.filenames or scan_after.num_frames < num_given)
+    ):
         raise ChangedFileError(
-            f"files were inserted or removed: {num_given} frames were given, and now there are {after.num_frames} in "
-            f"{len(after.filenames)} files; open the recording again"
+            f"files were inserted or removed: {num_given} frames were given, and now there are "
+            f"{scan_after.num_frames} in {len(scan_after.filenames)} files; open the recording again"
         )
 
 

@@ -129,19 +129,23 @@ def find_files(
     refuse_duplicates(paths)
     files = _open_all(paths, findings, opened_before)
     is_list = len(entries) > 1
-    singly = {entry[0] for entry in entries if len(entry) == 1} if is_list else set()
+    single_paths = {entry[0] for entry in entries if len(entry) == 1} if is_list else set()
     if expected_keys:
-        files = [file for file in files if file.path in singly or file.recording_key in expected_keys]
+        files = [file for file in files if file.path in single_paths or file.recording_key in expected_keys]
         if not files:
             raise ChangedFileError("the files are not those of the recording that was opened: open it again")
-    if siblings and len(files) == 1 and len(singly) < len(entries):
+    if siblings and len(files) == 1 and len(single_paths) < len(entries):
         return in_order(_with_siblings(files[0], findings, opened_before))
     if not is_list:
         return in_order(files)
     by_path = {file.path: file for file in files}
-    of_entries = [[by_path[path] for path in entry if path in by_path] for entry in entries]
-    listed = [file for own in of_entries for file in (own if len(own) < 2 else in_order(own))]
-    return _bouts(_renamed_parts_together(listed), findings)
+    files_of_entries = [[by_path[path] for path in entry if path in by_path] for entry in entries]
+    listed_files = [
+        file
+        for files_of_entry in files_of_entries
+        for file in (files_of_entry if len(files_of_entry) < 2 else in_order(files_of_entry))
+    ]
+    return _bouts(_renamed_parts_together(listed_files), findings)
 
 
 def in_order(files: Sequence[File]) -> list[File]:
@@ -156,9 +160,9 @@ def in_order(files: Sequence[File]) -> list[File]:
     if len(keys) > 1:
         _refuse_foreign(files)
         raise PathnameError(_list_recordings(files, keys))
-    ordered = sorted(files, key=lambda f: (f.name.acquisition or 0, f.name.part or 0, f.name.stem))
-    _confirm_order(ordered)
-    return _renamed_parts_together(ordered)
+    ordered_files = sorted(files, key=lambda f: (f.name.acquisition or 0, f.name.part or 0, f.name.stem))
+    _confirm_order(ordered_files)
+    return _renamed_parts_together(ordered_files)
 
 
 def _bouts(files: Sequence[File], findings: list[Finding]) -> list[File]:
@@ -170,12 +174,12 @@ def _bouts(files: Sequence[File], findings: list[Finding]) -> list[File]:
         _refuse_foreign(files)
         sentence = f"{len(by_key)} recordings are joined as bouts, in the order of their first mention"
         findings.append(Finding("mixed-acquisitions", "warning", "", sentence))
-    return [file for own in by_key.values() for file in in_order(own)]
+    return [file for files_of_key in by_key.values() for file in in_order(files_of_key)]
 
 
 def _open_all(paths: Sequence[Place], findings: list[Finding], opened_before: Mapping[Place, File]) -> list[File]:
     files: list[File] = []
-    empty, dangling = [], []
+    empty_names, dangling_names = [], []
     for path, open_ in zip(paths, _openings(paths, opened_before), strict=True):
         try:
             file = open_()
@@ -183,24 +187,27 @@ def _open_all(paths: Sequence[Place], findings: list[Finding], opened_before: Ma
         except NoPageError as error:
             if len(paths) == 1:
                 raise
-            empty.append(path.name)
-            last: ScanReaderError = error
+            empty_names.append(path.name)
+            last_error: ScanReaderError = error
         except PathnameError:
             if not is_dangling(path):
                 raise
-            dangling.append(path.name)
-            last = PathnameError(
+            dangling_names.append(path.name)
+            last_error = PathnameError(
                 f"{str(path)!r} is a link to a file that is not on this machine: get it first (datalad get)"
             )
     if not files:
-        raise last
-    if dangling:
-        names = ", ".join(dangling[:MOST_NAMED]) + ("" if len(dangling) <= MOST_NAMED else ", …")
-        sentence = f"{len(dangling)} of {len(paths)} files are links to files that are not on this machine: {names}"
-        findings.append(Finding("missing-file", "warning", dangling[0], sentence))
-    if empty:
-        sentence = f"{', '.join(empty)} {'holds no page and is' if len(empty) == 1 else 'hold no page and are'} skipped"
-        findings.append(Finding("empty-file", "warning", empty[0], sentence))
+        raise last_error
+    if dangling_names:
+        names = ", ".join(dangling_names[:MOST_NAMED]) + ("" if len(dangling_names) <= MOST_NAMED else ", …")
+        sentence = (
+            f"{len(dangling_names)} of {len(paths)} files are links to files that are not on this machine: {names}"
+        )
+        findings.append(Finding("missing-file", "warning", dangling_names[0], sentence))
+    if empty_names:
+        verbs = "holds no page and is" if len(empty_names) == 1 else "hold no page and are"
+        sentence = f"{', '.join(empty_names)} {verbs} skipped"
+        findings.append(Finding("empty-file", "warning", empty_names[0], sentence))
     return files
 
 
@@ -208,27 +215,31 @@ def _renamed_parts_together(files: Sequence[File]) -> list[File]:
     """Put files into the acquisition of the file before if their clock and frame numbers continue it."""
     result: list[File] = []
     for file in files:
-        before = result[-1] if result else None
-        if before is not None and file.name[:2] != before.name[:2] and _continues(before, file):
-            part = None if before.name.part is None else before.name.part + 1
-            file = file._replace(name=before.name._replace(part=part), recording_key=before.recording_key)  # noqa: PLW2901
+        previous_file = result[-1] if result else None
+        if previous_file is not None and file.name[:2] != previous_file.name[:2] and _continues(previous_file, file):
+            part = None if previous_file.name.part is None else previous_file.name.part + 1
+            file = file._replace(name=previous_file.name._replace(part=part), recording_key=previous_file.recording_key)  # noqa: PLW2901
         result.append(file)
     return result
 
 
-def _continues(before: File, file: File) -> bool:
+def _continues(previous_file: File, file: File) -> bool:
     """Whether a file's header, clock and first frame numbers continue another file."""
-    if file.block is None or before.block is None or file.recording_key[1:] != before.recording_key[1:]:
+    if file.block is None or previous_file.block is None or file.recording_key[1:] != previous_file.recording_key[1:]:
         return False
-    header, first = Header(file.block.text), file.numbers(0)
+    header, first_numbers = Header(file.block.text), file.numbers(0)
     is_grab, averaging = header.get("acqState") == "grab", Settings.averaging.of(header)
     averaging = 1 if math.isnan(averaging) else averaging
-    if not is_grab and first.acquisition != before.numbers(0).acquisition and first.in_acquisition == averaging:
+    if (
+        not is_grab
+        and first_numbers.acquisition != previous_file.numbers(0).acquisition
+        and first_numbers.in_acquisition == averaging
+    ):
         return False  # perhaps another acquisition of the loop
-    numbers = zip(before.numbers(-1), first, strict=True)
+    numbers = zip(previous_file.numbers(-1), first_numbers, strict=True)
     frames, in_acquisition, acquisitions = (None if a is None or b is None else b - a for a, b in numbers)
     # A grab is one acquisition, and no frame is between two channels of one.
-    is_next = frames == averaging or (frames == 0 and _ends_inside_frame(before, header))
+    is_next = frames == averaging or (frames == 0 and _ends_inside_frame(previous_file, header))
     return is_next and (is_grab or (acquisitions == 0 and frames == in_acquisition))
 
 
@@ -260,23 +271,23 @@ def _openings(paths: Sequence[Place], opened_before: Mapping[Place, File]) -> It
     )
 
 
-def _share_header(file: File, other: File) -> File:
+def _share_header(file: File, other_file: File) -> File:
     """Let a file hold the header of another if it is equal: headers can have megabytes, and files be many."""
-    return file._replace(block=other.block) if file.block == other.block else file
+    return file._replace(block=other_file.block) if file.block == other_file.block else file
 
 
-def _open_file(path: Place, before: File | None) -> File:
+def _open_file(path: Place, earlier_file: File | None) -> File:
     """Open a file; one that was opened before is read again only as far as it has grown."""
-    if before is not None and before.tiff.runs:
+    if earlier_file is not None and earlier_file.tiff.runs:
         _, inode, size, mtime_ns = identify(str(path))
-        if (size, mtime_ns) == (before.tiff.size, before.tiff.mtime_ns):
-            return _under_own_name(before)
-        if before.tiff.ending and size >= before.tiff.size and inode == before.tiff.inode:
+        if (size, mtime_ns) == (earlier_file.tiff.size, earlier_file.tiff.mtime_ns):
+            return _under_own_name(earlier_file)
+        if earlier_file.tiff.ending and size >= earlier_file.tiff.size and inode == earlier_file.tiff.inode:
             index = index_file(path)
-            same = index.inode == inode and index.runs and index.runs[0].ifd == before.tiff.runs[0].ifd
-            if same and index.stamp == before.tiff.stamp:
-                return _under_own_name(before._replace(tiff=index, last_descriptions=()))
-            if same:
+            is_same_file = index.inode == inode and index.runs and index.runs[0].ifd == earlier_file.tiff.runs[0].ifd
+            if is_same_file and index.stamp == earlier_file.tiff.stamp:
+                return _under_own_name(earlier_file._replace(tiff=index, last_descriptions=()))
+            if is_same_file:
                 raise ChangedFileError(f"{str(path)!r} was overwritten after it was opened: open the recording again")
     with kept_open(str(path)):
         return _read_file(path)
@@ -288,19 +299,27 @@ def _read_file(path: Place) -> File:
     name = _parse_name(path, block)
     if block is None:
         return File(path, index, None, name, (name.stem, None))
-    first = read_tag(index, 0, DESCRIPTION, EPOCH_END)
-    last: tuple[bytes, ...] = ()
+    first_description = read_tag(index, 0, DESCRIPTION, EPOCH_END)
+    last_descriptions: tuple[bytes, ...] = ()
     pages = range(max(1, index.num_pages - LAST), index.num_pages) if index.runs else ()
     with contextlib.suppress(DamagedPageError):
-        last = tuple(read_tag(index, page, DESCRIPTION, NUMBERS_END) for page in pages)
-    return File(path, index, block, name, (name.stem, name.channel, recording_digest(block), epoch(first)), first, last)
+        last_descriptions = tuple(read_tag(index, page, DESCRIPTION, NUMBERS_END) for page in pages)
+    return File(
+        path,
+        index,
+        block,
+        name,
+        (name.stem, name.channel, recording_digest(block), epoch(first_description)),
+        first_description,
+        last_descriptions,
+    )
 
 
 def _under_own_name(file: File) -> File:
     """A file as it is before `_renamed_parts_together`."""
     name = _parse_name(file.path, file.block)
-    rest = (None,) if file.block is None else (name.channel, *file.recording_key[2:])
-    return file._replace(name=name, recording_key=(name.stem, *rest))
+    key_end = (None,) if file.block is None else (name.channel, *file.recording_key[2:])
+    return file._replace(name=name, recording_key=(name.stem, *key_end))
 
 
 def _parse_name(path: Place, block: Block | None) -> Name:
@@ -362,15 +381,15 @@ def parts_beside(files: Sequence[File]) -> dict[int, str]:
     file = files[0]
     if file.name.part is None or not isinstance(file.path, Path):
         return {}
-    named = {file.path.name for file in files}
+    names_read = {file.path.name for file in files}
     try:
         folder = os.listdir(file.path.parent)  # noqa: PTH208 - a quarter of the time of Path.iterdir
     except OSError:
         return {}
-    paths = [file.path.with_name(name) for name in folder if name.startswith(file.name.stem) and name not in named]
+    paths = [file.path.with_name(name) for name in folder if name.startswith(file.name.stem) and name not in names_read]
     names = {p: _parse_name(p, file.block) for p in paths if p.suffix.lower() in SUFFIXES and not is_dangling(p)}
-    others = {name.part: path.name for path, name in names.items() if name.part and _is_sibling(name, file)}
-    return dict(sorted(others.items()))
+    name_by_part = {name.part: path.name for path, name in names.items() if name.part and _is_sibling(name, file)}
+    return dict(sorted(name_by_part.items()))
 
 
 def _is_sibling(name: Name, file: File) -> bool:
@@ -379,9 +398,9 @@ def _is_sibling(name: Name, file: File) -> bool:
 
 
 def _refuse_foreign(files: Sequence[File]) -> None:
-    foreign = [file.path.name for file in files if file.block is None]
-    if foreign and len(foreign) < len(files):
-        raise PathnameError(f"not written by ScanImage, unlike the other files: {', '.join(foreign)}")
+    foreign_names = [file.path.name for file in files if file.block is None]
+    if foreign_names and len(foreign_names) < len(files):
+        raise PathnameError(f"not written by ScanImage, unlike the other files: {', '.join(foreign_names)}")
 
 
 def _list_recordings(files: Sequence[File], keys: Sequence[Any]) -> str:
@@ -403,27 +422,27 @@ def distinct_names(files: Sequence[File], all_files: Sequence[File]) -> list[str
 
 def _confirm_order(files: Sequence[File]) -> None:
     """Check that the counters in the names give the same order as the frame numbers."""
-    previous: tuple[int, File] | None = None
+    previous_pair: tuple[int, File] | None = None
     if len(files) == 1:
         return
     for file in files:
         number = file.frame_number(0)
         if number is None:
             continue
-        first, other = previous or (number - 1, file)
-        is_before = number < first or (number == first and not other.ends_inside(number))
-        if is_before and not _ends_before(other, file):  # else the number of a first page is damaged
+        previous_number, previous_file = previous_pair or (number - 1, file)
+        is_before = number < previous_number or (number == previous_number and not previous_file.ends_inside(number))
+        if is_before and not _ends_before(previous_file, file):  # else the number of a first page is damaged
             raise PathnameError(
-                f"{file.path.name} begins with frame {number}, {other.path.name} before it with frame {first}: "
-                "their names and the numbers of their frames disagree, or one is a copy"
+                f"{file.path.name} begins with frame {number}, {previous_file.path.name} before it with frame "
+                f"{previous_number}: their names and the numbers of their frames disagree, or one is a copy"
             )
-        previous = number, file
+        previous_pair = number, file
 
 
-def _ends_before(file: File, other: File) -> bool:
+def _ends_before(file: File, other_file: File) -> bool:
     """Whether the last frame of a file has a smaller number than that of another."""
-    last, other_last = file.frame_number(-1), other.frame_number(-1)
-    return last is not None and other_last is not None and last < other_last
+    last_number, other_last_number = file.frame_number(-1), other_file.frame_number(-1)
+    return last_number is not None and other_last_number is not None and last_number < other_last_number
 
 
 def check_forms(files: Sequence[File]) -> None:

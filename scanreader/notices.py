@@ -56,9 +56,9 @@ def _users_level() -> int:
     Other libraries may be in between: those that are given a scan and read it.
     """
     frame = inspect.currentframe()
-    level = outermost = 0
+    level = outermost_level = 0
     while frame is not None:
         if str(frame.f_globals.get("__name__")).partition(".")[0] == PACKAGE:
-            outermost = level
+            outermost_level = level
         frame, level = frame.f_back, level + 1
-    return outermost + 1
+    return outermost_level + 1

@@ -111,8 +111,8 @@ def _suggestion(path: Path) -> str:
         names = [p.name for p in itertools.islice(path.absolute().parent.iterdir(), MOST_NAMES)]
     except (OSError, ValueError):
         return ""
-    similar = difflib.get_close_matches(path.name, names, 1, SIMILAR)
-    return f"; did you mean {similar[0]!r}?" if similar else ""
+    similar_names = difflib.get_close_matches(path.name, names, 1, SIMILAR)
+    return f"; did you mean {similar_names[0]!r}?" if similar_names else ""
 
 
 def _resolve_url(url: str) -> list[Place]:
@@ -137,8 +137,13 @@ def _glob(pattern: str) -> list[Path]:
 
     Pipes and devices are among them: to leave them out in silence might hide a part of a recording.
     """
-    escaped = pattern.replace("[", "[[]")
-    names = {name for p in (pattern, escaped) for one in _without_stars(p) for name in glob.glob(one)}  # noqa: PTH207 - takes absolute patterns
+    escaped_pattern = pattern.replace("[", "[[]")
+    names = {
+        name
+        for p in (pattern, escaped_pattern)
+        for folder_pattern in _without_stars(p)
+        for name in glob.glob(folder_pattern)  # noqa: PTH207 - takes absolute patterns
+    }
     paths = sorted(map(Path, names))
     return [path for path, is_folder in zip(paths, results_in_order(Path.is_dir, paths), strict=True) if not is_folder]
 
@@ -148,26 +153,26 @@ def _without_stars(pattern: str) -> Iterator[str]:
 
     A folder is searched once, however many links lead to it: `glob` follows circles of links until names get too long.
     """
-    head, stars, rest = _split_stars(pattern)
+    head, stars, tail = _split_stars(pattern)
     if not stars:
         yield pattern
         return
-    seen: set[tuple[int, int]] = set()
+    identities: set[tuple[int, int]] = set()
     for base in glob.glob(head) if head else [""]:  # noqa: PTH207 - takes absolute patterns
-        todo = [base]
-        while todo:
-            folder = todo.pop()
+        folders = [base]
+        while folders:
+            folder = folders.pop()
             try:
                 status = os.stat(folder or os.curdir)  # noqa: PTH116 - the same path as text is needed
-                if (status.st_dev, status.st_ino) in seen:
+                if (status.st_dev, status.st_ino) in identities:
                     continue
                 names = sorted(os.listdir(folder or os.curdir), reverse=True)  # noqa: PTH208 - see above
             except OSError:  # no folder, or one that may not be searched
                 continue
-            seen.add((status.st_dev, status.st_ino))
-            inner = (os.path.join(folder, name) for name in names if name[0] != ".")  # noqa: PTH118
-            todo += [path for path in inner if os.path.isdir(path)]  # noqa: PTH112
-            yield from _without_stars(os.path.join(glob.escape(folder), rest or "*"))  # noqa: PTH118
+            identities.add((status.st_dev, status.st_ino))
+            inner_paths = (os.path.join(folder, name) for name in names if name[0] != ".")  # noqa: PTH118
+            folders += [path for path in inner_paths if os.path.isdir(path)]  # noqa: PTH112
+            yield from _without_stars(os.path.join(glob.escape(folder), tail or "*"))  # noqa: PTH118
 
 
 def _split_stars(pattern: str) -> tuple[str, str, str]:
@@ -175,9 +180,9 @@ def _split_stars(pattern: str) -> tuple[str, str, str]:
     names = Path(pattern).parts
     if "**" not in names:
         return pattern, "", ""
-    at = names.index("**")
-    head, rest = (str(Path(*part)) if part else "" for part in (names[:at], names[at + 1 :]))
-    return head, "**", rest
+    index = names.index("**")
+    head, tail = (str(Path(*part)) if part else "" for part in (names[:index], names[index + 1 :]))
+    return head, "**", tail
 
 
 def _kind(path: Path) -> str:
@@ -222,18 +227,20 @@ def refuse_duplicates(paths: Sequence[Place]) -> None:
     PathnameError
         If a file is named twice.
     """
-    seen: dict[str, Place] = {}
+    path_by_real_path: dict[str, Place] = {}
     folders: dict[Path, str] = {}
     for path, is_link in zip(paths, results_in_order(_may_be_link, paths), strict=True):
         if is_link or not isinstance(path, Path):
-            resolved = str(real_path(path))
+            real_name = str(real_path(path))
         else:
             folder = folders.get(path.parent) or folders.setdefault(path.parent, str(real_path(path.parent)))
-            resolved = os.path.join(folder, path.name)  # noqa: PTH118 - a Path takes 5 us more
-        if resolved in seen:
-            also = "" if path == seen[resolved] else f" (also as {str(seen[resolved])!r})"
-            raise PathnameError(f"{str(path)!r} is named twice{also}")
-        seen[resolved] = path
+            real_name = os.path.join(folder, path.name)  # noqa: PTH118 - a Path takes 5 us more
+        if real_name in path_by_real_path:
+            other_path = (
+                "" if path == path_by_real_path[real_name] else f" (also as {str(path_by_real_path[real_name])!r})"
+            )
+            raise PathnameError(f"{str(path)!r} is named twice{other_path}")
+        path_by_real_path[real_name] = path
 
 
 def _may_be_link(path: Place) -> bool:

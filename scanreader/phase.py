@@ -74,10 +74,10 @@ def is_backward(field: Field) -> npt.NDArray[np.bool_]:
         If lines were scanned in one direction, or several were averaged into a row.
     """
     refuse_one_direction(field)
-    backward = np.zeros((field.height, field.width), np.bool_)
+    is_backward_pixel = np.zeros((field.height, field.width), np.bool_)
     for piece, ys, xs in zip(field.pieces, field.output_yslices, field.output_xslices, strict=True):
-        backward[ys, xs] = backward_rows(field, piece, np.arange(piece.height))[:, None]
-    return backward
+        is_backward_pixel[ys, xs] = backward_rows(field, piece, np.arange(piece.height))[:, None]
+    return is_backward_pixel
 
 
 # ------------------------------------------------------------------------ estimating
@@ -146,12 +146,14 @@ def _mean_images(scan: BaseScan, field: int, channel: int, frames: IndexArray) -
 
 def _estimate(field: Field, images: npt.NDArray[np.float32], largest: int) -> tuple[float, float]:
     """Offset and uncertainty from mean images of one channel; joined pieces are weighted by their uncertainty."""
-    by_piece = []
+    piece_estimates = []
     for piece, ys, xs in zip(field.pieces, field.output_yslices, field.output_xslices, strict=True):
         rows = np.flatnonzero(backward_rows(field, piece, np.arange(piece.height)))
-        between = rows[(rows > 0) & (rows < piece.height - 1)]
-        by_piece.append(_estimate_piece(_Lines.of(images[:, ys, xs], between), min(largest, piece.width // 4)))
-    estimates = np.array([pair for pair in by_piece if math.isfinite(pair[1])])
+        rows_between = rows[(rows > 0) & (rows < piece.height - 1)]
+        piece_estimates.append(
+            _estimate_piece(_Lines.of(images[:, ys, xs], rows_between), min(largest, piece.width // 4))
+        )
+    estimates = np.array([pair for pair in piece_estimates if math.isfinite(pair[1])])
     if not estimates.size:
         return UNKNOWN
     weight = estimates[:, 1] ** -2.0
@@ -188,21 +190,21 @@ def _estimate_piece(parts: _Lines, largest: int) -> tuple[float, float]:
         return UNKNOWN
     lines, length = parts.mean(), width - largest - 1
     start = _best_offset(lines, largest, length)
-    offset = None if start is None else _refined(lines, start, length)
+    offset = None if start is None else _refine_offset(lines, start, length)
     if offset is None:
         return UNKNOWN
-    around = [_similarity(lines, offset + side, length)[1] for side in (-0.1, 0.1)]
-    slopes = (around[1] - around[0]) / 0.2
+    derivatives = [_similarity(lines, offset + side, length)[1] for side in (-0.1, 0.1)]
+    slopes = (derivatives[1] - derivatives[0]) / 0.2
     similarities = np.concatenate([_similarity(parts.part(i), offset, length)[0] for i in range(num_parts)])
     if slopes.sum() >= 0 or not similarities.sum() > LEAST_SIGNIFICANCE * math.sqrt((similarities**2).sum()):
         return UNKNOWN
-    by_lines = _spread_of_lines(_similarity(lines, offset, length)[1], slopes)
-    by_frames = 0.0
+    line_spread = _spread_of_lines(_similarity(lines, offset, length)[1], slopes)
+    frame_spread = 0.0
     if num_parts > 1:
         scores = np.array([_similarity(parts.without(i), offset, length)[1].sum() for i in range(num_parts)])
         shifts = scores / slopes.sum()
-        by_frames = math.sqrt((num_parts - 1) / num_parts * ((shifts - shifts.mean()) ** 2).sum())
-    return offset, max(by_lines, by_frames)
+        frame_spread = math.sqrt((num_parts - 1) / num_parts * ((shifts - shifts.mean()) ** 2).sum())
+    return offset, max(line_spread, frame_spread)
 
 
 def _spread_of_lines(scores: FloatArray, slopes: FloatArray) -> float:
@@ -218,15 +220,15 @@ def _best_offset(lines: _Lines, largest: int, length: int) -> float | None:
     """Offset of the highest correlation, to half a pixel; None if it is at the limit or ambiguous."""
     offsets = np.arange(-largest, largest + STEP / 2, STEP)
     scores = np.array([_correlation(lines, offset, length) for offset in offsets])
-    best = int(scores.argmax())
-    if best in (0, len(offsets) - 1):
+    best_index = int(scores.argmax())
+    if best_index in (0, len(offsets) - 1):
         return None
-    is_far = np.abs(offsets - offsets[best]) > 3 * STEP
+    is_far = np.abs(offsets - offsets[best_index]) > 3 * STEP
     peaks = is_far & (scores >= np.append(scores[1:], -np.inf)) & (scores >= np.append(-np.inf, scores[:-1]))
-    return None if (scores[peaks] > MOST_AMBIGUOUS * scores[best]).any() else float(offsets[best])
+    return None if (scores[peaks] > MOST_AMBIGUOUS * scores[best_index]).any() else float(offsets[best_index])
 
 
-def _refined(lines: _Lines, start: float, length: int) -> float | None:
+def _refine_offset(lines: _Lines, start: float, length: int) -> float | None:
     """Offset near a start where the similarity is largest: its derivative is 0. None if there is none."""
     low, high = start - 1.5 * STEP, start + 1.5 * STEP
     if not _similarity(lines, low, length)[1].sum() > 0 > _similarity(lines, high, length)[1].sum():
@@ -250,8 +252,8 @@ def _correlation(lines: _Lines, offset: float, length: int) -> float:
 def _similarity(lines: _Lines, offset: float, length: int) -> tuple[FloatArray, FloatArray]:
     """Similarity of each pair of lines at an offset, and its derivative."""
     omega, forward, backward = _spectra(lines, offset, length)
-    cross, turn = forward.conj() * backward, np.exp(1j * omega * offset)
-    return (cross @ turn).real, (cross @ (1j * omega * turn)).real
+    cross_spectra, turn = forward.conj() * backward, np.exp(1j * omega * offset)
+    return (cross_spectra @ turn).real, (cross_spectra @ (1j * omega * turn)).real
 
 
 def _spectra(lines: _Lines, offset: float, length: int) -> tuple[Any, Any, Any]:
@@ -266,8 +268,8 @@ def _spectra(lines: _Lines, offset: float, length: int) -> tuple[Any, Any, Any]:
     blur = np.exp(-((omega[is_in_band] * FINE) ** 2) / 2)
     spectra = []
     for line, side in ((lines.forward, -0.5), (lines.backward, 0.5)):
-        across = (np.arange(width) - (width - 1) / 2 - side * offset) / length
-        window = np.where(np.abs(across) < 0.5, np.cos(np.pi * across) ** 2, 0.0)
+        distances = (np.arange(width) - (width - 1) / 2 - side * offset) / length
+        window = np.where(np.abs(distances) < 0.5, np.cos(np.pi * distances) ** 2, 0.0)
         level = line @ window / window.sum()
         spectra.append(np.fft.rfft((line - level[..., None]) * window, size)[..., is_in_band] * blur)
     return omega[is_in_band], spectra[0], spectra[1]

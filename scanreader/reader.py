@@ -151,11 +151,12 @@ def _refusal(name: str) -> str:
     """What to say of an argument that does not exist."""
     if name in ELSEWHERE:
         return f"read_scan has no argument {name}: {ELSEWHERE[name]}"
-    names = [one for one in inspect.signature(read_scan).parameters if one != "other"]
+    names = [parameter for parameter in inspect.signature(read_scan).parameters if parameter != "other"]
     import difflib  # noqa: PLC0415 - for names that are wrong alone
 
-    nearest = difflib.get_close_matches(name, names, 1, 0.5)
-    return f"read_scan has no argument {name}: {f'did you mean {nearest[0]}?' if nearest else f'it has {names}'}"
+    nearest_names = difflib.get_close_matches(name, names, 1, 0.5)
+    advice = f"did you mean {nearest_names[0]}?" if nearest_names else f"it has {names}"
+    return f"read_scan has no argument {name}: {advice}"
 
 
 class Request(NamedTuple):
@@ -196,53 +197,57 @@ class Reopen:
         return Reopen, (self.request, self.recording_keys)
 
     def numbers_still_valid(
-        self, before: Opened, files: Sequence[File], parts: Sequence[Part]
+        self, earlier_opened: Opened, files: Sequence[File], parts: Sequence[Part]
     ) -> dict[int, FrameNumbers]:
         """Frame numbers by page that need not be read again: none, unless the same files have only grown."""
         if len(self.files) > len(files):
             return {}
-        for old, new, part, old_part in zip(self.files, files, parts, before.parts, strict=False):
-            if old.identity != new.identity or part.first != old_part.first or new.tiff.num_pages < old.tiff.num_pages:
+        for old_file, new_file, part, old_part in zip(self.files, files, parts, earlier_opened.parts, strict=False):
+            if (
+                old_file.identity != new_file.identity
+                or part.first != old_part.first
+                or new_file.tiff.num_pages < old_file.tiff.num_pages
+            ):
                 return {}
         # The last pages may have been incomplete; pages that could not be read may have been repaired.
-        last = sum(part.pages for part in before.parts) - 2 * before.layout.counts.channels
-        return {page: n for page, n in self.numbers.items() if n.frame is not None and page < last}
+        last_page = sum(part.pages for part in earlier_opened.parts) - 2 * earlier_opened.layout.counts.channels
+        return {page: n for page, n in self.numbers.items() if n.frame is not None and page < last_page}
 
 
-def open_recording(request: Request, earlier: tuple[Reopen, Opened] | None = None) -> tuple[type[Scan], Opened]:
+def open_recording(request: Request, earlier_opening: tuple[Reopen, Opened] | None = None) -> tuple[type[Scan], Opened]:
     """Open a recording: the class of its release, and the recording.
 
     Parameters
     ----------
     request : Request
-    earlier : (Reopen, Opened), optional
+    earlier_opening : (Reopen, Opened), optional
         The same recording as it was opened before; what has not changed is not read again.
     """
     findings: list[Finding] = []
-    reopen = Reopen(request) if earlier is None else earlier[0]
+    reopen = Reopen(request) if earlier_opening is None else earlier_opening[0]
     opened_before = {file.path: file for file in reopen.files}
     files = find_files(request.pathnames, findings, opened_before, reopen.recording_keys, siblings=request.siblings)
-    others = {} if request.siblings else parts_beside(files)
-    findings += _parts_not_read(files[0], others)
-    return _opened(request, files, findings, others, earlier)
+    other_parts = {} if request.siblings else parts_beside(files)
+    findings += _parts_not_read(files[0], other_parts)
+    return _open_files(request, files, findings, other_parts, earlier_opening)
 
 
 def scan_of(files: Sequence[File]) -> Scan:
     """Open a recording of files that were opened, all that its folder has; without a warning."""
     request = Request([str(file.path) for file in files])
-    cls, opened = _opened(request, files, [], {}, None)
+    cls, opened = _open_files(request, files, [], {}, None)
     return cls(opened)
 
 
-def _opened(
+def _open_files(
     request: Request,
     files: Sequence[File],
     findings: list[Finding],
-    others: Mapping[int, str],
-    earlier: tuple[Reopen, Opened] | None,
+    other_parts: Mapping[int, str],
+    earlier_opening: tuple[Reopen, Opened] | None,
 ) -> tuple[type[Scan], Opened]:
-    """Make a recording of its files; `others` are parts beside them that are not read."""
-    reopen, before = earlier or (Reopen(request), None)
+    """Make a recording of its files; `other_parts` are those beside them that are not read."""
+    reopen, earlier_opened = earlier_opening or (Reopen(request), None)
     check_forms(files)
     findings += [Finding("damaged-page", "damage", f.path.name, f.tiff.damage) for f in files if f.tiff.damage]
     findings += _weak_versions(files)
@@ -255,11 +260,11 @@ def _opened(
     cls = _class_of(files[0], header.settings, findings, raw=request.raw)
     parts = _parts(files, pages, keys, header, cls)
     numbers = _numbers_of_ends(files, parts)
-    numbers |= {} if before is None else reopen.numbers_still_valid(before, files, parts)
+    numbers |= {} if earlier_opened is None else reopen.numbers_still_valid(earlier_opened, files, parts)
     bouts = find_bouts(
         parts, partial(_begin, files), lambda i: files[i].timestamp(-1), _starts_of_bouts(request), findings
     )
-    if earlier is None:
+    if earlier_opening is None:
         _check_starts(request, bouts, parts)
     source = Source(
         pages=pages,
@@ -267,7 +272,7 @@ def _opened(
         header=header,
         trusted=block.version is not None,
         from_first=parts[0].leads
-        or not (_is_one_file(request, files) or min(others, default=math.inf) < (parts[0].number or 1)),
+        or not (_is_one_file(request, files) or min(other_parts, default=math.inf) < (parts[0].number or 1)),
         own_channel=_own_channel(files[0], raw=request.raw),
         findings=tuple(findings),
         bouts=bouts,
@@ -297,15 +302,15 @@ def _starts_of_bouts(request: Request) -> list[float] | None:
     ScanKeyError
         If they are none.
     """
-    given = request.bout_starts
-    if given is None:
+    bout_starts = request.bout_starts
+    if bout_starts is None:
         return None
     try:
-        numbers = np.asarray(given)
+        numbers = np.asarray(bout_starts)
     except ValueError:  # lists of unequal lengths
         numbers = np.empty(0, object)
     if numbers.ndim != 1 or numbers.dtype.kind not in "iuf" or not np.isfinite(numbers).all():
-        raise ScanKeyError(f"bout_starts must be finite numbers of seconds, one for each bout, not {given!r}")
+        raise ScanKeyError(f"bout_starts must be finite numbers of seconds, one for each bout, not {bout_starts!r}")
     return [float(number) for number in numbers]
 
 
@@ -330,16 +335,16 @@ def _numbers_of_ends(files: Sequence[File], parts: Sequence[Part]) -> dict[int, 
     for file, part in zip(files, parts, strict=True):
         texts = {part.first: file.first_description}
         texts |= dict(enumerate(file.last_descriptions, part.first + part.pages - len(file.last_descriptions)))
-        found = {page: frame_numbers(text) for page, text in texts.items()}
-        numbers |= {page: one for page, one in found.items() if one.frame is not None}
+        page_numbers = {page: frame_numbers(text) for page, text in texts.items()}
+        numbers |= {page: n for page, n in page_numbers.items() if n.frame is not None}
     return numbers
 
 
 def _parts(
     files: Sequence[File], pages: Pages, keys: Sequence[Any], header: HeaderPlace, cls: type[Scan]
 ) -> tuple[Part, ...]:
-    others = [next(file for file in files if file.recording_key == key) for key in keys[1:]]
-    headers = [Header((file.block or NO_BLOCK).text) for file in others]
+    first_files = [next(file for file in files if file.recording_key == key) for key in keys[1:]]
+    headers = [Header((file.block or NO_BLOCK).text) for file in first_files]
     states = [header.settings.get("acqState"), *(settings.get("acqState") for settings in headers)]
     averaging = [None, *(_other_averaging(settings, header.settings, cls) for settings in headers)]
     parts = []
@@ -354,39 +359,39 @@ def _parts(
 def _other_averaging(settings: Header, of_first: Header, cls: type[Scan]) -> int | None:
     """Raw frames averaged into each frame of a recording, if that differs from the first recording."""
     numbers = [cls.averaging.of(header) for header in (settings, of_first)]
-    own, first = (int(number) if 1 <= number < MAX_COUNT else 1 for number in numbers)
-    return None if own == first else own
+    own_number, first_number = (int(number) if 1 <= number < MAX_COUNT else 1 for number in numbers)
+    return None if own_number == first_number else own_number
 
 
-def _parts_not_read(file: File, others: Mapping[int, str]) -> list[Finding]:
+def _parts_not_read(file: File, other_parts: Mapping[int, str]) -> list[Finding]:
     """A note about the other parts of a file's acquisition, by their numbers."""
-    if not others:
+    if not other_parts:
         return []
-    names, plural = list(others.values()), len(others) > 1
-    listed = f"{names[0]} … {names[-1]}" if plural else names[0]
+    names, is_plural = list(other_parts.values()), len(other_parts) > 1
+    name_list = f"{names[0]} … {names[-1]}" if is_plural else names[0]
     sentence = (
-        f"{len(others)} other part{'s' if plural else ''} of this acquisition, in the same folder, "
-        f"{'are' if plural else 'is'} not read: {listed}; siblings=True (--siblings) reads all parts"
+        f"{len(other_parts)} other part{'s' if is_plural else ''} of this acquisition, in the same folder, "
+        f"{'are' if is_plural else 'is'} not read: {name_list}; siblings=True (--siblings) reads all parts"
     )
     return [Finding("parts-not-read", "note", file.path.name, sentence)]
 
 
 def _weak_versions(files: Sequence[File]) -> list[Finding]:
     """A note about files of which a server does not tell versions apart for certain."""
-    weak = [file for file in files if is_url(str(file.path)) and not _has_strong_version(file)]
-    if not weak:
+    weak_files = [file for file in files if is_url(str(file.path)) and not _has_strong_version(file)]
+    if not weak_files:
         return []
-    subject = f"{len(weak)} files" if len(weak) > 1 else "this file"
+    subject = f"{len(weak_files)} files" if len(weak_files) > 1 else "this file"
     sentence = (
-        f"the server gives no strong ETag of {subject}: that {'they' if len(weak) > 1 else 'it'} changed while open "
-        "is noticed only by size, time of change and first bytes"
+        f"the server gives no strong ETag of {subject}: that {'they' if len(weak_files) > 1 else 'it'} changed while "
+        "open is noticed only by size, time of change and first bytes"
     )
-    return [Finding("weak-version", "note", weak[0].path.name, sentence)]
+    return [Finding("weak-version", "note", weak_files[0].path.name, sentence)]
 
 
 def _has_strong_version(file: File) -> bool:
-    with open_file(str(file.path), refresh=False) as opened:
-        return opened.has_strong_version
+    with open_file(str(file.path), refresh=False) as server_file:
+        return server_file.has_strong_version
 
 
 def _is_one_file(request: Request, files: Sequence[File]) -> bool:
@@ -414,12 +419,12 @@ def _class_of(file: File, header: Header, findings: list[Finding], *, raw: bool)
         sentence = f"the header's block has version {version}, known are {KNOWN_BLOCKS}"
         findings.append(Finding("unknown-release", "warning", "", sentence))
     try:
-        cls, unknown = scan_class(header)
+        cls, unknown_findings = scan_class(header)
     except ScanImageVersionError:
         if not raw:
             raise
         return Scan
-    findings += unknown
+    findings += unknown_findings
     return cls
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 Status = Literal["complete", "stopped", "unfinished", "parts missing", "unreadable"]
 WORKERS = 16  # recordings that are opened at once: on a share, each waits for a few pages
 START = 1 << 16  # bytes of a file in which ScanImage's header begins
-SKIPPED = (".zarr", ".partial")  # ends of names of folders that hold no recording, and may hold a million files
+SKIPPED_ENDINGS = (".zarr", ".partial")  # ends of names of folders that hold no recording, and may hold a million files
 
 
 @dataclass(frozen=True)
@@ -161,31 +161,31 @@ def recordings_of(paths: Iterable[Path], root: str = "", *, progress: Progress |
     """Sort files into recordings; see `find_recordings`."""
     files: dict[tuple[Any, ...], list[File]] = {}
     rows: list[_Row] = []
-    empty: list[tuple[Path, NoPageError]] = []
+    empty_files: list[tuple[Path, NoPageError]] = []
     exports: list[str] = []
-    others: list[str] = []
-    every = list(paths)
-    for number, (path, result) in enumerate(zip(every, open_each(every), strict=True), 1):
+    other_paths: list[str] = []
+    all_paths = list(paths)
+    for number, (path, result) in enumerate(zip(all_paths, open_each(all_paths), strict=True), 1):
         if isinstance(result, File) and result.block is not None:
             files.setdefault((path.parent, *result.recording_key), []).append(result)
         elif isinstance(result, NoPageError):
-            empty.append((path, result))
+            empty_files.append((path, result))
         elif _is_own(path):
             exports.append(str(path))
         elif isinstance(result, File) or _is_foreign(path):
-            others.append(str(path))
+            other_paths.append(str(path))
         else:
-            rows.append(_unreadable([path], result))
+            rows.append(_unreadable_row([path], result))
         if progress is not None:
-            progress(number, len(every))
+            progress(number, len(all_paths))
     groups = list(files.values())
-    for path, error in empty:
+    for path, error in empty_files:
         if not any(_is_beside(path, group) for group in groups):
-            rows.append(_unreadable([path], error))
+            rows.append(_unreadable_row([path], error))
     with ThreadPoolExecutor(WORKERS) as pool:
         rows += pool.map(_row, groups)
     rows.sort(key=lambda row: _order(row.recording))
-    return FoundRecordings(root, _joinable(rows), tuple(exports), tuple(others))
+    return FoundRecordings(root, _number_geometries(rows), tuple(exports), tuple(other_paths))
 
 
 def _order(row: FoundRecording) -> tuple[Any, ...]:
@@ -197,24 +197,26 @@ def _order(row: FoundRecording) -> tuple[Any, ...]:
 
 def _tiffs_under(root: Path) -> Iterator[Path]:
     """TIFF files of a folder and of the folders in it, sorted; a folder is searched once, whatever links lead to it."""
-    seen: set[tuple[int, int]] = set()
-    linked: list[Path] = []
-    todo = [root]
-    while todo or linked:
-        folder = todo.pop() if todo else linked.pop(0)  # links last: a folder is listed under its own name
+    identities: set[tuple[int, int]] = set()
+    linked_folders: list[Path] = []
+    folders = [root]
+    while folders or linked_folders:
+        folder = (
+            folders.pop() if folders else linked_folders.pop(0)
+        )  # links last: a folder is listed under its own name
         try:
             status = folder.stat()
             identity = (status.st_dev, status.st_ino)
-            entries = [] if identity in seen else sorted(os.scandir(folder), key=lambda entry: entry.name)
+            entries = [] if identity in identities else sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError:  # it may not be read, or has gone
             continue
-        seen.add(identity)
+        identities.add(identity)
         for entry in entries:
             if entry.name.startswith("."):
                 continue
             if _is_folder(entry):
-                if not entry.name.lower().endswith(SKIPPED):
-                    (linked if entry.is_symlink() else todo).append(folder / entry.name)
+                if not entry.name.lower().endswith(SKIPPED_ENDINGS):
+                    (linked_folders if entry.is_symlink() else folders).append(folder / entry.name)
             elif entry.name.lower().endswith(SUFFIXES):
                 yield folder / entry.name
 
@@ -254,7 +256,7 @@ def _is_beside(path: Path, files: Sequence[File]) -> bool:
 # ------------------------------------------------------------------------------------- rows
 
 
-def _unreadable(paths: Sequence[Path], error: object) -> _Row:
+def _unreadable_row(paths: Sequence[Path], error: object) -> _Row:
     name, folder = paths[0].stem, str(paths[0].parent)
     files = tuple(str(path) for path in paths)
     sizes = sum(map(_size, paths))
@@ -272,22 +274,22 @@ def _row(files: list[File]) -> _Row:
     """Open a recording, of which nothing may be readable."""
     paths = [Path(str(file.path)) for file in sorted(files, key=lambda file: str(file.path))]
     try:
-        ordered = in_order(files)
-        scan = scan_of(ordered)
-        return _Row(_described(scan, ordered), repr(geometry(scan.opened)))
+        ordered_files = in_order(files)
+        scan = scan_of(ordered_files)
+        return _Row(_describe(scan, ordered_files), repr(geometry(scan.opened)))
     except (ScanReaderError, OSError) as error:
-        return _unreadable(paths, error)
+        return _unreadable_row(paths, error)
 
 
-def _described(scan: Scan, files: Sequence[File]) -> FoundRecording:
-    missing = _missing(files, is_loop=scan.opened.parts[0].is_grab is False)
-    status, sentence = _status(scan, missing)
+def _describe(scan: Scan, files: Sequence[File]) -> FoundRecording:
+    missing_names = _missing_names(files, is_loop=scan.opened.parts[0].is_grab is False)
+    status, sentence = _status(scan, missing_names)
     bouts = scan.opened.bouts
     return FoundRecording(
         folder=str(files[0].path.parent),
         name=files[0].name.stem or files[0].path.stem,
         files=tuple(scan.filenames),
-        missing=missing,
+        missing=missing_names,
         num_bytes=sum(file.tiff.size for file in files),
         start_time=bouts[0].epoch,
         release=scan.release,
@@ -307,43 +309,49 @@ def _described(scan: Scan, files: Sequence[File]) -> FoundRecording:
     )
 
 
-def _missing(files: Sequence[File], *, is_loop: bool) -> tuple[str, ...]:
+def _missing_names(files: Sequence[File], *, is_loop: bool) -> tuple[str, ...]:
     """Names of the parts, and of a loop's acquisitions, that are missing between the first and the last."""
     by_acquisition: dict[int | None, list[File]] = {}
     for file in files:
         by_acquisition.setdefault(file.name.acquisition, []).append(file)
     names = []
-    for own in by_acquisition.values():
-        numbers = {file.name.part for file in own if file.name.part is not None}
-        names += [_renamed(own[0], -1, number) for number in range(1, max(numbers, default=0)) if number not in numbers]
+    for files_of_acquisition in by_acquisition.values():
+        numbers = {file.name.part for file in files_of_acquisition if file.name.part is not None}
+        names += [
+            _name_with_number(files_of_acquisition[0], -1, number)
+            for number in range(1, max(numbers, default=0))
+            if number not in numbers
+        ]
     counters = {number for number in by_acquisition if number is not None}
     if is_loop and counters:
-        at = -1 if files[0].name.part is None else -2
+        place = -1 if files[0].name.part is None else -2
         gaps = [number for number in range(min(counters), max(counters)) if number not in counters]
-        names += [_renamed(files[0], at, number) for number in gaps]
+        names += [_name_with_number(files[0], place, number) for number in gaps]
     return tuple(names)
 
 
-def _renamed(file: File, at: int, number: int) -> str:
+def _name_with_number(file: File, place: int, number: int) -> str:
     """Name of a file with another number in one place, counted from the end; of an acquisition, its first part."""
     pieces = file.path.stem.split("_")
-    pieces[at] = f"{number:0{len(pieces[at])}d}"
-    if at == -2:
+    pieces[place] = f"{number:0{len(pieces[place])}d}"
+    if place == -2:
         pieces[-1] = f"{1:0{len(pieces[-1])}d}"
     return "_".join(pieces) + file.path.suffix
 
 
-def _status(scan: Scan, missing: Sequence[str]) -> tuple[Status, str]:
+def _status(scan: Scan, missing_names: Sequence[str]) -> tuple[Status, str]:
     """Whether a recording is complete, and why not."""
     names = {finding.name for finding in scan.findings}
     sentences = [finding.sentence for finding in scan.findings if not finding.is_note]
     requested = requested_frames(scan)
-    if missing:
-        listed = f"{missing[0]} … {missing[-1]}" if len(missing) > 2 else ", ".join(missing)
-        sentences.insert(0, f"{len(missing)} file{' is' if len(missing) == 1 else 's are'} missing: {listed}")
+    if missing_names:
+        name_list = f"{missing_names[0]} … {missing_names[-1]}" if len(missing_names) > 2 else ", ".join(missing_names)
+        sentences.insert(
+            0, f"{len(missing_names)} file{' is' if len(missing_names) == 1 else 's are'} missing: {name_list}"
+        )
     if math.isfinite(requested) and scan.num_frames < requested:
         sentences.append(f"{scan.num_frames:,} of {requested:,.0f} requested frames")
-    if missing or names & {"missing-file", "dropped-frames"}:
+    if missing_names or names & {"missing-file", "dropped-frames"}:
         return "parts missing", "; ".join(sentences)
     if "cut-end" in names:
         return "unfinished", "; ".join(sentences)
@@ -351,7 +359,7 @@ def _status(scan: Scan, missing: Sequence[str]) -> tuple[Status, str]:
     return "stopped" if is_stopped else "complete", "; ".join(sentences)
 
 
-def _joinable(rows: Sequence[_Row]) -> tuple[FoundRecording, ...]:
+def _number_geometries(rows: Sequence[_Row]) -> tuple[FoundRecording, ...]:
     """Number geometries that more than one recording has, from 1."""
     counts = Counter(row.geometry for row in rows if row.geometry)
     numbers: dict[str, int] = {}

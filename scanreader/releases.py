@@ -175,7 +175,7 @@ def scan_class(settings: Header) -> tuple[type[Scan], list[Finding]]:
     cls = rows.get(f"{major}.{minor}" if minor else major) or rows.get(major)
     findings: list[Finding] = []
     if cls is None:
-        newest = VERSIONS[-1]
+        newest_release = VERSIONS[-1]
         cls = _class_by_keys(settings)
         if cls is None:
             raise ScanImageVersionError(
@@ -183,7 +183,9 @@ def scan_class(settings: Header) -> tuple[type[Scan], list[Finding]]:
                 "order of pages"
             )
         name = ".".join(part for part in (major, minor, update) if part) or "of no known release"
-        sentence = f"ScanImage {name} is not among the known releases (up to {newest.name}); read as {cls.__name__}"
+        sentence = (
+            f"ScanImage {name} is not among the known releases (up to {newest_release.name}); read as {cls.__name__}"
+        )
         findings.append(Finding("unknown-release", "warning", "", sentence))
     return _class_by_stack_manager(cls, settings), findings
 

@@ -38,14 +38,14 @@ def in_a_message(text: str) -> str:
 def in_a_picture(text: str) -> str:
     """Text for a label of a picture: one short line, of characters that are no higher than others."""
     words = " ".join(on_one_line(text[: 100 * MOST_IN_A_PICTURE]).split())
-    shown, width, marks = "", 0, 0
+    label, width, marks = "", 0, 0
     for c in words:
         marks = marks + 1 if unicodedata.combining(c) else 0  # marks are drawn on one another
         width += width_in_letters(c)
         if width > MOST_IN_A_PICTURE:
-            return f"{shown}…"
-        shown += c if marks <= MOST_MARKS else ""
-    return shown
+            return f"{label}…"
+        label += c if marks <= MOST_MARKS else ""
+    return label
 
 
 def width_in_letters(text: str) -> int:
@@ -68,5 +68,5 @@ def name_in_xml(text: str) -> str:
     return in_xml(re.sub(r"[\t\n\r]", " ", text))
 
 
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+def _cut(text: str, max_length: int) -> str:
+    return text if len(text) <= max_length else f"{text[: max_length - 1]}…"

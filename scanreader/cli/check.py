@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from scanreader.cli.each import Named, named_recordings, run_each
+from scanreader.cli.each import InputRecording, named_recordings, run_each
 from scanreader.cli.messages import errors_as_messages
 from scanreader.cli.printing import as_json, print_facts, print_json, print_table, spinner
 from scanreader.cli.sources import Json, Raw, Several, Siblings, num_pages
@@ -30,23 +30,23 @@ def check(sources: Several, *, json: Json = False, raw: Raw = False, siblings: S
     """
     options = {"raw": raw, "siblings": siblings, "warn": False}
     with errors_as_messages(DAMAGED):
-        (first, *more) = recordings = named_recordings(sources, **options)
-        if more:
+        (recording, *other_recordings) = recordings = named_recordings(sources, **options)
+        if other_recordings:
             job = _print_line_of_json if json else _print_line
             raise typer.Exit(run_each(recordings, job, error_code=DAMAGED, json=json, **options))
-        scan = first.opened()
-        report = _checked(scan)
+        scan = recording.opened()
+        report = _check_with_spinner(scan)
     if json:
         print_json(facts(scan, report))
     else:
-        print_facts(_verdict(first.title, report))
+        print_facts(_verdict(recording.title, report))
         rows = [[finding.severity, finding.name, finding.sentence] for finding in report.findings]
         if rows:
             print_table({"severity": False, "name": False, "finding": False}, rows)
     raise typer.Exit(exit_code(report))
 
 
-def _checked(scan: Scan) -> Report:
+def _check_with_spinner(scan: Scan) -> Report:
     with spinner("checking", num_pages(scan)):
         return scan.check()
 
@@ -64,17 +64,17 @@ def _verdict(title: str, report: Report) -> dict[str, str]:
     return {verdict: f"{title}: {description}"}
 
 
-def _print_line(scan: Scan, named: Named) -> int:
+def _print_line(scan: Scan, recording: InputRecording) -> int:
     """Print the verdict, and the names of what was found, in one line."""
-    report = _checked(scan)
+    report = _check_with_spinner(scan)
     names = list(dict.fromkeys(finding.name for finding in report.findings if not finding.is_note))
-    listed = f" ({', '.join(names)})" if names else ""
-    print_facts({verdict: f"{sentence}{listed}" for verdict, sentence in _verdict(named.title, report).items()})
+    name_list = f" ({', '.join(names)})" if names else ""
+    print_facts({verdict: f"{sentence}{name_list}" for verdict, sentence in _verdict(recording.title, report).items()})
     return exit_code(report)
 
 
-def _print_line_of_json(scan: Scan, _: Named) -> int:
-    report = _checked(scan)
+def _print_line_of_json(scan: Scan, _: InputRecording) -> int:
+    report = _check_with_spinner(scan)
     typer.echo(as_json(facts(scan, report)))
     return exit_code(report)
 

@@ -38,7 +38,7 @@ def is_no_command(word: str) -> bool:
     return word not in COMMANDS and (word.startswith("-") or any(c in word for c in "*?/\\") or Path(word).exists())
 
 
-def _unwrapped(text: str) -> str:
+def _join_lines(text: str) -> str:
     """Join the lines of each paragraph: a terminal, narrower than a source file, would break them a second time."""
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in inspect.cleandoc(text).split("\n\n"))
 
@@ -66,7 +66,7 @@ class Commands(TyperGroup):
             command_app.command(cmd_name, cls=getattr(module, "Command", None))(getattr(module, cmd_name))
         command = typer.main.get_command(command_app)
         command.name = cmd_name
-        command.help = _unwrapped(command.help or "")
+        command.help = _join_lines(command.help or "")
         return command
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

@@ -15,7 +15,7 @@ from scanreader.cli.formats import ENDINGS, FORMATS, TIFF_FOLDER, Format, check_
 from scanreader.cli.line_scans import line_scan_of
 from scanreader.cli.messages import INTERRUPTED, print_message
 from scanreader.cli.other_names import answer, with_target_last
-from scanreader.cli.per_plane import Finished, plane_parts, suffix_for
+from scanreader.cli.per_plane import PlaneRecord, plane_parts, suffix_for
 from scanreader.cli.printing import progress_bar
 from scanreader.cli.selection import Channels, Dtype, Fields, Frames, Reduce, TrimX, TrimY, open_selection
 from scanreader.cli.sources import Depths, Dz, Join, Overwrite, PlaneOptions, Planes, Siblings, Sources, Stitch
@@ -153,7 +153,7 @@ def convert(
 
     Example: scanreader convert 'my_scan_*.tif' my_scan.ome.tif --channels 1 --frames 0:1000
     """
-    only_for_scans = {
+    scan_options = {
         "--fields": fields is not None,
         "--channels": channels is not None,
         "--frames": frames is not None,
@@ -178,7 +178,7 @@ def convert(
         "--siblings": siblings,
         "--verify": verify,
     }
-    line_scan = line_scan_of(source, only_for_scans)
+    line_scan = line_scan_of(source, scan_options)
     if line_scan is not None:
         _convert_line_scan(line_scan, target, timezone, start, overwrite=overwrite)
         return
@@ -189,7 +189,7 @@ def convert(
         raise ScanKeyError(f"--per-plane does not go with {'--per-field' if per_field else '--tiff'}: choose one")
     suffix = suffix_for(format_name or "tif") if per_plane else "" if tiff else suffix_of(path)
     file_format = TIFF_FOLDER if tiff else FORMATS[suffix]
-    own = {
+    format_options = {
         "--timezone": timezone,
         "--start": start,
         "--workers": workers,
@@ -197,7 +197,7 @@ def convert(
         "--imagej": imagej,
         "--grouped": grouped,
     }
-    check_options(suffix, own)
+    check_options(suffix, format_options)
     if verify and not file_format.can_be_verified:
         raise ScanKeyError(f"--verify is not for {suffix}, which has no pixels")
     selection, field_numbers = open_selection(
@@ -216,12 +216,12 @@ def convert(
     )
     split = Split(field_numbers if per_field else None, selection.channel_numbers if per_channel else None, per_plane)
     targets = _targets(selection, path, suffix, split)
-    finished = Finished(path, own) if per_plane else None
+    plane_record = PlaneRecord(path, format_options) if per_plane else None
     try:
-        with _options(own) as options:
+        with _options(format_options) as options:
             if tiff and not per_field:
                 options["field_numbers"] = field_numbers
-            _write(targets, file_format, overwrite=overwrite, options=options, finished=finished)
+            _write(targets, file_format, overwrite=overwrite, options=options, plane_record=plane_record)
     except KeyboardInterrupt:
         print_message(
             "interrupted",
@@ -233,7 +233,7 @@ def convert(
 
 
 @contextlib.contextmanager
-def _options(own: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _options(format_options: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Options that only some formats have, by their names in Python; the connection to dask is closed at the end."""
     names = {
         "--timezone": "timezone",
@@ -242,11 +242,13 @@ def _options(own: dict[str, Any]) -> Iterator[dict[str, Any]]:
         "--imagej": "imagej",
         "--grouped": "grouped",
     }
-    options = {name: own[option] for option, name in names.items() if own[option] not in (None, False)}
-    if own["--dask"] is None:
+    options = {
+        name: format_options[option] for option, name in names.items() if format_options[option] not in (None, False)
+    }
+    if format_options["--dask"] is None:
         yield options
         return
-    with import_extra("distributed", "dask").Client(own["--dask"]) as client:
+    with import_extra("distributed", "dask").Client(format_options["--dask"]) as client:
         yield {**options, "client": client}
 
 
@@ -284,10 +286,10 @@ def _write(
     *,
     overwrite: bool,
     options: dict[str, Any],
-    finished: Finished | None,
+    plane_record: PlaneRecord | None,
 ) -> None:
-    if finished is not None and not overwrite:
-        targets = {path: scan for path, scan in targets.items() if not finished.has(path, scan)}
+    if plane_record is not None and not overwrite:
+        targets = {path: scan for path, scan in targets.items() if not plane_record.has(path, scan)}
         if not targets:
             print_message("note", "the files of all planes are already written; --overwrite writes them again")
             return
@@ -298,11 +300,11 @@ def _write(
         task = bar.add_task("writing", total=sum(scan.nbytes for scan in targets.values()))
         try:
             for path, scan in targets.items():
-                if finished is not None:
-                    finished.forget(path)
+                if plane_record is not None:
+                    plane_record.forget(path)
                 file_format.write(scan, path, overwrite=overwrite, progress=partial(bar.advance, task), **options)
-                if finished is not None:
-                    finished.add(path, scan)
+                if plane_record is not None:
+                    plane_record.add(path, scan)
         except ScanReaderError:
             bar.update(task, visible=bool(bar.tasks[task].completed))  # a refusal is no progress
             raise
@@ -324,8 +326,8 @@ def _convert_line_scan(
         raise ScanKeyError(f"a line scan is written as .npy, .h5 or .nwb, not as {path.name!r}")
     options: dict[str, Any] = {"session_start_time": start, "timezone": timezone}
     if method != "to_nwb":
-        given = [name for name, value in options.items() if value is not None]
-        if given:
+        nwb_options = [name for name, value in options.items() if value is not None]
+        if nwb_options:
             raise ScanKeyError(f"the start and the time zone are for .nwb, not for {path.suffix}: leave them out")
         options = {}
     getattr(scan, method)(path, overwrite=overwrite, **options)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from scanreader.scans import Scan
 
 
-class Named(NamedTuple):
+class InputRecording(NamedTuple):
     """A recording that a command was given."""
 
     files: list[str]
@@ -38,7 +38,7 @@ class Named(NamedTuple):
         return self.open_already or open_scan(self.files, **options)
 
 
-def named_recordings(sources: list[str], **options: Any) -> list[Named]:
+def named_recordings(sources: list[str], **options: Any) -> list[InputRecording]:
     """Split what was named into recordings; a single one is opened.
 
     Parameters
@@ -56,35 +56,35 @@ def named_recordings(sources: list[str], **options: Any) -> list[Named]:
     except UnreachableError:
         raise
     except ScanReaderError:
-        several = _split(sources)
-        if not several:
+        file_lists = _split(sources)
+        if not file_lists:
             raise
-        if len(several) > 1:
-            rows = zip(several, _labels(several), _titles(several), strict=True)
-            return [Named(files, label, title) for files, label, title in rows]
-        scan = open_scan(several[0], **options)
-    return [Named(scan.filenames, _stem(scan.filenames[0]), recording_name(scan.filenames), scan)]
+        if len(file_lists) > 1:
+            rows = zip(file_lists, _labels(file_lists), _titles(file_lists), strict=True)
+            return [InputRecording(files, label, title) for files, label, title in rows]
+        scan = open_scan(file_lists[0], **options)
+    return [InputRecording(scan.filenames, _stem(scan.filenames[0]), recording_name(scan.filenames), scan)]
 
 
 def _split(sources: list[str]) -> list[list[str]]:
     """Files of each recording, in the order in which they were named; none if there is nothing to split."""
     entries = resolve(absolute(sources))
     paths = [path for entry in entries for path in entry]
-    by_name = {str(path) for entry in entries if len(entry) == 1 for path in entry}
-    hidden = [path for path in paths if path.name.startswith(".") and str(path) not in by_name]
-    paths = [path for path in paths if path not in hidden]
-    local = [path for path in paths if isinstance(path, Path)]
-    if len(local) < len(paths) or len(paths) < 2:
+    single_names = {str(path) for entry in entries if len(entry) == 1 for path in entry}
+    hidden_paths = [path for path in paths if path.name.startswith(".") and str(path) not in single_names]
+    paths = [path for path in paths if path not in hidden_paths]
+    local_paths = [path for path in paths if isinstance(path, Path)]
+    if len(local_paths) < len(paths) or len(paths) < 2:
         return []
-    found = recordings_of(local)
-    foreign = [*found.exports, *found.others]
-    skipped = len([name for name in foreign if name not in by_name])
-    if skipped and len(found):
-        notify([f"{counted(skipped, 'TIFF file')} that ScanImage did not write: skipped"])
-    recordings = [[*row.files] for row in found] + [[name] for name in foreign if name in by_name]
-    if len(recordings) == 1 and len(recordings[0]) == len(local) + len(hidden):
+    recordings_found = recordings_of(local_paths)
+    foreign_names = [*recordings_found.exports, *recordings_found.others]
+    num_skipped = len([name for name in foreign_names if name not in single_names])
+    if num_skipped and len(recordings_found):
+        notify([f"{counted(num_skipped, 'TIFF file')} that ScanImage did not write: skipped"])
+    recordings = [[*row.files] for row in recordings_found] + [[name] for name in foreign_names if name in single_names]
+    if len(recordings) == 1 and len(recordings[0]) == len(local_paths) + len(hidden_paths):
         return []
-    order = {str(path): i for i, path in enumerate(local)}
+    order = {str(path): i for i, path in enumerate(local_paths)}
     return sorted(recordings, key=lambda files: min(order[name] for name in files))
 
 
@@ -114,8 +114,8 @@ def _stem(path: str) -> str:
 
 
 def run_each(
-    recordings: list[Named],
-    job: Callable[[Scan, Named], int],
+    recordings: list[InputRecording],
+    job: Callable[[Scan, InputRecording], int],
     *,
     error_code: int = 1,
     json: bool = False,
@@ -126,7 +126,7 @@ def run_each(
     Parameters
     ----------
     job : callable
-        Is given the scan and how it was named, and returns an exit code.
+        Is given the scan and the recording as it was named, and returns an exit code.
     error_code : int
         The exit code of a recording that cannot be opened.
     json : bool
@@ -134,21 +134,23 @@ def run_each(
     **options
         As for `open_scan`.
     """
-    worst = 0
-    for named in recordings:
+    worst_code = 0
+    for recording in recordings:
         try:
-            with named.opened(**options) as scan:
-                code = job(scan, named)
+            with recording.opened(**options) as scan:
+                code = job(scan, recording)
         except (ScanReaderError, OSError) as error:
-            print_message("error", f"{named.title}: {error}")
+            print_message("error", f"{recording.title}: {error}")
             code = error_code
             if json:
-                typer.echo(as_json({"files": named.files, "error": str(error)}))
-        worst = max(worst, code)
-    return worst
+                typer.echo(as_json({"files": recording.files, "error": str(error)}))
+        worst_code = max(worst_code, code)
+    return worst_code
 
 
-def write_each(recordings: list[Named], write: Callable[[Scan, Path], object], output: Path, **options: Any) -> None:
+def write_each(
+    recordings: list[InputRecording], write: Callable[[Scan, Path], object], output: Path, **options: Any
+) -> None:
     """Write a file about each recording; those about several are named after them.
 
     Parameters
@@ -159,8 +161,8 @@ def write_each(recordings: list[Named], write: Callable[[Scan, Path], object], o
         As for `open_scan`.
     """
 
-    def job(scan: Scan, named: Named) -> int:
-        name = output.name if len(recordings) == 1 else f"{output.stem}-{named.label}{output.suffix}"
+    def job(scan: Scan, recording: InputRecording) -> int:
+        name = output.name if len(recordings) == 1 else f"{output.stem}-{recording.label}{output.suffix}"
         write(scan, output.with_name(name))
         typer.echo(f"wrote {output.with_name(name)}")
         return 0

@@ -31,14 +31,14 @@ def events(
     """
     scan = open_scan(sources, raw=raw, siblings=siblings)
     with spinner("reading the descriptions of", num_pages(scan)):
-        recorded = scan.events
+        recorded_events = scan.events
     if csv or json:
-        print_rows(COLUMNS, rows(recorded, as_text=csv), as_csv=csv)
+        print_rows(COLUMNS, rows(recorded_events, as_text=csv), as_csv=csv)
         return
-    counts = Counter(event.source for event in recorded)
-    print_facts({"events": str(len(recorded)), **{source: str(counts[source]) for source in sorted(counts)}})
+    counts = Counter(event.source for event in recorded_events)
+    print_facts({"events": str(len(recorded_events)), **{source: str(counts[source]) for source in sorted(counts)}})
     print_facts({"beside": words.beside(scan)})
-    table = list(rows(recorded, as_text=True))
+    table = list(rows(recorded_events, as_text=True))
     if len(table) > 2 * ENDS:
         table = [*table[:ENDS], ("…",) * len(COLUMNS), *table[-ENDS:]]
     if table:
@@ -46,9 +46,9 @@ def events(
         print_table(is_number, [[_cell(value) for value in row] for row in table])
 
 
-def rows(recorded: tuple[Event, ...], *, as_text: bool) -> Iterator[tuple[Any, ...]]:
+def rows(recorded_events: tuple[Event, ...], *, as_text: bool) -> Iterator[tuple[Any, ...]]:
     """Events as rows; the bytes of a packet as text or as a list of numbers."""
-    for event in recorded:
+    for event in recorded_events:
         data: Any = event.data
         if isinstance(data, bytes):
             data = f"0x{data.hex()}" if as_text else list(data)

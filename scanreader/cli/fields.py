@@ -63,7 +63,7 @@ def fact(scan: Scan, i: int) -> dict[str, Any]:
         "field": i,
         "slice": field.slice_id,
         "plane": field.plane,
-        "channels": [one.number for one in scan.opened.saved_channels(field)],
+        "channels": [channel.number for channel in scan.opened.saved_channels(field)],
         "roi": field.name,
         "roi_ids": field.roi_ids,
         "z_um": field.depth,

@@ -89,7 +89,7 @@ def suffix_of(target: Path) -> str:
     )
 
 
-def check_options(suffix: str, given: dict[str, Any]) -> None:
+def check_options(suffix: str, format_options: dict[str, Any]) -> None:
     """Check that a format has the options that were given.
 
     Raises
@@ -97,10 +97,10 @@ def check_options(suffix: str, given: dict[str, Any]) -> None:
     ScanKeyError
         If it does not, or a value is unknown.
     """
-    own = FORMATS[suffix].options if suffix else frozenset()
-    if given.get("--grouped") not in (None, "z", "field"):
-        raise ScanKeyError(f"--grouped is z or field, not {given['--grouped']!r}")
-    for name, value in given.items():
-        if value not in (None, False) and name not in own:
-            endings = ", ".join(ending for ending, one in FORMATS.items() if name in one.options)
+    known_options = FORMATS[suffix].options if suffix else frozenset()
+    if format_options.get("--grouped") not in (None, "z", "field"):
+        raise ScanKeyError(f"--grouped is z or field, not {format_options['--grouped']!r}")
+    for name, value in format_options.items():
+        if value not in (None, False) and name not in known_options:
+            endings = ", ".join(ending for ending, file_format in FORMATS.items() if name in file_format.options)
             raise ScanKeyError(f"{name} is not for {suffix or '--tiff'}, but for {endings}: leave it out")

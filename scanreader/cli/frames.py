@@ -56,17 +56,17 @@ def rows(table: Table) -> Iterator[tuple[Any, ...]]:
 def summary(scan: Scan) -> dict[str, str]:
     """The number of frames, and their numbers, times and intervals."""
     table = scan.frame_table
-    flyback = int(table["is_flyback"].sum())
-    outside = int((table["volume"] < 0).sum())
+    num_flyback = int(table["is_flyback"].sum())
+    num_outside = int((table["volume"] < 0).sum())
     number = table["frame_number"][table["frame_number"] >= 0]
-    jumps = int((np.diff(number) != scan.stack.averaging).sum())
-    facts = {"logged": f"{len(table)} frames" + (f", {flyback} of them flyback" if flyback else "")}
-    facts["outside"] = f"{outside} frames are in no complete volume" if outside else ""
+    num_jumps = int((np.diff(number) != scan.stack.averaging).sum())
+    facts = {"logged": f"{len(table)} frames" + (f", {num_flyback} of them flyback" if num_flyback else "")}
+    facts["outside"] = f"{num_outside} frames are in no complete volume" if num_outside else ""
     facts["numbers"] = ""
     if len(number):
         steps = f" in steps of {scan.stack.averaging}" if scan.stack.averaging > 1 else ""
-        jumped = f", {jumps} jump{'' if jumps == 1 else 's'}" if jumps else ""
-        facts["numbers"] = f"{number[0]} to {number[-1]}{steps}{jumped}"
+        jump_text = f", {num_jumps} jump{'' if num_jumps == 1 else 's'}" if num_jumps else ""
+        facts["numbers"] = f"{number[0]} to {number[-1]}{steps}{jump_text}"
     return facts | _times(table["timestamp"])
 
 

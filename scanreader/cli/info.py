@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from scanreader.cli import line_scans
-from scanreader.cli.each import Named, named_recordings, run_each
+from scanreader.cli.each import InputRecording, named_recordings, run_each
 from scanreader.cli.printing import as_json, print_facts, print_json
 from scanreader.cli.sources import Depths, Dz, Json, PlaneOptions, Planes, Raw, Several, Siblings
 from scanreader.files.urls import recording_name
@@ -44,7 +44,7 @@ def info(
 
     Example: scanreader info 'my_scan_*.tif'
     """
-    with listening(_shown_below):
+    with listening(_ignore_warning):
         line_scan = line_scans.line_scan_of(
             sources, {"--raw": raw, "--siblings": siblings, "--planes": planes is not None}
         )
@@ -56,22 +56,22 @@ def info(
         return
     plane_options = PlaneOptions(planes, depths, dz)
     options: dict[str, Any] = {"raw": raw, "siblings": siblings, "warn": False, "plane_options": plane_options}
-    (first, *more) = recordings = named_recordings(sources, **options)
-    if more:
+    (recording, *other_recordings) = recordings = named_recordings(sources, **options)
+    if other_recordings:
 
-        def show(scan: Scan, named: Named) -> int:
-            typer.echo(as_json(facts(scan)) if json else on_one_line(f"{named.title}: {summary(scan)}"))
+        def show(scan: Scan, recording: InputRecording) -> int:
+            typer.echo(as_json(facts(scan)) if json else on_one_line(f"{recording.title}: {summary(scan)}"))
             return 0
 
         raise typer.Exit(run_each(recordings, show, json=json, **options))
-    scan = first.opened()
+    scan = recording.opened()
     if json:
         print_json(facts(scan))
     else:
         print_facts(facts_in_words(scan))
 
 
-def _shown_below(_: str) -> None:
+def _ignore_warning(_: str) -> None:
     """Warnings are findings, which are among the facts."""
 
 
@@ -102,7 +102,7 @@ def facts(scan: Scan) -> dict[str, Any]:
         "flyback_frames": scan.layout.counts.flyback,
         "channels": scan.channel_numbers,
         "channel_names": scan.channel_names,
-        "channel_inputs": [one._asdict() for one in scan.channel_inputs],
+        "channel_inputs": [channel_input._asdict() for channel_input in scan.channel_inputs],
         "frames": scan.num_frames,
         "requested_frames": requested_frames(scan),
         "bouts": [
@@ -181,9 +181,13 @@ def _rate(scan: Scan) -> str:
     rate = words.rate(scan)
     if not rate:
         return "unknown"
-    raw = scan.scan_frame_rate
-    raw_rate = f", raw frames at {raw:.6g} Hz" if math.isfinite(raw) and not math.isclose(raw, scan.fps) else ""
-    return f"{rate}{raw_rate}"
+    raw_frame_rate = scan.scan_frame_rate
+    raw_text = (
+        f", raw frames at {raw_frame_rate:.6g} Hz"
+        if math.isfinite(raw_frame_rate) and not math.isclose(raw_frame_rate, scan.fps)
+        else ""
+    )
+    return f"{rate}{raw_text}"
 
 
 def _duration(scan: Scan, seconds: float) -> str:

@@ -34,9 +34,9 @@ COLUMNS = {
     "joinable": True,
     "status": False,
 }
-NARROW, FEW_COLUMNS = 130, ("recording", "began", "fields (h x w)", "frames", "duration", "status")
+NARROW_WIDTH, FEW_COLUMNS = 130, ("recording", "began", "fields (h x w)", "frames", "duration", "status")
 """Letters of a terminal in which all columns fit, and the columns that a narrower one shows."""
-UNBROKEN = ("began", "duration", "status")
+UNBROKEN_COLUMNS = ("began", "duration", "status")
 MOST_LISTED = 4  # sizes and depths that are shown one by one
 
 
@@ -54,29 +54,33 @@ def list(  # noqa: A001 - the command's name
     Example: scanreader list /data/mouse17
     """
     with counting_bar("opening files") as progress:
-        found = find_recordings(root, progress=progress)
+        recordings = find_recordings(root, progress=progress)
     if json or csv:
         names = tuple(facts(FoundRecording("", "", ()), as_text=csv))
-        print_rows(names, (tuple(facts(row, as_text=csv).values()) for row in found), as_csv=csv)
+        print_rows(names, (tuple(facts(row, as_text=csv).values()) for row in recordings), as_csv=csv)
         return
-    is_narrow = on_terminal() and shutil.get_terminal_size().columns < NARROW
-    shown = {name: kind for name, kind in COLUMNS.items() if not is_narrow or name in FEW_COLUMNS}
+    is_narrow = on_terminal() and shutil.get_terminal_size().columns < NARROW_WIDTH
+    columns_shown = {name: is_number for name, is_number in COLUMNS.items() if not is_narrow or name in FEW_COLUMNS}
     print_table(
-        shown, [[cells[name] for name in shown] for cells in (_cells(row, found.root) for row in found)], UNBROKEN
+        columns_shown,
+        [[cells[name] for name in columns_shown] for cells in (_cells(row, recordings.root) for row in recordings)],
+        UNBROKEN_COLUMNS,
     )
-    for row in found:
+    for row in recordings:
         if row.sentence:
-            typer.echo(f"{_place(row, found.root)}: {row.status}: {on_one_line(row.sentence)}")
-    counts = [counted(len(found), "recording")]
-    counts += [counted(len(found.others), "other TIFF file")] if found.others else []
-    counts += [f"{counted(len(found.exports), 'OME-TIFF file')} that scanreader wrote"] if found.exports else []
+            typer.echo(f"{_place(row, recordings.root)}: {row.status}: {on_one_line(row.sentence)}")
+    counts = [counted(len(recordings), "recording")]
+    counts += [counted(len(recordings.others), "other TIFF file")] if recordings.others else []
+    counts += (
+        [f"{counted(len(recordings.exports), 'OME-TIFF file')} that scanreader wrote"] if recordings.exports else []
+    )
     typer.echo(", ".join(counts))
 
 
 def facts(row: FoundRecording, *, as_text: bool) -> dict[str, Any]:
     """Facts of a recording by name; lists as text, for tables."""
 
-    def plain(values: tuple[Any, ...]) -> Any:
+    def as_cell(values: tuple[Any, ...]) -> Any:
         return " ".join(map(str, values)) if as_text else [*values]
 
     return {
@@ -89,11 +93,11 @@ def facts(row: FoundRecording, *, as_text: bool) -> dict[str, Any]:
         "release": row.release,
         "mode": row.mode,
         "fields": row.num_fields,
-        "field_heights": plain(row.heights),
-        "field_widths": plain(row.widths),
-        "channels": plain(row.channels),
+        "field_heights": as_cell(row.heights),
+        "field_widths": as_cell(row.widths),
+        "channels": as_cell(row.channels),
         "channel_names": "|".join(row.channel_names) if as_text else [*row.channel_names],
-        "depths_um": plain(row.depths),
+        "depths_um": as_cell(row.depths),
         "frames": row.num_frames,
         "bouts": row.num_bouts,
         "rate_hz": row.rate,
@@ -118,9 +122,9 @@ def _cells(row: FoundRecording, root: str) -> dict[str, str]:
         size(row.num_bytes),
         "" if row.start_time is None else row.start_time.isoformat(" ", "minutes"),
         row.mode,
-        f"{row.num_fields} ({_few(sizes)})" if row.num_fields else "",
+        f"{row.num_fields} ({_join_few(sizes)})" if row.num_fields else "",
         ", ".join(map(str, row.channels)),
-        _few(depths),
+        _join_few(depths),
         f"{row.num_frames:,}" if row.mode else "",
         f"{row.rate:.4g}" if row.rate > 0 else "",
         span(row.duration) if row.duration >= 0 else "",
@@ -130,5 +134,5 @@ def _cells(row: FoundRecording, root: str) -> dict[str, str]:
     return dict(zip(COLUMNS, values, strict=True))
 
 
-def _few(texts: Sequence[str]) -> str:
+def _join_few(texts: Sequence[str]) -> str:
     return ", ".join(texts if len(texts) <= MOST_LISTED else [*texts[:2], "…", texts[-1]])

@@ -31,11 +31,11 @@ def errors_as_messages(code: int = 1) -> Iterator[None]:
     code : int
         The exit code after an error.
     """
-    printed: set[str] = set()
+    printed_messages: set[str] = set()
 
     def show(message: str) -> None:
-        if message not in printed:
-            printed.add(message)
+        if message not in printed_messages:
+            printed_messages.add(message)
             print_message("warning", message)
 
     with listening(show):

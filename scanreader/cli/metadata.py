@@ -19,7 +19,7 @@ from scanreader.texts import on_one_line
 if TYPE_CHECKING:
     from scanreader.scanimage.header import Header
 
-SUGGESTED = 3  # settings that are suggested for an unknown name
+MOST_SUGGESTED = 3  # settings that are suggested for an unknown name
 MOST_COMPARED = 5000  # settings that are compared with it: more take seconds
 
 Words = Annotated[
@@ -64,9 +64,9 @@ def metadata(words: Words, *, json: Json = False, grep: Grep = "") -> None:
 
 def split(words: list[str]) -> tuple[list[str], str]:
     """Separate the files of the recording from the setting: the last word, if it is no glob, file or folder."""
-    last = words[-1]
-    is_key = len(words) > 1 and re.fullmatch(r"[A-Za-z]\w*(\.\w+)*\.?", last) and not _names_a_file(last)
-    return (words[:-1], last.rstrip(".")) if is_key else (words, "")
+    last_word = words[-1]
+    is_key = len(words) > 1 and re.fullmatch(r"[A-Za-z]\w*(\.\w+)*\.?", last_word) and not _names_a_file(last_word)
+    return (words[:-1], last_word.rstrip(".")) if is_key else (words, "")
 
 
 def _names_a_file(word: str) -> bool:
@@ -85,8 +85,8 @@ def group(header: Header, key: str) -> list[str]:
     names = [name for name in header if name.startswith(start)]
     if names:
         return names
-    similar = suggestions(header, key)
-    hint = f"; did you mean {' or '.join(similar)}?" if similar else ""
+    similar_names = suggestions(header, key)
+    hint = f"; did you mean {' or '.join(similar_names)}?" if similar_names else ""
     raise UnknownSettingError(f"the header has no setting {key!r}{hint}")
 
 
@@ -94,14 +94,16 @@ def suggestions(header: Header, key: str) -> list[str]:
     """Settings that may be meant: of that name in a group, with it in their names, or spelled similarly."""
     name = key.removeprefix(header.prefix).lower()
     names = {setting.removeprefix(header.prefix).lower(): setting for setting in header}
-    ends = {short.rpartition(".")[2]: short for short in reversed(names)}
+    ends = {short_name.rpartition(".")[2]: short_name for short_name in reversed(names)}
     end = name.rpartition(".")[2]
-    similar = [short for short in names if short.rpartition(".")[2] == end]
-    similar += [short for short in names if name in short]
-    if not similar:
-        similar = difflib.get_close_matches(name, list(names)[:MOST_COMPARED], SUGGESTED)
-        similar += [ends[match] for match in difflib.get_close_matches(end, list(ends)[:MOST_COMPARED], SUGGESTED)]
-    return [names[short] for short in dict.fromkeys(similar)][:SUGGESTED]
+    similar_names = [short_name for short_name in names if short_name.rpartition(".")[2] == end]
+    similar_names += [short_name for short_name in names if name in short_name]
+    if not similar_names:
+        similar_names = difflib.get_close_matches(name, list(names)[:MOST_COMPARED], MOST_SUGGESTED)
+        similar_names += [
+            ends[match] for match in difflib.get_close_matches(end, list(ends)[:MOST_COMPARED], MOST_SUGGESTED)
+        ]
+    return [names[short_name] for short_name in dict.fromkeys(similar_names)][:MOST_SUGGESTED]
 
 
 def matching(header: Header, names: list[str], pattern: str) -> list[str]:

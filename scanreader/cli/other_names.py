@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 WITH_VALUES = {"--save": 1, "--zplanes": 1, "--frames": 1, "--trim_x": 2, "--trim_y": 2, "--trim-x": 2, "--trim-y": 2}
 """Options of theirs, and those of ours that they share, with the number of words that follow."""
-ANSWERED = ("--zplanes", "--roi", "--zarr", "--metadata", "--debug")
-TAKEN = ("--tiff", "--assemble")
+ANSWERED_OPTIONS = ("--zplanes", "--roi", "--zarr", "--metadata", "--debug")
+SHARED_OPTIONS = ("--tiff", "--assemble")
 """Options of theirs, without a value, that convert has too."""
 PROGRAM = "scanreader"
 
@@ -20,7 +20,7 @@ class Words(NamedTuple):
     """What belongs to no option."""
     options: dict[str, list[str]]
     """Options that are known here, with the words that follow."""
-    others: list[str]
+    other_options: list[str]
     """Other options, and what follows them with ``=``."""
 
 
@@ -34,10 +34,10 @@ def take_apart(args: list[str]) -> Words:
         if name in WITH_VALUES:
             count = WITH_VALUES[name]
             words.options[name] = [value] if equals else [todo.pop(0) for _ in range(min(count, len(todo)))]
-        elif name in ANSWERED or name in TAKEN:
+        elif name in ANSWERED_OPTIONS or name in SHARED_OPTIONS:
             words.options[name] = []
         elif word.startswith("-") and len(word) > 1:
-            words.others.append(word)
+            words.other_options.append(word)
         else:
             words.paths.append(word)
     return words
@@ -45,13 +45,13 @@ def take_apart(args: list[str]) -> Words:
 
 def with_target_last(args: list[str]) -> list[str]:
     """The words of convert, with what follows ``--save`` as the target."""
-    rest, target = list(args), ""
+    words, target = list(args), ""
     for i, word in enumerate(args):
         if word == "--save" and i + 1 < len(args):
-            target, rest = args[i + 1], args[:i] + args[i + 2 :]
+            target, words = args[i + 1], args[:i] + args[i + 2 :]
         elif word.startswith("--save="):
-            target, rest = word.removeprefix("--save="), args[:i] + args[i + 1 :]
-    return [*rest, target] if target else rest
+            target, words = word.removeprefix("--save="), args[:i] + args[i + 1 :]
+    return [*words, target] if target else words
 
 
 def answer(args: list[str], *, is_convert: bool = True) -> str:
@@ -65,11 +65,11 @@ def answer(args: list[str], *, is_convert: bool = True) -> str:
         Whether it was convert.
     """
     words = take_apart(args)
-    theirs = [name for name in ANSWERED if name in words.options]
-    if not theirs and (is_convert or not ({"--save", *TAKEN} & set(words.options))):
+    their_options = [name for name in ANSWERED_OPTIONS if name in words.options]
+    if not their_options and (is_convert or not ({"--save", *SHARED_OPTIONS} & set(words.options))):
         return ""
-    names = ", ".join(theirs) or "a path without a command"
-    verb = "is" if len(theirs) < 2 else "are"
+    names = ", ".join(their_options) or "a path without a command"
+    verb = "is" if len(their_options) < 2 else "are"
     return f"{names} {verb} of another scanreader: type {_command(words)}{_remark(words)}"
 
 
@@ -104,7 +104,7 @@ def _command(words: Words) -> str:
         flags += ["--channels", _channels(*options["--zplanes"][:1])]
     flags += ["--per-field"] if "--roi" in options else []
     flags += ["--stitch"] if "--assemble" in options else []
-    return shlex.join([PROGRAM, "convert", *paths, *flags, *words.others])
+    return shlex.join([PROGRAM, "convert", *paths, *flags, *words.other_options])
 
 
 def _channels(text: str = ":") -> str:

@@ -55,7 +55,7 @@ def plane_parts(scan: Scan) -> dict[str, Scan]:
     return parts
 
 
-class Finished:
+class PlaneRecord:
     """Which files of a folder were written of which scans, by a record in the folder.
 
     Parameters

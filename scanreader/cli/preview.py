@@ -79,13 +79,13 @@ def preview(
     recordings = named_recordings(source, **options)
 
     def draw(scan: Scan, path: Path) -> None:
-        with atomic_path(path, PICTURE, sources=scan.filenames, overwrite=overwrite) as partial:
+        with atomic_path(path, PICTURE, sources=scan.filenames, overwrite=overwrite) as partial_path:
             figure: Figure = (
                 scan.plot_layout()
                 if layout
                 else scan.plot(fields=field or None, channels=channel_indices(scan, channel), max_frames=frames)
             )
-            figure.savefig(partial, format=kind)
+            figure.savefig(partial_path, format=kind)
 
     write_each(recordings, draw, output, **options)
 

@@ -71,10 +71,10 @@ def print_facts(facts: Mapping[str, str | Sequence[str]]) -> None:
     from rich.text import Text  # noqa: PLC0415
 
     grid = Table.grid(padding=(0, 2, 0, 0))
-    last = ""
+    last_name = ""
     for name, value in lines:
-        grid.add_row(Text(name if name != last else "", STYLES.get(name, "dim")), Text(value))
-        last = name
+        grid.add_row(Text(name if name != last_name else "", STYLES.get(name, "dim")), Text(value))
+        last_name = name
     _console().print(grid)
 
 
@@ -98,8 +98,8 @@ def print_table(columns: Mapping[str, bool], rows: Sequence[Sequence[str]], unbr
     from rich.text import Text  # noqa: PLC0415
 
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0), pad_edge=False)
-    for name, number in columns.items():
-        table.add_column(name, justify="right" if number else "left", overflow="fold", no_wrap=name in unbroken)
+    for name, is_number in columns.items():
+        table.add_column(name, justify="right" if is_number else "left", overflow="fold", no_wrap=name in unbroken)
     for row in cells:
         table.add_row(Text(row[0], STYLES.get(row[0], "")), *map(Text, row[1:]))
     _console().print(table)
@@ -112,29 +112,29 @@ def print_json(value: Any) -> None:
 
 def print_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, as_csv: bool) -> None:
     """Print rows one by one, as comma-separated values or as a JSON list of objects."""
-    out = sys.stdout
+    output = sys.stdout
     if as_csv:
-        writer = csv.writer(out, lineterminator="\n")
+        writer = csv.writer(output, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows([_cell(value) for value in row] for row in rows)
         return
     separator = "["
     for row in rows:
-        out.write(f"{separator}\n{as_json(dict(zip(columns, row, strict=True)))}")
+        output.write(f"{separator}\n{as_json(dict(zip(columns, row, strict=True)))}")
         separator = ","
-    out.write("[]\n" if separator == "[" else "\n]\n")
+    output.write("[]\n" if separator == "[" else "\n]\n")
 
 
 def as_json(value: Any, indent: int | None = None) -> str:
     """Write strict JSON: NaN is null, infinities are the strings "Inf" and "-Inf"."""
-    return json.dumps(_plain(value), indent=indent, allow_nan=False)
+    return json.dumps(_json_value(value), indent=indent, allow_nan=False)
 
 
-def _plain(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
+        return {name: _json_value(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [_json_value(item) for item in value]
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
@@ -165,7 +165,7 @@ def counting_bar(activity: str) -> Iterator[Callable[[int, int], object]]:
     columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(activity, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        yield lambda num_done, total: bar.update(task, completed=num_done, total=total)
 
 
 def progress_bar() -> Progress:

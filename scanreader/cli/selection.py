@@ -70,10 +70,10 @@ def open_selection(
         sources, join=join, stitch=stitch, trim=trim, siblings=siblings, dtype=dtype, plane_options=plane_options
     )
     picked_fields, picked_frames = _parse_indices(fields), _parse_indices(frames)
-    selected = scan.select(fields=picked_fields, channels=channel_indices(scan, channels), frames=picked_frames)
+    part = scan.select(fields=picked_fields, channels=channel_indices(scan, channels), frames=picked_frames)
     if reduce is not None:
-        selected = selected.view(reducing(reduce))
-    return Selection(selected, np.arange(scan.num_fields)[picked_fields].tolist())
+        part = part.view(reducing(reduce))
+    return Selection(part, np.arange(scan.num_fields)[picked_fields].tolist())
 
 
 def _parse_indices(text: str | None) -> slice | list[int]:

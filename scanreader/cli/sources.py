@@ -119,9 +119,9 @@ def open_scan(
         notify([finding.sentence for finding in scan.findings if not finding.is_note])
     scan = _with_planes(scan, plane_options).trimmed(**trim._asdict())
     if stitch:
-        opened, scan = scan.findings, scan.stitched()
+        findings_before, scan = scan.findings, scan.stitched()
         if warn:
-            notify([finding.sentence for finding in scan.findings[len(opened) :]])
+            notify([finding.sentence for finding in scan.findings[len(findings_before) :]])
     return scan
 
 
@@ -138,14 +138,14 @@ def _with_planes(scan: Scan, options: PlaneOptions) -> Scan:
         if depths is not None or dz is not None:
             raise ScanKeyError("--depths and --dz need --planes: ScanImage's channel number of each plane, or all")
         return scan
-    order = None if planes.strip() == "all" else [_parsed(int, text, "--planes") for text in planes.split(",")]
+    order = None if planes.strip() == "all" else [_parse_number(int, text, "--planes") for text in planes.split(",")]
     if depths is None or depths.strip() == "actuators":
         return scan.channels_as_planes(order, depths=depths and depths.strip(), dz=dz)
-    rows = [[_parsed(float, text, "--depths") for text in row.split(",")] for row in depths.split(";")]
+    rows = [[_parse_number(float, text, "--depths") for text in row.split(",")] for row in depths.split(";")]
     return scan.channels_as_planes(order, depths=rows[0] if len(rows) == 1 else rows, dz=dz)
 
 
-def _parsed(kind: type[N], text: str, option: str) -> N:
+def _parse_number(kind: type[N], text: str, option: str) -> N:
     try:
         return kind(text)
     except ValueError:
@@ -201,7 +201,7 @@ def channel_indices(scan: Scan, options: list[str] | None) -> list[int]:
     indices = []
     for option in options or numbers:
         words = [option] if option in names else option.split(",")
-        for text in (text for word in words for text in _expanded(word.strip(), scan.channel_numbers, names)):
+        for text in (text for word in words for text in _expand_range(word.strip(), scan.channel_numbers, names)):
             labels = numbers if text in numbers else names
             if text not in labels:
                 channels = ", ".join(f"{n} ({name})" for n, name in zip(numbers, names, strict=True))
@@ -213,7 +213,7 @@ def channel_indices(scan: Scan, options: list[str] | None) -> list[int]:
 RANGE = re.compile(r"(\d*):(\d*)(?::(\d+))?", re.ASCII)
 
 
-def _expanded(text: str, numbers: list[int], names: list[str]) -> list[str]:
+def _expand_range(text: str, numbers: list[int], names: list[str]) -> list[str]:
     """The channels that a text names: ``1:3`` is 1, 2 and 3, by their numbers in ScanImage; ``2:`` is up to the last.
 
     Raises
@@ -225,9 +225,9 @@ def _expanded(text: str, numbers: list[int], names: list[str]) -> list[str]:
     if match is None or text in names:
         return [text]
     first, last, step = (int(part) if part else None for part in match.groups())
-    wanted = range(min(numbers) if first is None else first, (max(numbers) if last is None else last) + 1, step or 1)
+    choice = range(min(numbers) if first is None else first, (max(numbers) if last is None else last) + 1, step or 1)
     is_open = first is None or last is None
-    chosen = [str(n) for n in wanted if n in numbers or not is_open]
-    if not chosen or step == 0 or len(wanted) > MOST_CHANNELS:
+    channels = [str(n) for n in choice if n in numbers or not is_open]
+    if not channels or step == 0 or len(choice) > MOST_CHANNELS:
         raise ScanIndexError(f"{text!r} is no range of channels: as 1:3, which is 1, 2 and 3")
-    return chosen
+    return channels

@@ -88,8 +88,8 @@ def _as_json(result: Verification) -> dict[str, Any]:
         "read_with": result.library,
         "ok": result.ok,
         "pixels": result.num_pixels,
-        "differences": [one._asdict() for one in result.differences],
-        "left_out": [one._asdict() for one in result.left_out],
+        "differences": [entry._asdict() for entry in result.differences],
+        "left_out": [entry._asdict() for entry in result.left_out],
         "receipt": None if result.receipt is None else str(result.receipt),
     }
 
@@ -105,7 +105,9 @@ def _print(result: Verification) -> None:
         facts["receipt"] = str(result.receipt)
     print_facts(facts)
     if result.differences:
-        print_table({"differs": False, "difference": False}, [[one.what, one.sentence] for one in result.differences])
+        print_table(
+            {"differs": False, "difference": False}, [[entry.what, entry.sentence] for entry in result.differences]
+        )
     if result.left_out:
-        rows = [[one.what, "" if one.pages is None else f"{one.pages:,}", one.why] for one in result.left_out]
+        rows = [[entry.what, "" if entry.pages is None else f"{entry.pages:,}", entry.why] for entry in result.left_out]
         print_table({"left out": False, "pages": True, "reason": False}, rows)

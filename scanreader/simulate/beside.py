@@ -120,14 +120,14 @@ def rising_value(roi: int, frame_number: int) -> float:
 
 def _integration_rows(plan: Plan, frames: Sequence[Logged], period: float) -> Iterator[Row]:
     """A row for each frame of a planar recording, and for the last of each volume, without flyback."""
-    last = len(raw_volume(plan)) - plan.flyback if plan.mode == "fast" else 1
+    last_of_volume = len(raw_volume(plan)) - plan.flyback if plan.mode == "fast" else 1
     value = plan.integration_value or rising_value
-    enabled = [i for i, roi in enumerate(plan.integration_rois) if roi["enable"]]
+    enabled_rois = [i for i, roi in enumerate(plan.integration_rois) if roi["enable"]]
     for frame in frames:
-        raw = range(frame.number - plan.averaging + 1, frame.number + 1)
-        for number in raw if plan.mode != "fast" else (frame.number,):
-            if plan.mode != "fast" or (frame.in_acquisition - 1) % len(raw_volume(plan)) + 1 == last:
-                yield (number - 1) * period, number, [value(i, number) for i in enabled]
+        raw_numbers = range(frame.number - plan.averaging + 1, frame.number + 1)
+        for number in raw_numbers if plan.mode != "fast" else (frame.number,):
+            if plan.mode != "fast" or (frame.in_acquisition - 1) % len(raw_volume(plan)) + 1 == last_of_volume:
+                yield (number - 1) * period, number, [value(i, number) for i in enabled_rois]
 
 
 # ------------------------------------------------------------------------------- motion
@@ -149,14 +149,14 @@ class Motion(NamedTuple):
 def write_motion(path: str | Path, rows: Iterable[Motion], *, older: bool = False) -> None:
     """Write estimates of motion, in the layout since 2018b or the one before."""
     lines = [OLDER_MOTION_HEAD if older else MOTION_HEAD]
-    last = (0.0, 0.0)
+    last_pixels = (0.0, 0.0)
     for row in rows:
-        failed = math.isnan(row.pixels[0])
-        last = last if failed else row.pixels[:2]
-        matrix = f"[1 0 0 {last[0]:.15g};0 1 0 {last[1]:.15g};0 0 1 0;0 0 0 1]"
+        has_failed = math.isnan(row.pixels[0])
+        last_pixels = last_pixels if has_failed else row.pixels[:2]
+        matrix = f"[1 0 0 {last_pixels[0]:.15g};0 1 0 {last_pixels[1]:.15g};0 0 1 0;0 0 0 1]"
         if older:
-            numbers = f"{row.timestamp:f},{row.frame_number},{int(not failed)},{_decimal(row.confidence)}"
-            lines.append(f"{numbers},{_vector(last)},{row.roi},{matrix},{row.z:f},1")
+            numbers = f"{row.timestamp:f},{row.frame_number},{int(not has_failed)},{_decimal(row.confidence)}"
+            lines.append(f"{numbers},{_vector(last_pixels)},{row.roi},{matrix},{row.z:f},1")
         else:
             vectors = [_vector(row.pixels), _vector(row.degrees), _vector([row.confidence] * 3)]
             lines.append(", ".join([f"{row.timestamp:f}", f"{row.frame_number}", row.roi, f"{row.z:f}", *vectors, ""]))
@@ -171,9 +171,9 @@ def _motion_rows(plan: Plan, frames: Sequence[Logged], period: float) -> Iterato
         rois = [roi for roi, *_ in slots(plan)[frame.slice]] if plan.rois else [None]
         for roi, (_, height, width) in zip(rois, field_rows(plan)[frame.slice], strict=True):
             name = "Default Imaging Roi" if roi is None else str(plan.rois[roi]["name"])
-            across, down = (12.0, 12.0) if roi is None else _size_of(plan.rois[roi])
+            roi_width, roi_height = (12.0, 12.0) if roi is None else _size_of(plan.rois[roi])
             dx, dy, dz = plan.motion(frame)
-            degrees = (dx * across / width, dy * down / height, dz)
+            degrees = (dx * roi_width / width, dy * roi_height / height, dz)
             yield Motion((frame.number - 1) * period, frame.number, name, plan.zs[frame.slice], (dx, dy, dz), degrees)
 
 

@@ -76,9 +76,9 @@ def write_bigtiff(
         file.write(struct.pack("<2s3HQ", b"II", 43, 8, 0, ifd))
         file.write(struct.pack("<4I", BLOCK_MARK, version, len(header), len(rois)))
         file.write(header + rois + bytes(ifd - start))
-        last = _write_records(file, ifd, pages, _BigRecord(header, rois, resolution, slot), holes=holes)
-        if closed and last is not None:
-            file.seek(last)
+        last_pointer = _write_records(file, ifd, pages, _BigRecord(header, rois, resolution, slot), holes=holes)
+        if closed and last_pointer is not None:
+            file.seek(last_pointer)
             file.write(bytes(8))
 
 
@@ -91,7 +91,7 @@ class _BigRecord:
         self.header, self.rois, self.resolution, self.slot = header, rois, resolution, slot
         self._ifds: dict[tuple[int, int, int, str], bytes] = {}
 
-    def head(self, at: int, description: bytes, image: Image) -> tuple[bytes, int, int]:
+    def head(self, position: int, description: bytes, image: Image) -> tuple[bytes, int, int]:
         """Make the bytes before the pixels; returns them, the record's size, and where the next IFD's pointer is."""
         if self.slot is not None:
             if len(description) > self.slot:
@@ -104,11 +104,11 @@ class _BigRecord:
             self._ifds[kind] = self._ifd(len(description) + 1, image)
         head = bytearray(pixels)
         head[: self.size] = self._ifds[kind]
-        struct.pack_into("<Q", head, 8 + 5 * 20 + 12, at + self.size)
-        struct.pack_into("<Q", head, 8 + 6 * 20 + 12, at + pixels)
-        struct.pack_into("<Q", head, self.size - 8, at + stride)
+        struct.pack_into("<Q", head, 8 + 5 * 20 + 12, position + self.size)
+        struct.pack_into("<Q", head, 8 + 6 * 20 + 12, position + pixels)
+        struct.pack_into("<Q", head, self.size - 8, position + stride)
         head[self.size : self.size + len(description)] = description
-        return bytes(head), stride, at + self.size - 8
+        return bytes(head), stride, position + self.size - 8
 
     def _ifd(self, length: int, image: Image) -> bytes:
         height, width = image.shape
@@ -164,16 +164,16 @@ def write_classic(
     records = _ClassicRecord(signed, nominal_strip)
     with Path(path).open("wb") as file:
         file.write(struct.pack("<2sHI", b"II", 42, 0))
-        end, last = 8, None
+        end, last_pointer = 8, None
         for description, image in pages:
-            if last is None:
+            if last_pointer is None:
                 file.seek(4)
                 file.write(struct.pack("<I", 8 + image.nbytes))
-            record, last = records.record(end, description, image)
+            record, last_pointer = records.record(end, description, image)
             end += len(record)
             file.write(record)
-        if closed and last is not None:
-            file.seek(last)
+        if closed and last_pointer is not None:
+            file.seek(last_pointer)
             file.write(bytes(4))
             file.seek(end)
         if appended:
@@ -186,15 +186,15 @@ class _ClassicRecord:
     def __init__(self, signed: bool, nominal_strip: int) -> None:
         self.signed, self.nominal_strip = signed, nominal_strip
 
-    def record(self, at: int, description: bytes, image: Image) -> tuple[bytes, int]:
+    def record(self, position: int, description: bytes, image: Image) -> tuple[bytes, int]:
         """Make the bytes; returns them, and where in the file the next IFD's pointer is."""
         height, width = image.shape
         rows = max(1, min(height, round(self.nominal_strip / width)))
         row = width * image.dtype.itemsize
-        starts = [at + y * row for y in range(0, height, rows)]
+        starts = [position + y * row for y in range(0, height, rows)]
         counts = [(min(y + rows, height) - y) * row for y in range(0, height, rows)]
         entries = 16 if self.signed else 15
-        ifd = at + image.nbytes
+        ifd = position + image.nbytes
         text = ifd + 2 + entries * 12 + 4
         arrays = text + len(description), text + len(description) + 4 * len(starts)
         resolutions = arrays[1] + 4 * len(starts)
@@ -221,7 +221,7 @@ class _ClassicRecord:
             tags.append((339, 3, 1, 2 if image.dtype.kind == "i" else 1))
         resolution = struct.pack("<2I", 72 << 24, 1 << 24)
         strips = struct.pack(f"<{2 * len(starts)}I", *starts, *counts) if len(starts) > 1 else b""
-        stride = resolutions + 16 - at
+        stride = resolutions + 16 - position
         data = b"".join(
             (
                 np.ascontiguousarray(image).tobytes(),
@@ -237,26 +237,26 @@ class _ClassicRecord:
 
 
 def _write_records(
-    file: BinaryIO, at: int, pages: Iterable[tuple[bytes, Image]], records: _BigRecord, *, holes: bool
+    file: BinaryIO, position: int, pages: Iterable[tuple[bytes, Image]], records: _BigRecord, *, holes: bool
 ) -> int | None:
     """Write pages one after the other; returns where the last one's pointer to a next IFD is."""
-    last: int | None = None
-    pending: list[bytes] = []
+    last_pointer: int | None = None
+    pending_parts: list[bytes] = []
     size = 0
     for description, image in pages:
-        head, stride, last = records.head(at, description, image)
+        head, stride, last_pointer = records.head(position, description, image)
         if holes:
-            file.seek(at)
+            file.seek(position)
             file.write(head + image[0].tobytes())
         else:
             body = image.tobytes()
-            pending += (head, body, bytes(stride - len(head) - len(body)))
+            pending_parts += (head, body, bytes(stride - len(head) - len(body)))
             size += stride
             if size > FLUSH:
-                file.write(b"".join(pending))
-                pending, size = [], 0
-        at += stride
-    file.write(b"".join(pending))
+                file.write(b"".join(pending_parts))
+                pending_parts, size = [], 0
+        position += stride
+    file.write(b"".join(pending_parts))
     if holes:
-        file.truncate(at)
-    return last
+        file.truncate(position)
+    return last_pointer

@@ -22,35 +22,35 @@ def raw_volume(plan: Plan) -> list[tuple[int, bool]]:
 
 def logged_frames(plan: Plan) -> Iterator[Logged]:
     """Generate the frames that are saved, in order."""
-    averaging, slow = plan.averaging, plan.mode == "slow"
-    number = visits = saved = 0
+    averaging, is_slow = plan.averaging, plan.mode == "slow"
+    number = visits = num_saved = 0
     for loop in range(1, plan.loops + 1):
         in_acquisition = 0
-        in_volume = raw_volume(plan)
-        total = len(in_volume) * plan.volumes
-        last = total - 1
+        volume = raw_volume(plan)
+        total = len(volume) * plan.volumes
+        last_index = total - 1
         if plan.stop is not None and loop == plan.loops:
-            last = min(last, plan.stop * averaging - 1)
-        for raw in range(total):
-            position = raw % len(in_volume)
-            slice_id, first = in_volume[position]
-            if slow and first:
+            last_index = min(last_index, plan.stop * averaging - 1)
+        for raw_index in range(total):
+            position = raw_index % len(volume)
+            slice_id, is_first = volume[position]
+            if is_slow and is_first:
                 in_acquisition, visits = 0, visits + 1
             number, in_acquisition = number + 1, in_acquisition + 1
-            if (raw + 1) % averaging or raw > last:
+            if (raw_index + 1) % averaging or raw_index > last_index:
                 continue
-            ends = raw + averaging > total - 1 or (slow and in_volume[(raw + 1) % len(in_volume)][1])
-            if saved not in plan.dropped:
-                yield Logged(loop, slice_id, number, in_acquisition, visits if slow else loop, bool(ends))
-            saved += 1
+            is_end = raw_index + averaging > total - 1 or (is_slow and volume[(raw_index + 1) % len(volume)][1])
+            if num_saved not in plan.dropped:
+                yield Logged(loop, slice_id, number, in_acquisition, visits if is_slow else loop, bool(is_end))
+            num_saved += 1
 
 
 def frames_of_files(plan: Plan, count: int) -> Iterator[int]:
     """Generate the number of saved frames in each file of an acquisition of `count` saved frames."""
-    first = plan.first_file_frames or plan.frames_per_file or count
-    yield min(first, count)
-    rest = count - first
-    while rest > 0:
-        size = min(rest, plan.frames_per_file or rest)
+    first_size = plan.first_file_frames or plan.frames_per_file or count
+    yield min(first_size, count)
+    frames_left = count - first_size
+    while frames_left > 0:
+        size = min(frames_left, plan.frames_per_file or frames_left)
         yield size
-        rest -= size
+        frames_left -= size

@@ -100,12 +100,12 @@ def header_settings(plan: Plan) -> dict[str, Any]:
         }
     else:
         settings["hMotors.motorPosition"] = [-12.5, -1840, -655]
-    settings |= _beside(plan)
-    named = {**{release.name_of(name): value for name, value in settings.items()}, **plan.settings}
-    return {name: value for name, value in named.items() if value is not None}
+    settings |= _side_settings(plan)
+    release_settings = {**{release.name_of(name): value for name, value in settings.items()}, **plan.settings}
+    return {name: value for name, value in release_settings.items() if value is not None}
 
 
-def _beside(plan: Plan) -> dict[str, Any]:
+def _side_settings(plan: Plan) -> dict[str, Any]:
     """What was stimulated, integrated and corrected while recording."""
     settings: dict[str, Any] = {}
     if plan.photostim:
@@ -135,7 +135,7 @@ def frame_period(plan: Plan, settings: Mapping[str, Any]) -> Any:
 def _stack_manager(plan: Plan, frames_per_volume: int) -> dict[str, Any]:
     """How volumes were scanned, since 2019b: each z is listed once for every raw frame of its slice."""
     is_stack = plan.mode != "planar"
-    repeated = [z for z in plan.zs for _ in range(plan.frames_per_slice)] if is_stack else [plan.zs[0]]
+    raw_zs = [z for z in plan.zs for _ in range(plan.frames_per_slice)] if is_stack else [plan.zs[0]]
     return {
         "hStackManager.actualNumSlices": len(plan.zs) if is_stack else 1,
         "hStackManager.actualNumVolumes": plan.volumes if is_stack else 1,
@@ -146,20 +146,20 @@ def _stack_manager(plan: Plan, frames_per_volume: int) -> dict[str, Any]:
         "hStackManager.stackActuator": "fastZ" if plan.mode == "fast" else "motor",
         "hStackManager.stackDefinition": "arbitrary" if is_stack else "uniform",
         "hStackManager.stackMode": "fast" if plan.mode == "fast" else "slow",
-        "hStackManager.zs": repeated,
-        "hStackManager.zsAllActuators": Column(repeated),
-        "hStackManager.zsRelative": Column(repeated),
+        "hStackManager.zs": raw_zs,
+        "hStackManager.zsAllActuators": Column(raw_zs),
+        "hStackManager.zsRelative": Column(raw_zs),
     }
 
 
 def _fast_z(plan: Plan, frames_per_volume: int) -> dict[str, Any]:
     """How volumes were scanned, before 2019b: each z is listed once."""
-    fast = plan.mode == "fast"
+    is_fast = plan.mode == "fast"
     return {
-        "hFastZ.numFramesPerVolume": frames_per_volume if fast else [],
+        "hFastZ.numFramesPerVolume": frames_per_volume if is_fast else [],
         "hFastZ.numVolumes": plan.volumes,
         "hFastZ.positionTarget": plan.zs[0],
-        "hFastZ.useArbitraryZs": fast,
+        "hFastZ.useArbitraryZs": is_fast,
         "hFastZ.userZs": list(plan.zs),
         "hStackManager.slowStackWithFastZ": False,
         "hStackManager.zs": list(plan.zs),
@@ -176,8 +176,8 @@ def roi_text(plan: Plan) -> str:
     if plan.rois:
         return roi_json(roi_groups(plan.rois, photostim=plan.photostim, integration=plan.integration_rois)) + "\n"
     full_frame = scanfield(size=(12.0, 12.0), pixels=(plan.width, plan.height * plan.lines_averaged))
-    default = roi(full_frame, name="Default Imaging Roi")
-    groups = roi_groups([default], "Default Imaging ROI Group", plan.photostim, plan.integration_rois)
+    default_roi = roi(full_frame, name="Default Imaging Roi")
+    groups = roi_groups([default_roi], "Default Imaging ROI Group", plan.photostim, plan.integration_rois)
     return roi_json(groups) + "\n"
 
 
@@ -210,7 +210,7 @@ def legacy_header(plan: Plan) -> str:
     return "".join(f"state.{name}={literal(value)}\r" for name, value in {**settings, **plan.settings}.items())
 
 
-def flat_header(plan: Plan, nested: Mapping[str, Any]) -> str:
+def flat_header(plan: Plan, nested_settings: Mapping[str, Any]) -> str:
     """Write the header of 5.0: settings with flat names."""
     settings: dict[str, Any] = {
         "VERSION_MAJOR": int(plan.release.split(".")[0]),
@@ -224,9 +224,9 @@ def flat_header(plan: Plan, nested: Mapping[str, Any]) -> str:
         "fillFraction": 0.9,
         "fillFractionTime": 0.712867,
         "loggingFramesPerFile": plan.frames_per_file or math.inf,
-        "scanFramePeriod": frame_period(plan, nested),
+        "scanFramePeriod": frame_period(plan, nested_settings),
         "stackNumSlices": len(plan.zs),
         "zoomFactor": 3,
     }
-    merged = {**settings, **plan.settings}
-    return plain_header({name: value for name, value in merged.items() if value is not None})
+    all_settings = {**settings, **plan.settings}
+    return plain_header({name: value for name, value in all_settings.items() if value is not None})

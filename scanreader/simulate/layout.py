@@ -40,11 +40,11 @@ def field_rows(plan: Plan) -> list[list[tuple[int, int, int]]]:
     """For each slice, where its fields are in the page: first row, number of rows, number of columns."""
     if not plan.rois:
         return [[(0, plan.height, plan.width)] for _ in plan.zs]
-    averaged, slices = plan.lines_averaged, []
+    lines_averaged, slices = plan.lines_averaged, []
     for fields in slots(plan):
         line, rows = 0, []
         for _, height, width in fields:
-            rows.append((line // averaged, height // averaged, width))
+            rows.append((line // lines_averaged, height // lines_averaged, width))
             line += height + gap(plan)
         slices.append(rows)
     return slices

@@ -145,8 +145,8 @@ class LineScanRecording:
         begin = 0.0
         for part in (part["scanfields"] for part in self.path if part["enable"]):
             end = begin + part["duration"] * part["repetitions"]
-            inside = (times >= begin - 1e-12) & (times < end)
-            cycle[inside, :2] = _along(part, (times[inside] - begin) / max(end - begin, 1e-12))
+            is_inside = (times >= begin - 1e-12) & (times < end)
+            cycle[is_inside, :2] = _positions_along(part, (times[is_inside] - begin) / max(end - begin, 1e-12))
             begin = end
         jitter = 1e-3 * np.sin(np.arange(self.cycles))[:, None, None]
         return (cycle + jitter).astype(np.float32)
@@ -157,24 +157,24 @@ class LineScanRecording:
         folder.mkdir(parents=True, exist_ok=True)
         paths: list[Path] = []
         for loop in range(1, self.loops + 1):
-            first = folder / (f"{self.stem}_{loop:05d}" + ("_00001" if self.cycles_per_file else ""))
+            first_path = folder / (f"{self.stem}_{loop:05d}" + ("_00001" if self.cycles_per_file else ""))
             if loop == 1:
-                paths.append(first.with_name(f"{first.name}.meta.txt"))
+                paths.append(first_path.with_name(f"{first_path.name}.meta.txt"))
                 paths[-1].write_bytes(self.meta_text().replace("\n", "\r\n").encode())
-            partial = np.zeros((self.partial, len(self.channels)), np.int16)
-            paths += self._write_parts(folder, loop, ".pmt.dat", self.data(), partial)
+            partial_cycle = np.zeros((self.partial, len(self.channels)), np.int16)
+            paths += self._write_parts(folder, loop, ".pmt.dat", self.data(), partial_cycle)
             if self.feedback:
-                paths += self._write_parts(folder, loop, ".scnnr.dat", self.positions(), partial[:0])
+                paths += self._write_parts(folder, loop, ".scnnr.dat", self.positions(), partial_cycle[:0])
         return paths
 
     def _write_parts(
-        self, folder: Path, loop: int, suffix: str, cycles: npt.NDArray[Any], partial: npt.NDArray[Any]
+        self, folder: Path, loop: int, suffix: str, cycles: npt.NDArray[Any], partial_cycle: npt.NDArray[Any]
     ) -> Sequence[Path]:
         """Write the cycles of an acquisition into its files."""
         content = cycles.astype(cycles.dtype.newbyteorder("<"))
         if not self.cycles_per_file:
             path = folder / f"{self.stem}_{loop:05d}{suffix}"
-            path.write_bytes(content.tobytes() + partial.astype("<i2").tobytes())
+            path.write_bytes(content.tobytes() + partial_cycle.astype("<i2").tobytes())
             return [path]
         paths = []
         for number, start in enumerate(range(0, self.cycles + 1, self.cycles_per_file), 1):
@@ -182,11 +182,11 @@ class LineScanRecording:
             path.write_bytes(content[start : start + self.cycles_per_file].tobytes())
             paths.append(path)
         with paths[-1].open("ab") as file:
-            file.write(partial.astype("<i2").tobytes())
+            file.write(partial_cycle.astype("<i2").tobytes())
         return paths
 
 
-def _along(part: dict[str, Any], fraction: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _positions_along(part: dict[str, Any], fraction: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Positions in a part of the path, x and y: a line runs from (+1, -1) to (-1, +1), a circle starts at +x."""
     function = part["stimulusFunction"].rpartition(".")[2]
     if function == "line":

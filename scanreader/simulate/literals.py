@@ -77,12 +77,12 @@ def _json_value(value: Any) -> Any:
 
 def roi_json(value: Any, indent: int = 0) -> str:
     """Write JSON as ScanImage's JSONLab does: rows of numbers on one line, 10 digits."""
-    pad, inner = "  " * indent, "  " * (indent + 1)
+    pad, inner_pad = "  " * indent, "  " * (indent + 1)
     if isinstance(value, dict):
-        items = [f"{inner}{json.dumps(name)}: {roi_json(item, indent + 1)}" for name, item in value.items()]
+        items = [f"{inner_pad}{json.dumps(name)}: {roi_json(item, indent + 1)}" for name, item in value.items()]
         return "{\n" + ",\n".join(items) + f"\n{pad}}}"
     if isinstance(value, list) and value and isinstance(value[0], (dict, list)):
-        items = [inner + roi_json(item, indent + 1) for item in value]
+        items = [inner_pad + roi_json(item, indent + 1) for item in value]
         return "[\n" + ",\n".join(items) + f"\n{pad}]"
     if isinstance(value, list):
         return "[" + ",".join(roi_json(item) for item in value) + "]"

@@ -170,11 +170,11 @@ class Recording(Plan):
 
     def pages(self) -> Iterator[tuple[Logged, int, Image]]:
         """Generate the pages: frame, number of the channel, pixels."""
-        by_slice = backdrops(self)
+        slice_backdrops = backdrops(self)
         page = 0
         for frame in self.logged():
             for channel in self.channels:
-                yield frame, channel, self.image(page, frame, channel, by_slice[frame.slice])
+                yield frame, channel, self.image(page, frame, channel, slice_backdrops[frame.slice])
                 page += 1
 
     def write(self, folder: str | Path) -> list[Path]:
@@ -197,8 +197,8 @@ class Recording(Plan):
         """Write one file of the recording."""
         period = float(frame_period(self, self.header_settings()))
         if self.is_classic:
-            classic = self._classic_pages(pages, period)
-            write_classic(path, classic, signed=self._style.has_sample_format, closed=self.closed)
+            classic_pages = self._classic_pages(pages, period)
+            write_classic(path, classic_pages, signed=self._style.has_sample_format, closed=self.closed)
             return
         described_pages = ((self.description(frame, period).encode(), image) for frame, _, image in pages)
         write_bigtiff(

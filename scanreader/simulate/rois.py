@@ -84,18 +84,18 @@ def roi_groups(
     integration: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
     """Put ROIs, groups of stimuli and integration ROIs into the JSON document that follows the header."""
-    none = {"_ArrayType_": "double", "_ArraySize_": [1, 0], "_ArrayData_": None}
-    common = {"UserData": None, "roiUuid": "0000000000000000", "roiUuiduint64": 0}
+    empty_array = {"_ArrayType_": "double", "_ArraySize_": [1, 0], "_ArrayData_": None}
+    common_entries = {"UserData": None, "roiUuid": "0000000000000000", "roiUuiduint64": 0}
 
-    def collapsed(items: Sequence[dict[str, Any]], empty: Any = none) -> Any:
-        return empty if not items else items[0] if len(items) == 1 else list(items)
+    def collapse(items: Sequence[dict[str, Any]], empty_value: Any = empty_array) -> Any:
+        return empty_value if not items else items[0] if len(items) == 1 else list(items)
 
     group = {"ver": 1, "classname": "scanimage.mroi.RoiGroup"}
     return {
         "RoiGroups": {
-            "imagingRoiGroup": group | {"name": name} | common | {"rois": collapsed(rois)},
-            "photostimRoiGroups": collapsed(photostim, None),
-            "integrationRoiGroup": group | {"name": ""} | common | {"rois": collapsed(integration)},
+            "imagingRoiGroup": group | {"name": name} | common_entries | {"rois": collapse(rois)},
+            "photostimRoiGroups": collapse(photostim, None),
+            "integrationRoiGroup": group | {"name": ""} | common_entries | {"rois": collapse(integration)},
         }
     }
 
@@ -112,7 +112,7 @@ class _Scanfield(NamedTuple):
 
     z: float
     size: PixelSize
-    enabled: bool
+    is_enabled: bool
 
 
 def pixels_at(roi: dict[str, Any], z: float) -> PixelSize | None:
@@ -123,54 +123,54 @@ def pixels_at(roi: dict[str, Any], z: float) -> PixelSize | None:
     ValueError
         If two scanfields are at this depth, or a disabled scanfield would be needed.
     """
-    scanfields = _by_depth(roi)
-    enabled = [shape for shape in scanfields if shape.enabled]
-    if not roi.get("enable", 1) or not enabled:
+    scanfields = _scanfields_by_depth(roi)
+    enabled_shapes = [shape for shape in scanfields if shape.is_enabled]
+    if not roi.get("enable", 1) or not enabled_shapes:
         return None
-    at_depth = [shape for shape in enabled if _is_same_depth(shape.z, z)]
-    if len(at_depth) > 1:
-        raise ValueError(f"ROI {roi.get('name')!r} has {len(at_depth)} scanfields at z = {z:g}: give one")
-    if at_depth:
-        return at_depth[0].size
+    shapes_at_depth = [shape for shape in enabled_shapes if _is_same_depth(shape.z, z)]
+    if len(shapes_at_depth) > 1:
+        raise ValueError(f"ROI {roi.get('name')!r} has {len(shapes_at_depth)} scanfields at z = {z:g}: give one")
+    if shapes_at_depth:
+        return shapes_at_depth[0].size
     if roi.get("discretePlaneMode", 0):
         return None
-    if _is_same_depth(enabled[-1].z, enabled[0].z):
-        return enabled[0].size
+    if _is_same_depth(enabled_shapes[-1].z, enabled_shapes[0].z):
+        return enabled_shapes[0].size
     if not scanfields[0].z < z < scanfields[-1].z:
         return None
-    if not enabled[0].z < z < enabled[-1].z:
+    if not enabled_shapes[0].z < z < enabled_shapes[-1].z:
         raise ValueError(f"ROI {roi.get('name')!r} at z = {z:g} would need a scanfield that is disabled: enable it")
-    above = min((shape for shape in enabled if shape.z > z), key=lambda shape: shape.z)
-    below = max((shape for shape in enabled if shape.z < z), key=lambda shape: shape.z)
-    return _between(below, above, z)
+    shape_above = min((shape for shape in enabled_shapes if shape.z > z), key=lambda shape: shape.z)
+    shape_below = max((shape for shape in enabled_shapes if shape.z < z), key=lambda shape: shape.z)
+    return _interpolate(shape_below, shape_above, z)
 
 
-def _between(a: _Scanfield, b: _Scanfield, z: float) -> PixelSize:
+def _interpolate(a: _Scanfield, b: _Scanfield, z: float) -> PixelSize:
     """Number of pixels between two scanfields: interpolated linearly, rounded to even numbers, halves up."""
     fraction = (z - a.z) / (b.z - a.z)
     pairs = zip(a.size, b.size, strict=True)
     return PixelSize(*(2 * math.floor((first + (second - first) * fraction) / 2 + 0.5) for first, second in pairs))
 
 
-def _is_same_depth(of_scanfield: float, z: float) -> bool:
+def _is_same_depth(scanfield_z: float, z: float) -> bool:
     """Whether two depths are the same: ScanImage writes those of ROIs with 3 decimals, of slices with 6 digits."""
-    return abs(of_scanfield - z) < max(1e-3, 6e-6 * abs(z))
+    return abs(scanfield_z - z) < max(1e-3, 6e-6 * abs(z))
 
 
-def _by_depth(roi: dict[str, Any]) -> list[_Scanfield]:
+def _scanfields_by_depth(roi: dict[str, Any]) -> list[_Scanfield]:
     """The scanfields of a ROI, sorted by depth."""
-    depths, scanfields = _unwrapped(roi["zs"]), _unwrapped(roi["scanfields"])
+    depths, scanfields = _elements(roi["zs"]), _elements(roi["scanfields"])
     if len(depths) != len(scanfields):
         raise ValueError(f"a ROI has {len(depths)} depths and {len(scanfields)} scanfields: give as many of each")
-    parsed = [
+    shapes = [
         _Scanfield(float(z), _pixels(shape), bool(shape.get("enable", 1)))
         for z, shape in zip(depths, scanfields, strict=True)
     ]
-    return sorted(parsed, key=lambda shape: shape.z)
+    return sorted(shapes, key=lambda shape: shape.z)
 
 
 def _pixels(shape: dict[str, Any]) -> PixelSize:
-    size = PixelSize(*(int(n) for n in _unwrapped(shape.get("pixelResolutionXY", shape.get("pixelResolution")))))
+    size = PixelSize(*(int(n) for n in _elements(shape.get("pixelResolutionXY", shape.get("pixelResolution")))))
     if min(size) < 1 or max(size) > 0xFFFF:
         raise ValueError(f"a scanfield has {size.height} x {size.width} pixels: give 1 to 65535 of each")
     return size
@@ -178,9 +178,9 @@ def _pixels(shape: dict[str, Any]) -> PixelSize:
 
 def shallowest(roi: dict[str, Any]) -> tuple[PixelSize, tuple[float, float]]:
     """Number of pixels, and size (x, y) in degrees, of a ROI's shallowest scanfield."""
-    pairs = zip(_unwrapped(roi["zs"]), _unwrapped(roi["scanfields"]), strict=True)
+    pairs = zip(_elements(roi["zs"]), _elements(roi["scanfields"]), strict=True)
     _, shape = min(pairs, key=lambda pair: float(pair[0]))
-    width, height = (float(size) for size in _unwrapped(shape["sizeXY"]))
+    width, height = (float(size) for size in _elements(shape["sizeXY"]))
     return _pixels(shape), (width, height)
 
 
@@ -196,17 +196,17 @@ class Outline(NamedTuple):
 
 def outline_at(roi: dict[str, Any], z: float) -> Outline:
     """Place a ROI at depth `z`, in µm: between its scanfields, interpolated linearly."""
-    pairs = zip(map(float, _unwrapped(roi["zs"])), _unwrapped(roi["scanfields"]), strict=True)
-    by_depth = sorted(pairs, key=lambda pair: pair[0])
-    depths = [depth for depth, _ in by_depth]
+    pairs = zip(map(float, _elements(roi["zs"])), _elements(roi["scanfields"]), strict=True)
+    sorted_pairs = sorted(pairs, key=lambda pair: pair[0])
+    depths = [depth for depth, _ in sorted_pairs]
     numbers = [
-        [*_unwrapped(one["centerXY"]), *_unwrapped(one["sizeXY"]), math.radians(one.get("rotationDegrees", 0))]
-        for _, one in by_depth
+        [*_elements(shape["centerXY"]), *_elements(shape["sizeXY"]), math.radians(shape.get("rotationDegrees", 0))]
+        for _, shape in sorted_pairs
     ]
     return Outline(*(float(np.interp(z, depths, column)) for column in np.transpose(numbers)))
 
 
-def _unwrapped(value: Any) -> list[Any]:
+def _elements(value: Any) -> list[Any]:
     """Elements of a list that ScanImage may have collapsed to its only element, or nested in another list."""
     if not isinstance(value, list):
         return [value]

@@ -46,7 +46,7 @@ def stimulus(
         Of the function.
     """
     points = [list(point) for point in slm_points]
-    empty = {"_ArrayType_": "double", "_ArraySize_": [0, 4], "_ArrayData_": None}
+    empty_array = {"_ArrayType_": "double", "_ArraySize_": [0, 4], "_ArrayData_": None}
     shape = {
         "ver": 1,
         "classname": "scanimage.mroi.scanfield.fields.StimulusField",
@@ -62,7 +62,7 @@ def stimulus(
         "powers": list(powers) if not isinstance(powers, (int, float)) else powers,
         "zSpan": 0,
         "beamsFunction": "scanimage.mroi.stimulusbeamfunctions.beamPowers",
-        "slmPattern": empty if not points else points[0] if len(points) == 1 else points,
+        "slmPattern": empty_array if not points else points[0] if len(points) == 1 else points,
     }
     return roi(shape, name=name, enabled=enabled)
 

@@ -94,13 +94,13 @@ def places(plan: Plan) -> list[Place]:
     """Place the fields of a recording."""
     scale = float(plan.settings.get("objectiveResolution", 15))
     all_places = []
-    for i, (z, in_page) in enumerate(zip(plan.zs, field_rows(plan), strict=True)):
+    for i, (z, page_fields) in enumerate(zip(plan.zs, field_rows(plan), strict=True)):
         outlines = [outline_at(plan.rois[r], z) for r, _, _ in slots(plan)[i]] if plan.rois else [FULL_FRAME]
-        for (row, rows, columns), (x, y, width, height, rotation) in zip(in_page, outlines, strict=True):
+        for (row, rows, columns), (x, y, width, height, rotation) in zip(page_fields, outlines, strict=True):
             turn = np.array([[math.cos(rotation), -math.sin(rotation)], [math.sin(rotation), math.cos(rotation)]])
-            linear = turn @ np.diag([width / columns, height / rows])
-            first = np.array([x, y]) - linear @ [(columns - 1) / 2, (rows - 1) / 2]
-            all_places.append(Place(i, row, rows, columns, np.column_stack([linear, first]) * scale, z))
+            linear_map = turn @ np.diag([width / columns, height / rows])
+            first_pixel = np.array([x, y]) - linear_map @ [(columns - 1) / 2, (rows - 1) / 2]
+            all_places.append(Place(i, row, rows, columns, np.column_stack([linear_map, first_pixel]) * scale, z))
     return all_places
 
 
@@ -140,56 +140,62 @@ def _corners(field: Place) -> Floats:
 def activity(cells: int, times: int, seconds: float, random: np.random.Generator) -> Floats:
     """Brightness of each cell over time, of shape (times, cells): 1 at rest, with transients of a few times that."""
     rates = random.lognormal(-2, 1.2, cells).clip(0, 2)  # transients a second: most cells have few
-    before = math.ceil(5 * DECAY / seconds)  # times before the recording, so that it does not begin in the dark
-    starts = random.poisson(rates * seconds, (before + times, cells)) * random.lognormal(0.4, 0.5, cells)
-    traces = np.zeros((before + times, cells))
+    num_before = math.ceil(5 * DECAY / seconds)  # times before the recording, so that it does not begin in the dark
+    starts = random.poisson(rates * seconds, (num_before + times, cells)) * random.lognormal(0.4, 0.5, cells)
+    traces = np.zeros((num_before + times, cells))
     for i, start in enumerate(starts):
         traces[i] = traces[i - 1] * math.exp(-seconds / DECAY) + start
-    traces = traces[before:]
+    traces = traces[num_before:]
     return 0.7 + 1.5 * np.minimum(traces, 4)
 
 
 # ----------------------------------------------------------------------------- looking
 
 
-def shade(field: Place, seen: Tissue, x: Floats, y: Floats) -> Floats:
+def shade(field: Place, tissue: Tissue, x: Floats, y: Floats) -> Floats:
     """Fraction of the light that vessels above and in a field let through."""
     shadow = np.ones_like(x)
-    for x0, y0, angle, half_width in seen.vessels:
-        along = (x - x0) * math.cos(angle) + (y - y0) * math.sin(angle)
-        across = (y - y0) * math.cos(angle) - (x - x0) * math.sin(angle) + 12 * np.sin(along / 60) + field.depth / 3
-        shadow *= 1 - 0.75 * np.exp(-((across / half_width) ** 4))
+    for x0, y0, angle, half_width in tissue.vessels:
+        distance_along = (x - x0) * math.cos(angle) + (y - y0) * math.sin(angle)
+        distance_across = (
+            (y - y0) * math.cos(angle) - (x - x0) * math.sin(angle) + 12 * np.sin(distance_along / 60) + field.depth / 3
+        )
+        shadow *= 1 - 0.75 * np.exp(-((distance_across / half_width) ** 4))
     return shadow
 
 
-def look(field: Place, seen: Tissue, channel: int) -> Sight:
+def look(field: Place, tissue: Tissue, channel: int) -> Sight:
     """See the tissue from a field in one channel, the number of which counts from 0."""
     rows, columns = np.mgrid[: field.rows, : field.columns].astype(float)
     x, y = np.tensordot(field.affine, np.stack([columns, rows, np.ones_like(rows)]), 1)
-    texture = 0.05 * sum(np.cos(a * x + b * y + phase) for a, b, phase in seen.waves)
-    through = shade(field, seen, x, y)
+    texture = 0.05 * sum(np.cos(a * x + b * y + phase) for a, b, phase in tissue.waves)
+    transmission = shade(field, tissue, x, y)
     pixels, light, cells = [np.empty(0, np.int64)], [np.empty(0)], [np.empty(0, np.int64)]
-    for i, near, fading in in_sight(field, seen, channel):
-        r = np.hypot(x[near] - seen.centres[i, 0], y[near] - seen.centres[i, 1]) / seen.radii[i]
+    for i, area, focus in in_sight(field, tissue, channel):
+        r = np.hypot(x[area] - tissue.centres[i, 0], y[area] - tissue.centres[i, 1]) / tissue.radii[i]
         shape = _ring(r) if channel == 0 else np.exp(-((r / 0.8) ** 4))
-        light.append((CELL * seen.brightness[i, channel] * fading * shape * through[near]).ravel())
-        pixels.append((rows[near] * field.columns + columns[near]).astype(np.int64).ravel())
+        light.append((CELL * tissue.brightness[i, channel] * focus * shape * transmission[area]).ravel())
+        pixels.append((rows[area] * field.columns + columns[area]).astype(np.int64).ravel())
         cells.append(np.full(r.size, i))
-    background = PHOTONS * np.maximum(1 + texture, 0.3) * through
+    background = PHOTONS * np.maximum(1 + texture, 0.3) * transmission
     return Sight(background, np.concatenate(pixels), np.concatenate(light), np.concatenate(cells))
 
 
-def in_sight(field: Place, seen: Tissue, channel: int) -> Iterator[tuple[int, tuple[slice, slice], float]]:
+def in_sight(field: Place, tissue: Tissue, channel: int) -> Iterator[tuple[int, tuple[slice, slice], float]]:
     """Cells that a field shows: their numbers, the pixels around each, and how much of its light is in focus."""
-    half = math.ceil(REACH / np.abs(field.affine[:, :2]).max())
+    half_size = math.ceil(REACH / np.abs(field.affine[:, :2]).max())
     to_pixels = np.linalg.inv(np.vstack([field.affine, [0, 0, 1]]))[:2]
-    at = (to_pixels @ np.column_stack([seen.centres[:, :2], np.ones(len(seen.centres))]).T).astype(int)
-    fading = np.exp(-(((seen.centres[:, 2] - field.depth) / IN_FOCUS) ** 2))
-    inside = (at > -half).all(axis=0) & (at[0] < field.columns + half) & (at[1] < field.rows + half)
-    for i in np.flatnonzero(inside & (fading > FAINTEST) & (seen.brightness[:, channel] > 0)).tolist():
-        column, row = at[:, i].tolist()
-        near = (slice(max(0, row - half), row + half), slice(max(0, column - half), column + half))
-        yield i, near, float(fading[i])
+    positions = (to_pixels @ np.column_stack([tissue.centres[:, :2], np.ones(len(tissue.centres))]).T).astype(int)
+    focus = np.exp(-(((tissue.centres[:, 2] - field.depth) / IN_FOCUS) ** 2))
+    is_inside = (
+        (positions > -half_size).all(axis=0)
+        & (positions[0] < field.columns + half_size)
+        & (positions[1] < field.rows + half_size)
+    )
+    for i in np.flatnonzero(is_inside & (focus > FAINTEST) & (tissue.brightness[:, channel] > 0)).tolist():
+        column, row = positions[:, i].tolist()
+        area = (slice(max(0, row - half_size), row + half_size), slice(max(0, column - half_size), column + half_size))
+        yield i, area, float(focus[i])
 
 
 def _ring(r: Floats) -> Floats:
@@ -223,8 +229,8 @@ class TissuePixels:
         background, pixels, light, cells = self._sights[self._places.index(field), channel]
         if channel == 0:
             light = light * self._activity[self._time(frame) % len(self._activity)][cells]
-        added = np.bincount(pixels, light, background.size)
-        return np.asarray(background + added.reshape(background.shape))
+        cell_light = np.bincount(pixels, light, background.size)
+        return np.asarray(background + cell_light.reshape(background.shape))
 
     def _time(self, frame: Logged) -> int:
         """Number of the volume, or without fast volumes of the frame, from 0."""

@@ -169,11 +169,11 @@ def paste(
     x = (columns + 0.5) * pixel + origin[0] - field.x
     y = (rows[:, None] + 0.5) * pixel + origin[1] - field.y
     angle = math.radians(field.rotation)
-    along = x * math.cos(angle) + y * math.sin(angle)  # rotated back into the field's own axes
-    down = y * math.cos(angle) - x * math.sin(angle)
-    column = np.floor((along / field.width_in_degrees + 0.5) * part.shape[1] + 1e-6).astype(np.int64)
-    row = np.floor((down / field.height_in_degrees + 0.5) * part.shape[0] + 1e-6).astype(np.int64)
-    inside = (column >= 0) & (column < part.shape[1]) & (row >= 0) & (row < part.shape[0])
+    field_x = x * math.cos(angle) + y * math.sin(angle)  # rotated back into the field's own axes
+    field_y = y * math.cos(angle) - x * math.sin(angle)
+    column = np.floor((field_x / field.width_in_degrees + 0.5) * part.shape[1] + 1e-6).astype(np.int64)
+    row = np.floor((field_y / field.height_in_degrees + 0.5) * part.shape[0] + 1e-6).astype(np.int64)
+    is_inside = (column >= 0) & (column < part.shape[1]) & (row >= 0) & (row < part.shape[0])
     target = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] if rows.size and columns.size else image[:0]
     if target.size:
-        target[inside] = part[row[inside], column[inside]]
+        target[is_inside] = part[row[is_inside], column[is_inside]]

@@ -67,7 +67,7 @@ class Table(NamedTuple):
 
     head: list[str]
     rows: list[list[str]]
-    more: str = ""
+    omission: str = ""
     """What the table omits, in a sentence; '' if nothing."""
 
 
@@ -96,14 +96,14 @@ def _number(value: float, _: int | None = None) -> str:
 def add_legend(axes: Axes) -> None:
     """Put the labels of the axes' lines above it; if there are many, some of them."""
     lines, labels = axes.get_legend_handles_labels()
-    shown = np.unique(np.linspace(0, len(lines) - 1, MOST_IN_LEGEND).astype(int)).tolist()
-    longest = max(map(width_in_letters, labels), default=0)
+    indices = np.unique(np.linspace(0, len(lines) - 1, MOST_IN_LEGEND).astype(int)).tolist()
+    label_width = max(map(width_in_letters, labels), default=0)
     axes.legend(
-        [lines[n] for n in shown],
-        [labels[n].replace("$", r"\$") for n in shown],
+        [lines[n] for n in indices],
+        [labels[n].replace("$", r"\$") for n in indices],
         loc="lower left",
         bbox_to_anchor=(0, 1),
-        ncols=max(1, min(5, LETTERS // (longest + 6))),
+        ncols=max(1, min(5, LETTERS // (label_width + 6))),
         frameon=False,
         labelcolor=GREY,
         fontsize=TEXT,
@@ -134,8 +134,8 @@ def bin_extremes(x: Numbers, y: Numbers, bins: int) -> tuple[Numbers, Numbers, N
     low, high = np.full(bins, np.inf), np.full(bins, -np.inf)
     np.minimum.at(low, bin_of, y)
     np.maximum.at(high, bin_of, y)
-    empty = ~np.isfinite(low)
-    low[empty], high[empty] = np.nan, np.nan
+    is_empty = ~np.isfinite(low)
+    low[is_empty], high[is_empty] = np.nan, np.nan
     return (edges[1:] + edges[:-1]) / 2, low, high
 
 

@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.textpath import text_to_path
 from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 
+from scanreader.files.urls import file_name, recording_name
 from scanreader.tables import MINUS
 from scanreader.texts import in_a_picture, on_one_line
 from scanreader.view.sheet import GAP
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 DPI = 150
 MARGIN, TITLE, LINE = 0.25, 0.27, 0.165  # inches
 LEAST_WIDTH = 5.0  # inches, so that the caption has room
-NAME, HEAD, FACTS, LABEL, SCALE = 11.0, 9.5, 8.0, 7.5, 7.0  # points
+NAME, HEAD, CAPTION, LABEL, SCALE = 11.0, 9.5, 8.0, 7.5, 7.0  # points
 INK, GREY, NOTHING = "#222222", "#777777", "#e9e9e9"
 
 
@@ -80,8 +81,8 @@ def field_label(scan: BaseScan, i: int) -> str:
 # ------------------------------------------------------------------------ the figure
 
 
-def new_figure(scan: BaseScan, facts: Sequence[str], width: float, height: float) -> tuple[Picture, float]:
-    """A figure with the recording's name, a caption of facts, and room of `width` x `height` inches below.
+def new_figure(scan: BaseScan, caption: Sequence[str], width: float, height: float) -> tuple[Picture, float]:
+    """A figure with the recording's name, its caption, and room of `width` x `height` inches below.
 
     Returns
     -------
@@ -89,36 +90,36 @@ def new_figure(scan: BaseScan, facts: Sequence[str], width: float, height: float
     top : float
         Top of that room, in inches; its left is at `MARGIN`.
     """
-    across = max(width, LEAST_WIDTH)
-    lines = _wrapped([f"ScanImage {scan.release}" if scan.release else "", *facts], across)
+    room = max(width, LEAST_WIDTH)
+    lines = _caption_lines([f"ScanImage {scan.release}" if scan.release else "", *caption], room)
     top = MARGIN + TITLE + LINE * len(lines) + GAP
-    figure = Picture(figsize=(across + 2 * MARGIN, top + height + MARGIN), dpi=DPI, facecolor="white")
+    figure = Picture(figsize=(room + 2 * MARGIN, top + height + MARGIN), dpi=DPI, facecolor="white")
     figure.set_layout_engine("none")
-    more = len(scan.filenames) - 1
-    name = _shortened(on_one_line(Path(scan.filenames[0]).name), f" and {more} more" if more else "", across)
+    ending = recording_name(scan.filenames).removeprefix(file_name(scan.filenames[0]))
+    name = _name_that_fits(on_one_line(Path(scan.filenames[0]).name), ending, room)
     write_text(figure, MARGIN, MARGIN, name, size=NAME, weight="bold")
     for n, line in enumerate(lines):
-        write_text(figure, MARGIN, MARGIN + TITLE + LINE * n, line, size=FACTS, color=GREY)
+        write_text(figure, MARGIN, MARGIN + TITLE + LINE * n, line, size=CAPTION, color=GREY)
     return figure, top
 
 
-def _shortened(name: str, rest: str, across: float) -> str:
+def _name_that_fits(name: str, ending: str, room: float) -> str:
     """A name without its middle, if it is too long."""
-    shortened = name
-    while text_width(shortened + rest, NAME, "bold") > across and len(name) > 8:
+    short_name = name
+    while text_width(short_name + ending, NAME, "bold") > room and len(name) > 8:
         name = name[: len(name) // 2 - 1] + name[len(name) // 2 + 1 :]
-        shortened = f"{name[: len(name) // 2]}…{name[len(name) // 2 :]}"
-    return shortened + rest
+        short_name = f"{name[: len(name) // 2]}…{name[len(name) // 2 :]}"
+    return short_name + ending
 
 
-def _wrapped(facts: Sequence[str], across: float) -> list[str]:
+def _caption_lines(caption: Sequence[str], room: float) -> list[str]:
     lines: list[str] = []
-    for fact in filter(None, facts):
-        longer = f"{lines[-1]} · {fact}" if lines else fact
-        if lines and text_width(longer, FACTS) > across:
-            lines.append(fact)
+    for part in filter(None, caption):
+        line = f"{lines[-1]} · {part}" if lines else part
+        if lines and text_width(line, CAPTION) > room:
+            lines.append(part)
         else:
-            lines[-1:] = [longer]
+            lines[-1:] = [line]
     return lines
 
 
@@ -127,15 +128,19 @@ def _wrapped(facts: Sequence[str], across: float) -> list[str]:
 
 def axes_at(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
     """Axes at a place in inches from the upper left corner."""
-    across, down = figure.get_size_inches()
-    return figure.add_axes((left / across, 1 - (top + height) / down, width / across, height / down))
+    figure_width, figure_height = figure.get_size_inches()
+    return figure.add_axes(
+        (left / figure_width, 1 - (top + height) / figure_height, width / figure_width, height / figure_height)
+    )
 
 
 def write_text(figure: Figure, left: float, top: float, text: str, **style: Any) -> Text:
     """Text at a place in inches from the upper left corner, never read as a formula."""
-    across, down = figure.get_size_inches()
+    figure_width, figure_height = figure.get_size_inches()
     style = {"color": INK, "va": "top", "ha": "left", **style}
-    return figure.text(left / across, 1 - top / down, on_one_line(text), parse_math=False, usetex=False, **style)
+    return figure.text(
+        left / figure_width, 1 - top / figure_height, on_one_line(text), parse_math=False, usetex=False, **style
+    )
 
 
 def annotate(axes: Axes, x: float, y: float, text: str, **style: Any) -> Text:
@@ -176,10 +181,10 @@ def scale_of(width: float, unit: Unit) -> tuple[float, str]:
     return length, f"{length:g} {unit.name}"
 
 
-def round_length(most: float) -> float:
+def round_length(max_length: float) -> float:
     """The largest of 1, 2, 5, 10, 20, 50, … that is at most a length."""
-    power = 10.0 ** math.floor(math.log10(most))
-    return float(max(step * power for step in (1, 2, 5) if step * power <= most * (1 + 1e-9)))
+    power = 10.0 ** math.floor(math.log10(max_length))
+    return float(max(step * power for step in (1, 2, 5) if step * power <= max_length * (1 + 1e-9)))
 
 
 def number_ranges(values: Sequence[int]) -> str:

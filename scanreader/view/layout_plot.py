@@ -73,34 +73,34 @@ def plot_layout(scan: BaseScan) -> Picture:
     colors = {level[:2]: color for level, color in zip(every_level, _colors(len(every_level)), strict=True)}
     box = _bounds(shapes)
     per_inch = float(max((box[1] - box[0]) / (MAP_WIDTH, MAP_HEIGHT)))
-    across, down = ((box[1] - box[0]) / per_inch).tolist()
-    tall = max(down, LEAST_HEIGHT)
-    right = TICKS + max(across, 1.6) + 0.4
-    width = right + TICKS + len(kinds_shown) * (COLUMN + BETWEEN) - BETWEEN
+    map_width, map_height = ((box[1] - box[0]) / per_inch).tolist()
+    height = max(map_height, LEAST_HEIGHT)
+    page_left = TICKS + max(map_width, 1.6) + 0.4
+    width = page_left + TICKS + len(kinds_shown) * (COLUMN + BETWEEN) - BETWEEN
     keys = _keys(scan, colors, width)
-    head = keys[-1].top + KEY + 0.1 if keys else 0.0
-    facts = [
+    keys_height = keys[-1].top + KEY + 0.1 if keys else 0.0
+    caption = [
         counted(scan.num_fields, "field"),
         depth_text(scan.fields[0].depth) if len(every_level) == 1 else counted(len(every_level), _noun(scan)),
         counted(scan.num_channels, "channel"),
         f"{len(kinds_shown)} of {len(kinds)} kinds of pages shown" if len(kinds_shown) < len(kinds) else "",
-        "grey: in no field" if any(_empty(scan, kind[0]) for kind in kinds_shown) else "",
+        "grey: in no field" if any(_has_empty_pixels(scan, kind[0]) for kind in kinds_shown) else "",
         unit.note,
     ]
-    figure, top = new_figure(scan, facts, width, head + TITLE + tall + 0.45)
+    figure, top = new_figure(scan, caption, width, keys_height + TITLE + height + 0.45)
     for key in keys:
         _draw_key(figure, key._replace(left=MARGIN + key.left, top=top + key.top))
-    top += head
+    top += keys_height
     write_text(figure, MARGIN, top, "In the sample", size=HEAD, weight="bold")
-    write_text(figure, MARGIN + right, top, "In the page", size=HEAD, weight="bold")
+    write_text(figure, MARGIN + page_left, top, "In the page", size=HEAD, weight="bold")
     top += TITLE
-    _draw_map(axes_at(figure, MARGIN + TICKS, top, across, down), scan, shapes, box, unit, colors, per_inch)
+    _draw_map(axes_at(figure, MARGIN + TICKS, top, map_width, map_height), scan, shapes, box, unit, colors, per_inch)
     for n, kind in enumerate(kinds_shown):
-        left = MARGIN + right + TICKS + n * (COLUMN + BETWEEN)
+        left = MARGIN + page_left + TICKS + n * (COLUMN + BETWEEN)
         label = next((text for text in _level_labels(scan, kind) if text_width(text, LABEL) <= COLUMN), "")
         write_text(figure, left, top + 0.11, label, size=LABEL, va="baseline")
-        axes = axes_at(figure, left, top + ABOVE, COLUMN, tall - ABOVE)
-        _draw_page(axes, scan, kind, colors, tall - ABOVE, first=n == 0)
+        axes = axes_at(figure, left, top + ABOVE, COLUMN, height - ABOVE)
+        _draw_page(axes, scan, kind, colors, height - ABOVE, is_first=n == 0)
     return figure
 
 
@@ -127,15 +127,15 @@ def _bounds(shapes: Sequence[Shape]) -> Points:
     """Bounds of the map: all fields, with a margin."""
     points = np.concatenate([shape.corners for shape in shapes])
     low, high = points.min(axis=0), points.max(axis=0)
-    around = 0.04 * (high - low).max()
-    return np.array([low - around, high + around])
+    margin = 0.04 * (high - low).max()
+    return np.array([low - margin, high + margin])
 
 
-def _within(corners: Points, left: float, top: float, right: float, bottom: float) -> Points:
+def _part_corners(corners: Points, left: float, top: float, right: float, bottom: float) -> Points:
     """Corners of a part of a field, given by its edges as parts of width and height."""
-    across, down = corners[1] - corners[0], corners[3] - corners[0]
+    row_vector, column_vector = corners[1] - corners[0], corners[3] - corners[0]
     parts = [(left, top), (right, top), (right, bottom), (left, bottom)]
-    return np.array([corners[0] + u * across + v * down for u, v in parts])
+    return np.array([corners[0] + u * row_vector + v * column_vector for u, v in parts])
 
 
 def _draw_map(
@@ -150,28 +150,28 @@ def _draw_map(
     """Draw the fields, each with the colours of its slices along its first row."""
     axes.set(xlim=box[:, 0], ylim=box[::-1, 1])
     _style_axes(axes, f"x ({unit.name})", f"y ({unit.name})")
-    across, down = ((box[1] - box[0]) / per_inch).tolist()
-    axes.xaxis.set_major_locator(MaxNLocator(max(1, round(across / 0.8)), steps=[1, 2, 5, 10]))
-    axes.yaxis.set_major_locator(MaxNLocator(max(1, round(down / 0.5)), steps=[1, 2, 5, 10]))
+    map_width, map_height = ((box[1] - box[0]) / per_inch).tolist()
+    axes.xaxis.set_major_locator(MaxNLocator(max(1, round(map_width / 0.8)), steps=[1, 2, 5, 10]))
+    axes.yaxis.set_major_locator(MaxNLocator(max(1, round(map_height / 0.5)), steps=[1, 2, 5, 10]))
     for shape in shapes:
         _outline(axes, shape.corners, facecolor=(FILL, 0.6), gid="-".join(map(str, ["fields", *shape.fields])))
         if len(colors) > 1:
             thickness = min(0.25, STRIP * per_inch / float(np.linalg.norm(shape.corners[3] - shape.corners[0])))
             strip_colors = [colors[scan.fields[i].slice_id, scan.fields[i].plane] for i in shape.fields]
-            _strip(axes, _within(shape.corners, 0, 0, 1, thickness), strip_colors)
+            _strip(axes, _part_corners(shape.corners, 0, 0, 1, thickness), strip_colors)
         field = scan.fields[shape.fields[0]]
         for p in field.pieces if field.has_contiguous_subfields else ():
             left, right = p.output_x / field.width, (p.output_x + p.width) / field.width
             top, bottom = p.output_y / field.height, (p.output_y + p.height) / field.height
-            part = _within(shape.corners, left, top, right, bottom)
+            part = _part_corners(shape.corners, left, top, right, bottom)
             _outline(axes, part, fill=False, linewidth=0.4, linestyle=(0, (4, 3)))
     label_boxes: list[Points] = []
     boxes = [np.array([shape.corners.min(axis=0), shape.corners.max(axis=0)]) for shape in shapes]
     for shape, field_box in zip(shapes[:MOST_NAMES], boxes, strict=False):
-        other_boxes = [other for other in boxes if other is not field_box]
-        text, at = _place_label(_labels(scan, shape), field_box, box, other_boxes, label_boxes, per_inch)
+        other_boxes = [other_box for other_box in boxes if other_box is not field_box]
+        text, centre = _place_label(_labels(scan, shape), field_box, box, other_boxes, label_boxes, per_inch)
         if text:
-            annotate(axes, at[0], at[1], text, gid=f"name-{shape.fields[0]}")
+            annotate(axes, centre[0], centre[1], text, gid=f"name-{shape.fields[0]}")
 
 
 def _labels(scan: BaseScan, shape: Shape) -> list[str]:
@@ -186,23 +186,36 @@ def _labels(scan: BaseScan, shape: Shape) -> list[str]:
 
 
 def _place_label(
-    texts: Sequence[str], area: Points, box: Points, others: Sequence[Points], labels: list[Points], per_inch: float
+    texts: Sequence[str],
+    area: Points,
+    box: Points,
+    other_boxes: Sequence[Points],
+    label_boxes: list[Points],
+    per_inch: float,
 ) -> tuple[str, Points]:
     """Choose the longest label that fits into a field, or else beside it, and its place; '' if none fits."""
     middle, size = area.mean(axis=0), area[1] - area[0]
     halves = [_half_size(text) * per_inch for text in texts]
-    places_inside = [(text, middle, half) for text, half in zip(texts, halves, strict=True) if (2 * half <= size).all()]
-    places_beside = [
-        (text, middle + (half + size / 2) * way, half)
-        for text, half in zip(texts, halves, strict=True)
-        for way in np.array([[1, 0], [0, 1], [0, -1], [-1, 0]])
+    places_inside = [
+        (text, middle, half_size)
+        for text, half_size in zip(texts, halves, strict=True)
+        if (2 * half_size <= size).all()
     ]
-    for text, at, half in (*places_inside, *places_beside):
-        text_box = np.array([at - half, at + half])
+    places_beside = [
+        (text, middle + (half_size + size / 2) * direction, half_size)
+        for text, half_size in zip(texts, halves, strict=True)
+        for direction in np.array([[1, 0], [0, 1], [0, -1], [-1, 0]])
+    ]
+    for text, centre, half_size in (*places_inside, *places_beside):
+        text_box = np.array([centre - half_size, centre + half_size])
         on_map = (text_box[0] >= box[0]).all() and (text_box[1] <= box[1]).all()
-        if on_map and not _overlaps(text_box, labels) and (at is middle or not _overlaps(text_box, others)):
-            labels.append(text_box)
-            return text, at
+        if (
+            on_map
+            and not _overlaps(text_box, label_boxes)
+            and (centre is middle or not _overlaps(text_box, other_boxes))
+        ):
+            label_boxes.append(text_box)
+            return text, centre
     return "", middle
 
 
@@ -212,8 +225,8 @@ def _half_size(text: str) -> Points:
     return np.array([max(text_width(line, LABEL) for line in lines) + 0.06, 0.135 * len(lines) + 0.06]) / 2
 
 
-def _overlaps(box: Points, others: Iterable[Points]) -> bool:
-    return any((box[0] < other[1]).all() and (other[0] < box[1]).all() for other in others)
+def _overlaps(box: Points, other_boxes: Iterable[Points]) -> bool:
+    return any((box[0] < other_box[1]).all() and (other_box[0] < box[1]).all() for other_box in other_boxes)
 
 
 # -------------------------------------------------------------------------- the page
@@ -229,7 +242,7 @@ def _page_kinds(scan: BaseScan) -> list[list[Level]]:
     return list(kinds.values())
 
 
-def _empty(scan: BaseScan, level: Level) -> bool:
+def _has_empty_pixels(scan: BaseScan, level: Level) -> bool:
     """Whether pages of a slice or plane have pixels that belong to no field."""
     form = scan.opened.pages.form
     pieces = [piece for field in scan.fields if is_at(field, level) for piece in field.pieces]
@@ -253,14 +266,16 @@ def _level_labels(scan: BaseScan, kind: Sequence[Level]) -> list[str]:
     return labels
 
 
-def _draw_page(axes: Axes, scan: BaseScan, kind: Sequence[Level], colors: Colors, tall: float, *, first: bool) -> None:
+def _draw_page(
+    axes: Axes, scan: BaseScan, kind: Sequence[Level], colors: Colors, height: float, *, is_first: bool
+) -> None:
     """Draw the fields of slices or planes in their page; grey lines are scanned while flying between fields."""
     form = scan.opened.pages.form
     axes.set(xlim=(0, form.width), ylim=(form.height, 0), facecolor=NOTHING)
-    _style_axes(axes, "column", "row" if first else "")
+    _style_axes(axes, "column", "row" if is_first else "")
     if len(colors) > 1:
-        above = _rectangle(0, -STRIP * form.height / tall, form.width, 0)
-        _strip(axes, above, [colors[level[:2]] for level in kind])
+        strip_corners = _rectangle(0, -STRIP * form.height / height, form.width, 0)
+        _strip(axes, strip_corners, [colors[level[:2]] for level in kind])
     starts = {0, form.height}
     for i, field in enumerate(scan.fields):
         for p in field.pieces if is_at(field, kind[0]) else ():
@@ -269,16 +284,16 @@ def _draw_page(axes: Axes, scan: BaseScan, kind: Sequence[Level], colors: Colors
             starts.add(p.page_y)
             name = in_a_picture(scan.rois[p.roi].name) if scan.is_multiROI else ""
             rows = f"rows {p.page_y} to {p.page_y + p.height - 1}"
-            room = np.array([COLUMN * p.width / form.width, tall * p.height / form.height])
+            room = np.array([COLUMN * p.width / form.width, height * p.height / form.height])
             labels = (f"{name}\n{rows}" if name else rows, name or rows, f"{i}")
             text = next((text for text in labels if (2 * _half_size(text) - 0.02 <= room).all()), "")
             middle = corners.mean(axis=0)
             annotate(axes, middle[0], middle[1], text, gid=f"rows-{i}")
     axes.set_xticks([0, form.width])
-    axes.set_yticks(_spaced(sorted(starts), 0.15 * form.height / tall))
+    axes.set_yticks(_spaced_ticks(sorted(starts), 0.15 * form.height / height))
 
 
-def _spaced(values: Sequence[int], least_distance: float) -> list[int]:
+def _spaced_ticks(values: Sequence[int], least_distance: float) -> list[int]:
     """Omit values that are too close to the previous one; the last always stays."""
     values_kept = [values[0]]
     for value in values[1:-1]:
@@ -307,7 +322,7 @@ def _outline(axes: Axes, corners: Points, **style: Any) -> None:
 def _strip(axes: Axes, corners: Points, colors: Sequence[Color]) -> None:
     """Draw the colours of slices side by side."""
     for n, color in enumerate(colors):
-        part = _within(corners, n / len(colors), 0, (n + 1) / len(colors), 1)
+        part = _part_corners(corners, n / len(colors), 0, (n + 1) / len(colors), 1)
         axes.add_patch(Polygon(part, closed=True, facecolor=color, edgecolor="none", linewidth=0)).set_clip_on(False)
 
 
@@ -348,7 +363,9 @@ def _keys(scan: BaseScan, colors: Colors, width: float) -> list[Key]:
 
 
 def _draw_key(figure: Figure, key: Key) -> None:
-    across, down = figure.get_size_inches()
-    corner = (key.left / across, 1 - (key.top + 0.12) / down)
-    figure.add_artist(Rectangle(corner, 0.12 / across, 0.12 / down, facecolor=key.color, edgecolor="none"))
+    figure_width, figure_height = figure.get_size_inches()
+    corner = (key.left / figure_width, 1 - (key.top + 0.12) / figure_height)
+    figure.add_artist(
+        Rectangle(corner, 0.12 / figure_width, 0.12 / figure_height, facecolor=key.color, edgecolor="none")
+    )
     write_text(figure, key.left + 0.17, key.top + 0.055, key.text, size=LABEL, va="center_baseline")

@@ -120,10 +120,10 @@ def activity(scan: BaseScan, statistics: Statistics) -> list[Chart]:
     fields = evenly(np.arange(scan.num_fields), MOST_LINES).tolist()
     times, label = _times(scan, statistics.frames, fields)
     labels = _labels(scan)
-    more = f" ({len(fields)} of {scan.num_fields} fields)" if len(fields) < scan.num_fields else ""
+    omission = f" ({len(fields)} of {scan.num_fields} fields)" if len(fields) < scan.num_fields else ""
     return [
         lines_chart(
-            f"{name}{more}" if scan.num_channels > 1 or more else "",
+            f"{name}{omission}" if scan.num_channels > 1 or omission else "",
             times,
             [statistics.means[i, c] for i in fields],
             [labels[i] for i in fields],
@@ -138,16 +138,16 @@ def activity(scan: BaseScan, statistics: Statistics) -> list[Chart]:
 def _times(scan: BaseScan, frames: npt.NDArray[np.int64], fields: Sequence[int]) -> tuple[list[Numbers], str]:
     """Times of some frames of each field, and the label of their axis; frame numbers if times are unknown."""
     slices = sorted({scan.fields[i].slice_id for i in fields})
-    of_slice = {s: times_at(scan.opened, s, frames) for s in slices}
-    all_times = np.concatenate(list(of_slice.values()))
+    slice_times = {s: times_at(scan.opened, s, frames) for s in slices}
+    all_times = np.concatenate(list(slice_times.values()))
     if not np.isfinite(all_times).any() and math.isfinite(scan.fps) and scan.fps > 0 and scan.stack.mode == "planar":
-        of_slice = dict.fromkeys(slices, frames / scan.fps)
+        slice_times = dict.fromkeys(slices, frames / scan.fps)
         all_times = frames / scan.fps
-    are_rising = all((np.diff(stamps[np.isfinite(stamps)]) > 0).all() for stamps in of_slice.values())
+    are_rising = all((np.diff(stamps[np.isfinite(stamps)]) > 0).all() for stamps in slice_times.values())
     if not np.isfinite(all_times).any() or not are_rising:
         return [frames.astype(np.float64) for _ in fields], "frame"
     unit, seconds = time_unit(float(np.nanmax(all_times)))
-    return [of_slice[scan.fields[i].slice_id] / seconds for i in fields], f"time ({unit})"
+    return [slice_times[scan.fields[i].slice_id] / seconds for i in fields], f"time ({unit})"
 
 
 def quality(scan: BaseScan, statistics: Statistics, offsets: Numbers | None) -> Table:
@@ -164,8 +164,8 @@ def quality(scan: BaseScan, statistics: Statistics, offsets: Numbers | None) -> 
             values = [_value(mean, 1), *map(_value, (low, median, high, least, largest))]
             row = [label, name, *values, _share(share)]
             rows.append(row if offsets is None else [*row, _offset(*offsets[i, c].tolist())])
-    more = f"{len(rows) - MOST_ROWS} more rows are not shown." if len(rows) > MOST_ROWS else ""
-    return Table(columns, rows[:MOST_ROWS], more)
+    omission = f"{len(rows) - MOST_ROWS} more rows are not shown." if len(rows) > MOST_ROWS else ""
+    return Table(columns, rows[:MOST_ROWS], omission)
 
 
 def _value(value: float, decimals: int = 0) -> str:
@@ -191,16 +191,16 @@ def quality_notes(scan: BaseScan, statistics: Statistics) -> list[str]:
         indices = np.flatnonzero(histogram)
         if not indices.size:
             continue
-        largest = int(indices[-1])
-        part = histogram[largest] / histogram.sum()
-        below = histogram[max(0, largest - 16) : largest]
-        if part > 1e-5 and len(below) and histogram[largest] > 4 * max(1.0, float(below.max())):
-            at = f"{largest + statistics.lowest:,}".translate(MINUS)
+        last_index = int(indices[-1])
+        part = histogram[last_index] / histogram.sum()
+        counts_below = histogram[max(0, last_index - 16) : last_index]
+        if part > 1e-5 and len(counts_below) and histogram[last_index] > 4 * max(1.0, float(counts_below.max())):
+            value = f"{last_index + statistics.lowest:,}".translate(MINUS)
             notes.append(
-                f"{name} looks clipped: {_share(float(part))} of its pixels have its largest value, {at}, and far "
+                f"{name} looks clipped: {_share(float(part))} of its pixels have its largest value, {value}, and far "
                 "fewer have those just below."
             )
-        if largest + statistics.lowest == np.iinfo(scan.opened.pages.dtype).max:
+        if last_index + statistics.lowest == np.iinfo(scan.opened.pages.dtype).max:
             notes.append(f"{name} reaches the largest value that {scan.opened.pages.dtype} holds.")
     if scan.stack.averaging > 1:
         notes.append(f"Each frame is the mean of {scan.stack.averaging} raw frames, which hides clipped values.")
@@ -234,9 +234,9 @@ def histograms(scan: BaseScan, statistics: Statistics) -> list[Chart]:
 
 def line_offsets(scan: BaseScan) -> tuple[Numbers | None, list[str]]:
     """Phase offsets and uncertainties, of shape (fields, channels, 2), in pixels, and notes about them."""
-    largest = max(field.height * field.width for field in scan.fields)
-    most = min(MOST_OFFSETS, MOST_COMPARED // largest) // scan.num_channels
-    fields = evenly(np.arange(scan.num_fields), max(1, most))
+    most_pixels = max(field.height * field.width for field in scan.fields)
+    max_fields = min(MOST_OFFSETS, MOST_COMPARED // most_pixels) // scan.num_channels
+    fields = evenly(np.arange(scan.num_fields), max(1, max_fields))
     subset = scan.select(fields=fields.tolist())
     frame_bytes = sum(f.height * f.width for f in subset.fields) * scan.num_channels * scan.dtype.itemsize
     frames = max(1, min(64, MOST_BYTES // max(1, frame_bytes)))

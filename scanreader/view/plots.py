@@ -74,7 +74,7 @@ class Selection(NamedTuple):
     fields: list[int]
     channels: list[int]
     frames: npt.NDArray[np.int64]
-    omitted: str
+    omission: str
     """What is omitted, for the caption; '' if nothing."""
 
 
@@ -86,39 +86,39 @@ def select(scan: BaseScan, fields: Any, channels: Any, frames: Any, max_frames: 
     ScanIndexError
         If nothing is selected, or more than one figure can show.
     """
-    everything = slice(None)
-    entries = split_key((everything if fields is None else fields, everything, everything, channels, frames))
+    full_slice = slice(None)
+    entries = split_key((full_slice if fields is None else fields, full_slice, full_slice, channels, frames))
     sizes = {0: scan.num_fields, 3: scan.num_channels, 4: scan.num_frames}
     indices = {n: as_array(pick(entries[n], size, AXES[n]).indices) for n, size in sizes.items()}
     for n, size in sizes.items():
         if not indices[n].size:
             raise ScanIndexError(f"no {AXES[n]} is selected of {size}")
     count = len(indices[3])
-    fields_shown, omitted = _spaced_slices(scan, count) if fields is None else (indices[0].tolist(), "")
+    fields_shown, omission = _spaced_slices(scan, count) if fields is None else (indices[0].tolist(), "")
     if len(fields_shown) * count > TOO_MANY:
         raise ScanIndexError(f"{len(fields_shown)} fields of {count} channels are too many for one figure: give fewer")
     pixels = sum(scan.fields[i].height * scan.fields[i].width for i in fields_shown) * count
-    most = min(MOST_FRAMES, max(1, MOST_PIXELS // pixels))
-    if max_frames is not None and (most := as_integer(max_frames, "max_frames")) < 1:
-        raise ScanIndexError(f"max_frames must be at least 1, not {most}")
-    return Selection(fields_shown, indices[3].tolist(), evenly(indices[4], most), omitted)
+    max_count = min(MOST_FRAMES, max(1, MOST_PIXELS // pixels))
+    if max_frames is not None and (max_count := as_integer(max_frames, "max_frames")) < 1:
+        raise ScanIndexError(f"max_frames must be at least 1, not {max_count}")
+    return Selection(fields_shown, indices[3].tolist(), evenly(indices[4], max_count), omission)
 
 
-def evenly(indices: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64]:
-    """At most `most` indices, evenly spaced, each from the middle of its share."""
-    if len(indices) <= most:
+def evenly(indices: npt.NDArray[np.int64], max_count: int) -> npt.NDArray[np.int64]:
+    """At most `max_count` indices, evenly spaced, each from the middle of its share."""
+    if len(indices) <= max_count:
         return indices
-    return indices[((np.arange(most) + 0.5) * len(indices) / most).astype(np.int64)]
+    return indices[((np.arange(max_count) + 0.5) * len(indices) / max_count).astype(np.int64)]
 
 
 def _spaced_slices(scan: BaseScan, channels: int) -> tuple[list[int], str]:
     """Fields of all slices, or of evenly spaced ones if they would be too many, and a note for the caption."""
     slices = sorted(set(scan.field_slices))
-    fullest = max(scan.field_slices.count(s) for s in slices)
-    most = max(1, min(MOST_FIELDS, MOST_PANELS // channels) // fullest)
-    slices_shown = evenly(np.array(slices), most).tolist()
-    omitted = f"{len(slices_shown)} of {len(slices)} slices shown" if len(slices_shown) < len(slices) else ""
-    return [i for i, s in enumerate(scan.field_slices) if s in slices_shown], omitted
+    fields_per_slice = max(scan.field_slices.count(s) for s in slices)
+    max_slices = max(1, min(MOST_FIELDS, MOST_PANELS // channels) // fields_per_slice)
+    slices_shown = evenly(np.array(slices), max_slices).tolist()
+    omission = f"{len(slices_shown)} of {len(slices)} slices shown" if len(slices_shown) < len(slices) else ""
+    return [i for i, s in enumerate(scan.field_slices) if s in slices_shown], omission
 
 
 def _checked_percentiles(percentiles: Any) -> tuple[float, float]:
@@ -148,22 +148,22 @@ def plot(
     slices = _levels_to_place(scan, selection.fields, unit)
     is_single = len(selection.fields) == 1 and not slices  # one image a channel, labelled by the channel
     headings = len(selection.channels) > 1 and not is_single
-    sheet = _arranged(scan, selection, unit, slices, headings=headings)
-    facts = [
+    sheet = _arrange_images(scan, selection, unit, slices, headings=headings)
+    caption = [
         "" if is_single or headings else in_a_picture(scan.channel_names[selection.channels[0]]),
         depth_text(scan.fields[0].depth) if len(levels(scan.opened)) == 1 else "",
         _frames_text(scan, selection.frames),
         f"{scan.fps:.4g} frames/s" if math.isfinite(scan.fps) else "",
         f"black to white: percentiles {contrast[0]:g} to {contrast[1]:g} of each image",
-        selection.omitted,
+        selection.omission,
         unit.note,
     ]
-    figure, top = new_figure(scan, facts, sheet.width, sheet.height)
-    for channel, (right, down) in zip(selection.channels, sheet.corners, strict=True):
+    figure, top = new_figure(scan, caption, sheet.width, sheet.height)
+    for channel, (section_left, section_top) in zip(selection.channels, sheet.corners, strict=True):
         name = in_a_picture(scan.channel_names[channel])
         if headings:
-            write_text(figure, MARGIN + right, top + down, name, size=HEAD, weight="bold")
-        corner = (MARGIN + right, top + down + (HEADING if headings else 0.0))
+            write_text(figure, MARGIN + section_left, top + section_top, name, size=HEAD, weight="bold")
+        corner = (MARGIN + section_left, top + section_top + (HEADING if headings else 0.0))
         overviews = [place.moved(*corner) for place in sheet.overviews.places]
         grid = _grid(scan, selection.fields, overviews[0]) if overviews else None
         small_images: dict[int, Image] = {}
@@ -195,20 +195,24 @@ def _frames_text(scan: BaseScan, frames: npt.NDArray[np.int64]) -> str:
     return f"mean of {len(frames)} of {scan.num_frames:,} frames ({frames[0]:,} to {frames[-1]:,})"
 
 
-def _arranged(scan: BaseScan, selection: Selection, unit: Unit, slices: Sequence[Level], *, headings: bool) -> Sheet:
+def _arrange_images(
+    scan: BaseScan, selection: Selection, unit: Unit, slices: Sequence[Level], *, headings: bool
+) -> Sheet:
     """Arrange all images on a sheet."""
     fields = [scan.fields[i] for i in selection.fields]
     sizes = [_extent(field, unit) for field in fields]
-    above = [text_width(_labels(scan, i)[0], LABEL) + 0.05 for i in selection.fields]
-    below = [0.25 + text_width(scale_of(width, unit)[1], SCALE) for _, width in sizes]
-    items = [Item(*size, max(label_widths)) for size, *label_widths in zip(sizes, above, below, strict=True)]
+    name_widths = [text_width(_labels(scan, i)[0], LABEL) + 0.05 for i in selection.fields]
+    scale_widths = [0.25 + text_width(scale_of(width, unit)[1], SCALE) for _, width in sizes]
+    items = [
+        Item(*size, max(label_widths)) for size, *label_widths in zip(sizes, name_widths, scale_widths, strict=True)
+    ]
     if not slices:
         return arrange(items, [], len(selection.channels), headings=headings)
     (left, top), (right, bottom) = _box(scan, selection.fields)
-    covered = sum(field.height_in_degrees * field.width_in_degrees for field in fields)
-    filled = min(1.0, covered / (len(slices) * (bottom - top) * (right - left)))
+    covered_area = sum(field.height_in_degrees * field.width_in_degrees for field in fields)
+    filled_part = min(1.0, covered_area / (len(slices) * (bottom - top) * (right - left)))
     overviews = [Item(bottom - top, right - left)] * len(slices)
-    return arrange(items, overviews, len(selection.channels), headings=headings, filled=filled)
+    return arrange(items, overviews, len(selection.channels), headings=headings, filled=filled_part)
 
 
 def _extent(field: Field, unit: Unit) -> tuple[float, float]:
@@ -260,21 +264,21 @@ def _values(axes: Axes) -> str:
 
 def _headline(figure: Figure, place: Place, texts: Sequence[str], values: str = "") -> None:
     """Write above an image the first of the texts that fits, and its values if there is room."""
-    fitting = next((text for text in texts if text_width(text, LABEL) <= place.room), "")
-    left, line = place.left, place.top - 0.055
-    write_text(figure, left, line, fitting, size=LABEL, va="baseline")
-    if values and text_width(fitting, LABEL) + text_width(values, VALUES) + 0.12 <= place.width:
-        write_text(figure, left + place.width, line, values, size=VALUES, color=GREY, ha="right", va="baseline")
+    headline = next((text for text in texts if text_width(text, LABEL) <= place.room), "")
+    left, baseline = place.left, place.top - 0.055
+    write_text(figure, left, baseline, headline, size=LABEL, va="baseline")
+    if values and text_width(headline, LABEL) + text_width(values, VALUES) + 0.12 <= place.width:
+        write_text(figure, left + place.width, baseline, values, size=VALUES, color=GREY, ha="right", va="baseline")
 
 
 def _labels(scan: BaseScan, i: int) -> list[str]:
     """Labels of a field, the longest first."""
     number = f"{i}" if scan.num_fields > 1 else ""
-    name, turn = field_label(scan, i), scan.fields[i].rotation
+    name, rotation = field_label(scan, i), scan.fields[i].rotation
     depth = level_text(scan.fields[i]) if len(levels(scan.opened)) > 1 else ""
-    turned = f"rotated {turn:g}°".translate(MINUS) if turn else ""
+    rotation_text = f"rotated {rotation:g}°".translate(MINUS) if rotation else ""
     names = [name, *(f"{name[:n].rstrip()}…" for n in (32, 24, 16, 12, 9, 6, 3) if n < len(name) - 1)]
-    parts = [*((number, n, depth, turned) for n in names), (number, depth), (number,)]
+    parts = [*((number, n, depth, rotation_text) for n in names), (number, depth), (number,)]
     return [" · ".join(filter(None, part)) for part in parts]
 
 
@@ -284,9 +288,9 @@ def _labels(scan: BaseScan, i: int) -> list[str]:
 def _levels_to_place(scan: BaseScan, fields: Sequence[int], unit: Unit) -> list[Level]:
     """Slices, or planes, that get an overview: none if each has one field without rotation."""
     fields_shown = [scan.fields[i] for i in fields]
-    with_fields = [level for level in levels(scan.opened) if any(is_at(field, level) for field in fields_shown)]
-    has_layout = len(with_fields) < len(set(fields)) or any(field.rotation for field in fields_shown)
-    return with_fields if scan.is_multiROI and unit.name != "pixels" and has_layout else []
+    levels_with_fields = [level for level in levels(scan.opened) if any(is_at(field, level) for field in fields_shown)]
+    has_layout = len(levels_with_fields) < len(set(fields)) or any(field.rotation for field in fields_shown)
+    return levels_with_fields if scan.is_multiROI and unit.name != "pixels" and has_layout else []
 
 
 def _box(scan: BaseScan, fields: Sequence[int]) -> Points:
@@ -311,8 +315,8 @@ class Grid(NamedTuple):
         """Place images of fields; NaN elsewhere."""
         width, height = np.ceil((self.box[1] - self.box[0]) / self.pixel - 1e-6).astype(int)
         image = np.full((height, width), np.nan, np.float32)
-        for field, small in pictures:
-            paste(image, small, field, (float(self.box[0][0]), float(self.box[0][1])), self.pixel)
+        for field, picture in pictures:
+            paste(image, picture, field, (float(self.box[0][0]), float(self.box[0][1])), self.pixel)
         return image
 
 
@@ -320,8 +324,8 @@ def _grid(scan: BaseScan, fields: Sequence[int], place: Place) -> Grid:
     """Grid with the pixels of the finest field, or of the figure's resolution."""
     box = _box(scan, fields)
     fields_shown = [scan.fields[i] for i in fields]
-    finest = min(min(f.height_in_degrees / f.height, f.width_in_degrees / f.width) for f in fields_shown)
-    return Grid(box, max(finest, float(box[1][0] - box[0][0]) / (FINENESS * place.width)))
+    finest_pixel = min(min(f.height_in_degrees / f.height, f.width_in_degrees / f.width) for f in fields_shown)
+    return Grid(box, max(finest_pixel, float(box[1][0] - box[0][0]) / (FINENESS * place.width)))
 
 
 def _draw_canvas(
@@ -334,7 +338,7 @@ def _draw_canvas(
     contrast: tuple[float, float],
 ) -> Axes:
     """Draw the fields of a slice as they lie, with edges, numbers and names."""
-    image = grid.placed([(scan.fields[i], small) for i, small in pictures.items()])
+    image = grid.placed([(scan.fields[i], picture) for i, picture in pictures.items()])
     (left, top), (right, bottom) = grid.box * unit.per_degree
     height, width = (pixels * grid.pixel * unit.per_degree for pixels in image.shape)
     axes = _panel(figure, place, image, (height, width), unit, contrast, (left, top))
@@ -347,26 +351,30 @@ def _draw_canvas(
         axes.add_patch(edge).set_clip_on(False)
         full_label = f"{i} {field_label(scan, i)}".rstrip()
         room = float(np.linalg.norm(corners[1] - corners[0])) / per_inch
-        fits = text_width(full_label, INSIDE) + 0.1 <= room and not scan.fields[i].rotation
-        for text in (full_label, f"{i}") if fits else (f"{i}",):
-            at = _free_corner(corners, np.array([text_width(text, INSIDE) / 2 + 0.02, 0.07]) * per_inch, label_boxes)
-            if at is not None:
-                label = annotate(axes, at[0], at[1], text, size=INSIDE, color=EDGE, gid=f"number-{i}")
+        has_room = text_width(full_label, INSIDE) + 0.1 <= room and not scan.fields[i].rotation
+        for text in (full_label, f"{i}") if has_room else (f"{i}",):
+            centre = _free_corner(
+                corners, np.array([text_width(text, INSIDE) / 2 + 0.02, 0.07]) * per_inch, label_boxes
+            )
+            if centre is not None:
+                label = annotate(axes, centre[0], centre[1], text, size=INSIDE, color=EDGE, gid=f"number-{i}")
                 label.set_path_effects([withStroke(linewidth=1.6, foreground="black")])
                 break
     return axes
 
 
-def _free_corner(corners: Points, half: Points, label_boxes: list[Points]) -> Points | None:
+def _free_corner(corners: Points, half_size: Points, label_boxes: list[Points]) -> Points | None:
     """Place in a corner of a field where a text of that half size is free; None if there is none."""
-    turned = not np.isclose(corners[0], corners[1]).any()
+    is_turned = not np.isclose(corners[0], corners[1]).any()
     for k in (0, 1, 3, 2):
         sides = corners[[(k + 1) % 4, (k - 1) % 4]] - corners[k]
         lengths = np.linalg.norm(sides, axis=1, keepdims=True)
-        inward = np.full((2, 1), 1.3 * half.max()) if turned else np.abs(sides / lengths) @ half[:, None] * 1.15
-        at = corners[k] + (sides / lengths * np.minimum(lengths / 2, inward)).sum(axis=0)
-        box = np.array([at - half, at + half])
-        if not any((box[0] < other[1]).all() and (other[0] < box[1]).all() for other in label_boxes):
+        distances = (
+            np.full((2, 1), 1.3 * half_size.max()) if is_turned else np.abs(sides / lengths) @ half_size[:, None] * 1.15
+        )
+        centre = corners[k] + (sides / lengths * np.minimum(lengths / 2, distances)).sum(axis=0)
+        box = np.array([centre - half_size, centre + half_size])
+        if not any((box[0] < label_box[1]).all() and (label_box[0] < box[1]).all() for label_box in label_boxes):
             label_boxes.append(box)
-            return np.asarray(at)
+            return np.asarray(centre)
     return None

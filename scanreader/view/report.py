@@ -67,7 +67,7 @@ class Picture(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Facts:
+class PageContent:
     """Content of the page."""
 
     title: str
@@ -77,7 +77,7 @@ class Facts:
     findings: list[ExplainedFinding]
     all_pages: bool
     """Whether every page was checked for findings."""
-    checked: str
+    check_note: str
     """The same as a sentence."""
     pictures: list[Picture]
     activity: list[Chart]
@@ -106,26 +106,26 @@ def write(
     scan: BaseScan, path: str | os.PathLike[str], *, overwrite: bool = False, progress: Progress | None = None
 ) -> None:
     """Write the page; see `Scan.report`."""
-    with atomic_path(path, REPORT, sources=scan.filenames, overwrite=overwrite) as partial:
-        page = render(gather(scan, progress or _silent))
-        partial.write_text(page, "utf-8", errors="replace", newline="\n")
+    with atomic_path(path, REPORT, sources=scan.filenames, overwrite=overwrite) as partial_path:
+        page = render(gather(scan, progress or _no_progress))
+        partial_path.write_text(page, "utf-8", errors="replace", newline="\n")
 
 
-def _silent(*_: Any) -> None:
+def _no_progress(*_: Any) -> None:
     """Report no progress."""
 
 
-def render(page: Facts) -> str:
+def render(page: PageContent) -> str:
     """Render the page; texts are escaped, so nothing in them becomes code."""
-    shown = lambda value: in_lines(value) if type(value) is str else value  # noqa: E731 - not of markup
+    finalize = lambda value: in_lines(value) if type(value) is str else value  # noqa: E731 - not of markup
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, finalize=shown
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, finalize=finalize
     )
     template = resources.files("scanreader.view").joinpath("report.html.jinja").read_text("utf-8")
     return environment.from_string(template).render(page=page)
 
 
-def gather(scan: BaseScan, progress: Progress = _silent) -> Facts:
+def gather(scan: BaseScan, progress: Progress = _no_progress) -> PageContent:
     """Gather the content of the page."""
     messages: list[str] = []
     with listening(messages.append):
@@ -135,8 +135,8 @@ def gather(scan: BaseScan, progress: Progress = _silent) -> Facts:
         all_pages = num_pages <= MOST_PAGES
         findings = check(scan).findings if all_pages else scan.findings
         progress("reading times", 0.25)
-        logged = logged_frames(filled_scan, all_pages=all_pages)
-        recorded_events, num_cut = read_events(filled_scan.opened, logged.table)
+        frame_log = logged_frames(filled_scan, all_pages=all_pages)
+        recorded_events, num_cut = read_events(filled_scan.opened, frame_log.table)
         progress("reading pixels", 0.35)
         statistics = read_pixels(filled_scan, progress)
         progress("estimating phase offsets", 0.65)
@@ -144,17 +144,17 @@ def gather(scan: BaseScan, progress: Progress = _silent) -> Facts:
         progress("drawing", 0.75)
         pictures = _pictures(filled_scan)
         progress("writing", 0.95)
-    findings = (*_unreadable(messages, findings), *findings)
-    interval_facts, interval_chart, outliers = intervals(filled_scan, logged)
-    event_chart, event_rows = events(logged, recorded_events, num_cut)
-    return Facts(
+    findings = (*_damage_findings(messages, findings), *findings)
+    interval_facts, interval_chart, outliers = intervals(filled_scan, frame_log)
+    event_chart, event_rows = events(frame_log, recorded_events, num_cut)
+    return PageContent(
         title=recording_name(scan.filenames),
         version=__version__,
         facts=_facts(scan),
         files=[f"{file_name(file.path)}, {size(file.size)}" for file in scan.opened.pages.files[:1000]],
         findings=_explain(findings),
         all_pages=all_pages,
-        checked=f"The IFD and the description of every page were checked: {num_pages:,}."
+        check_note=f"The IFD and the description of every page were checked: {num_pages:,}."
         if all_pages
         else f"These findings are from opening the recording, which does not check all of its {num_pages:,} pages. "
         "“scanreader check” does.",
@@ -166,16 +166,16 @@ def gather(scan: BaseScan, progress: Progress = _silent) -> Facts:
         outliers=outliers,
         events=event_chart,
         event_rows=event_rows,
-        frames_note=logged.note,
+        frames_note=frame_log.note,
         quality=quality(scan, statistics, offsets),
         quality_notes=[*quality_notes(scan, statistics), *offset_notes],
         histograms=histograms(scan, statistics),
-        settings=[(name, _shortened(str(value))) for name, value in scan.settings.raw.items()],
-        rois=_shortened(scan.roi_text or ""),
+        settings=[(name, _beginning(str(value))) for name, value in scan.settings.raw.items()],
+        rois=_beginning(scan.roi_text or ""),
     )
 
 
-def _unreadable(messages: Sequence[str], findings: Sequence[Finding]) -> list[Finding]:
+def _damage_findings(messages: Sequence[str], findings: Sequence[Finding]) -> list[Finding]:
     """Finding about damage that reading frames met, if no finding reports it yet."""
     is_reported = any(finding.name == "damaged-page" for finding in findings)
     return [] if is_reported else [Finding("damaged-page", "damage", "", sentence) for sentence in messages[:1]]
@@ -183,11 +183,13 @@ def _unreadable(messages: Sequence[str], findings: Sequence[Finding]) -> list[Fi
 
 def _explain(findings: Sequence[Finding]) -> list[ExplainedFinding]:
     """Findings with their meaning; those that differ only in their place are listed once."""
-    unique = {(finding.name, finding.sentence): finding for finding in reversed(findings)}
-    return [ExplainedFinding(finding, MEANING.get(finding.name, "")) for finding in reversed(unique.values())]
+    distinct_findings = {(finding.name, finding.sentence): finding for finding in reversed(findings)}
+    return [
+        ExplainedFinding(finding, MEANING.get(finding.name, "")) for finding in reversed(distinct_findings.values())
+    ]
 
 
-def _shortened(text: str) -> str:
+def _beginning(text: str) -> str:
     if len(text) <= MOST_TEXT:
         return text
     return f"{text[:MOST_TEXT]} … ({len(text):,} characters in all)"

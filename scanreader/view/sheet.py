@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # Inches, chosen by eye: a sheet fills a slide or a screen, and cells are visible from 1.1 on.
-ACROSS, DOWN = 12.5, 7.0
+SHEET_WIDTH, SHEET_HEIGHT = 12.5, 7.0
 LARGEST, LEAST = 5.2, 1.1
 TALLEST = 2.4  # times the side of a square image
 GAP, APART = 0.13, 0.32  # between images, between sections
@@ -53,7 +53,7 @@ class Block(NamedTuple):
     places: list[Place]
     width: float
     height: float
-    even: bool = True
+    is_even: bool = True
     """Whether all rows have the same number of items, if these are equal."""
 
     @property
@@ -74,10 +74,10 @@ class Sheet(NamedTuple):
 
     def visibility(self, filled: float) -> float:
         """Score of visibility, a logarithm of areas; of overviews, which are partly empty, a part."""
-        score = math.log(self.items.area) - (0 if self.items.even else 0.4)
+        score = math.log(self.items.area) - (0 if self.items.is_even else 0.4)
         if self.overviews.places:
             score += (0.5 + 0.7 * filled) * math.log(self.overviews.area)
-        return score - 3 * math.log(max(1.0, self.height / DOWN))
+        return score - 3 * math.log(max(1.0, self.height / SHEET_HEIGHT))
 
 
 def arrange(
@@ -94,115 +94,125 @@ def arrange(
         Part of the overviews that is not empty.
     """
     candidates = [
-        _largest(items, overviews, sections, weight, share, beside=beside, head=HEADING if headings else 0.0)
-        for beside in ((True, False) if sections > 1 else (False,))
+        _largest_sheet(
+            items,
+            overviews,
+            sections,
+            weight,
+            share,
+            is_side_by_side=is_side_by_side,
+            head=HEADING if headings else 0.0,
+        )
+        for is_side_by_side in ((True, False) if sections > 1 else (False,))
         for weight in (WEIGHTS if overviews else (1.0,))
         for share in (SHARES if overviews else (1.0,))
     ]
     return max(candidates, key=lambda sheet: sheet.visibility(filled))
 
 
-def _largest(
+def _largest_sheet(
     items: Sequence[Item],
     overviews: Sequence[Item],
     sections: int,
     weight: float,
     share: float,
     *,
-    beside: bool,
+    is_side_by_side: bool,
     head: float,
 ) -> Sheet:
     """Sections side by side, or one below the other, with the largest images that fit."""
-    across = (ACROSS - APART * (sections - 1)) / sections if beside else ACROSS
+    max_width = (SHEET_WIDTH - APART * (sections - 1)) / sections if is_side_by_side else SHEET_WIDTH
 
     def sheet_of(scale: float) -> Sheet:
-        above, below = _sections(items, overviews, scale, across, weight, share)
-        width, height = max(above.width, below.width), max(above.height, below.height)
-        step = (width + APART, 0.0) if beside else (0.0, head + height + GAP)
+        overview_block, item_block = _sections(items, overviews, scale, max_width, weight, share)
+        width, height = max(overview_block.width, item_block.width), max(overview_block.height, item_block.height)
+        step = (width + APART, 0.0) if is_side_by_side else (0.0, head + height + GAP)
         corners = [(n * step[0], n * step[1]) for n in range(sections)]
-        return Sheet(corners, below, above, corners[-1][0] + width, corners[-1][1] + head + height)
+        return Sheet(corners, item_block, overview_block, corners[-1][0] + width, corners[-1][1] + head + height)
 
-    if sheet_of(LARGEST).height <= DOWN:
+    if sheet_of(LARGEST).height <= SHEET_HEIGHT:
         return sheet_of(LARGEST)
-    fits, too_large = LEAST, LARGEST  # the least size is used in any case
-    while too_large > fits * FINE:
-        scale = math.sqrt(fits * too_large)
-        if sheet_of(scale).height <= DOWN:
-            fits = scale
+    scale_that_fits, scale_too_large = LEAST, LARGEST  # the least size is used in any case
+    while scale_too_large > scale_that_fits * FINE:
+        scale = math.sqrt(scale_that_fits * scale_too_large)
+        if sheet_of(scale).height <= SHEET_HEIGHT:
+            scale_that_fits = scale
         else:
-            too_large = scale
-    return sheet_of(fits)
+            scale_too_large = scale
+    return sheet_of(scale_that_fits)
 
 
 def _sections(
-    items: Sequence[Item], overviews: Sequence[Item], scale: float, across: float, weight: float, share: float
+    items: Sequence[Item], overviews: Sequence[Item], scale: float, max_width: float, weight: float, share: float
 ) -> tuple[Block, Block]:
     """Overviews and, below or beside them, the other items; sizes include the offset of the latter."""
     if not overviews:
-        return Block([], 0.0, 0.0), _block(items, scale, across)
-    first = _block(overviews, scale * math.sqrt(weight), share * across)
-    right, down = (0.0, first.height + GAP) if share == 1 else (first.width + 2 * GAP, 0.0)
-    second = _block(items, scale, across - right)
-    moved = [place.moved(right, down) for place in second.places]
-    return first, Block(moved, right + second.width, down + second.height, second.even)
+        return Block([], 0.0, 0.0), _block(items, scale, max_width)
+    overview_block = _block(overviews, scale * math.sqrt(weight), share * max_width)
+    right, down = (0.0, overview_block.height + GAP) if share == 1 else (overview_block.width + 2 * GAP, 0.0)
+    item_block = _block(items, scale, max_width - right)
+    places = [place.moved(right, down) for place in item_block.places]
+    return overview_block, Block(places, right + item_block.width, down + item_block.height, item_block.is_even)
 
 
-def _block(items: Sequence[Item], scale: float, across: float) -> Block:
+def _block(items: Sequence[Item], scale: float, max_width: float) -> Block:
     """Items in rows."""
-    rows = _balanced_rows(items, scale, across)
-    first = items[0]
-    are_equal = all(math.isclose(i.height, first.height) and math.isclose(i.width, first.width) for i in items)
+    rows = _balanced_rows(items, scale, max_width)
+    first_item = items[0]
+    are_equal = all(
+        math.isclose(i.height, first_item.height) and math.isclose(i.width, first_item.width) for i in items
+    )
     places: list[Place] = []
     top = 0.0
     for row in rows:
-        height = _height(row, scale, across)
+        height = _height(row, scale, max_width)
         left, is_last = 0.0, row is rows[-1]
         for item in row:
-            width, room = height * _ratio(item), _room_of(item, height, across)
+            width, room = height * _ratio(item), _room_of(item, height, max_width)
             bar = not are_equal or (is_last and not left)  # one serves all equal images
             places.append(Place(left, top + LABEL, width, height, room, bar))
             left += room + GAP
         top += LABEL + height + (BAR if is_last or not are_equal else 0.0) + GAP / 2
-    even = not are_equal or len(rows[-1]) == len(rows[0])
-    return Block(places, max(place.left + place.room for place in places), top - GAP / 2, even)
+    is_even = not are_equal or len(rows[-1]) == len(rows[0])
+    return Block(places, max(place.left + place.room for place in places), top - GAP / 2, is_even)
 
 
 def _ratio(item: Item) -> float:
     return min(max(item.width / item.height, 0.01), 100.0)
 
 
-def _height(row: Sequence[Item], scale: float, across: float) -> float:
+def _height(row: Sequence[Item], scale: float, max_width: float) -> float:
     """Height of a row: larger for narrow images and smaller for wide ones, so that areas are similar."""
     mean = sum(math.log(_ratio(item)) for item in row) / len(row)
-    height = min(scale * math.exp(-0.4 * mean), TALLEST * scale, DOWN)
-    return min(height, across / _ratio(row[0])) if len(row) == 1 else height
+    height = min(scale * math.exp(-0.4 * mean), TALLEST * scale, SHEET_HEIGHT)
+    return min(height, max_width / _ratio(row[0])) if len(row) == 1 else height
 
 
-def _room_of(item: Item, height: float, across: float) -> float:
+def _room_of(item: Item, height: float, max_width: float) -> float:
     """Width of an item with its label."""
-    return max(height * _ratio(item), min(item.label, WIDEST_LABEL, across))
+    return max(height * _ratio(item), min(item.label, WIDEST_LABEL, max_width))
 
 
-def _width(row: Sequence[Item], scale: float, across: float) -> float:
-    height = _height(row, scale, across)
-    return sum(_room_of(item, height, across) for item in row) + GAP * (len(row) - 1)
+def _width(row: Sequence[Item], scale: float, max_width: float) -> float:
+    height = _height(row, scale, max_width)
+    return sum(_room_of(item, height, max_width) for item in row) + GAP * (len(row) - 1)
 
 
-def _balanced_rows(items: Sequence[Item], scale: float, across: float) -> list[list[Item]]:
+def _balanced_rows(items: Sequence[Item], scale: float, max_width: float) -> list[list[Item]]:
     """Rows of as many items as fit, made as narrow as possible without another row."""
-    rows = _rows(items, scale, across, across)
+    rows = _rows(items, scale, max_width, max_width)
     while True:
-        widest = max(_width(row, scale, across) for row in rows)
-        narrower = _rows(items, scale, across, widest - 1e-6)
-        if len(narrower) > len(rows) or narrower == rows:
+        row_width = max(_width(row, scale, max_width) for row in rows)
+        narrower_rows = _rows(items, scale, max_width, row_width - 1e-6)
+        if len(narrower_rows) > len(rows) or narrower_rows == rows:
             return rows
-        rows = narrower
+        rows = narrower_rows
 
 
-def _rows(items: Sequence[Item], scale: float, across: float, most: float) -> list[list[Item]]:
+def _rows(items: Sequence[Item], scale: float, max_width: float, row_limit: float) -> list[list[Item]]:
     rows: list[list[Item]] = [[]]
     for item in items:
-        if rows[-1] and _width([*rows[-1], item], scale, across) > most:
+        if rows[-1] and _width([*rows[-1], item], scale, max_width) > row_limit:
             rows.append([])
         rows[-1].append(item)
     return rows

@@ -72,22 +72,26 @@ def channels(scan: BaseScan) -> list[str]:
     for channel in scan.opened.channels:
         numbers = [plane.number for plane in channel.planes] or [channel.number]
         is_named = not channel.planes and str(channel.number) in channel.name
-        plural = "s" * (len(numbers) > 1)
-        names.append(channel.name if is_named else f"{channel.name} (channel{plural} {', '.join(map(str, numbers))})")
+        ending = "s" * (len(numbers) > 1)
+        names.append(channel.name if is_named else f"{channel.name} (channel{ending} {', '.join(map(str, numbers))})")
     return names
 
 
 def inputs(scan: BaseScan) -> list[str]:
     """Inputs of the channels, their modes and laser windows, as the header has them."""
     groups: dict[str, list[str]] = {}
-    for one in scan.channel_inputs:
-        is_gated = one.laser_window is not None
-        window = f" ({one.laser_window[0]:g} to {one.laser_window[1]:g})" if one.laser_window is not None else ""
-        if one.source:
-            how = ", ".join(filter(None, (one.source, one.mode)))
-            groups.setdefault(f"{how}: channels (laser windows)" if is_gated else f"{how}: channels", []).append(
-                f"{one.number}{window}"
-            )
+    for channel_input in scan.channel_inputs:
+        is_gated = channel_input.laser_window is not None
+        window = (
+            f" ({channel_input.laser_window[0]:g} to {channel_input.laser_window[1]:g})"
+            if channel_input.laser_window is not None
+            else ""
+        )
+        if channel_input.source:
+            heading = ", ".join(filter(None, (channel_input.source, channel_input.mode)))
+            groups.setdefault(
+                f"{heading}: channels (laser windows)" if is_gated else f"{heading}: channels", []
+            ).append(f"{channel_input.number}{window}")
     return [f"{heading} {', '.join(channels)}" for heading, channels in groups.items()]
 
 
@@ -105,8 +109,8 @@ def multiplexing(scan: BaseScan) -> str:
 def frames(scan: BaseScan) -> str:
     """Number of frames, and the number that was requested where that differs."""
     requested = requested_frames(scan)
-    differs = math.isfinite(requested) and requested != scan.num_frames
-    return f"{scan.num_frames:,}" + (f" of {requested:,.0f} requested" if differs else "")
+    is_different = math.isfinite(requested) and requested != scan.num_frames
+    return f"{scan.num_frames:,}" + (f" of {requested:,.0f} requested" if is_different else "")
 
 
 def fields(scan: BaseScan) -> str:
@@ -132,19 +136,19 @@ def bouts(scan: BaseScan) -> list[str]:
     """Bouts where there are several: a line each, the first few, with file, start, frames and how its time is known."""
     if len(scan.opened.bouts) < 2:
         return []
-    every = scan.bouts
+    all_bouts = scan.bouts
     lines = [
-        f"{file_name(bout.files[0])}{_when(bout)}: {counted(bout.frames.stop - bout.frames.start, 'frame')}"
+        f"{file_name(bout.files[0])}{_bout_time(bout)}: {counted(bout.frames.stop - bout.frames.start, 'frame')}"
         f"{'' if bout.complete else ', incomplete'}"
-        for bout in every[: MOST_LISTED if len(every) > MOST_LISTED + 1 else None]
+        for bout in all_bouts[: MOST_LISTED if len(all_bouts) > MOST_LISTED + 1 else None]
     ]
-    return lines + [f"{len(every) - MOST_LISTED:,} more bouts"] * (len(every) > len(lines))
+    return lines + [f"{len(all_bouts) - MOST_LISTED:,} more bouts"] * (len(all_bouts) > len(lines))
 
 
 CLOCKS = {"frames": "", "epoch": " by the computer's clock", "given": " as given", "unknown": ""}
 
 
-def _when(bout: Bout) -> str:
+def _bout_time(bout: Bout) -> str:
     if math.isnan(bout.offset):
         return " at an unknown time"
     return f" at {span(bout.offset)}{CLOCKS[bout.clock] if bout.offset else ''}"
@@ -161,8 +165,8 @@ def beside(scan: BaseScan) -> str:
     parts = [f"{counted(groups, 'group')} of stimuli"] if groups else []
     parts += [counted(len(rois), "integration ROI")] if rois else []
     names = [name for files in scan.side_files.values() for name in files]
-    shown = names if len(names) <= MOST_LISTED else [*names[:3], "…", names[-1]]
-    return ", ".join([*parts, *shown])
+    names_shown = names if len(names) <= MOST_LISTED else [*names[:3], "…", names[-1]]
+    return ", ".join([*parts, *names_shown])
 
 
 def num_photostim_groups(scan: BaseScan) -> int:
@@ -188,9 +192,9 @@ def span(seconds: float) -> str:
     """A time span with its units."""
     if seconds < 120:
         return f"{seconds:.4g} s"
-    minutes, rest = divmod(round(seconds), 60)
+    minutes, seconds_left = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return (f"{hours} h " if hours else "") + f"{minutes} min {rest} s"
+    return (f"{hours} h " if hours else "") + f"{minutes} min {seconds_left} s"
 
 
 def size(num_bytes: float) -> str:
@@ -214,9 +218,11 @@ def duration(scan: BaseScan) -> float:
     """
     if not scan.num_frames:
         return 0.0
-    (first,) = times_at(scan.opened, 0, np.array([0])).tolist()
-    (last,) = times_at(scan.opened, scan.num_scanning_depths - 1, np.array([scan.num_frames - 1])).tolist()
-    seconds = float(last - first + scan.stack.averaging * period(scan))  # averaged frames have the last timestamp
+    (first_time,) = times_at(scan.opened, 0, np.array([0])).tolist()
+    (last_time,) = times_at(scan.opened, scan.num_scanning_depths - 1, np.array([scan.num_frames - 1])).tolist()
+    seconds = float(
+        last_time - first_time + scan.stack.averaging * period(scan)
+    )  # averaged frames have the last timestamp
     return seconds if seconds > 0 else duration_by_rate(scan)
 
 

@@ -35,7 +35,7 @@ from scanreader.simulate import Recording, roi, scanfield
 from scanreader.tiff.pages import Pages
 from scanreader.view.canvas import block_means
 from scanreader.view.drawing import number_ranges, round_length
-from scanreader.view.sheet import ACROSS, Item, Sheet, arrange
+from scanreader.view.sheet import SHEET_WIDTH, Item, Sheet, arrange
 
 ROOT = Path(__file__).resolve().parents[2]
 PLANAR = Recording(frames_per_slice=9, height=20, width=30, channels=(1, 3))
@@ -498,7 +498,7 @@ def test_sheets_hold_everything_once(
     for a, b in itertools.combinations(boxes, 2):
         assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
     assert max(box[2] for box in boxes) <= sheet.width + 1e-9
-    assert sheet.width <= ACROSS + 1e-6
+    assert sheet.width <= SHEET_WIDTH + 1e-6
     for item, place in zip(items, sheet.items.places, strict=True):
         assert place.width / place.height == pytest.approx(item.width / item.height)
     order = [(round(p.top, 6), p.left) for p in sheet.items.places]

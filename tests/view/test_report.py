@@ -32,7 +32,7 @@ from scanreader.tiff.pages import Pages
 from scanreader.view import frame_facts, pixel_facts, report
 from scanreader.view.charts import Chart, bin_extremes, lines_chart, new_chart
 from scanreader.view.meanings import MEANING
-from scanreader.view.report import Facts, gather, render
+from scanreader.view.report import PageContent, gather, render
 
 PLANAR = Recording(frames_per_slice=40, height=20, width=30, channels=(1, 3))
 NASTY = "</script><script>document.title='bad'</script><img src=x onerror=alert(1)>'\"&"
@@ -63,7 +63,7 @@ def scan_of(recording: Recording, folder: Path, **options: Any) -> Scan:
     return read_warned(folder, **options)[0]
 
 
-def content_of(recording: Recording, folder: Path, **options: Any) -> Facts:
+def content_of(recording: Recording, folder: Path, **options: Any) -> PageContent:
     return gather(scan_of(recording, folder, **options))
 
 
@@ -227,7 +227,7 @@ def test_cut_events_are_reported(tmp_path: Path) -> None:
     scan = scan_of(replace(PLANAR, packets=many), tmp_path)
     with pytest.warns(ScanReaderWarning, match="cut the descriptions"):
         assert scan.events
-    assert "cut the descriptions of" in gather(scan).event_rows.more
+    assert "cut the descriptions of" in gather(scan).event_rows.omission
 
 
 # ------------------------------------------------------------------------------- pixels
@@ -353,7 +353,9 @@ def test_outlying_intervals_are_listed(tmp_path: Path) -> None:
     table = scan.frame_table.copy()
     period = np.median(np.diff(table["timestamp"]))
     table["timestamp"][20:] += 3 * period
-    interval_facts, chart, outliers = frame_facts.intervals(scan, frame_facts.Logged(table, np.ones(39, np.bool_), ""))
+    interval_facts, chart, outliers = frame_facts.intervals(
+        scan, frame_facts.FrameLog(table, np.ones(39, np.bool_), "")
+    )
     assert interval_facts["Outliers"].startswith("1 of 39 intervals")
     assert interval_facts["Median"].startswith(f"{1000 * period:.6g} ms")
     ((position, name, number, milliseconds, medians),) = outliers.rows
@@ -364,7 +366,7 @@ def test_outlying_intervals_are_listed(tmp_path: Path) -> None:
     assert chart is not None
     assert legend_of(chart) == ["outliers"]
     table["timestamp"] = np.nan
-    assert frame_facts.intervals(scan, frame_facts.Logged(table, np.ones(39, np.bool_), ""))[1] is None
+    assert frame_facts.intervals(scan, frame_facts.FrameLog(table, np.ones(39, np.bool_), ""))[1] is None
 
 
 def test_missing_frames_and_moving_stages_are_no_outliers(tmp_path: Path) -> None:
