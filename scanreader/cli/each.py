@@ -11,7 +11,7 @@ from scanreader.cli.messages import print_message
 from scanreader.cli.printing import as_json
 from scanreader.cli.sources import open_scan
 from scanreader.errors import ScanReaderError, UnreachableError
-from scanreader.files.urls import file_name, recording_name
+from scanreader.files.urls import file_name, folder_name, recording_name
 from scanreader.notices import notify
 from scanreader.paths import absolute, resolve
 from scanreader.recordings import recordings_of
@@ -93,7 +93,7 @@ def _labels(recordings: list[list[str]]) -> list[str]:
     stems = [_stem(files[0]) for files in recordings]
     labels: list[str] = []
     for files, stem in zip(recordings, stems, strict=True):
-        label = stem if stems.count(stem) == 1 else f"{Path(files[0]).parent.name}-{stem}"
+        label = stem if stems.count(stem) == 1 else f"{Path(folder_name(files[0])).name}-{stem}"
         number = 2
         while label in labels:
             label, number = f"{label.removesuffix(f'-{number - 1}')}-{number}", number + 1
@@ -102,7 +102,7 @@ def _labels(recordings: list[list[str]]) -> list[str]:
 
 
 def _titles(recordings: list[list[str]]) -> list[str]:
-    folders = [Path(files[0]).parent for files in recordings]
+    folders = [Path(folder_name(files[0])) for files in recordings]
     names = [recording_name(files) for files in recordings]
     if len(set(folders)) == 1:
         return names

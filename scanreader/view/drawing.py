@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from matplotlib.figure import Figure
@@ -95,8 +94,9 @@ def new_figure(scan: BaseScan, caption: Sequence[str], width: float, height: flo
     top = MARGIN + TITLE + LINE * len(lines) + GAP
     figure = Picture(figsize=(room + 2 * MARGIN, top + height + MARGIN), dpi=DPI, facecolor="white")
     figure.set_layout_engine("none")
-    ending = recording_name(scan.filenames).removeprefix(file_name(scan.filenames[0]))
-    name = _name_that_fits(on_one_line(Path(scan.filenames[0]).name), ending, room)
+    first_file = file_name(scan.filenames[0])
+    ending = recording_name(scan.filenames).removeprefix(first_file)
+    name = _name_that_fits(on_one_line(first_file), ending, room)
     write_text(figure, MARGIN, MARGIN, name, size=NAME, weight="bold")
     for n, line in enumerate(lines):
         write_text(figure, MARGIN, MARGIN + TITLE + LINE * n, line, size=CAPTION, color=GREY)

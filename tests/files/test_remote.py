@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import tifffile
 from common import MESOSCOPE, STACK, VOLUME
+from matplotlib.text import Text
 from served import Served, serve
 
 from scanreader import (
@@ -473,6 +474,14 @@ def test_names_in_exports_have_no_signature(server: Served, tmp_path: Path) -> N
         assert path.name in text
         assert "secret" not in text
     assert "secret" not in repr(scan) + scan._repr_html_()
+
+
+def test_titles_of_pictures_have_no_signature(server: Served, tmp_path: Path) -> None:
+    (path,) = Recording(frames_per_slice=3).write(tmp_path)
+    scan = read_scan(f"{server.url}/{path.name}?signature=secret/key")
+    texts = [text.get_text() for figure in (scan.plot(), scan.plot_layout()) for text in figure.findobj(Text)]
+    assert path.name in texts
+    assert not [text for text in texts if "secret" in text or "key" in text]
 
 
 def test_chains_of_file_systems(server: Served, tmp_path: Path) -> None:
