@@ -193,7 +193,7 @@ class LineScan:
         MissingExtraError
             If h5py is not installed.
         """
-        import_extra("h5py", "nwb")
+        import_extra("h5py", "hdf5")
         from scanreader.bridges.line_scans import to_h5  # noqa: PLC0415 - an extra
 
         to_h5(self, path, overwrite=overwrite)
