@@ -179,7 +179,7 @@ def _share(part: float) -> str:
 def _offset(offset: float, uncertainty: float) -> str:
     if not math.isfinite(offset):
         return "unknown"
-    return f"{offset:+.2f} ± {uncertainty:.1g} pixels".translate(MINUS)
+    return f"{offset:+z.2f} ± {uncertainty:.1g} pixels".translate(MINUS)
 
 
 def quality_notes(scan: BaseScan, statistics: Statistics) -> list[str]:

@@ -598,3 +598,8 @@ def test_a_notebooks_table_is_legible_in_light_and_dark(browser: Any, tmp_path: 
             assert abs(apart) > 150
         height = browser.execute_script("return document.querySelector('table').offsetHeight")
         assert height < 420
+
+
+@pytest.mark.parametrize(("offset", "text"), [(-0.001, "+0.00"), (-0.3, "\N{MINUS SIGN}0.30"), (0.25, "+0.25")])
+def test_no_phase_offset_is_minus_zero(offset: float, text: str) -> None:
+    assert pixel_facts._offset(offset, 0.02) == f"{text} ± 0.02 pixels"
