@@ -38,13 +38,18 @@ class Part(NamedTuple):
     """Raw frames averaged into each of its saved ones, if that differs from the first recording."""
 
     @property
+    def recording_and_acquisition(self) -> tuple[int, int | None]:
+        """What parts of one acquisition have in common."""
+        return self.recording, self.acquisition
+
+    @property
     def leads(self) -> bool:
         """Whether its name says that the acquisition begins with it."""
         return self.number in (None, 1)
 
-    def follows(self, other: Part | None) -> bool:
+    def follows(self, part_before: Part | None) -> bool:
         """Whether it is of the same acquisition as the part before."""
-        return other is not None and (self.recording, self.acquisition) == (other.recording, other.acquisition)
+        return part_before is not None and self.recording_and_acquisition == part_before.recording_and_acquisition
 
     def number_after(self, previous: Part | None) -> int:
         """Its own counter if no part is missing between the previous one and it."""
@@ -105,26 +110,27 @@ class Numbering:
             return
         for page in wrong:
             number = numbers[page] or 0
-            votes = self._other_votes(page, number, true, c, second)
-            if votes is False or (votes is None and number < true and true != a and true not in numbers[:page]):
+            agrees = self._second_count_agrees(page, number, true, c, second)
+            if agrees is False or (agrees is None and number < true and true != a and true not in numbers[:page]):
                 self._true.clear()
                 return
             self._true[page] = true
         for page in wrong:
             self.damaged[page] = damaged_number(part.name, page, numbers[page] or 0, true)
 
-    def _other_votes(self, page: int, number: int, true: int, near: int, near_number: int) -> bool | None:
+    def _second_count_agrees(self, page: int, number: int, true: int, near: int, near_number: int) -> bool | None:
         """Whether a page's other count has the true frame and not the one of its number; None if it cannot tell.
 
         It is compared with that of a near page, whose number is right.
         """
-        ours, theirs = ((n.in_acquisition if self.runs_on else n.frame) for n in map(self._numbers_of, (page, near)))
+        numbers = map(self._numbers_of, (page, near))
+        count, near_count = (n.in_acquisition if self.runs_on else n.frame for n in numbers)
         slice_frames = self.counts.repeats * self.stack.averaging  # after which the count of a slow stack begins again
         restarts = self.stack.mode == "slow" and self.runs_on
-        if ours is None or theirs is None or (restarts and (number - true) % slice_frames == 0):
+        if count is None or near_count is None or (restarts and (number - true) % slice_frames == 0):
             return None
-        off = ours - theirs - (true - near_number)
-        return off % slice_frames == 0 if restarts else off == 0
+        error = count - near_count - (true - near_number)
+        return error % slice_frames == 0 if restarts else error == 0
 
     def _in_acquisition(self, page: int) -> int | None:
         """Number in its acquisition (in a slow stack, slice) of the frame that begins with a page.
@@ -220,8 +226,8 @@ class Numbering:
                 return False
             if last + c < end:
                 return True
-            votes = self._other_votes(page, number, expected(page), first - 1, expected(first - 1))
-            return bool(votes) or (votes is None and last + 1 < end and number > expected(page))
+            agrees = self._second_count_agrees(page, number, expected(page), first - 1, expected(first - 1))
+            return bool(agrees) or (agrees is None and last + 1 < end and number > expected(page))
 
         if not is_between_right(page, page) and not (last - first < c and is_between_right(first, last)):
             return False
@@ -274,8 +280,8 @@ class Numbering:
             return within is not None and within != (frame % r + 1) * a and is_next
 
         for frame in (r - 1, r):
-            more = [f for f in (r - 2, r - 1, r, r + 1, r + 2, 2 * r - 1) if 0 < f < frames and f != frame]
-            if frame < frames and contradicts(frame) and (not more or any(map(contradicts, more))):
+            other_frames = [f for f in (r - 2, r - 1, r, r + 1, r + 2, 2 * r - 1) if 0 < f < frames and f != frame]
+            if frame < frames and contradicts(frame) and (not other_frames or any(map(contradicts, other_frames))):
                 raise LayoutError(
                     f"the header says {r * a} frames a slice (framesPerSlice), but frame {self.at(frame * c)} is frame "
                     f"{self._in_acquisition(frame * c)} of its slice by frameNumberAcquisition"
