@@ -98,10 +98,10 @@ class Exports:
 
     def write_plain(self, path: Path) -> None:
         """Write as many bytes as the scan has, from memory."""
-        data, left = self.memory.data.cast("B"), self.scan.nbytes
+        data, num_left = self.memory.data.cast("B"), self.scan.nbytes
         with path.open("wb") as file:
-            while left:
-                left -= file.write(data[:left])
+            while num_left:
+                num_left -= file.write(data[:num_left])
             file.flush()
             os.fsync(file.fileno())
 
@@ -245,11 +245,11 @@ class Exports:
             path = self.folder / "target"
             write(path)
             jobs: dict[str, Callable[[], object]] = {
-                "both": lambda read_it=read_export, path=path: (scan[:], read_it(path)),
+                "both": lambda load=read_export, path=path: (scan[:], load(path)),
                 "verify": lambda path=path: scan.verify(path),
             }
             warm_durations = time_alternately(jobs, self.times)
-            cold_durations = time_alternately(jobs, self.times, before=lambda path=path: evict([self.file, path]))
+            cold_durations = time_alternately(jobs, self.times, prepare=lambda path=path: evict([self.file, path]))
             ratios = [
                 f"{durations['both'] / durations['verify']:5.2f} ({durations['verify']:.2f} s)"
                 for durations in (warm_durations, cold_durations)
@@ -287,13 +287,13 @@ def evict(paths: list[Path]) -> None:
 
 
 def time_alternately(
-    jobs: dict[str, Callable[[], object]], times: int, before: Callable[[], object] = lambda: None
+    jobs: dict[str, Callable[[], object]], times: int, prepare: Callable[[], object] = lambda: None
 ) -> dict[str, float]:
     """Seconds of the quickest of several runs of each job, taken in turns."""
     durations = dict.fromkeys(jobs, np.inf)
     for _ in range(times):
         for name, job in jobs.items():
-            before()
+            prepare()
             start = time.perf_counter()
             job()
             durations[name] = min(durations[name], time.perf_counter() - start)

@@ -33,9 +33,9 @@ def write_plain(scan: Scan, path: Path) -> None:
     """Write as many bytes as the scan has, from memory."""
     data = np.random.default_rng(0).integers(0, 1000, STEP // 2, dtype=np.int16)
     with path.open("wb") as file:
-        left = scan.nbytes
-        while left:
-            left -= file.write(data.data.cast("B")[:left])
+        num_left = scan.nbytes
+        while num_left:
+            num_left -= file.write(data.data.cast("B")[:num_left])
         file.flush()
         os.fsync(file.fileno())
 

@@ -91,7 +91,7 @@ class Server:
             context.Value("q", 0),
             context.Value("q", 0),
         )
-        facts = {"folder": folder, "delay": self.delay, "requests": self.requests, "sent": self.sent_bytes}
+        facts = {"folder": folder, "delay": self.delay, "requests": self.requests, "sent_bytes": self.sent_bytes}
         server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), facts))
         server.request_queue_size = 256
         server.socket.listen(256)

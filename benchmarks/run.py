@@ -287,8 +287,8 @@ class Bench:
         seconds = time.perf_counter() - start
         assert np.array_equal(np.ravel(theirs), read_scan(path).timestamps[0])
         for name, goal in (("timestamps", 15), ("frame_table", 10)):
-            rounded = f"{ours[name] * 1e3:.0f} ms"
-            self.row(f"{name} of 60,000 frames", rounded, seconds / ours[name], goal, unit="× roiextractors")
+            time_text = f"{ours[name] * 1e3:.0f} ms"
+            self.row(f"{name} of 60,000 frames", time_text, seconds / ours[name], goal, unit="× roiextractors")
 
     def uneven(self) -> None:
         (path,) = self.recording("60k_galvo", height=64, width=64, frames_per_slice=60_000, resonant=False)
@@ -365,20 +365,22 @@ class Bench:
         for count in (1_000, 10_000, 100_000, 1_000_000):
             name = {1_000: "1k_4", 1_000_000: "1M_4"}.get(count, f"{count}_4")
             path = self.recording(name, height=4, width=4, frames_per_slice=count)[0]
-            opened = best_seconds(lambda p=path: read_scan(p).shape, 9)
+            opening_seconds = best_seconds(lambda p=path: read_scan(p).shape, 9)
             scan = read_scan(path)
             frame_seconds = (
                 best_seconds(lambda s=scan, n=count: [s[0, :, :, 0, i] for i in range(0, n, n // 100)], 5) / 100
             )
-            lines.append(f"| {count:,} | {opened * 1e3:.2f} | {frame_seconds * 1e6:.0f} |")
+            lines.append(f"| {count:,} | {opening_seconds * 1e3:.2f} | {frame_seconds * 1e6:.0f} |")
         lines += ["", "| files | open (ms) | ms a file | one frame (µs) |", "|---|---|---|---|"]
         for count in (1, 10, 100, 1000):
             paths = self.recording(f"{count}_of_20", frames_per_slice=20 * count, frames_per_file=20)
-            opened = best_seconds(lambda p=paths: read_scan(p).shape, 3)
+            opening_seconds = best_seconds(lambda p=paths: read_scan(p).shape, 3)
             scan = read_scan(paths)
             frames = range(0, scan.num_frames, max(1, scan.num_frames // 100))
             frame_seconds = best_seconds(lambda s=scan, w=frames: [s[0, :, :, 0, i] for i in w], 5) / len(frames)
-            lines.append(f"| {count:,} | {opened * 1e3:.1f} | {opened * 1e3 / count:.2f} | {frame_seconds * 1e6:.0f} |")
+            lines.append(
+                f"| {count:,} | {opening_seconds * 1e3:.1f} | {opening_seconds * 1e3 / count:.2f} | {frame_seconds * 1e6:.0f} |"
+            )
         return lines
 
 

@@ -46,12 +46,12 @@ class Site:
         """Put another file in a file's place at a request that is to come."""
         number = len(self.requests) + ahead
 
-        def swapped(_path: str, _start: int, request_number: int) -> str:
+        def swap_at_request(_path: str, _start: int, request_number: int) -> str:
             if request_number == number:
                 other_path.replace(path)
             return ""
 
-        self.fault = swapped
+        self.fault = swap_at_request
 
     def count(self, method: str = "GET") -> int:
         """How many requests of a kind came."""

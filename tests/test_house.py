@@ -115,7 +115,7 @@ def test_imports_go_down() -> None:
 def circles(graph: dict[str, set[str]]) -> list[set[str]]:
     """Sets of modules each of which reaches itself through the others (Tarjan's algorithm, without recursion)."""
 
-    def reached(start: str) -> set[str]:
+    def names_in_reach(start: str) -> set[str]:
         names_reached: set[str] = set()
         todo = [start]
         while todo:
@@ -124,7 +124,7 @@ def circles(graph: dict[str, set[str]]) -> list[set[str]]:
                 todo.append(name)
         return names_reached
 
-    reach = {name: reached(name) for name in graph}
+    reach = {name: names_in_reach(name) for name in graph}
     return [
         {other_name for other_name in reach[name] if name in reach[other_name]} for name in graph if name in reach[name]
     ]

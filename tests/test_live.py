@@ -141,18 +141,18 @@ def test_refresh_reads_nothing_again_that_is_known(tmp_path: Path, monkeypatch: 
     for path in paths[:30]:
         (live_folder / path.name).write_bytes(path.read_bytes())
     scan, _ = read_warned(live_folder)
-    opened: list[str] = []
+    paths_opened: list[str] = []
     original = OpenFile.__init__
 
     def count_opening(self: Any, path: Any) -> None:
-        opened.append(os.fspath(path))
+        paths_opened.append(os.fspath(path))
         original(self, path)
 
     monkeypatch.setattr(OpenFile, "__init__", count_opening)
     (live_folder / paths[30].name).write_bytes(paths[30].read_bytes())
     grown_scan = scan.refresh()
     assert grown_scan.num_frames == 310
-    assert {Path(name).name for name in opened} <= {paths[29].name, paths[30].name}
+    assert {Path(name).name for name in paths_opened} <= {paths[29].name, paths[30].name}
     monkeypatch.undo()
     assert np.array_equal(grown_scan[:], read_warned(live_folder)[0][:])
 

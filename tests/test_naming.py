@@ -242,10 +242,10 @@ def test_a_note_names_the_parts_that_are_not_read(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_listed_gives_no_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = PLANAR.write(tmp_path)
 
-    def refuse(_: object) -> list[str]:
+    def refuse_to_list(_: object) -> list[str]:
         raise PermissionError
 
-    monkeypatch.setattr(os, "listdir", refuse)
+    monkeypatch.setattr(os, "listdir", refuse_to_list)
     assert read_scan(paths[0]).findings == ()
 
 
@@ -427,10 +427,10 @@ def test_missing_files_take_the_volumes_that_they_touch(
 ) -> None:
     paths = recording.write(tmp_path)
     expected_fields = without_files(recording, paths, missing_files)
-    left = [path for path in paths if path.exists()]
-    for names in (tmp_path, left[-1], left):
+    paths_left = [path for path in paths if path.exists()]
+    for names in (tmp_path, paths_left[-1], paths_left):
         scan, warning = read_warned(names, siblings=True)
-        assert scan.filenames == [str(path) for path in left]
+        assert scan.filenames == [str(path) for path in paths_left]
         assert_reads(scan, expected_fields)
         assert paths[missing_files[-1] + 1].name in warning
     with pytest.raises(LayoutError, match=paths[missing_files[-1] + 1].name):

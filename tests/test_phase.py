@@ -49,19 +49,19 @@ def with_moved_rows(
     """Move backward rows pixel by pixel; pixels from beyond the edge are filled."""
     moved_fields = []
     for field, rows, row_offsets in zip(fields, backward, offsets, strict=True):
-        moved = field.copy()
+        new_field = field.copy()
         width = field.shape[1]
         for channel, offset in enumerate(row_offsets.tolist()):
             for y in np.flatnonzero(rows):
                 for x in range(width):
                     low, high = math.floor(x + offset), math.ceil(x + offset)
                     if low < 0 or high >= width:
-                        moved[y, x, channel] = fill
+                        new_field[y, x, channel] = fill
                         continue
                     left, right = field[y, low, channel].astype(float), field[y, high, channel].astype(float)
                     pixels = left + (right - left) * (x + offset - low)
-                    moved[y, x, channel] = np.rint(pixels) if field.dtype.kind in "iu" else pixels
-        moved_fields.append(moved)
+                    new_field[y, x, channel] = np.rint(pixels) if field.dtype.kind in "iu" else pixels
+        moved_fields.append(new_field)
     return moved_fields
 
 
@@ -391,9 +391,9 @@ def test_fields_and_channels_have_each_their_own(tmp_path: Path, seed: int) -> N
     scan = read_scan(tmp_path)
     estimate = estimate_line_offset(scan)
     assert_estimate(estimate, offsets, 0.2)
-    left = estimate_line_offset(realigned(scan, estimate.offset))
+    second_estimate = estimate_line_offset(realigned(scan, estimate.offset))
     assert realigned(scan, estimate).token == realigned(scan, estimate.offset).token
-    assert (np.abs(left.offset) < 0.2).all()
+    assert (np.abs(second_estimate.offset) < 0.2).all()
 
 
 def test_joined_fields_have_one(tmp_path: Path) -> None:

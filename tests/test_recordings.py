@@ -42,8 +42,8 @@ def tree(tmp_path: Path) -> Path:
     Recording(stem="loop", frames_per_slice=3, loops=3).write(root / "day 2")
     paths = replace(ROLLED_RECORDING, stem="hole").write(root / "day 2" / "wöchentlich [x*]")
     paths[1].unlink()
-    (cut,) = Recording(stem="cut", frames_per_slice=10).write(root / "day 3")
-    cut.write_bytes(cut.read_bytes()[:-700])
+    (cut_path,) = Recording(stem="cut", frames_per_slice=10).write(root / "day 3")
+    cut_path.write_bytes(cut_path.read_bytes()[:-700])
     Recording(stem="stopped", frames_per_slice=10, stop=7).write(root / "day 3")
     (root / "day 3" / "text.tif").write_text("no image at all")
     read_scan(root / "day 3" / "stopped_00001.tif").to_ome_tiff(root / "day 3" / "export.ome.tif")
@@ -76,13 +76,13 @@ def test_a_tree_gives_its_exact_table(tree: Path) -> None:
     ]
     assert recordings.others == tuple(str(tree / "day 3" / name) for name in ("camera.tif", "floats.tiff"))
     assert recordings.exports == (str(tree / "day 3" / "export.ome.tif"),)
-    first, second, loop, hole, cut, stopped_row, text = recordings
+    first, second, loop, hole, cut_row, stopped_row, text = recordings
     assert first.start_time == datetime(2023, 9, 22, 12, 46, 9, 383000)  # noqa: DTZ001 - ScanImage writes no zone
     assert second.start_time == datetime(2023, 9, 22, 13, 0)  # noqa: DTZ001
     assert first.sentence == second.sentence == loop.sentence == ""
     assert hole.missing == ("hole_00001_00002.tif",)
     assert "hole_00001_00002.tif" in hole.sentence
-    assert "cut_00001.tif" in cut.sentence
+    assert "cut_00001.tif" in cut_row.sentence
     assert "7 of 10 requested frames" in stopped_row.sentence
     assert "not a TIFF" in text.sentence
     assert text.num_bytes == 15

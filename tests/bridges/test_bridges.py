@@ -187,9 +187,9 @@ def test_xarray_opens_scanimage_s_files(volume: Scan, tmp_path: Path) -> None:
         guessed_dataset = xr.open_dataset(volume.filenames[0])
     with guessed_dataset:
         assert guessed_dataset["data"].shape == (*volume.shape[:4], 6)
-    with xr.open_dataset(pattern, engine="scanreader", chunks={}) as chunked:
-        assert chunked["data"].chunks[0] == (1, 1, 1)
-        assert np.array_equal(chunked["data"].values, volume[:])
+    with xr.open_dataset(pattern, engine="scanreader", chunks={}) as chunked_dataset:
+        assert chunked_dataset["data"].chunks[0] == (1, 1, 1)
+        assert np.array_equal(chunked_dataset["data"].values, volume[:])
 
 
 def test_xarray_guesses_scanimage_s_files_alone(volume: Scan, tmp_path: Path) -> None:

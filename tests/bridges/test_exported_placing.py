@@ -91,7 +91,7 @@ def test_pixels_that_are_not_shown_are_left_out_by_their_number(scan: Scan, tmp_
         result = view.verify(tmp_path / f"{i}.npy", receipt=False)
         assert result.ok
         assert f"{num_hidden} pixels of each frame and channel: {reason}" in [
-            str(left_out) for left_out in result.left_out
+            str(omission) for omission in result.left_out
         ]
 
 

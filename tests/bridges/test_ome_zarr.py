@@ -312,8 +312,8 @@ def test_zarr_reads_any_shard(tmp_path_factory: pytest.TempPathFactory, data: st
             block = values[start : start + chunk * chunks]
             shards.write_shard(file, block, chunk, chunks, compress=compress)
     np.testing.assert_array_equal(array[:], values)
-    halved = shards.halve(values[:, :, 0]).transpose(2, 3, 1, 0)
-    np.testing.assert_array_equal(halved, means(values[:, :, 0].transpose(2, 3, 1, 0)))
+    half_images = shards.halve(values[:, :, 0]).transpose(2, 3, 1, 0)
+    np.testing.assert_array_equal(half_images, means(values[:, :, 0].transpose(2, 3, 1, 0)))
 
 
 # ------------------------------------------------------------------ what others say of it
@@ -374,11 +374,11 @@ class Stop:
     """A progress that interrupts after some calls."""
 
     def __init__(self, calls: int) -> None:
-        self.left = calls
+        self.calls_left = calls
 
     def __call__(self, _: int) -> None:
-        self.left -= 1
-        if not self.left:
+        self.calls_left -= 1
+        if not self.calls_left:
             raise KeyboardInterrupt
 
 
@@ -592,12 +592,12 @@ EARLIER_DATA = f"data-{0:032x}"
 ANY_KIND = Kind("a test's folder", lambda _: True, re.compile(".*"))
 
 
-def write(path: Path, prepared: dict[str, Any], *names: str, overwrite: bool = False) -> None:
+def write(path: Path, description: dict[str, Any], *names: str, overwrite: bool = False) -> None:
     def prepare(folder: Path) -> None:
         folder.mkdir()
         (folder / "prepared").touch()
 
-    with resumable_folder(path, ANY_KIND, prepared, prepare, sources=(), overwrite=overwrite) as partial:
+    with resumable_folder(path, ANY_KIND, description, prepare, sources=(), overwrite=overwrite) as partial:
         for name in names:
             with atomic_file(partial.data / name, partial.unfinished) as file:
                 file.write(name.encode())

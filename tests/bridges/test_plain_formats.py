@@ -156,7 +156,7 @@ def test_uneven_depths_of_a_hyperstack_are_said_to_be_skipped(tmp_path: Path) ->
     assert np.array_equal(tifffile.imread(tmp_path / "a.tif")[:, 2], fields[2].transpose(3, 2, 0, 1))
     result = scan.verify(tmp_path / "a.tif")
     assert result.ok
-    assert any("are uneven" in left_out.what for left_out in result.left_out)
+    assert any("are uneven" in omission.what for omission in result.left_out)
 
 
 def test_another_unit_of_a_hyperstack_is_noticed(tmp_path: Path) -> None:

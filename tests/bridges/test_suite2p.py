@@ -117,8 +117,8 @@ def tiles(*boxes: tuple[float, float, float, float]) -> Recording:
         )
         for i, (left, right, top, bottom) in enumerate(boxes)
     )
-    planar = replace(MESOSCOPE, mode="planar", zs=(0.0,), flyback=0, frames_per_slice=3, rois=rois)
-    return replace(planar, resonant=False)  # whose ROIs may differ in width
+    planar_recording = replace(MESOSCOPE, mode="planar", zs=(0.0,), flyback=0, frames_per_slice=3, rois=rois)
+    return replace(planar_recording, resonant=False)  # whose ROIs may differ in width
 
 
 TILINGS = {

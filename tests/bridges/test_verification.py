@@ -406,7 +406,7 @@ def test_the_channels_of_suite2p_are_those_of_the_scan(scan: Scan, tmp_path: Pat
     scan.to_suite2p(tmp_path / "one", channels=1)
     result = scan.verify(tmp_path / "one")
     assert result.ok
-    assert any("Channel 1" in str(left_out) for left_out in result.left_out)
+    assert any("Channel 1" in str(omission) for omission in result.left_out)
 
 
 def test_pages_that_were_filled_are_said(tmp_path: Path) -> None:
@@ -420,7 +420,7 @@ def test_pages_that_were_filled_are_said(tmp_path: Path) -> None:
         to_npy(scan, tmp_path / "a.npy")
         result = scan.verify(tmp_path / "a.npy")
         assert result.ok
-        assert any("filled" in str(left_out) for left_out in result.left_out)
+        assert any("filled" in str(omission) for omission in result.left_out)
         assert "filled" in (tmp_path / "a.npy.receipt.json").read_text("utf-8")
 
 
@@ -566,7 +566,7 @@ def test_what_was_left_out_is_counted(tmp_path: Path) -> None:
         part.to_ome_tiff(tmp_path / "a.ome.tif")
         result = part.verify(tmp_path / "a.ome.tif")
         assert result.ok
-        counts = {left_out.what: left_out.pages for left_out in result.left_out}
+        counts = {omission.what: omission.pages for omission in result.left_out}
         rows = counts.popitem()
         assert re.fullmatch(r"\d+ of \d+ rows of each page of slice 0", rows[0])
         assert counts == {

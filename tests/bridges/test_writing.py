@@ -111,11 +111,11 @@ def test_a_recording_is_no_ome_tiff(scan: Scan, tmp_path: Path) -> None:
 def test_what_appears_meanwhile_is_not_replaced(
     tmp_path: Path, kind: Kind, has_links: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: object) -> None:
+    def refuse_link(*_: object) -> None:
         raise PermissionError("no links on this file system")
 
     if not has_links:
-        monkeypatch.setattr(os, "link", refuse)
+        monkeypatch.setattr(os, "link", refuse_link)
     target = tmp_path / "a"
 
     def write_late() -> None:
@@ -201,11 +201,11 @@ def test_what_is_being_written_stays(tmp_path: Path) -> None:
 
 def test_without_locks_nothing_of_others_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writing, "_lock", lambda _: False)
-    left = tmp_path / f".partial-{0:032x}-a"
-    left.write_text("half")
-    left.with_name(f".partial-{0:032x}.lock").touch()
+    partial_path = tmp_path / f".partial-{0:032x}-a"
+    partial_path.write_text("half")
+    partial_path.with_name(f".partial-{0:032x}.lock").touch()
     write(tmp_path / "b", "text")
-    assert left.read_text() == "half"
+    assert partial_path.read_text() == "half"
 
 
 def test_folders_that_were_made_for_a_failed_export_go(scan: Scan, tmp_path: Path) -> None:
@@ -252,8 +252,10 @@ def test_a_full_disk_is_a_typed_error(large_scan: Scan, small_disk: Path, name: 
     export, target = EXPORTS[name]
     with pytest.raises(DiskFullError, match="no room left"):
         export(large_scan, small_disk / "deep" / target)
-    left = [path for path in small_disk.rglob("*") if not path.is_relative_to(small_disk / "deep" / "a.zarr.partial")]
-    assert left == ([small_disk / "deep"] if name == "ome-zarr" else [])  # an OME-Zarr can be resumed
+    paths_left = [
+        path for path in small_disk.rglob("*") if not path.is_relative_to(small_disk / "deep" / "a.zarr.partial")
+    ]
+    assert paths_left == ([small_disk / "deep"] if name == "ome-zarr" else [])  # an OME-Zarr can be resumed
     for path in sorted(small_disk.rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
 

@@ -49,10 +49,10 @@ class Result(NamedTuple):
 
     @property
     def json(self) -> Any:
-        def refuse(name: str) -> None:
+        def refuse_constant(name: str) -> None:
             raise ValueError(f"{name} is no JSON")
 
-        return json.loads(self.out, parse_constant=refuse)
+        return json.loads(self.out, parse_constant=refuse_constant)
 
 
 def run(*words: object) -> Result:

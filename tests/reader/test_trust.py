@@ -294,10 +294,10 @@ def test_a_file_that_cannot_be_opened(tmp_path: Path, error: OSError, monkeypatc
     (path,) = Recording(frames_per_slice=4).write(tmp_path)
     scan = read_scan(path)
 
-    def refuse(*_: Any) -> int:
+    def refuse_to_open(*_: Any) -> int:
         raise error
 
-    monkeypatch.setattr("scanreader.files.local.os.open", refuse)
+    monkeypatch.setattr("scanreader.files.local.os.open", refuse_to_open)
     with pytest.raises(PathnameError, match=str(error.strerror)):
         read_scan(path)
     with pytest.raises(ChangedFileError, match=str(error.strerror)):
@@ -311,15 +311,15 @@ class FailingReads:
     """Reads that fail some times, at the one function that reads."""
 
     def __init__(self, times: int, error: int, monkeypatch: pytest.MonkeyPatch, first_byte: int = 0) -> None:
-        self.left, self.error, self.first_byte, self.calls = times, error, first_byte, 0
+        self.failures_left, self.error, self.first_byte, self.calls = times, error, first_byte, 0
         self.original = local._read_once
         monkeypatch.setattr(local, "_read_once", self.read)
         monkeypatch.setattr(local, "RETRIES", (0.0, 0.001, 0.001))
 
     def read(self, file: int, offset: int, buffers: list[memoryview]) -> int:
         self.calls += 1
-        if self.left and offset + sum(map(len, buffers)) > self.first_byte:
-            self.left -= 1
+        if self.failures_left and offset + sum(map(len, buffers)) > self.first_byte:
+            self.failures_left -= 1
             raise OSError(self.error, os.strerror(self.error))
         return self.original(file, offset, buffers)
 

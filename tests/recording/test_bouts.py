@@ -315,10 +315,10 @@ def test_views_keep_the_bout_and_the_time_of_each_frame(two_bouts: tuple[Path, P
     assert second_bout.start_time == CLOCK
     np.testing.assert_array_equal(second_bout.timestamps, times[:, 3:])
     np.testing.assert_array_equal(second_bout[1], scan[1][..., 3:])
-    swapped = scan.select(bouts=[1, 0], frames=slice(3, 6), fields=[2])
-    np.testing.assert_array_equal(swapped.field_timestamps(0), times[2][[6, 0, 1]])
-    np.testing.assert_array_equal(swapped[0], scan[2][..., [6, 0, 1]])
-    scan_copy = pickle.loads(pickle.dumps(swapped.trimmed(left=1).select(bouts=[True, False])))
+    swapped_bouts = scan.select(bouts=[1, 0], frames=slice(3, 6), fields=[2])
+    np.testing.assert_array_equal(swapped_bouts.field_timestamps(0), times[2][[6, 0, 1]])
+    np.testing.assert_array_equal(swapped_bouts[0], scan[2][..., [6, 0, 1]])
+    scan_copy = pickle.loads(pickle.dumps(swapped_bouts.trimmed(left=1).select(bouts=[True, False])))
     np.testing.assert_array_equal(scan_copy.field_timestamps(0), times[2][[6]])
     realigned = phase.realigned(scan, 1.5)
     assert realigned.bouts == scan.bouts
@@ -359,10 +359,10 @@ def test_a_bout_without_a_complete_volume_has_no_frames(tmp_path: Path) -> None:
 
 def test_bouts_of_a_scan_that_is_opened_again(two_bouts: tuple[Path, Path]) -> None:
     scan = joined(list(two_bouts), bout_starts=[0.0, 99.0])
-    refreshed = scan.refresh()
-    assert refreshed.bouts == scan.bouts
-    assert refreshed.token == scan.token
-    np.testing.assert_array_equal(refreshed.timestamps, scan.timestamps)
+    refreshed_scan = scan.refresh()
+    assert refreshed_scan.bouts == scan.bouts
+    assert refreshed_scan.token == scan.token
+    np.testing.assert_array_equal(refreshed_scan.timestamps, scan.timestamps)
     assert scan.token != joined(list(two_bouts)).token
 
 

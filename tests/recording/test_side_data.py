@@ -644,17 +644,17 @@ def test_motion_is_as_written(tmp_path: Path, release: str) -> None:
     assert motion["frame"].tolist() == list(range(40))
     assert (motion["roi"] == "Default Imaging Roi").all()
     numbers = motion["frame_number"]
-    succeeded = numbers % 3 > 0
-    np.testing.assert_array_equal(motion["success"], succeeded)
-    np.testing.assert_allclose(motion["pixels"][succeeded, 0], 0.5 * numbers[succeeded])
-    np.testing.assert_allclose(motion["pixels"][succeeded, 1], -0.25)
+    has_succeeded = numbers % 3 > 0
+    np.testing.assert_array_equal(motion["success"], has_succeeded)
+    np.testing.assert_allclose(motion["pixels"][has_succeeded, 0], 0.5 * numbers[has_succeeded])
+    np.testing.assert_allclose(motion["pixels"][has_succeeded, 1], -0.25)
     assert np.isnan(motion["pixels"][:, 2]).all()
     if release == "2018a":
         assert motion["pixels"][2, 0] == motion["pixels"][1, 0]  # a failure repeats the last offset
         assert np.isnan(motion["degrees"]).all()
         np.testing.assert_allclose(motion["confidence"][:, 0], 0.31)
     else:
-        np.testing.assert_allclose(motion["degrees"][succeeded, 0], 0.5 * numbers[succeeded] * 0.75)
+        np.testing.assert_allclose(motion["degrees"][has_succeeded, 0], 0.5 * numbers[has_succeeded] * 0.75)
 
 
 def test_the_example_of_the_motion_file() -> None:

@@ -377,10 +377,10 @@ def test_a_codec_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.Mo
     tifffile.imwrite(path, images(), photometric="minisblack", tile=(16, 16))
     index = index_file(path)
 
-    def refuse(*_: Any, **__: Any) -> None:
+    def refuse_codec(*_: Any, **__: Any) -> None:
         raise ValueError("<COMPRESSION.LZW: 5> requires the 'imagecodecs' package")
 
-    monkeypatch.setattr(tifffile.TiffPage, "asarray", refuse)
+    monkeypatch.setattr(tifffile.TiffPage, "asarray", refuse_codec)
     with pytest.raises(DamagedPageError, match="pip install imagecodecs"):
         read_pages(index)
 

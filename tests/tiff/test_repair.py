@@ -85,19 +85,19 @@ def read_each(index: FileIndex) -> dict[int, npt.NDArray[Any]]:
 def test_a_wrong_pointer_beside_a_damaged_page(
     tmp_path: Path, kind: str, pointer: str, page: int, distance: int | None
 ) -> None:
-    recorded = RecordedFile(tmp_path, KINDS[kind])
+    recorded_file = RecordedFile(tmp_path, KINDS[kind])
     lost_pages = set() if distance is None else {page + distance} & set(range(COUNT))
-    recorded.point(page, pointer)
+    recorded_file.point(page, pointer)
     for lost_page in lost_pages:
-        recorded.spoil(lost_page)
+        recorded_file.spoil(lost_page)
     try:
-        index = recorded.index()
+        index = recorded_file.index()
     except (DamagedPageError, FileFormatError) as error:
         assert lost_pages == {0} or "circle" in str(error)  # noqa: PT017 - the others are read as far as they are whole
         return
     images = read_each(index)
     assert index.num_pages == COUNT
-    assert all(np.array_equal(image, recorded.right[number]) for number, image in images.items())
+    assert all(np.array_equal(image, recorded_file.right[number]) for number, image in images.items())
     refused_pages = set(range(COUNT)) - set(images)
     is_circle = pointer in ("itself", "the page before")
     assert refused_pages - {page} <= lost_pages
@@ -110,11 +110,11 @@ def test_a_wrong_pointer_beside_a_damaged_page(
 @pytest.mark.parametrize("page", [3, 12])
 def test_pages_that_are_lost_at_the_end_are_said(tmp_path: Path, kind: str, page: int) -> None:
     """The chain ends at a page, and all pages after it are noise: nothing is left that could be counted."""
-    recorded = RecordedFile(tmp_path, KINDS[kind])
-    recorded.point(page, "zero")
+    recorded_file = RecordedFile(tmp_path, KINDS[kind])
+    recorded_file.point(page, "zero")
     for lost_page in range(page + 1, COUNT):
-        recorded.spoil(lost_page)
-    index = recorded.index()
+        recorded_file.spoil(lost_page)
+    index = recorded_file.index()
     assert index.num_pages == page + 1
     assert f"page {page} of" in index.damage
     assert "bytes follow in which no page is found" in index.damage
@@ -123,50 +123,52 @@ def test_pages_that_are_lost_at_the_end_are_said(tmp_path: Path, kind: str, page
 @pytest.mark.parametrize("size", [50, 300, 700, 5000])
 def test_appended_rois_are_no_lost_pages(tmp_path: Path, size: int) -> None:
     """As 5.1 appends them, with their length in the last 4 bytes; however large they are."""
-    recorded = RecordedFile(tmp_path, KINDS["5.1"])
+    recorded_file = RecordedFile(tmp_path, KINDS["5.1"])
     rois = b"{" + b" " * size + b"}"
-    recorded.data += rois + len(rois).to_bytes(4, "little")
-    index = recorded.index()
+    recorded_file.data += rois + len(rois).to_bytes(4, "little")
+    index = recorded_file.index()
     assert (index.num_pages, index.damage, index.ending) == (COUNT, "", "")
     assert len(read_each(index)) == COUNT
 
 
 def test_a_wrong_size_of_a_strip_harms_no_pixel(tmp_path: Path) -> None:
-    recorded = RecordedFile(tmp_path, KINDS["even spacing"])
+    recorded_file = RecordedFile(tmp_path, KINDS["even spacing"])
     for page in (0, 5, COUNT - 1):
-        recorded.data[recorded.ifds[page] + 8 + 10 * 20 + 12] ^= 8
-    images = read_each(recorded.index())
-    assert all(np.array_equal(images[page], recorded.right[page]) for page in range(COUNT))
+        recorded_file.data[recorded_file.ifds[page] + 8 + 10 * 20 + 12] ^= 8
+    images = read_each(recorded_file.index())
+    assert all(np.array_equal(images[page], recorded_file.right[page]) for page in range(COUNT))
 
 
 @pytest.mark.parametrize("page", [0, 7])
 def test_an_odd_tag_harms_no_pixel(tmp_path: Path, page: int) -> None:
     """Tags out of order, and of unknown types, that say nothing about pixels; seen where the page is not like others."""
-    recorded = RecordedFile(tmp_path, KINDS["even spacing"])
-    offset = recorded.ifds[page] + 8 + 12 * 20
-    recorded.data[offset : offset + 2] = (275).to_bytes(2, "little")
-    recorded.data[offset + 22] = 99
-    images = read_each(recorded.index())
-    assert all(np.array_equal(images[page], recorded.right[page]) for page in range(COUNT))
+    recorded_file = RecordedFile(tmp_path, KINDS["even spacing"])
+    offset = recorded_file.ifds[page] + 8 + 12 * 20
+    recorded_file.data[offset : offset + 2] = (275).to_bytes(2, "little")
+    recorded_file.data[offset + 22] = 99
+    images = read_each(recorded_file.index())
+    assert all(np.array_equal(images[page], recorded_file.right[page]) for page in range(COUNT))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_page_after_a_lost_one_may_have_a_wrong_description(tmp_path: Path, kind: str) -> None:
     """Found by mutations: its description overlaps its pixels, which are where those of the other pages are."""
-    recorded = RecordedFile(tmp_path, KINDS[kind])
-    recorded.spoil(7)
-    offset = recorded.ifds[8] + (8 + 5 * 20 + 12 if recorded.word == 8 else 2 + 5 * 12 + 8)
-    recorded.data[offset : offset + recorded.word] = (recorded.pixels[8] + 5).to_bytes(recorded.word, "little")
-    images = read_each(recorded.index())
+    recorded_file = RecordedFile(tmp_path, KINDS[kind])
+    recorded_file.spoil(7)
+    offset = recorded_file.ifds[8] + (8 + 5 * 20 + 12 if recorded_file.word == 8 else 2 + 5 * 12 + 8)
+    recorded_file.data[offset : offset + recorded_file.word] = (recorded_file.pixels[8] + 5).to_bytes(
+        recorded_file.word, "little"
+    )
+    images = read_each(recorded_file.index())
     assert set(images) >= set(range(COUNT)) - {7, 8}
-    assert all(np.array_equal(image, recorded.right[page]) for page, image in images.items())
+    assert all(np.array_equal(image, recorded_file.right[page]) for page, image in images.items())
 
 
 def test_many_damaged_pages_cost_no_warning_each(tmp_path: Path) -> None:
-    recorded = RecordedFile(tmp_path, KINDS["even spacing"])
+    recorded_file = RecordedFile(tmp_path, KINDS["even spacing"])
     for page in (4, 9, 10, 14):
-        recorded.spoil(page)
+        recorded_file.spoil(page)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        index = recorded.index()
+        index = recorded_file.index()
         assert sorted(read_each(index)) == [page for page in range(COUNT) if page not in (4, 9, 10, 14)]

@@ -246,8 +246,8 @@ def test_values_are_those_of_the_pixels(recording: Recording, tmp_path: Path) ->
         for c in range(scan.num_channels):
             pixels = scan[i, :, :, c]
             assert np.allclose(statistics.means[i, c], pixels.mean(axis=(0, 1)))
-            smallest, low, median, high, largest, part = statistics.stats[i, c]
-            assert (smallest, largest) == (pixels.min(), pixels.max())
+            smallest_value, low, median, high, largest_value, part = statistics.stats[i, c]
+            assert (smallest_value, largest_value) == (pixels.min(), pixels.max())
             assert part == pytest.approx((pixels == pixels.max()).mean())
             assert low == np.percentile(pixels, 1, method="inverted_cdf")
             assert median == np.percentile(pixels, 50, method="inverted_cdf")
@@ -280,12 +280,12 @@ def test_a_large_recording_is_read_in_part(tmp_path: Path, monkeypatch: pytest.M
         counts.append(len(pages))
         read_pages(self, pages, *rest)
 
-    def reading(self: Pages, numbers: Any, *rest: Any) -> list[bytes]:
+    def count_descriptions(self: Pages, numbers: Any, *rest: Any) -> list[bytes]:
         texts.append(len(numbers))
         return descriptions(self, numbers, *rest)
 
     monkeypatch.setattr(Pages, "read", count_read)
-    monkeypatch.setattr(Pages, "descriptions", reading)
+    monkeypatch.setattr(Pages, "descriptions", count_descriptions)
     monkeypatch.setattr(report, "_pictures", lambda _: [])
     content = gather(scan)
     assert sum(counts) <= 2 * 10 * 3 * 2  # for values, and where lines can be compared, again for these
