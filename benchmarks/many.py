@@ -52,15 +52,15 @@ def main() -> None:
     parser.add_argument("--folder", type=Path)
     folder = parser.parse_args().folder
     print("| | seconds | goal |\n|---|---|---|")
-    with tempfile.TemporaryDirectory(dir=folder) as temporary:
-        many_paths = recording(Path(temporary, "many"), 10_000)
+    with tempfile.TemporaryDirectory(dir=folder) as temporary_folder:
+        many_paths = recording(Path(temporary_folder, "many"), 10_000)
         seconds = []
         for _ in range(4):
             start = time.perf_counter()
             assert read_scan(many_paths[0].parent).num_frames == 50_000
             seconds.append(time.perf_counter() - start)
         print(f"| 10,000 files on this machine | {min(seconds):.2f} | ≤ 1.5 |")
-        few_paths = recording(Path(temporary, "few"), 1_000)
+        few_paths = recording(Path(temporary_folder, "few"), 1_000)
         calls_made = slow_down()
         for name_kind, names in (
             ("a folder", few_paths[0].parent),

@@ -323,7 +323,7 @@ class Bench:
         scan = read_scan(files)
         buffer = bytearray(16 << 20)
 
-        def plainly() -> None:
+        def read_plainly() -> None:
             for file in files:
                 with file.open("rb", buffering=0) as f:
                     while f.readinto(buffer):
@@ -335,7 +335,7 @@ class Bench:
 
         plain_seconds, ours = (
             min(times)
-            for times in zip(*[(time_cold(plainly), time_cold(lambda: scan[:])) for _ in range(9)], strict=True)
+            for times in zip(*[(time_cold(read_plainly), time_cold(lambda: scan[:])) for _ in range(9)], strict=True)
         )
         self.row(
             "cold cache, read all",

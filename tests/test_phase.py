@@ -44,11 +44,11 @@ def backward_rows(recording: Recording) -> list[npt.NDArray[np.bool_]]:
 
 
 def with_moved_rows(
-    fields: list[npt.NDArray[Any]], backward: list[npt.NDArray[np.bool_]], offsets: npt.NDArray[Any], fill: float
+    fields: list[npt.NDArray[Any]], backward_masks: list[npt.NDArray[np.bool_]], offsets: npt.NDArray[Any], fill: float
 ) -> list[npt.NDArray[Any]]:
     """Move backward rows pixel by pixel; pixels from beyond the edge are filled."""
     moved_fields = []
-    for field, rows, row_offsets in zip(fields, backward, offsets, strict=True):
+    for field, rows, row_offsets in zip(fields, backward_masks, offsets, strict=True):
         new_field = field.copy()
         width = field.shape[1]
         for channel, offset in enumerate(row_offsets.tolist()):
@@ -100,10 +100,10 @@ def test_a_resonant_mirror_goes_on_between_fields_and_galvos_begin_anew(
 def test_joined_pieces_have_each_its_own_lines(tmp_path: Path) -> None:
     Recording(rois=STRIPS).write(tmp_path)
     (field,) = read_scan(tmp_path, join_contiguous=True).fields
-    backward = is_backward(field)
-    assert np.array_equal(backward[:, 0], ~backward[:, -1])
+    backward_mask = is_backward(field)
+    assert np.array_equal(backward_mask[:, 0], ~backward_mask[:, -1])
     trimmed = read_scan(tmp_path, join_contiguous=True).trimmed(top=1, left=2).fields[0]
-    assert np.array_equal(is_backward(trimmed)[:, 0], backward[1:, 0])
+    assert np.array_equal(is_backward(trimmed)[:, 0], backward_mask[1:, 0])
 
 
 def test_lines_of_one_direction_and_averaged_lines_are_refused(tmp_path: Path) -> None:
@@ -128,8 +128,8 @@ def test_half_a_pixel_is_the_mean_of_a_pixel_and_the_next(tmp_path: Path) -> Non
     scan = read_scan(tmp_path, dtype=np.float32)
     view = realigned(scan, 0.5)
     assert np.array_equal(view[:, ::2], scan[:, ::2])
-    backward = scan[:, 1::2]
-    assert np.array_equal(view[:, 1::2, :-1], (backward[:, :, :-1] + backward[:, :, 1:]) / 2)
+    backward_lines = scan[:, 1::2]
+    assert np.array_equal(view[:, 1::2, :-1], (backward_lines[:, :, :-1] + backward_lines[:, :, 1:]) / 2)
     assert np.isnan(view[:, 1::2, -1]).all()
 
 
@@ -201,9 +201,9 @@ def test_trimming_before_and_after_is_the_same_and_brings_what_lies_beyond(
 
 def test_joined_pieces_are_moved_each_by_itself(tmp_path: Path) -> None:
     Recording(rois=STRIPS, frames_per_slice=2).write(tmp_path)
-    separate = realigned(read_scan(tmp_path), 1.25, fill_value=-9)
+    realigned_fields = realigned(read_scan(tmp_path), 1.25, fill_value=-9)
     joined = realigned(read_scan(tmp_path, join_contiguous=True), 1.25, fill_value=-9)
-    np.testing.assert_array_equal(joined[0], np.concatenate([separate[0], separate[1]], axis=1))
+    np.testing.assert_array_equal(joined[0], np.concatenate([realigned_fields[0], realigned_fields[1]], axis=1))
     np.testing.assert_array_equal(joined[0, ::-3, [20, 1, 1, 13, 12]], joined[0][::-3, [20, 1, 1, 13, 12]])
 
 
@@ -339,7 +339,7 @@ def write_cells(
 ) -> npt.NDArray[Any]:
     """Write a recording of cells whose backward lines are displaced, by field and channel; returns the offsets."""
     rng = np.random.default_rng(seed)
-    backward = backward_rows(recording)
+    backward_masks = backward_rows(recording)
     height, width = recording.page_shape
     first = np.cumsum([0, *(len(boxes) for boxes in recording.field_rows())])
     scenes: dict[tuple[int, int], npt.NDArray[Any]] = {}
@@ -347,7 +347,9 @@ def write_cells(
         for c, channel in enumerate(recording.channels):
             page = np.full((height, width), 100.0)
             for i, (top, rows, columns) in enumerate(boxes, first[slice_id]):
-                page[top : top + rows, :columns] = cells(rng, rows, columns, np.where(backward[i], offsets[i, c], 0))
+                page[top : top + rows, :columns] = cells(
+                    rng, rows, columns, np.where(backward_masks[i], offsets[i, c], 0)
+                )
             scenes[slice_id, channel] = page
 
     def pages(frame: Logged, channel: int) -> npt.NDArray[Any]:

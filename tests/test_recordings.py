@@ -120,8 +120,8 @@ def test_rows_of_equal_geometry_are_joinable(tree: Path) -> None:
         by_number.setdefault(row.joinable, []).append(row.name)
     assert sorted(by_number.pop(0)) == ["text"]
     assert sorted(by_number.values()) == [["first", "second", "hole"], ["loop", "cut", "stopped"]]
-    joinable = [row.files for row in recordings if row.joinable == recordings[0].joinable][:2]
-    scan, warning = read_warned([name for files in joinable for name in files])
+    joinable_files = [row.files for row in recordings if row.joinable == recordings[0].joinable][:2]
+    scan, warning = read_warned([name for files in joinable_files for name in files])
     assert scan.num_frames == 8
     assert "bouts" in warning
 

@@ -186,8 +186,11 @@ def test_a_report_of_bouts_whose_times_are_unknown(tmp_path: Path) -> None:
     pytest.importorskip("jinja2")
     pytest.importorskip("matplotlib")
     a = replace(A, triggers=((0, 0.003),), frames_per_file=None)
-    clockless = replace(a, stem="u", stop=None, epoch=(1601, 1, 1, 0, 0, 0.0))
-    for paths in ([*a.write(tmp_path), *clockless.write(tmp_path)], [*clockless.write(tmp_path), *a.write(tmp_path)]):
+    clockless_recording = replace(a, stem="u", stop=None, epoch=(1601, 1, 1, 0, 0, 0.0))
+    for paths in (
+        [*a.write(tmp_path), *clockless_recording.write(tmp_path)],
+        [*clockless_recording.write(tmp_path), *a.write(tmp_path)],
+    ):
         scan = read_warned(paths)[0]
         scan.report(tmp_path / "report.html", overwrite=True)
         assert "at an unknown time" in (tmp_path / "report.html").read_text("utf-8")

@@ -276,22 +276,22 @@ def test_38_pages_in_another_order_than_their_bytes(tmp_path: Path) -> None:
 # ------------------------------------------------- what a reviewer once got wrong
 
 
-def legacy(folder: Path, name: str, **facts: Any) -> Path:
+def write_legacy(folder: Path, name: str, **facts: Any) -> Path:
     (path,) = Recording(release="3.8", **facts).write(folder / name)
     return path.rename(folder / f"{name}.tif")
 
 
 def test_legacy_files_of_other_settings_are_other_recordings(tmp_path: Path) -> None:
-    legacy(tmp_path, "S001", channels=(1,), frames_per_slice=4)
-    legacy(tmp_path, "S002", channels=(1, 2), frames_per_slice=4)
+    write_legacy(tmp_path, "S001", channels=(1,), frames_per_slice=4)
+    write_legacy(tmp_path, "S002", channels=(1, 2), frames_per_slice=4)
     with pytest.raises(PathnameError, match="2 recordings"):
         read_scan(str(tmp_path / "S00*.tif"))
 
 
 def test_legacy_stacks_do_not_straddle_acquisitions(tmp_path: Path) -> None:
     zs = (0.0, 10.0, 20.0)
-    legacy(tmp_path, "S001", mode="slow", zs=zs, stop=2)
-    second = legacy(tmp_path, "S002", mode="slow", zs=zs)
+    write_legacy(tmp_path, "S001", mode="slow", zs=zs, stop=2)
+    second = write_legacy(tmp_path, "S002", mode="slow", zs=zs)
     scan, warning = read_warned(str(tmp_path / "S00*.tif"))
     assert "2 pages" in warning
     assert_reads(scan, reference.fields(reference.all_pages([second]), slices=3))

@@ -382,10 +382,10 @@ def test_pixels_scanned_backwards_are_later_on_the_left(tmp_path: Path, resonant
     Recording(rois=rois, frames_per_slice=2, resonant=resonant).write(tmp_path)
     scan = read_scan(tmp_path).trimmed(top=1)
     for field in scan.fields:
-        backward = phase.is_backward(field)
-        assert np.array_equal(np.diff(field.offsets, axis=1) < 0, backward[:, 1:])
+        backward_pixels = phase.is_backward(field)
+        assert np.array_equal(np.diff(field.offsets, axis=1) < 0, backward_pixels[:, 1:])
         first = 1 + field.yslices[0].start - 1 if resonant else 1  # trimmed by one row
-        assert backward[0, 0] == (first % 2 == 1)
+        assert backward_pixels[0, 0] == (first % 2 == 1)
 
 
 def test_no_fields_of_a_selection(tmp_path: Path) -> None:

@@ -75,11 +75,11 @@ def test_the_round_trip_is_exact(planes: tuple[Scan, list[Array]]) -> None:
 
 def test_common_is_what_all_planes_have(planes: tuple[Scan, list[Array]]) -> None:
     scan, fields = planes
-    common = scan.shifted(SHIFTS, keep="common")
-    assert common.shape == (3, 10 - 3, 12 - 2, 2, 4)
+    common_view = scan.shifted(SHIFTS, keep="common")
+    assert common_view.shape == (3, 10 - 3, 12 - 2, 2, 4)
     for i, (down_by, right) in enumerate(SHIFTS):
-        np.testing.assert_array_equal(common[i], fields[i][3 - down_by : 10 - down_by, -right : 10 - right])
-    assert all(field.placement.hidden == 120 - 70 for field in common.fields)
+        np.testing.assert_array_equal(common_view[i], fields[i][3 - down_by : 10 - down_by, -right : 10 - right])
+    assert all(field.placement.hidden == 120 - 70 for field in common_view.fields)
 
 
 @pytest.mark.parametrize("keep", ["canvas", "common"])
@@ -225,24 +225,24 @@ def test_joined_and_stitched_fields_move_as_a_whole(tmp_path: Path) -> None:
     stitched = read_scan(tmp_path / "apart").stitched(fill=-3)
     for scan, fill in ((joined, 0), (stitched, -3)):
         fields = [scan[i] for i in range(3)]
-        canvas, common = scan.shifted(SHIFTS), scan.shifted(SHIFTS, keep="common")
+        canvas, common_view = scan.shifted(SHIFTS), scan.shifted(SHIFTS, keep="common")
         height, width = fields[0].shape[:2]
         for i, (down_by, right) in enumerate(SHIFTS):
             np.testing.assert_array_equal(canvas[i], move_field(fields[i], [down_by, right], (0, 3, 2, 0), fill))
             part = np.s_[3 - down_by : height - down_by, -right : width - 2 - right]
-            np.testing.assert_array_equal(common[i], fields[i][part])
-            np.testing.assert_array_equal(common.fields[i].roi_mask, scan.fields[i].roi_mask[part])
-        assert {field.closed_gaps for field in (*canvas.fields, *common.fields)} == {scan.fields[0].closed_gaps}
+            np.testing.assert_array_equal(common_view[i], fields[i][part])
+            np.testing.assert_array_equal(common_view.fields[i].roi_mask, scan.fields[i].roi_mask[part])
+        assert {field.closed_gaps for field in (*canvas.fields, *common_view.fields)} == {scan.fields[0].closed_gaps}
     assert joined.fields[0].closed_gaps == (0, 1)
 
 
 def test_the_canvas_draws_pixels_where_they_were_recorded(planes: tuple[Scan, list[Array]]) -> None:
     scan, _ = planes
     assert np.array_equal(scan.shifted(SHIFTS).canvas(1).image, scan.canvas(1).image)
-    common = scan.shifted(SHIFTS, keep="common").canvas(1)
+    common_canvas = scan.shifted(SHIFTS, keep="common").canvas(1)
     top, left = SHIFTS[2][0] - SHIFTS[1][0], -SHIFTS[1][1]
-    np.testing.assert_array_equal(common.image, scan.canvas(1).image[top : top + 7, left : left + 10])
-    assert common.top == pytest.approx(scan.canvas(1).top + 3.0 * top)
+    np.testing.assert_array_equal(common_canvas.image, scan.canvas(1).image[top : top + 7, left : left + 10])
+    assert common_canvas.top == pytest.approx(scan.canvas(1).top + 3.0 * top)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
