@@ -51,14 +51,14 @@ def sync(path: Path) -> None:
                 os.fsync(file.fileno())
 
 
-def synced(job: Job) -> Job:
+def with_sync(job: Job) -> Job:
     """The job of a peer, which does not wait for the disk by itself."""
 
-    def both(path: Path) -> None:
+    def job_and_sync(path: Path) -> None:
         job(path)
         sync(path)
 
-    return both
+    return job_and_sync
 
 
 class Exports:
@@ -66,39 +66,42 @@ class Exports:
         self.folder, self.times = folder, times
         rng = np.random.default_rng(0)
         noise = rng.integers(-2000, 6000, (64, 512, 512), dtype=np.int16)
-        pixels = lambda logged, channel: np.roll(noise[logged.number % 64], logged.number * 7 + channel, axis=0)  # noqa: E731
+        pixels = lambda frame, channel: np.roll(noise[frame.number % 64], frame.number * 7 + channel, axis=0)  # noqa: E731
         source = folder / "recording"
         Recording(height=512, width=512, frames_per_slice=frames, channels=(1, 2), pixels=pixels).write(source)
         (self.file,) = source.glob("*.tif")
         self.scan: Scan = read_scan(self.file)
         self.memory = np.concatenate([noise, noise])
 
-    def measured(self, jobs: dict[str, Job]) -> dict[str, float]:
+    def measure(self, jobs: dict[str, Job]) -> dict[str, float]:
         """Seconds of the quickest of several runs of each job."""
-        took = dict.fromkeys(jobs, np.inf)
+        durations = dict.fromkeys(jobs, np.inf)
         for _ in range(self.times):
             for name, job in jobs.items():
                 start = time.perf_counter()
                 job(self.folder / "target")
-                took[name] = min(took[name], time.perf_counter() - start)
+                durations[name] = min(durations[name], time.perf_counter() - start)
                 for place in self.folder.glob("target*"):
                     shutil.rmtree(place) if place.is_dir() else place.unlink()
                 os.sync()  # nobody pays for another's writes
-        return took
+        return durations
 
-    def table(self, title: str, against: str, jobs: dict[str, Job], nbytes: int) -> None:
-        took = self.measured(jobs)
+    def table(self, title: str, reference_name: str, jobs: dict[str, Job], nbytes: int) -> None:
+        durations = self.measure(jobs)
         print(f"\n{title}: {nbytes / 1e9:.2f} GB of pixels")
-        for name, seconds in took.items():
+        for name, seconds in durations.items():
             speed = nbytes / seconds / 1e9
-            print(f"{name:42} {speed:6.3f} GB/s  {took[against] / seconds:6.2f} of {against}", flush=True)
+            print(
+                f"{name:42} {speed:6.3f} GB/s  {durations[reference_name] / seconds:6.2f} of {reference_name}",
+                flush=True,
+            )
 
-    def plain(self, path: Path) -> None:
+    def write_plain(self, path: Path) -> None:
         """Write as many bytes as the scan has, from memory."""
-        data, left = self.memory.data.cast("B"), self.scan.nbytes
+        data, num_left = self.memory.data.cast("B"), self.scan.nbytes
         with path.open("wb") as file:
-            while left:
-                left -= file.write(data[:left])
+            while num_left:
+                num_left -= file.write(data[:num_left])
             file.flush()
             os.fsync(file.fileno())
 
@@ -106,17 +109,17 @@ class Exports:
         scan = self.scan
         start = datetime(2026, 1, 1, tzinfo=UTC)
         jobs: dict[str, Job] = {
-            "a plain write": self.plain,
+            "a plain write": self.write_plain,
             "to_nwb(compression=None)": lambda p: scan.to_nwb(p, session_start_time=start, compression=None),
             "to_suite2p": lambda p: scan.to_suite2p(p),
             "to_ome_zarr(compression=None)": lambda p: scan.to_ome_zarr(p, compression=None),
             "to_ome_tiff": lambda p: scan.to_ome_tiff(p),
-            "tifffile, imread and imwrite": synced(self.tifffile),
+            "tifffile, imread and imwrite": with_sync(self.tifffile),
         }
         if peer("zarr"):
-            jobs["zarr, the same shards"] = synced(self.zarr)
+            jobs["zarr, the same shards"] = with_sync(self.zarr)
         if peer("suite2p.io"):
-            jobs["suite2p's converter"] = synced(self.suite2p)
+            jobs["suite2p's converter"] = with_sync(self.suite2p)
         self.table("Uncompressed", "a plain write", jobs, scan.nbytes)
 
     def tifffile(self, path: Path) -> None:
@@ -131,7 +134,7 @@ class Exports:
     def suite2p(self, path: Path) -> None:
         """Its binary files from the same TIFF, as its run_s2p writes them."""
         suite2p, io = peer("suite2p"), peer("suite2p.io")
-        given = {
+        our_settings = {
             "data_path": [str(self.file.parent)],
             "save_path0": str(path),
             "input_format": "tif",
@@ -139,14 +142,15 @@ class Exports:
             "nchannels": 2,
             "keep_movie_raw": False,
         }
-        db = {**suite2p.default_db(), **given}
+        db = {**suite2p.default_db(), **our_settings}
         db["fast_disk"] = db.get("fast_disk") or str(path)
         files, first_files = io.utils.get_file_list(db)
         db |= {"file_list": files, "first_files": first_files}
         dbs = io.utils.init_dbs(db)
         with ExitStack() as stack:
             opened = [
-                [stack.enter_context(open(one[key], "wb")) for one in dbs] for key in ("reg_file", "reg_file_chan2")
+                [stack.enter_context(open(plane_db[key], "wb")) for plane_db in dbs]
+                for key in ("reg_file", "reg_file_chan2")
             ]
             io.tiff_to_binary(dbs, suite2p.default_settings(), *opened)
 
@@ -160,14 +164,14 @@ class Exports:
         part = read_scan(file)
         start = datetime(2026, 1, 1, tzinfo=UTC)
         jobs: dict[str, Job] = {
-            "neuroconv": synced(lambda p: self.neuroconv(file, p)),
+            "neuroconv": with_sync(lambda p: self.neuroconv(file, p)),
             "to_nwb": lambda p: part.to_nwb(p, session_start_time=start),
         }
         self.table("NWB, compressed, same filter and chunks", "neuroconv", jobs, part.nbytes)
 
     @staticmethod
-    def _noise(logged, channel: int) -> np.ndarray:
-        return np.random.default_rng(logged.number).integers(-2000, 6000, (512, 512), dtype=np.int16)
+    def _noise(frame, channel: int) -> np.ndarray:
+        return np.random.default_rng(frame.number).integers(-2000, 6000, (512, 512), dtype=np.int16)
 
     def neuroconv(self, file: Path, path: Path) -> None:
         from neuroconv.datainterfaces import ScanImageImagingInterface
@@ -180,11 +184,11 @@ class Exports:
         nwbfile = make_nwbfile_from_metadata(metadata)
         interface.add_to_nwbfile(nwbfile, metadata)
         configuration = get_default_backend_configuration(nwbfile, backend="hdf5")
-        for one in configuration.dataset_configurations.values():
-            if len(one.full_shape) == 3:
-                one.chunk_shape = (2, 512, 512)
-                one.buffer_shape = (200, 512, 512)
-                one.compression_method, one.compression_options = "gzip", {"shuffle": True}
+        for dataset_settings in configuration.dataset_configurations.values():
+            if len(dataset_settings.full_shape) == 3:
+                dataset_settings.chunk_shape = (2, 512, 512)
+                dataset_settings.buffer_shape = (200, 512, 512)
+                dataset_settings.compression_method, dataset_settings.compression_options = "gzip", {"shuffle": True}
         configure_and_write_nwbfile(nwbfile, nwbfile_path=str(path), backend_configuration=configuration)
 
     def views(self) -> None:
@@ -195,8 +199,8 @@ class Exports:
 
         scan = self.scan
         field = zarr.open_group(scan.to_zarr_store(), mode="r")["field_0"]
-        took = alternately({"scan[:]": lambda: scan[:], "view": lambda: field[:]}, 3 * self.times)
-        print(f"\nzarr's view, chunks {field.chunks}: {took['view'] / took['scan[:]']:.2f} × scan[:]")
+        durations = time_alternately({"scan[:]": lambda: scan[:], "view": lambda: field[:]}, 3 * self.times)
+        print(f"\nzarr's view, chunks {field.chunks}: {durations['view'] / durations['scan[:]']:.2f} × scan[:]")
         corners = scan.to_dask(0).map_blocks(lambda b: b[:1, :1, :1, :1], dtype=scan.dtype, chunks=(1, 1, 1, 1))
 
         def on_threads() -> None:
@@ -207,8 +211,8 @@ class Exports:
             distributed.Client(cluster) as client,
         ):
             jobs = {"threads": on_threads, "processes": lambda: client.compute(corners).result()}
-            took = alternately(jobs, 2 * self.times)
-        print(f"dask's processes read at {took['threads'] / took['processes']:.2f} of threads")
+            durations = time_alternately(jobs, 2 * self.times)
+        print(f"dask's processes read at {durations['threads'] / durations['processes']:.2f} of threads")
 
     def verify(self) -> None:
         """`Scan.verify` beside reading the recording, and the target by its own library, one after the other."""
@@ -237,16 +241,19 @@ class Exports:
             "OME-TIFF": (lambda p: scan.to_ome_tiff(p), lambda p: tifffile.imread(p)),
             "NumPy": (lambda p: to_npy(scan, p), lambda p: np.load(p)),
         }
-        for name, (write, read) in formats.items():
+        for name, (write, read_export) in formats.items():
             path = self.folder / "target"
             write(path)
             jobs: dict[str, Callable[[], object]] = {
-                "both": lambda read=read, path=path: (scan[:], read(path)),
+                "both": lambda load=read_export, path=path: (scan[:], load(path)),
                 "verify": lambda path=path: scan.verify(path),
             }
-            warm = alternately(jobs, self.times)
-            cold = alternately(jobs, self.times, before=lambda path=path: evict([self.file, path]))
-            ratios = [f"{took['both'] / took['verify']:5.2f} ({took['verify']:.2f} s)" for took in (warm, cold)]
+            warm_durations = time_alternately(jobs, self.times)
+            cold_durations = time_alternately(jobs, self.times, prepare=lambda path=path: evict([self.file, path]))
+            ratios = [
+                f"{durations['both'] / durations['verify']:5.2f} ({durations['verify']:.2f} s)"
+                for durations in (warm_durations, cold_durations)
+            ]
             print(f"verify, {name:24} {ratios[0]} of reading both from memory, {ratios[1]} from the disk", flush=True)
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
@@ -279,18 +286,18 @@ def evict(paths: list[Path]) -> None:
                     os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def alternately(
-    jobs: dict[str, Callable[[], object]], times: int, before: Callable[[], object] = lambda: None
+def time_alternately(
+    jobs: dict[str, Callable[[], object]], times: int, prepare: Callable[[], object] = lambda: None
 ) -> dict[str, float]:
     """Seconds of the quickest of several runs of each job, taken in turns."""
-    took = dict.fromkeys(jobs, np.inf)
+    durations = dict.fromkeys(jobs, np.inf)
     for _ in range(times):
         for name, job in jobs.items():
-            before()
+            prepare()
             start = time.perf_counter()
             job()
-            took[name] = min(took[name], time.perf_counter() - start)
-    return took
+            durations[name] = min(durations[name], time.perf_counter() - start)
+    return durations
 
 
 def main() -> None:
@@ -299,10 +306,10 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=2000)
     parser.add_argument("--times", type=int, default=5)
     parser.add_argument("--only", nargs="*", default=["uncompressed", "compressed", "views", "verify", "graph"])
-    asked = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=asked.folder) as name:
-        exports = Exports(Path(name), asked.frames, asked.times)
-        for part in asked.only:
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
+        exports = Exports(Path(name), arguments.frames, arguments.times)
+        for part in arguments.only:
             getattr(exports, part)()
 
 

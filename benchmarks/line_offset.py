@@ -36,23 +36,23 @@ def main():
     print("|---|---|---|---|---|---|---|---|")
     for size in SIZES:
         for photons in PHOTONS:
-            errors, said = [], []
+            errors, uncertainties = [], []
             for seed in range(repeats):
                 rng = np.random.default_rng(seed)
                 offset = rng.uniform(-3, 3) if size > 20 else rng.uniform(-2, 2)
                 rate = scene(rng, size, offset) * photons / phase.GROUPS
                 pictures = rng.poisson(np.broadcast_to(rate, (phase.GROUPS, size, size))).astype(np.float32)
                 lines = phase._Lines.of(pictures, np.arange(1, size - 1, 2))
-                found, uncertainty = phase._estimate_piece(lines, min(8, size // 4))
-                errors.append(found - offset)
-                said.append(uncertainty)
-            errors, said = np.array(errors), np.array(said)
-            known = np.isfinite(errors)
-            print(f"| {size} x {size} | {photons:g} | {(~known).mean():.0%} ", end="")
-            if known.sum() > 4:
-                off = np.abs(errors[known])
-                ratio = off / said[known]
-                print(f"| {np.sqrt((off**2).mean()):.3f} | {np.median(said[known]):.3f} ", end="")
+                estimated_offset, uncertainty = phase._estimate_piece(lines, min(8, size // 4))
+                errors.append(estimated_offset - offset)
+                uncertainties.append(uncertainty)
+            errors, uncertainties = np.array(errors), np.array(uncertainties)
+            is_known = np.isfinite(errors)
+            print(f"| {size} x {size} | {photons:g} | {(~is_known).mean():.0%} ", end="")
+            if is_known.sum() > 4:
+                misses = np.abs(errors[is_known])
+                ratio = misses / uncertainties[is_known]
+                print(f"| {np.sqrt((misses**2).mean()):.3f} | {np.median(uncertainties[is_known]):.3f} ", end="")
                 print(f"| {(ratio < 1).mean():.0%} | {(ratio < 2).mean():.0%} | {ratio.max():.1f} |")
             else:
                 print("| – | – | – | – | – |")

@@ -29,13 +29,13 @@ def recording(folder: Path, files: int) -> list[Path]:
 
 def slow_down() -> list[str]:
     """Let every system call of a file take a while; the list gets their names."""
-    made: list[str] = []
+    calls: list[str] = []
 
-    def slowed(name: str) -> Any:
+    def slow_function(name: str) -> Any:
         call = getattr(os, name)
 
         def slow_call(*arguments: Any, **options: Any) -> Any:
-            made.append(name)
+            calls.append(name)
             time.sleep(DELAY)
             return call(*arguments, **options)
 
@@ -43,8 +43,8 @@ def slow_down() -> list[str]:
 
     for name in CALLS:
         if hasattr(os, name):
-            setattr(os, name, slowed(name))
-    return made
+            setattr(os, name, slow_function(name))
+    return calls
 
 
 def main() -> None:
@@ -52,23 +52,27 @@ def main() -> None:
     parser.add_argument("--folder", type=Path)
     folder = parser.parse_args().folder
     print("| | seconds | goal |\n|---|---|---|")
-    with tempfile.TemporaryDirectory(dir=folder) as temporary:
-        many = recording(Path(temporary, "many"), 10_000)
+    with tempfile.TemporaryDirectory(dir=folder) as temporary_folder:
+        many_paths = recording(Path(temporary_folder, "many"), 10_000)
         seconds = []
         for _ in range(4):
             start = time.perf_counter()
-            assert read_scan(many[0].parent).num_frames == 50_000
+            assert read_scan(many_paths[0].parent).num_frames == 50_000
             seconds.append(time.perf_counter() - start)
         print(f"| 10,000 files on this machine | {min(seconds):.2f} | ≤ 1.5 |")
-        few = recording(Path(temporary, "few"), 1_000)
-        made = slow_down()
-        for what, names in (("a folder", few[0].parent), ("a glob", few[0].parent / "*.tif"), ("a list", few)):
-            made.clear()
+        few_paths = recording(Path(temporary_folder, "few"), 1_000)
+        calls_made = slow_down()
+        for name_kind, names in (
+            ("a folder", few_paths[0].parent),
+            ("a glob", few_paths[0].parent / "*.tif"),
+            ("a list", few_paths),
+        ):
+            calls_made.clear()
             start = time.perf_counter()
             assert read_scan(names).num_frames == 5_000
             seconds = [time.perf_counter() - start]
-            calls = f"{len(made) / 1000:.0f} calls a file of {DELAY * 1e3:.0f} ms"
-            print(f"| 1,000 files of {what}, {calls} | {seconds[0]:.2f} | ≤ 2 |")
+            calls = f"{len(calls_made) / 1000:.0f} calls a file of {DELAY * 1e3:.0f} ms"
+            print(f"| 1,000 files of {name_kind}, {calls} | {seconds[0]:.2f} | ≤ 2 |")
 
 
 if __name__ == "__main__":

@@ -29,13 +29,13 @@ STEP = 64 << 20
 WORKERS = 3
 
 
-def plain(scan: Scan, path: Path) -> None:
+def write_plain(scan: Scan, path: Path) -> None:
     """Write as many bytes as the scan has, from memory."""
     data = np.random.default_rng(0).integers(0, 1000, STEP // 2, dtype=np.int16)
     with path.open("wb") as file:
-        left = scan.nbytes
-        while left:
-            left -= file.write(data.data.cast("B")[:left])
+        num_left = scan.nbytes
+        while num_left:
+            num_left -= file.write(data.data.cast("B")[:num_left])
         file.flush()
         os.fsync(file.fileno())
 
@@ -58,24 +58,24 @@ def theirs(scan: Scan, path: Path) -> None:
         config={"write_empty_chunks": True},
     )
 
-    def one(start: int) -> None:
+    def write_block(start: int) -> None:
         frames = slice(start, min(scan.num_frames, start + step))
         array[frames] = scan[0, :, :, :, frames].transpose(3, 2, 0, 1)[:, :, None]
         with (path / "c" / str(start // step) / "0" / "0" / "0" / "0").open("r+b") as file:
             os.fsync(file.fileno())
 
     with ThreadPoolExecutor(WORKERS) as pool:
-        list(pool.map(one, range(0, scan.num_frames, step)))
+        list(pool.map(write_block, range(0, scan.num_frames, step)))
 
 
-def measured(job: Callable[[Scan, Path], None], scan: Scan, path: Path) -> tuple[float, float]:
+def measure(job: Callable[[Scan, Path], None], scan: Scan, path: Path) -> tuple[float, float]:
     """Seconds, and seconds of all processors."""
-    before, start = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
+    usage_before, start = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
     job(scan, path)
-    took, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF)
+    seconds, usage_after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF)
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     os.sync()  # nobody pays for another's writes
-    return took, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return seconds, usage_after.ru_utime + usage_after.ru_stime - usage_before.ru_utime - usage_before.ru_stime
 
 
 def main() -> None:
@@ -83,26 +83,26 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path.cwd())
     parser.add_argument("--frames", type=int, default=2000)
     parser.add_argument("--times", type=int, default=5)
-    asked = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=asked.folder) as name:
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
         folder = Path(name)
-        Recording(height=512, width=512, frames_per_slice=asked.frames, channels=(1, 2)).write(folder / "recording")
+        Recording(height=512, width=512, frames_per_slice=arguments.frames, channels=(1, 2)).write(folder / "recording")
         scan = read_scan(folder / "recording")
         jobs = {
-            "plain write": plain,
+            "plain write": write_plain,
             "to_ome_zarr, uncompressed": ours(None),
             "zarr's own writer, uncompressed": theirs,
             "to_ome_zarr, zstd": ours("zstd"),
             "to_ome_zarr, uncompressed, 3 levels": ours(None, 3),
         }
-        best = dict.fromkeys(jobs, (np.inf, np.inf))
-        for _ in range(asked.times):
-            for what, job in jobs.items():
-                best[what] = tuple(map(min, best[what], measured(job, scan, folder / "target")))
+        best_times = dict.fromkeys(jobs, (np.inf, np.inf))
+        for _ in range(arguments.times):
+            for job_name, job in jobs.items():
+                best_times[job_name] = tuple(map(min, best_times[job_name], measure(job, scan, folder / "target")))
         print(f"{scan.nbytes / 1e9:.1f} GB of pixels, {WORKERS} workers, {os.cpu_count()} processors")
-        for what, (took, cpu) in best.items():
-            speed, ratio = scan.nbytes / took / 1e9, best["plain write"][0] / took
-            print(f"{what:38} {speed:5.2f} GB/s  {ratio:5.2f} of a plain write  {cpu:5.1f} s of processors")
+        for job_name, (seconds, cpu) in best_times.items():
+            speed, ratio = scan.nbytes / seconds / 1e9, best_times["plain write"][0] / seconds
+            print(f"{job_name:38} {speed:5.2f} GB/s  {ratio:5.2f} of a plain write  {cpu:5.1f} s of processors")
 
 
 if __name__ == "__main__":

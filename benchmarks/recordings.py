@@ -59,11 +59,11 @@ def write(folder: Path) -> int:
 
 
 @contextlib.contextmanager
-def delayed(seconds: float, calls: Counter[str]) -> Iterator[None]:
+def calls_delayed(seconds: float, calls: Counter[str]) -> Iterator[None]:
     """Let each system call on files take longer, and count them."""
     originals: dict[str, Callable[..., Any]] = {name: getattr(os, name) for name in CALLS if hasattr(os, name)}
 
-    def slow(name: str) -> Callable[..., Any]:
+    def slow_function(name: str) -> Callable[..., Any]:
         def call(*arguments: Any, **options: Any) -> Any:
             calls[name] += 1
             if seconds:
@@ -73,7 +73,7 @@ def delayed(seconds: float, calls: Counter[str]) -> Iterator[None]:
         return call
 
     for name in originals:
-        setattr(os, name, slow(name))
+        setattr(os, name, slow_function(name))
     try:
         yield
     finally:
@@ -88,21 +88,21 @@ def main() -> None:
         folder = Path(name)
         num_bytes = write(folder)
         find_recordings(folder)  # what is imported and compiled when it is first needed
-        for what, seconds in zip(GOALS, (0.0, DELAY), strict=True):
+        for goal_name, seconds in zip(GOALS, (0.0, DELAY), strict=True):
             times, calls = [], Counter[str]()
             for _ in range(3):
                 calls.clear()
-                began = time.perf_counter()
-                with delayed(seconds, calls) if seconds else contextlib.nullcontext():
-                    found = find_recordings(folder)
-                times.append(time.perf_counter() - began)
-            assert len(found) == 100
-            assert all(row.status == "complete" and len(row.files) == 10 for row in found)
-            verdict = "ok" if min(times) < GOALS[what] else "too slow"
-            counted = f", {sum(calls.values()) / 1000:.1f} calls a file" if calls else ""
+                start = time.perf_counter()
+                with calls_delayed(seconds, calls) if seconds else contextlib.nullcontext():
+                    recordings = find_recordings(folder)
+                times.append(time.perf_counter() - start)
+            assert len(recordings) == 100
+            assert all(row.status == "complete" and len(row.files) == 10 for row in recordings)
+            verdict = "ok" if min(times) < GOALS[goal_name] else "too slow"
+            calls_a_file = f", {sum(calls.values()) / 1000:.1f} calls a file" if calls else ""
             print(
-                f"1,000 files ({num_bytes / 1e6:.0f} MB) of 100 recordings, {what}: {min(times):.2f} s{counted} "
-                f"({verdict}, the goal is {GOALS[what]:g} s)"
+                f"1,000 files ({num_bytes / 1e6:.0f} MB) of 100 recordings, {goal_name}: {min(times):.2f} s{calls_a_file} "
+                f"({verdict}, the goal is {GOALS[goal_name]:g} s)"
             )
 
 

@@ -39,7 +39,7 @@ class Handler(BaseHTTPRequestHandler):
     folder = Path()
     delay: Any = None
     requests: Any = None
-    sent: Any = None
+    sent_bytes: Any = None
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -59,21 +59,21 @@ class Handler(BaseHTTPRequestHandler):
             self.end_headers()
             return
         size = path.stat().st_size
-        asked = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range", ""))
+        byte_range = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range", ""))
         start, end = 0, size
-        if asked:
-            start = int(asked[1]) if asked[1] else max(0, size - int(asked[2]))
-            end = min(size, int(asked[2]) + 1) if asked[1] and asked[2] else size
-        self.send_response(206 if asked else 200)
+        if byte_range:
+            start = int(byte_range[1]) if byte_range[1] else max(0, size - int(byte_range[2]))
+            end = min(size, int(byte_range[2]) + 1) if byte_range[1] and byte_range[2] else size
+        self.send_response(206 if byte_range else 200)
         self.send_header("Content-Length", str(end - start))
         self.send_header("Accept-Ranges", "bytes")
         self.send_header("ETag", f'"{path.stat().st_mtime_ns}-{size}"')
-        if asked:
+        if byte_range:
             self.send_header("Content-Range", f"bytes {start}-{end - 1}/{size}")
         self.end_headers()
         with self.requests.get_lock():
             self.requests.value += 1
-            self.sent.value += (end - start) if body else 0
+            self.sent_bytes.value += (end - start) if body else 0
         if body:
             self.wfile.flush()
             with path.open("rb") as file:
@@ -86,8 +86,12 @@ class Server:
 
     def __init__(self, folder: Path) -> None:
         context = multiprocessing.get_context("fork")
-        self.delay, self.requests, self.sent = context.Value("d", 0.0), context.Value("q", 0), context.Value("q", 0)
-        facts = {"folder": folder, "delay": self.delay, "requests": self.requests, "sent": self.sent}
+        self.delay, self.requests, self.sent_bytes = (
+            context.Value("d", 0.0),
+            context.Value("q", 0),
+            context.Value("q", 0),
+        )
+        facts = {"folder": folder, "delay": self.delay, "requests": self.requests, "sent_bytes": self.sent_bytes}
         server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), facts))
         server.request_queue_size = 256
         server.socket.listen(256)
@@ -96,16 +100,20 @@ class Server:
         self.process.start()
 
     @contextlib.contextmanager
-    def delayed(self, seconds: float) -> Iterator[None]:
+    def delay_of(self, seconds: float) -> Iterator[None]:
         self.delay.value = seconds
         yield
         self.delay.value = 0.0
 
-    def counted(self, job: Callable[[], object]) -> tuple[float, int, int]:
+    def measure(self, job: Callable[[], object]) -> tuple[float, int, int]:
         """Seconds, requests and bytes of a job."""
-        before, start = (self.requests.value, self.sent.value), time.perf_counter()
+        counts_before, start = (self.requests.value, self.sent_bytes.value), time.perf_counter()
         job()
-        return time.perf_counter() - start, self.requests.value - before[0], self.sent.value - before[1]
+        return (
+            time.perf_counter() - start,
+            self.requests.value - counts_before[0],
+            self.sent_bytes.value - counts_before[1],
+        )
 
 
 # ------------------------------------------------------------------------------ clients
@@ -117,11 +125,11 @@ def by_urllib3(connections: int) -> Callable[[str, list[tuple[int, int]]], objec
     pool = urllib3.PoolManager(maxsize=connections)
     executor = ThreadPoolExecutor(connections)
 
-    def one(url: str, start: int, end: int) -> int:
+    def read_range(url: str, start: int, end: int) -> int:
         reply = pool.request("GET", url, headers={"Range": f"bytes={start}-{end - 1}"})
         return len(reply.data)
 
-    return lambda url, ranges: list(executor.map(lambda r: one(url, *r), ranges))
+    return lambda url, ranges: list(executor.map(lambda r: read_range(url, *r), ranges))
 
 
 def by_http_client(connections: int) -> Callable[[str, list[tuple[int, int]]], object]:
@@ -129,16 +137,16 @@ def by_http_client(connections: int) -> Callable[[str, list[tuple[int, int]]], o
     import threading
     from urllib.parse import urlsplit
 
-    executor, local = ThreadPoolExecutor(connections), threading.local()
+    executor, thread_data = ThreadPoolExecutor(connections), threading.local()
 
-    def one(url: str, start: int, end: int) -> int:
+    def read_range(url: str, start: int, end: int) -> int:
         parts = urlsplit(url)
-        if not hasattr(local, "connection"):
-            local.connection = http.client.HTTPConnection(parts.netloc)
-        local.connection.request("GET", parts.path, headers={"Range": f"bytes={start}-{end - 1}"})
-        return local.connection.getresponse().readinto(bytearray(end - start))
+        if not hasattr(thread_data, "connection"):
+            thread_data.connection = http.client.HTTPConnection(parts.netloc)
+        thread_data.connection.request("GET", parts.path, headers={"Range": f"bytes={start}-{end - 1}"})
+        return thread_data.connection.getresponse().readinto(bytearray(end - start))
 
-    return lambda url, ranges: list(executor.map(lambda r: one(url, *r), ranges))
+    return lambda url, ranges: list(executor.map(lambda r: read_range(url, *r), ranges))
 
 
 def by_httpx(connections: int) -> Callable[[str, list[tuple[int, int]]], object]:
@@ -147,10 +155,10 @@ def by_httpx(connections: int) -> Callable[[str, list[tuple[int, int]]], object]
     client = httpx.Client(limits=httpx.Limits(max_connections=connections))
     executor = ThreadPoolExecutor(connections)
 
-    def one(url: str, start: int, end: int) -> int:
+    def read_range(url: str, start: int, end: int) -> int:
         return len(client.get(url, headers={"Range": f"bytes={start}-{end - 1}"}).content)
 
-    return lambda url, ranges: list(executor.map(lambda r: one(url, *r), ranges))
+    return lambda url, ranges: list(executor.map(lambda r: read_range(url, *r), ranges))
 
 
 def by_obstore(connections: int) -> Callable[[str, list[tuple[int, int]]], object]:
@@ -205,21 +213,21 @@ class Remote:
             for connections in (1, 8) if name not in ("obstore", "fsspec") else (8,):
                 with contextlib.suppress(ImportError):
                     job = make(connections)
-                    took = min(self.server.counted(lambda job=job: job(url, ranges))[0] for _ in range(self.times))
-                    print(f"  {name:12} {connections} connections: {size / took / 1e6:6.0f} MB/s", flush=True)
+                    seconds = min(self.server.measure(lambda job=job: job(url, ranges))[0] for _ in range(self.times))
+                    print(f"  {name:12} {connections} connections: {size / seconds / 1e6:6.0f} MB/s", flush=True)
 
     def bulk(self) -> None:
         (url,) = self.urls("one")
         scan = read_scan(url)
         size = scan.nbytes
         ranges = [(start, min(size, start + SIZE)) for start in range(0, size, SIZE)]
-        plain = by_urllib3(8)
-        took = {"plain": np.inf, "ours": np.inf}
+        read_plain = by_urllib3(8)
+        durations = {"plain": np.inf, "ours": np.inf}
         for _ in range(self.times):
-            for name, job in (("plain", lambda: plain(url, ranges)), ("ours", lambda: scan[:])):
-                took[name] = min(took[name], self.server.counted(job)[0])
-        ours = took["plain"] / took["ours"]
-        print(f"bulk: {size / took['ours'] / 1e6:.0f} MB/s, {ours:.2f} of plain requests on 8 connections (≥ 0.6)")
+            for name, job in (("plain", lambda: read_plain(url, ranges)), ("ours", lambda: scan[:])):
+                durations[name] = min(durations[name], self.server.measure(job)[0])
+        ours = durations["plain"] / durations["ours"]
+        print(f"bulk: {size / durations['ours'] / 1e6:.0f} MB/s, {ours:.2f} of plain requests on 8 connections (≥ 0.6)")
 
     def trips(self) -> None:
         """Round trips of usual jobs, in a process that has asked this server nothing before."""
@@ -230,26 +238,26 @@ class Remote:
             "100 frames of 1 MB": ("1MB", "scan[0, :, :, 0, 50:150]", "scan = read_scan(urls)", 4),
             "a trace over 500 pages": ("500", "scan[0, 200, 5, 0]", "scan = read_scan(urls)", 45),
         }
-        for name, (folder, code, before, goal) in jobs.items():
+        for name, (folder, code, preparation, goal) in jobs.items():
             urls = self.urls(folder)
             results = []
             for _ in range(self.times):
                 context = multiprocessing.get_context("spawn")
                 with context.Pool(1) as pool:
-                    pool.apply(warm, (self.server.url,))
-                    if before:
-                        with self.server.delayed(0):
-                            pool.apply(run, (before, urls))
+                    pool.apply(open_connection, (self.server.url,))
+                    if preparation:
+                        with self.server.delay_of(0):
+                            pool.apply(run, (preparation, urls))
                         time.sleep(0.2)
-                    with self.server.delayed(DELAY):
-                        counts = self.server.requests.value, self.server.sent.value
+                    with self.server.delay_of(DELAY):
+                        counts = self.server.requests.value, self.server.sent_bytes.value
                         seconds = pool.apply(run, (code, urls))
                         results.append(
-                            (seconds, self.server.requests.value - counts[0], self.server.sent.value - counts[1])
+                            (seconds, self.server.requests.value - counts[0], self.server.sent_bytes.value - counts[1])
                         )
-            seconds, requests, sent = min(results)
+            seconds, requests, num_bytes = min(results)
             print(
-                f"{name:24} {seconds / DELAY:5.1f} round trips (≤ {goal}), {requests} requests, {sent / 1e6:.2f} MB",
+                f"{name:24} {seconds / DELAY:5.1f} round trips (≤ {goal}), {requests} requests, {num_bytes / 1e6:.2f} MB",
                 flush=True,
             )
 
@@ -257,7 +265,7 @@ class Remote:
 SPACE: dict[str, Any] = {"read_scan": read_scan}
 
 
-def warm(url: str) -> None:
+def open_connection(url: str) -> None:
     """Import what is needed."""
     with contextlib.suppress(Exception):
         read_scan(f"{url}/nothing.tif")
@@ -276,10 +284,10 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path.cwd())
     parser.add_argument("--times", type=int, default=3)
     parser.add_argument("--only", nargs="*", default=["clients", "bulk", "trips"])
-    asked = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=asked.folder) as name:
-        remote = Remote(Path(name), asked.times)
-        for part in asked.only:
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
+        remote = Remote(Path(name), arguments.times)
+        for part in arguments.only:
             getattr(remote, part)()
         remote.server.process.terminate()
 

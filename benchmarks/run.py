@@ -36,23 +36,23 @@ warnings.simplefilter("ignore")
 Row = tuple[str, str, str, bool]
 
 
-def best(job: Callable[[], object], times: int = 5) -> float:
+def best_seconds(job: Callable[[], object], times: int = 5) -> float:
     """Seconds of the quickest of several runs."""
-    took = []
+    durations = []
     for _ in range(times):
         start = time.perf_counter()
         job()
-        took.append(time.perf_counter() - start)
-    return min(took)
+        durations.append(time.perf_counter() - start)
+    return min(durations)
 
 
-def alternately(jobs: dict[str, Callable[[], object]], times: int) -> dict[str, float]:
+def time_alternately(jobs: dict[str, Callable[[], object]], times: int) -> dict[str, float]:
     """Seconds of the quickest run of each of some jobs, taken in turns: the machine's moods meet all of them."""
-    took = dict.fromkeys(jobs, float("inf"))
+    durations = dict.fromkeys(jobs, float("inf"))
     for _ in range(times):
         for name, job in jobs.items():
-            took[name] = min(took[name], best(job, 1))
-    return took
+            durations[name] = min(durations[name], best_seconds(job, 1))
+    return durations
 
 
 def peer(name: str):
@@ -78,51 +78,62 @@ class Bench:
             (folder / "done").touch()
         return sorted(folder.glob("*.tif"))
 
-    def row(self, job: str, ours: str, got: float, must: float, *, at_most: bool = False, what: str = "") -> None:
-        good = got <= must if at_most else got >= must
+    def row(self, job: str, ours: str, ratio: float, goal: float, *, at_most: bool = False, unit: str = "") -> None:
+        is_good = ratio <= goal if at_most else ratio >= goal
         sign = "≤" if at_most else "≥"
-        self.rows.append((job, ours, f"{got:.3g} {what}".strip(), f"{sign} {must:g}", good))
-        print(f"{'ok  ' if good else 'MISS'} {job}: {ours}; {got:.3g} {what} ({sign} {must:g})", flush=True)
+        self.rows.append((job, ours, f"{ratio:.3g} {unit}".strip(), f"{sign} {goal:g}", is_good))
+        print(f"{'ok  ' if is_good else 'MISS'} {job}: {ours}; {ratio:.3g} {unit} ({sign} {goal:g})", flush=True)
 
     # ------------------------------------------------------------------ opening
 
     def opening(self) -> None:
         (path,) = self.recording("60k_64", height=64, width=64, frames_per_slice=60_000)
-        ours = best(lambda: read_scan(path).shape, 9)
+        ours = best_seconds(lambda: read_scan(path).shape, 9)
 
         def theirs() -> int:
             with tifffile.TiffFile(path) as tif:
                 return len(tif.pages)
 
-        self.row("open, 60,000 pages of 64×64", f"{ours * 1e3:.2f} ms", best(theirs, 3) / ours, 50, what="× tifffile")
+        self.row(
+            "open, 60,000 pages of 64×64", f"{ours * 1e3:.2f} ms", best_seconds(theirs, 3) / ours, 50, unit="× tifffile"
+        )
         if SITR:
 
             def index() -> object:
                 with SITR.ScanImageTiffReader(str(path)) as reader:
                     return reader.shape()
 
-            self.row("", "", best(index, 2) / ours, 300, what="× ScanImageTiffReader")
+            self.row("", "", best_seconds(index, 2) / ours, 300, unit="× ScanImageTiffReader")
         if ROIEXTRACTORS:
-            took = best(lambda: ROIEXTRACTORS.ScanImageImagingExtractor(file_path=path), 1)
-            self.row("", "", took / ours, 1, what="× roiextractors")
-        few = self.recording("1k_4", height=4, width=4, frames_per_slice=1000)
-        many = self.recording("1M_4", height=4, width=4, frames_per_slice=1_000_000)
-        a, b = (best(lambda f=f: read_scan(f[0]).shape, 9) for f in (few, many))
-        self.row("open, 1,000,000 pages against 1,000", f"{b * 1e3:.2f} ms", b / a, 2, at_most=True, what="×")
-        one = self.recording("1_file", frames_per_slice=500, frames_per_file=500)
+            seconds = best_seconds(lambda: ROIEXTRACTORS.ScanImageImagingExtractor(file_path=path), 1)
+            self.row("", "", seconds / ours, 1, unit="× roiextractors")
+        few_pages = self.recording("1k_4", height=4, width=4, frames_per_slice=1000)
+        many_pages = self.recording("1M_4", height=4, width=4, frames_per_slice=1_000_000)
+        a, b = (best_seconds(lambda f=f: read_scan(f[0]).shape, 9) for f in (few_pages, many_pages))
+        self.row("open, 1,000,000 pages against 1,000", f"{b * 1e3:.2f} ms", b / a, 2, at_most=True, unit="×")
+        single_file = self.recording("1_file", frames_per_slice=500, frames_per_file=500)
         files = self.recording("200_files", frames_per_slice=100_000, frames_per_file=500)
-        more = (best(lambda: read_scan(files).shape, 5) - best(lambda: read_scan(one[0]).shape, 5)) / 199
-        self.row("open, each of 200 files of 500 pages beyond the first", "", more * 1e3, 1, at_most=True, what="ms")
-        scan = read_scan(many[0])
+        seconds_a_file = (
+            best_seconds(lambda: read_scan(files).shape, 5) - best_seconds(lambda: read_scan(single_file[0]).shape, 5)
+        ) / 199
+        self.row(
+            "open, each of 200 files of 500 pages beyond the first",
+            "",
+            seconds_a_file * 1e3,
+            1,
+            at_most=True,
+            unit="ms",
+        )
+        scan = read_scan(many_pages[0])
         size = len(pickle.dumps(scan))
-        took = best(lambda: pickle.loads(pickle.dumps(scan)))
-        self.row("pickle a scan of 1,000,000 pages", f"{size} B", took * 1e3, 1, at_most=True, what="ms")
-        growth = (len(pickle.dumps(read_scan(files))) - len(pickle.dumps(read_scan(one[0])))) / 199
-        self.row("", "", growth, 200, at_most=True, what="B for each further file")
+        seconds = best_seconds(lambda: pickle.loads(pickle.dumps(scan)))
+        self.row("pickle a scan of 1,000,000 pages", f"{size} B", seconds * 1e3, 1, at_most=True, unit="ms")
+        growth = (len(pickle.dumps(read_scan(files))) - len(pickle.dumps(read_scan(single_file[0])))) / 199
+        self.row("", "", growth, 200, at_most=True, unit="B for each further file")
         code = "import time, {0}; a = time.perf_counter(); import {1}; print(time.perf_counter() - a)"
         run = [sys.executable, "-c", code.format("numpy, tifffile", "scanreader")]
-        took = min(float(subprocess.run(run, capture_output=True, text=True, check=True).stdout) for _ in range(7))
-        self.row("import, beyond numpy and tifffile", "", took * 1e3, 30, at_most=True, what="ms")
+        seconds = min(float(subprocess.run(run, capture_output=True, text=True, check=True).stdout) for _ in range(7))
+        self.row("import, beyond numpy and tifffile", "", seconds * 1e3, 30, at_most=True, unit="ms")
 
     # ------------------------------------------------------------------ reading
 
@@ -152,15 +163,23 @@ class Bench:
         jobs = {"ours": lambda: scan[:], "copy": copy, "tifffile": by_tifffile}
         if SITR:
             jobs["ScanImageTiffReader"] = by_sitr
-        took = alternately(jobs, 7)
-        whole = took["ours"]
-        rate = f"{scan.nbytes / whole / 1e9:.1f} GB/s"
-        self.row("read all, 4,000 pages of 512×512", rate, took["copy"] / whole, 0.8, what="of a memory copy")
-        for name, must in (("tifffile", 2), ("ScanImageTiffReader", 2.5)):
-            if name in took:
-                self.row("", "", took[name] / whole, must, what=f"× {name}")
-        wide = read_scan(files, dtype=np.float32)
-        self.row("read all as float32", "", whole / best(lambda: wide[:], 3), 0.4, what="of the plain read")
+        durations = time_alternately(jobs, 7)
+        our_seconds = durations["ours"]
+        rate = f"{scan.nbytes / our_seconds / 1e9:.1f} GB/s"
+        self.row(
+            "read all, 4,000 pages of 512×512", rate, durations["copy"] / our_seconds, 0.8, unit="of a memory copy"
+        )
+        for name, goal in (("tifffile", 2), ("ScanImageTiffReader", 2.5)):
+            if name in durations:
+                self.row("", "", durations[name] / our_seconds, goal, unit=f"× {name}")
+        float_scan = read_scan(files, dtype=np.float32)
+        self.row(
+            "read all as float32",
+            "",
+            our_seconds / best_seconds(lambda: float_scan[:], 3),
+            0.4,
+            unit="of the plain read",
+        )
         self._frames(scan, files[0], source.reshape(4000, 512, 512))
         self._fancy(scan)
         self._fields()
@@ -169,46 +188,51 @@ class Bench:
 
     def _frames(self, scan, file: Path, source: np.ndarray) -> None:
         """Random frames, each dropped before the next is asked for."""
-        which = np.random.default_rng(0).integers(0, 500, 300).tolist()
+        frames = np.random.default_rng(0).integers(0, 500, 300).tolist()
 
-        def each(read: Callable[[int], object]) -> Callable[[], None]:
+        def read_frames(read_frame: Callable[[int], object]) -> Callable[[], None]:
             def job() -> None:
-                for i in which:
-                    read(i)
+                for i in frames:
+                    read_frame(i)
 
             return job
 
-        jobs = {"ours": each(lambda i: scan[0, :, :, 0, i]), "copy": each(lambda i: source[2 * i].copy())}
+        jobs = {"ours": read_frames(lambda i: scan[0, :, :, 0, i]), "copy": read_frames(lambda i: source[2 * i].copy())}
         with tifffile.TiffFile(file) as tif:
             list(tif.pages)
-            jobs["tifffile"] = each(lambda i: tif.asarray(key=2 * i))
+            jobs["tifffile"] = read_frames(lambda i: tif.asarray(key=2 * i))
             if SITR:
                 reader = SITR.ScanImageTiffReader(str(file))
-                jobs["ScanImageTiffReader"] = each(lambda i: reader.data(2 * i, 2 * i + 1))
-            took = {name: seconds / 300 for name, seconds in alternately(jobs, 25).items()}
-        job, beyond = "random single frames of 512×512", (took["ours"] - took["copy"]) * 1e6
-        self.row(job, f"{took['ours'] * 1e6:.0f} µs", beyond, 60, at_most=True, what="µs beyond a copy")
+                jobs["ScanImageTiffReader"] = read_frames(lambda i: reader.data(2 * i, 2 * i + 1))
+            durations = {name: seconds / 300 for name, seconds in time_alternately(jobs, 25).items()}
+        job, overhead = "random single frames of 512×512", (durations["ours"] - durations["copy"]) * 1e6
+        self.row(job, f"{durations['ours'] * 1e6:.0f} µs", overhead, 60, at_most=True, unit="µs beyond a copy")
         for name in list(jobs)[2:]:
-            self.row("", "", took[name] / took["ours"], 1.5, what=f"× {name}")
+            self.row("", "", durations[name] / durations["ours"], 1.5, unit=f"× {name}")
 
     def _fancy(self, scan) -> None:
         rng = np.random.default_rng(1)
         rows, columns, frames = (rng.permutation(n)[:k] for n, k in ((512, 256), (512, 256), (2000, 500)))
-        fancy = best(lambda: scan[0, rows, columns, [1, 0], frames], 5)
-        plain = best(lambda: scan[0, :256, :256, :, :500], 5)
-        self.row("lists on four axes", "", plain / fancy, 0.3, what="of the slice's rate")
+        fancy_seconds = best_seconds(lambda: scan[0, rows, columns, [1, 0], frames], 5)
+        slice_seconds = best_seconds(lambda: scan[0, :256, :256, :, :500], 5)
+        self.row("lists on four axes", "", slice_seconds / fancy_seconds, 0.3, unit="of the slice's rate")
 
     def _fields(self) -> None:
         rois = tuple(roi(scanfield((3.0 * i, 0.0), (2.0, 2.0), (256, 256))) for i in range(4))
         files = self.recording("4_rois", mode="fast", zs=(0.0, 30.0), flyback=1, volumes=400, rois=rois)
         scan = read_scan(files)
-        raw = read_scan(files, raw=True)
+        raw_scan = read_scan(files, raw=True)
         pages_of_slice = np.arange(0, 1200, 3)
-        one = best(lambda: scan[1], 5)
-        page = best(lambda: raw[0, :, :, 0, pages_of_slice], 5)
-        part = scan.fields[1].height / raw.image_height
+        field_seconds = best_seconds(lambda: scan[1], 5)
+        page = best_seconds(lambda: raw_scan[0, :, :, 0, pages_of_slice], 5)
+        part = scan.fields[1].height / raw_scan.image_height
         self.row(
-            "one field of four", f"{part:.2f} of the rows", one / page / part, 1.5, at_most=True, what="× its share"
+            "one field of four",
+            f"{part:.2f} of the rows",
+            field_seconds / page / part,
+            1.5,
+            at_most=True,
+            unit="× its share",
         )
 
     def _memory(self, files: list[Path]) -> None:
@@ -222,9 +246,9 @@ class Bench:
         }
         for name, (paths, options, key) in jobs.items():
             code = PEAK.format(paths=[str(p) for p in paths], options=options, key=key)
-            done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+            result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
             job = f"peak anonymous memory, {name}"
-            self.row(job, "", float(done.stdout), 32, at_most=True, what="MiB beyond the result")
+            self.row(job, "", float(result.stdout), 32, at_most=True, unit="MiB beyond the result")
 
     def trace(self) -> None:
         (path,) = self.recording("60k_256", height=256, width=256, frames_per_slice=60_000)
@@ -234,21 +258,27 @@ class Bench:
             for start in range(0, 60_000, 6000):
                 _ = scan[0, :, :, 0, start : start + 6000]
 
-        took = alternately({"pages": all_pages, "first": lambda: read_scan(path)[0, 30, 30, 0]}, 5)
-        took["next"] = best(lambda: scan[0, 30, 30, 0], 5)
+        durations = time_alternately({"pages": all_pages, "first": lambda: read_scan(path)[0, 30, 30, 0]}, 5)
+        durations["next"] = best_seconds(lambda: scan[0, 30, 30, 0], 5)
         for name, job in (
             ("first", "one pixel's trace, 60,000 pages of 256×256"),
             ("next", "the next one of the scan"),
         ):
-            self.row(job, f"{took[name] * 1e3:.1f} ms", took["pages"] / took[name], 30, what="× reading the pages")
+            self.row(
+                job,
+                f"{durations[name] * 1e3:.1f} ms",
+                durations["pages"] / durations[name],
+                30,
+                unit="× reading the pages",
+            )
 
     def times(self) -> None:
         (path,) = self.recording("60k_64", height=64, width=64, frames_per_slice=60_000)
-        took = {
+        jobs = {
             "timestamps": lambda: read_scan(path).timestamps,
             "frame_table": lambda: read_scan(path).frame_table,
         }
-        ours = {name: best(job, 5) for name, job in took.items()}
+        ours = {name: best_seconds(job, 5) for name, job in jobs.items()}
         if ROIEXTRACTORS is None:
             return
         extractor = ROIEXTRACTORS.ScanImageImagingExtractor(file_path=str(path))
@@ -257,28 +287,30 @@ class Bench:
         seconds = time.perf_counter() - start
         assert np.array_equal(np.ravel(theirs), read_scan(path).timestamps[0])
         for name, goal in (("timestamps", 15), ("frame_table", 10)):
-            shown = f"{ours[name] * 1e3:.0f} ms"
-            self.row(f"{name} of 60,000 frames", shown, seconds / ours[name], goal, what="× roiextractors")
+            time_text = f"{ours[name] * 1e3:.0f} ms"
+            self.row(f"{name} of 60,000 frames", time_text, seconds / ours[name], goal, unit="× roiextractors")
 
     def uneven(self) -> None:
         (path,) = self.recording("60k_galvo", height=64, width=64, frames_per_slice=60_000, resonant=False)
         index = index_file(path)
-        ours = best(lambda: read_scan(path).shape, 5)
+        ours = best_seconds(lambda: read_scan(path).shape, 5)
 
         def theirs() -> int:
             with tifffile.TiffFile(path) as tif:
                 return len(tif.pages)
 
         job = "open, 60,000 uneven pages (galvo)"
-        self.row(job, f"{ours * 1e3:.1f} ms, {len(index.runs)} runs", best(theirs, 3) / ours, 5, what="× tifffile")
+        self.row(
+            job, f"{ours * 1e3:.1f} ms, {len(index.runs)} runs", best_seconds(theirs, 3) / ours, 5, unit="× tifffile"
+        )
         scan = read_scan(path)
-        ours = best(lambda: scan[:], 3)
+        ours = best_seconds(lambda: scan[:], 3)
 
-        def read() -> None:
+        def read_all() -> None:
             with tifffile.TiffFile(path) as tif:
                 tif.asarray(key=slice(None))
 
-        self.row("read all of them", f"{ours * 1e3:.0f} ms", best(read, 1) / ours, 5, what="× tifffile")
+        self.row("read all of them", f"{ours * 1e3:.0f} ms", best_seconds(read_all, 1) / ours, 5, unit="× tifffile")
 
     # ------------------------------------------------------------------ cold cache
 
@@ -291,35 +323,40 @@ class Bench:
         scan = read_scan(files)
         buffer = bytearray(16 << 20)
 
-        def plainly() -> None:
+        def read_plainly() -> None:
             for file in files:
                 with file.open("rb", buffering=0) as f:
                     while f.readinto(buffer):
                         pass
 
-        def timed(job: Callable[[], object]) -> float:
+        def time_cold(job: Callable[[], object]) -> float:
             evict(files)
-            return best(job, 1)
+            return best_seconds(job, 1)
 
-        plain, ours = (
-            min(times) for times in zip(*[(timed(plainly), timed(lambda: scan[:])) for _ in range(9)], strict=True)
+        plain_seconds, ours = (
+            min(times)
+            for times in zip(*[(time_cold(read_plainly), time_cold(lambda: scan[:])) for _ in range(9)], strict=True)
         )
         self.row(
-            "cold cache, read all", f"{scan.nbytes / ours / 1e9:.2f} GB/s", plain / ours, 0.9, what="of plain reading"
+            "cold cache, read all",
+            f"{scan.nbytes / ours / 1e9:.2f} GB/s",
+            plain_seconds / ours,
+            0.9,
+            unit="of plain reading",
         )
         (path,) = self.recording("60k_64", height=64, width=64, frames_per_slice=60_000)
         blocks: set[int] = set()
         original = local._read_once
 
-        def counted(file, offset: int, buffers: list[memoryview]) -> int:
-            got = original(file, offset, buffers)
-            blocks.update(range(offset // 4096, (offset + got - 1) // 4096 + 1))
-            return got
+        def count_blocks(file, offset: int, buffers: list[memoryview]) -> int:
+            num_bytes = original(file, offset, buffers)
+            blocks.update(range(offset // 4096, (offset + num_bytes - 1) // 4096 + 1))
+            return num_bytes
 
-        local._read_once = counted
+        local._read_once = count_blocks
         read_scan(path)
         local._read_once = original
-        self.row("cold cache, open 60,000 pages", "", len(blocks), 64, at_most=True, what="blocks of 4 KiB")
+        self.row("cold cache, open 60,000 pages", "", len(blocks), 64, at_most=True, unit="blocks of 4 KiB")
 
     # ------------------------------------------------------------------ growth
 
@@ -328,18 +365,22 @@ class Bench:
         for count in (1_000, 10_000, 100_000, 1_000_000):
             name = {1_000: "1k_4", 1_000_000: "1M_4"}.get(count, f"{count}_4")
             path = self.recording(name, height=4, width=4, frames_per_slice=count)[0]
-            opened = best(lambda p=path: read_scan(p).shape, 9)
+            opening_seconds = best_seconds(lambda p=path: read_scan(p).shape, 9)
             scan = read_scan(path)
-            one = best(lambda s=scan, n=count: [s[0, :, :, 0, i] for i in range(0, n, n // 100)], 5) / 100
-            lines.append(f"| {count:,} | {opened * 1e3:.2f} | {one * 1e6:.0f} |")
+            frame_seconds = (
+                best_seconds(lambda s=scan, n=count: [s[0, :, :, 0, i] for i in range(0, n, n // 100)], 5) / 100
+            )
+            lines.append(f"| {count:,} | {opening_seconds * 1e3:.2f} | {frame_seconds * 1e6:.0f} |")
         lines += ["", "| files | open (ms) | ms a file | one frame (µs) |", "|---|---|---|---|"]
         for count in (1, 10, 100, 1000):
             paths = self.recording(f"{count}_of_20", frames_per_slice=20 * count, frames_per_file=20)
-            opened = best(lambda p=paths: read_scan(p).shape, 3)
+            opening_seconds = best_seconds(lambda p=paths: read_scan(p).shape, 3)
             scan = read_scan(paths)
-            which = range(0, scan.num_frames, max(1, scan.num_frames // 100))
-            one = best(lambda s=scan, w=which: [s[0, :, :, 0, i] for i in w], 5) / len(which)
-            lines.append(f"| {count:,} | {opened * 1e3:.1f} | {opened * 1e3 / count:.2f} | {one * 1e6:.0f} |")
+            frames = range(0, scan.num_frames, max(1, scan.num_frames // 100))
+            frame_seconds = best_seconds(lambda s=scan, w=frames: [s[0, :, :, 0, i] for i in w], 5) / len(frames)
+            lines.append(
+                f"| {count:,} | {opening_seconds * 1e3:.1f} | {opening_seconds * 1e3 / count:.2f} | {frame_seconds * 1e6:.0f} |"
+            )
         return lines
 
 
@@ -394,20 +435,20 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=["opening", "reading", "trace", "times", "uneven", "cold"])
     parser.add_argument("--growth", action="store_true")
     parser.add_argument("--markdown", type=Path)
-    given = parser.parse_args()
-    bench = Bench(given.folder)
+    arguments = parser.parse_args()
+    bench = Bench(arguments.folder)
     print(machine())
-    for part in given.only:
+    for part in arguments.only:
         getattr(bench, part)()
-    growth = bench.growth() if given.growth else []
+    growth = bench.growth() if arguments.growth else []
     print("\n".join(growth))
-    if given.markdown:
-        text = given.markdown.read_text("utf-8") if given.markdown.exists() else "<!-- table -->\n"
+    if arguments.markdown:
+        text = arguments.markdown.read_text("utf-8") if arguments.markdown.exists() else "<!-- table -->\n"
         head = text.split("<!-- table -->")[0]
         table = ["| job | scanreader | measured | must be | |", "|---|---|---|---|---|"]
         table += [f"| {a} | {b} | {c} | {d} | {'✓' if e else '**missed**'} |" for a, b, c, d, e in bench.rows]
         parts = [head + "<!-- table -->", "", machine() + ".", "", *table, "", "## How cost grows", "", *growth]
-        given.markdown.write_text("\n".join(parts).rstrip() + "\n", "utf-8")
+        arguments.markdown.write_text("\n".join(parts).rstrip() + "\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -90,8 +90,8 @@ def save(figure: Figure, path: Path) -> None:
     figure.savefig(file, format="png", dpi=100)
     image = Image.open(file).convert("RGB")
     pixels = np.asarray(image).reshape(-1, 3)
-    colored = Image.fromarray(pixels[np.ptp(pixels.astype(int), axis=1) > 8][None])  # edges, numbers, slices
-    colors = colored.quantize(12).getpalette()[: 3 * 12]
+    colored_pixels = Image.fromarray(pixels[np.ptp(pixels.astype(int), axis=1) > 8][None])  # edges, numbers, slices
+    colors = colored_pixels.quantize(12).getpalette()[: 3 * 12]
     greys = np.repeat(np.linspace(0, 255, 28).round().astype(int), 3).tolist()
     palette = Image.new("P", (1, 1))
     palette.putpalette(greys + colors)
@@ -103,7 +103,7 @@ def draw_stitched(scan: Scan) -> Figure:
     from matplotlib.figure import Figure  # noqa: PLC0415 - as scanreader imports it
 
     stitched = scan.stitched()
-    images = [one[i, :, :, 0].mean(axis=-1) for one in (scan, stitched) for i in range(len(one))]
+    images = [view[i, :, :, 0].mean(axis=-1) for view in (scan, stitched) for i in range(len(view))]
     mask = stitched.fields[0].roi_mask
     images[-1][mask < 0] = np.nan
     low, high = np.nanpercentile(images[-1], [1, 99.5])
@@ -111,10 +111,10 @@ def draw_stitched(scan: Scan) -> Figure:
     figure = Figure(figsize=(6.6, 4.2))
     axes = figure.subplots(1, len(images), width_ratios=widths, gridspec_kw={"wspace": 0.12})
     titles = [f"field {i}: {field.name}" for i, field in enumerate(scan.fields)]
-    for one, image, title in zip(axes, images, [*titles, "scan.stitched()[0]"], strict=True):
-        one.imshow(image, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
-        one.set_title(title, fontsize=8, color="0.25")
-        one.set_axis_off()
+    for panel, image, title in zip(axes, images, [*titles, "scan.stitched()[0]"], strict=True):
+        panel.imshow(image, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
+        panel.set_title(title, fontsize=8, color="0.25")
+        panel.set_axis_off()
     for roi_id in range(len(scan)):
         axes[-1].contour(mask == roi_id, levels=[0.5], colors=["#e07b39"], linewidths=0.7)
     figure.subplots_adjust(left=0.01, right=0.99, bottom=0.01, top=0.94)

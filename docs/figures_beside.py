@@ -37,22 +37,22 @@ STYLE = {
     "axes.titlelocation": "left",
 }
 COLORS = ("#e8811a", "#2f7fc1", "#2a9d78", "#c43b6b")
-REST = "#9aa3ad"
+REST_COLOR = "#9aa3ad"
 PER_DEGREE = 25  # µm
 
 
 def cells_near(count: int) -> Array:
     """Centres (x, y), in degrees, of bright cells that are in focus and apart from each other."""
-    where = places(replace(CELLS, channels=(1,)))
-    simulated = tissue(where, 1, np.random.default_rng(1))  # as `with_tissue` fills it
-    by_brightness = np.argsort(-simulated.brightness[:, 0])
-    centres = simulated.centres[by_brightness]
-    in_focus = centres[np.abs(centres[:, 2] - where[0].depth) < 5, :2] / PER_DEGREE
-    chosen: list[Array] = []
+    cell_places = places(replace(CELLS, channels=(1,)))
+    simulated_tissue = tissue(cell_places, 1, np.random.default_rng(1))  # as `with_tissue` fills it
+    by_brightness = np.argsort(-simulated_tissue.brightness[:, 0])
+    centres = simulated_tissue.centres[by_brightness]
+    in_focus = centres[np.abs(centres[:, 2] - cell_places[0].depth) < 5, :2] / PER_DEGREE
+    chosen_centres: list[Array] = []
     for centre in in_focus[np.abs(in_focus).max(axis=1) < 5]:
-        if all(np.hypot(*(centre - other)) > 1.6 for other in chosen):
-            chosen.append(centre)
-    return np.array(chosen[:count])
+        if all(np.hypot(*(centre - chosen_centre)) > 1.6 for chosen_centre in chosen_centres):
+            chosen_centres.append(centre)
+    return np.array(chosen_centres[:count])
 
 
 def opened(recording: Recording, scratch: Path) -> Scan:
@@ -79,9 +79,9 @@ def sheet(*widths: float, rows: int = 1, height: float = 4.0) -> tuple[Figure, A
 
 def photostim(scratch: Path) -> Figure:
     """Targets of two groups on the mean image, and the log of stimuli."""
-    near = cells_near(7)
+    nearest_cells = cells_near(7)
     groups = []
-    for name, members in (("ensemble A", near[:4]), ("ensemble B", near[4:])):
+    for name, members in (("ensemble A", nearest_cells[:4]), ("ensemble B", nearest_cells[4:])):
         centre = members.mean(axis=0)
         points = [(*(place - centre), 0.0, 1.0) for place in members]
         groups.append(
@@ -99,8 +99,8 @@ def photostim(scratch: Path) -> Figure:
     log = stimuli.log
     assert log is not None
     figure, axes = sheet(1, 1.9, rows=3, height=4.2)
-    for one in axes[:, 0]:
-        one.remove()
+    for panel in axes[:, 0]:
+        panel.remove()
     image = figure.add_subplot(axes[0, 0].get_gridspec()[:, 0])
     draw_mean(image, scan, "scan.photostim.targets(scan.fields[0])")
     for i, group in enumerate(stimuli.groups):
@@ -108,12 +108,12 @@ def photostim(scratch: Path) -> Figure:
         image.scatter(x, y, s=170, facecolors="none", edgecolors=COLORS[i], linewidths=1.8, label=group.name)
     image.legend(loc="lower center", bbox_to_anchor=(0.5, -0.13), ncols=2, frameon=False)
     traces = ((log.x, "x (degrees)"), (log.y, "y (degrees)"), (100 * log.beam, "power (%)"))
-    for one, (trace, label) in zip(axes[:, 1], traces, strict=True):
-        one.plot(log.times, trace, color="#24292f", linewidth=0.8)
-        one.set_ylabel(label)
+    for panel, (trace, label) in zip(axes[:, 1], traces, strict=True):
+        panel.plot(log.times, trace, color="#24292f", linewidth=0.8)
+        panel.set_ylabel(label)
         for turn in range(math.ceil(log.times[-1] / 0.25)):
             color = COLORS[stimuli.sequence[turn % 2]]
-            one.axvspan(0.25 * turn, 0.25 * turn + 0.064, color=color, alpha=0.25, linewidth=0)
+            panel.axvspan(0.25 * turn, 0.25 * turn + 0.064, color=color, alpha=0.25, linewidth=0)
     axes[0, 1].set_title("scan.photostim.log: where the mirrors pointed, and the first beam")
     axes[2, 1].set(xlabel="time (s)", xlim=(0, 1.5))
     return figure
@@ -130,8 +130,8 @@ def integration(scratch: Path) -> Figure:
     )
 
     def value(roi: int, number: int) -> float:
-        since = number / 58.3 - starts[roi]
-        calcium = np.where(since > 0, np.exp(-since / 0.35) - np.exp(-since / 0.04), 0).sum()
+        seconds = number / 58.3 - starts[roi]
+        calcium = np.where(seconds > 0, np.exp(-seconds / 0.35) - np.exp(-seconds / 0.04), 0).sum()
         return float(90 + 40 * roi + 160 * calcium + random.normal(0, 5))
 
     scan = opened(
@@ -166,24 +166,26 @@ def motion(scratch: Path) -> Figure:
     walk[210:235] += [4.5, -2.5]
     walk[300:312] = math.nan
 
-    def moved(frame: Logged) -> tuple[float, float, float]:
+    def displacement(frame: Logged) -> tuple[float, float, float]:
         x, y = walk[frame.number - 1].tolist()
         return x, y, math.nan
 
-    recording = replace(CELLS, stem="motion", height=16, width=16, frames_per_slice=400, motion=moved)
+    recording = replace(CELLS, stem="motion", height=16, width=16, frames_per_slice=400, motion=displacement)
     recording.write(scratch / "motion")
     table = read_scan(scratch / "motion").motion
     assert table is not None
     figure, axes = sheet(1, height=2.8)
-    one = axes[0, 0]
+    panel = axes[0, 0]
     for column, label in enumerate(("dx", "dy")):
-        one.plot(table["timestamp"], table["pixels"][:, column], color=COLORS[column], linewidth=1.2, label=label)
-    failed = table["timestamp"][~table["success"]]
-    one.axvspan(failed.min(), failed.max(), color=REST, alpha=0.3, linewidth=0, label="no estimate (NaN)")
-    one.axhline(0, color=REST, linewidth=0.6)
-    one.set(xlabel="time (s)", ylabel="pixels", xlim=(0, table["timestamp"].max()))
-    one.set_title('scan.motion["pixels"]: how far the image is from its reference')
-    one.legend(ncols=3, frameon=False, loc="upper left")
+        panel.plot(table["timestamp"], table["pixels"][:, column], color=COLORS[column], linewidth=1.2, label=label)
+    failed_times = table["timestamp"][~table["success"]]
+    panel.axvspan(
+        failed_times.min(), failed_times.max(), color=REST_COLOR, alpha=0.3, linewidth=0, label="no estimate (NaN)"
+    )
+    panel.axhline(0, color=REST_COLOR, linewidth=0.6)
+    panel.set(xlabel="time (s)", ylabel="pixels", xlim=(0, table["timestamp"].max()))
+    panel.set_title('scan.motion["pixels"]: how far the image is from its reference')
+    panel.legend(ncols=3, frameon=False, loc="upper left")
     return figure
 
 
@@ -203,8 +205,8 @@ def line_scan(scratch: Path) -> Figure:
         events = sum(np.where(time > t, np.exp(-(time - t) / 0.15), 0) for t in (0.2, 0.55))
         spines = sum(np.exp(-(((sample - s) / 30) ** 2)) for s in (420, 610, 900))
         soma = ((sample > 1300) & (sample < 1900)) * (1.2 + 0.4 * np.sin((sample - 1300) / 40))
-        late = sum(np.where(time > t + 0.03, np.exp(-(time - t - 0.03) / 0.3), 0) for t in (0.2, 0.55))
-        signal = 0.3 + spines * (0.4 + 2 * events) + soma * (0.3 + late)
+        late_events = sum(np.where(time > t + 0.03, np.exp(-(time - t - 0.03) / 0.3), 0) for t in (0.2, 0.55))
+        signal = 0.3 + spines * (0.4 + 2 * events) + soma * (0.3 + late_events)
         return np.asarray(random.poisson(6 * signal)[..., None] * 12)
 
     recording = LineScanRecording(stem="path", path=path, cycles=450, channels=(1,), samples=samples)
@@ -217,12 +219,12 @@ def line_scan(scratch: Path) -> Figure:
     part_of = np.searchsorted(
         [roi.samples.stop for roi in scan.rois if roi.samples], scan.position_times * scan.rate, "right"
     )
-    colors = [REST, COLORS[0], REST, COLORS[1], REST]
+    colors = [REST_COLOR, COLORS[0], REST_COLOR, COLORS[1], REST_COLOR]
     segments = np.stack([xy[:-1], xy[1:]], axis=1)
     left.add_collection(
         LineCollection(
             segments.tolist(),
-            colors=[colors[i] if i == j else REST for i, j in pairwise(part_of.tolist())],
+            colors=[colors[i] if i == j else REST_COLOR for i, j in pairwise(part_of.tolist())],
             linewidths=2,
         )
     )

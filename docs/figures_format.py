@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from scanreader import Scan
 
 STYLE = {"svg.hashsalt": "scanreader", "font.family": "DejaVu Sans", "hatch.linewidth": 0.6}
-INK, FAINT, LINE, PAPER = "#24292f", "#636c76", "#b6bdc5", "#f6f8fa"
+INK, FAINT_INK, LINE, PAPER = "#24292f", "#636c76", "#b6bdc5", "#f6f8fa"
 SLICES = ("#2f7fc1", "#d9860d", "#2a9d78")
 TONE = {0: "white", 1: "white", 2: "white", -1: INK}
 CODE = {"family": "DejaVu Sans Mono"}
@@ -60,28 +60,28 @@ def say(axes: Axes, x: float, y: float, text: str, size: float = 10, **style: An
 
 def line(axes: Axes, *points: tuple[float, float], **style: Any) -> None:
     """Draw a line through points."""
-    axes.plot(*zip(*points, strict=True), **({"color": FAINT, "linewidth": 0.9, "zorder": 0} | style))
+    axes.plot(*zip(*points, strict=True), **({"color": FAINT_INK, "linewidth": 0.9, "zorder": 0} | style))
 
 
-def brace(axes: Axes, start: float, end: float, y: float, text: str, *, up: bool = False) -> None:
+def brace(axes: Axes, start: float, end: float, y: float, text: str, *, is_up: bool = False) -> None:
     """Draw a bracket with a label under (or over) a stretch."""
-    tip = -4 if up else 4
+    tip = -4 if is_up else 4
     line(axes, (start, y), (start, y + tip), (end, y + tip), (end, y))
-    say(axes, (start + end) / 2, y + 3 * tip, text, 9.5, color=FAINT)
+    say(axes, (start + end) / 2, y + 3 * tip, text, 9.5, color=FAINT_INK)
 
 
 def arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], **style: Any) -> None:
     """Draw an arrow."""
-    style = {"arrowstyle": "-|>", "mutation_scale": 9, "color": FAINT, "linewidth": 1.0} | style
+    style = {"arrowstyle": "-|>", "mutation_scale": 9, "color": FAINT_INK, "linewidth": 1.0} | style
     axes.add_patch(FancyArrowPatch(start, end, shrinkA=0, shrinkB=0, **style))
 
 
-def lighter(color: str, part: float) -> tuple[float, ...]:
+def lighter_color(color: str, part: float) -> tuple[float, ...]:
     """Mix a colour with white."""
     return tuple(1 - (1 - value) * (1 - part) for value in to_rgb(color))
 
 
-def hatched(axes: Axes, x: float, y: float, width: float, height: float, color: str = LINE) -> None:
+def draw_hatched(axes: Axes, x: float, y: float, width: float, height: float, color: str = LINE) -> None:
     """Draw a part of the file that is not in the data."""
     box(axes, x, y, width, height, facecolor="#eef0f2", edgecolor=color, hatch="/////", linewidth=0)
     box(axes, x, y, width, height, facecolor="none")
@@ -90,9 +90,9 @@ def hatched(axes: Axes, x: float, y: float, width: float, height: float, color: 
 def page(axes: Axes, x: float, y: float, width: float, height: float, slice_id: int, channel: int = 0) -> None:
     """Draw a page in the colour of its slice, paler for the second channel; hatched if it is a flyback page."""
     if slice_id < 0:
-        hatched(axes, x, y, width, height)
+        draw_hatched(axes, x, y, width, height)
     else:
-        box(axes, x, y, width, height, facecolor=lighter(SLICES[slice_id], 0.5 * channel))
+        box(axes, x, y, width, height, facecolor=lighter_color(SLICES[slice_id], 0.5 * channel))
 
 
 def opened(recording: Recording, folder: Path) -> Scan:
@@ -114,14 +114,14 @@ def array(folder: Path) -> Figure:
     say(axes, 14, 16, "files of pages", 12, weight="bold", **LEFT)
     for i in range(len(scan.filenames)):
         box(axes, 14, 34 + i * 66, 208, 58, facecolor=PAPER, edgecolor=LINE)
-        say(axes, 22, 45 + i * 66, f"my_scan_00001_{i + 1:05}.tif", 9.2, color=FAINT, **LEFT)
+        say(axes, 22, 45 + i * 66, f"my_scan_00001_{i + 1:05}.tif", 9.2, color=FAINT_INK, **LEFT)
     for row in scan.frame_table:
         for channel in range(scan.num_channels):
             x = 22 + (row["page"] + channel) * 24
             page(axes, x, 56 + row["file"] * 66, 22, 26, row["slice"], channel)
     say(axes, 281, 108, "read_scan", 11, **CODE)
     arrow(axes, (238, 126), (326, 126), linewidth=2, mutation_scale=18)
-    say(axes, 281, 140, "drops flyback,\nseparates slices\nand channels", 9.2, color=FAINT, va="top")
+    say(axes, 281, 140, "drops flyback,\nseparates slices\nand channels", 9.2, color=FAINT_INK, va="top")
 
     say(axes, 346, 16, "scan[field, y, x, channel, frame]", 12, weight="bold", **LEFT, **CODE)
     for i, field in enumerate(scan.fields):
@@ -131,11 +131,11 @@ def array(folder: Path) -> Figure:
                 page(axes, x + 22 + frame * 9, 62 + channel * 74 - frame * 7, 50, 50, i, channel)
             say(axes, x + 47, 87 + channel * 74, f"channel {channel}", 8.6, color="white" if channel == 0 else INK)
         say(axes, x + 56, 205, f"scan[{i}]", 10.5, **CODE)
-        say(axes, x + 56, 221, f"field {i}, at {field.depth:g} µm", 9.5, color=FAINT)
-    say(axes, 376, 121, "x", color=FAINT)
-    say(axes, 359, 89, "y", color=FAINT)
+        say(axes, x + 56, 221, f"field {i}, at {field.depth:g} µm", 9.5, color=FAINT_INK)
+    say(axes, 376, 121, "x", color=FAINT_INK)
+    say(axes, 359, 89, "y", color=FAINT_INK)
     arrow(axes, (422, 118), (444, 101))
-    say(axes, 441, 116, "frame", 9.5, color=FAINT, **LEFT)
+    say(axes, 441, 116, "frame", 9.5, color=FAINT_INK, **LEFT)
     return figure
 
 
@@ -156,10 +156,10 @@ def modes(folder: Path) -> Figure:
     for i, (recording, note) in enumerate(kinds):
         left, x, last = 36.0 + i * 236, 40.0 + i * 236, None
         say(axes, left - 6, 14, recording.stem, 12, weight="bold", **LEFT)
-        say(axes, left - 6, 27, note, 9.5, color=FAINT, va="top", **LEFT)
+        say(axes, left - 6, 27, note, 9.5, color=FAINT_INK, va="top", **LEFT)
         arrow(axes, (left - 6, 66), (left - 6, 166))
         arrow(axes, (left - 6, 166), (left + 206, 166))
-        say(axes, left + 206, 176, "time", 9.5, color=FAINT, ha="right")
+        say(axes, left + 206, 176, "time", 9.5, color=FAINT_INK, ha="right")
         for row in opened(recording, folder).frame_table:
             y = 82.0 + 32 * row["slice"]
             if recording.mode == "slow" and last and last[1] != y:
@@ -172,8 +172,8 @@ def modes(folder: Path) -> Figure:
                 line(axes, last, (x, y), color=LINE)
             page(axes, x, y - 5, 14, 10, row["slice"])
             last, x = (x + 14, y), x + 16
-    say(axes, 18, 116, "depth", 9.5, color=FAINT, rotation=90)
-    say(axes, 346, 66, "flyback", 9.2, color=FAINT)
+    say(axes, 18, 116, "depth", 9.5, color=FAINT_INK, rotation=90)
+    say(axes, 346, 66, "flyback", 9.2, color=FAINT_INK)
     for volume in range(3):
         brace(axes, 276 + volume * 64, 338 + volume * 64, 184, f"volume {volume}")
     return figure
@@ -213,7 +213,7 @@ def page_order(folder: Path) -> Figure:
         for volume in range(recording.volumes if recording.mode != "planar" else 0):
             brace(axes, left + volume * pages + 1, left + (volume + 1) * pages - 2, top + 36, f"volume {volume}")
     for number in range(16):
-        say(axes, 37 + number * 43, 71, str(number), 9, color=FAINT)
+        say(axes, 37 + number * 43, 71, str(number), 9, color=FAINT_INK)
     return figure
 
 
@@ -229,18 +229,18 @@ def anatomy(folder: Path) -> Figure:
     figure, axes = sheet(720, 262)
     say(axes, 14, 14, "a file", 12, weight="bold", **LEFT)
     parts = [("TIFF\nheader", 46, PAPER), ("block\nheader", 46, PAPER), ("settings\n(text)", 92, "#fdf0d9")]
-    parts += [("ROIs\n(JSON)", 60, "#fdf0d9"), *((f"page {i}", 108, lighter(SLICES[0], 0.75)) for i in range(4))]
+    parts += [("ROIs\n(JSON)", 60, "#fdf0d9"), *((f"page {i}", 108, lighter_color(SLICES[0], 0.75)) for i in range(4))]
     x = 14.0
     for name, width, color in parts:
-        box(axes, x, 28, width, 40, facecolor=color, edgecolor=FAINT)
+        box(axes, x, 28, width, 40, facecolor=color, edgecolor=FAINT_INK)
         say(axes, x + width / 2, 48, name, 9.5)
         x += width
-    for at, offset in ((14, "0"), (60, "16"), (106, "32")):
-        say(axes, at, 76, offset, 9, color=FAINT)
+    for position, offset in ((14, "0"), (60, "16"), (106, "32")):
+        say(axes, position, 76, offset, 9, color=FAINT_INK)
     for i in range(3):
         start = 258 + i * 108
         arrow(axes, (start + 10, 28), (start + 116, 27), connectionstyle="arc3,rad=-0.22")
-    say(axes, 420, 8, "each IFD points to the next IFD", 9.2, color=FAINT)
+    say(axes, 420, 8, "each IFD points to the next IFD", 9.2, color=FAINT_INK)
     brace(axes, 474, 582, 72, f"equal spacing: {spacing:,} bytes")
 
     left, width = 14.0, 692.0
@@ -253,18 +253,18 @@ def anatomy(folder: Path) -> Figure:
     shares = (
         ("IFD", f"{entries} bytes", ifd, 176, PAPER),
         ("description", f"{slot:,} bytes, padded with spaces", text, 230, "#fdf0d9"),
-        ("pixels", f"{size:,} bytes", image, 286, lighter(SLICES[0], 0.6)),
+        ("pixels", f"{size:,} bytes", image, 286, lighter_color(SLICES[0], 0.6)),
     )
     x = left
-    for name, bytes_, what, share, color in shares:
-        box(axes, x, 140, share, 72, facecolor=color, edgecolor=FAINT)
+    for name, bytes_, content, share, color in shares:
+        box(axes, x, 140, share, 72, facecolor=color, edgecolor=FAINT_INK)
         say(axes, x + 9, 153, name, 10.5, weight="bold", **LEFT)
-        say(axes, x + 9, 184, what, 8.8, **LEFT, **(CODE if name == "description" else {}))
-        say(axes, x, 221, "0" if x == left else f"{entries if x < 250 else pixels:,}", 9, color=FAINT)
-        say(axes, x + share / 2, 221, bytes_, 9.2, color=FAINT)
+        say(axes, x + 9, 184, content, 8.8, **LEFT, **(CODE if name == "description" else {}))
+        say(axes, x, 221, "0" if x == left else f"{entries if x < 250 else pixels:,}", 9, color=FAINT_INK)
+        say(axes, x + share / 2, 221, bytes_, 9.2, color=FAINT_INK)
         x += share
     summary = "Settings and ROIs are in the file once, for all pages. Each page has its own numbers and times."
-    say(axes, 14, 248, summary, 9.5, color=FAINT, **LEFT)
+    say(axes, 14, 248, summary, 9.5, color=FAINT_INK, **LEFT)
     return figure
 
 
@@ -278,8 +278,8 @@ ROIS = (
 def multi_roi(folder: Path) -> Figure:
     """Three regions in the sample, and their fields in the page."""
     scan = opened(Recording(stem="rois", rois=ROIS, frames_per_slice=2, scanner_frequency=12013.0), folder)
-    with read_scan(scan.filenames, raw=True) as raw:
-        height = raw.image_height
+    with read_scan(scan.filenames, raw=True) as raw_scan:
+        height = raw_scan.image_height
     figure, axes = sheet(720, 336)
     say(axes, 16, 16, "in the sample", 12, weight="bold", **LEFT)
     say(axes, 380, 16, "in the page", 12, weight="bold", **LEFT)
@@ -292,17 +292,17 @@ def multi_roi(folder: Path) -> Figure:
         x, y = field.x * scale + 177, field.y * scale + 174
         say(axes, x, y, f"{field.name}\nfield {i}", 10.5, color="white", rotation=-field.rotation)
         rows = field.yslices[0]
-        at, tall = top + rows.start * row, (rows.stop - rows.start) * row
-        box(axes, 380, at, 92, tall, facecolor=SLICES[i])
-        say(axes, 426, at + tall / 2, f"field {i}", 10.5, color="white")
-        say(axes, 482, at + tall / 2, f"rows {rows.start} to {rows.stop - 1}", 10, **LEFT)
-        ends += [(at, 0), (at + tall, 0)]
+        start_y, height_y = top + rows.start * row, (rows.stop - rows.start) * row
+        box(axes, 380, start_y, 92, height_y, facecolor=SLICES[i])
+        say(axes, 426, start_y + height_y / 2, f"field {i}", 10.5, color="white")
+        say(axes, 482, start_y + height_y / 2, f"rows {rows.start} to {rows.stop - 1}", 10, **LEFT)
+        ends += [(start_y, 0), (start_y + height_y, 0)]
     gap = scan.fields[1].yslices[0].start - scan.fields[0].yslices[0].stop
     for (start, _), (end, _) in zip(ends[1::2], ends[2::2], strict=False):
-        hatched(axes, 380, start, 92, end - start)
-        say(axes, 482, (start + end) / 2, f"{gap} rows scanned while flying to the next", 9.5, color=FAINT, **LEFT)
-    box(axes, 380, top, 92, ends[-1][0] - top, facecolor="none", edgecolor=FAINT)
-    say(axes, 380, ends[-1][0] + 10, "a rotated field is stored without its rotation", 9.2, color=FAINT, **LEFT)
+        draw_hatched(axes, 380, start, 92, end - start)
+        say(axes, 482, (start + end) / 2, f"{gap} rows scanned while flying to the next", 9.5, color=FAINT_INK, **LEFT)
+    box(axes, 380, top, 92, ends[-1][0] - top, facecolor="none", edgecolor=FAINT_INK)
+    say(axes, 380, ends[-1][0] + 10, "a rotated field is stored without its rotation", 9.2, color=FAINT_INK, **LEFT)
     return figure
 
 
@@ -314,8 +314,8 @@ def many_files(folder: Path) -> Figure:
     Path(scan.filenames[1]).unlink()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the warning is about the missing file
-        incomplete = read_scan(folder / recording.stem)
-    kept = {int(row["frame_number"]): int(row["slice"]) for row in incomplete.frame_table}
+        incomplete_scan = read_scan(folder / recording.stem)
+    slice_of_frame = {int(row["frame_number"]): int(row["slice"]) for row in incomplete_scan.frame_table}
     figure, axes = sheet(720, 214)
     say(axes, 14, 14, "3 files of 7 frames: a file may end within a volume", 11, weight="bold", **LEFT)
     say(
@@ -331,23 +331,25 @@ def many_files(folder: Path) -> Figure:
         k, number = int(row["frame_number"]) - 1, int(row["frame_number"])
         x = 22 + k * 32 + row["file"] * 4
         page(axes, x, 42, 31, 26, row["slice"])
-        if number in kept:
-            page(axes, x, 146, 31, 26, kept[number])
-        for y in (55, 159)[: 1 + (number in kept)]:
-            white = y < 100 or kept[number] >= 0
-            say(axes, x + 15.5, y, str(number), 9.2, color="white" if white else FAINT)
+        if number in slice_of_frame:
+            page(axes, x, 146, 31, 26, slice_of_frame[number])
+        for y in (55, 159)[: 1 + (number in slice_of_frame)]:
+            is_white = y < 100 or slice_of_frame[number] >= 0
+            say(axes, x + 15.5, y, str(number), 9.2, color="white" if is_white else FAINT_INK)
     for i in range(3):
         style = {"facecolor": "none", "edgecolor": LINE}
         box(axes, 18 + i * 228, 28, 231 - 4, 46, **style)
-        say(axes, 22 + i * 228, 35, f"…_{i + 1:05}.tif", 9, color=FAINT, **LEFT)
+        say(axes, 22 + i * 228, 35, f"…_{i + 1:05}.tif", 9, color=FAINT_INK, **LEFT)
         dashes = {"linestyle": (0, (3, 3))} if i == 1 else {}
         box(axes, 18 + i * 228, 132, 231 - 4, 46, **style, **dashes)
-        say(axes, 22 + i * 228, 139, f"…_{i + 1:05}.tif" + (" is missing" if i == 1 else ""), 9, color=FAINT, **LEFT)
+        say(
+            axes, 22 + i * 228, 139, f"…_{i + 1:05}.tif" + (" is missing" if i == 1 else ""), 9, color=FAINT_INK, **LEFT
+        )
     starts = [22 + k * 32 + (k // 7) * 4 for k in range(0, 21, 3)]
     for volume, start in enumerate(starts):
         end = 22 + (3 * volume + 2) * 32 + ((3 * volume + 2) // 7) * 4 + 31
         brace(axes, start, end, 78, f"volume {volume}")
-        if all(kept.get(3 * volume + n, -1) >= 0 for n in (1, 2, 3)):
+        if all(slice_of_frame.get(3 * volume + n, -1) >= 0 for n in (1, 2, 3)):
             brace(axes, start, end, 182, "read")
     return figure
 
@@ -359,16 +361,16 @@ def averaging(folder: Path) -> Figure:
     figure, axes = sheet(720, 152)
     say(axes, 14, 58, "scanned", 11, weight="bold", **LEFT)
     say(axes, 14, 124, "saved", 11, weight="bold", **LEFT)
-    say(axes, 14, 14, "frameTimestamps_sec: the time at which the last raw frame began", 9.5, color=FAINT, **LEFT)
-    for raw in range(12):
-        box(axes, 84 + raw * 50, 44, 49, 28, facecolor=lighter(SLICES[0], 0.6))
-        say(axes, 108 + raw * 50, 58, str(raw + 1), 10)
+    say(axes, 14, 14, "frameTimestamps_sec: the time at which the last raw frame began", 9.5, color=FAINT_INK, **LEFT)
+    for raw_frame in range(12):
+        box(axes, 84 + raw_frame * 50, 44, 49, 28, facecolor=lighter_color(SLICES[0], 0.6))
+        say(axes, 108 + raw_frame * 50, 58, str(raw_frame + 1), 10)
     for i, row in enumerate(scan.frame_table):
         left, number = 84 + i * 200, int(row["frame_number"])
-        axes.fill([left, left + 199, left + 199, left], [74, 74, 108, 108], color=lighter(SLICES[0], 0.9))
+        axes.fill([left, left + 199, left + 199, left], [74, 74, 108, 108], color=lighter_color(SLICES[0], 0.9))
         box(axes, left, 110, 199, 28, facecolor=SLICES[0])
         say(axes, left + 99, 124, f"frame {i}, frameNumbers = {number}", 10, color="white")
-        say(axes, left + 99, 91, f"mean of {number - 3} to {number}", 9.5, color=FAINT)
+        say(axes, left + 99, 91, f"mean of {number - 3} to {number}", 9.5, color=FAINT_INK)
         stamp = 84 + (number - 1) * 50
         arrow(axes, (stamp, 22), (stamp, 43), color=INK)
         say(axes, stamp + 5, 30, f"{row['timestamp']:.4f} s", 9.5, **LEFT)
@@ -384,7 +386,7 @@ def pulses(folder: Path) -> Figure:
     for row, number in zip(scan.frame_table, range(20), strict=True):
         x, color = 18 + number * 34.5, SLICES[row["slice"]] if row["slice"] >= 0 else LINE
         line(axes, (x, 66), (x, 36), (x + 12, 36), (x + 12, 66), (x + 34.5, 66), color=color, linewidth=1.8)
-        say(axes, x + 6, 76, str(number), 9.2, color=FAINT)
+        say(axes, x + 6, 76, str(number), 9.2, color=FAINT_INK)
         if number in indices:
             arrow(axes, (x + 6, 106), (x + 6, 84), color=SLICES[1])
             say(axes, x + 6, 113, f"frame {indices.index(number)}", 9.2, color=SLICES[1])

@@ -21,9 +21,9 @@ with tempfile.TemporaryDirectory() as folder:
     flyback = table["is_flyback"].sum()
     print(f"{len(pulses)} pulses, {len(table)} frames in the files, {flyback} of them flyback")
     for slice_id, depth in enumerate(scan.scanning_depths):
-        seen = pulses[scan.frame_indices(slice_id)]  # when the DAQ saw its frames
-        speed_then = np.interp(seen, daq_time, speed)
-        numbers = ", ".join(f"{v:.2f}" for v in speed_then[::50])
+        frame_times = pulses[scan.frame_indices(slice_id)]  # when the DAQ saw its frames
+        speed_at_frames = np.interp(frame_times, daq_time, speed)
+        numbers = ", ".join(f"{v:.2f}" for v in speed_at_frames[::50])
         print(f"slice at {depth:2g} um: frames 0, 50, 100, 150: {numbers} cm/s")
 
     slope, start = np.polyfit(scan.timestamps[0], pulses[scan.frame_indices(0)], 1)

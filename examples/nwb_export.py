@@ -23,6 +23,6 @@ with tempfile.TemporaryDirectory() as folder:
         for name, series in session.acquisition.items():
             plane = series.imaging_plane
             print(f"{name}: {series.data.shape} {series.data.dtype}, {plane.indicator} in {plane.location}")
-            corner = ", ".join(f"{at:.3g}" for at in plane.origin_coords)
+            corner = ", ".join(f"{coordinate:.3g}" for coordinate in plane.origin_coords)
             print(f"  a pixel is {plane.grid_spacing[0]:.3g} {plane.grid_spacing_unit}", end=", ")
             print(f"the first is at {corner} {plane.origin_coords_unit}")

@@ -19,8 +19,8 @@ def cell(frame: Logged, _channel: int) -> Any:
 
 
 with tempfile.TemporaryDirectory() as folder:
-    made = Recording(height=64, width=64, frames_per_slice=900, frames_per_file=350, pixels=cell)
-    made.write(folder)
+    recording = Recording(height=64, width=64, frames_per_slice=900, frames_per_file=350, pixels=cell)
+    recording.write(folder)
     with read_scan(folder) as scan:
         print(f"{scan.num_frames} frames in {len(scan.filenames)} files, at {scan.fps:.1f} Hz")
         seconds = scan.timestamps[0]
@@ -28,9 +28,9 @@ with tempfile.TemporaryDirectory() as folder:
         patches = (scan[0, 28:36, 40:48, 0, start : start + 100] for start in starts)
         trace = np.concatenate([patch.mean(axis=(0, 1)) for patch in patches])
 
-rest = np.percentile(trace, 20)
-dff = (trace - rest) / rest
+resting_level = np.percentile(trace, 20)
+dff = (trace - resting_level) / resting_level
 onsets = np.flatnonzero(np.diff(dff) > 0.5) + 1
-print(f"at rest {rest:.1f}; lights up at:")
+print(f"at rest {resting_level:.1f}; lights up at:")
 for onset in onsets:
     print(f"  {seconds[onset]:.2f} s, to dF/F = {dff[onset : onset + 100].max():.2f}")

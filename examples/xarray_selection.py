@@ -30,6 +30,6 @@ with tempfile.TemporaryDirectory() as folder:
     print(f"at 40 um, {first:.3f} to {last:.3f} s, the middle 80 um: {dict(part.sizes)}")
 
     picture = part.mean("time").compute()
-    bright = picture.where(picture > 60, drop=True)
+    spot = picture.where(picture > 60, drop=True)
     for axis in "yx":
-        print(f"the cell is at {axis} = {bright[axis].values.min():.1f} to {bright[axis].values.max():.1f} um")
+        print(f"the cell is at {axis} = {spot[axis].values.min():.1f} to {spot[axis].values.max():.1f} um")

@@ -29,12 +29,12 @@ MESOSCOPE = Recording(mode="fast", zs=(0.0, 60.0), flyback=1, volumes=5, rois=RO
 
 def expected(recording: Recording, paths: Iterable[str | Path]) -> list[npt.NDArray[Any]]:
     """Each field of whole recordings as the dumb reader sees it."""
-    planar = recording.mode == "planar"
+    is_planar = recording.mode == "planar"
     return reference.fields(
         reference.all_pages(paths),
         channels=len(recording.channels),
-        slices=1 if planar else len(recording.zs),
-        repeats=1 if planar else recording.frames_per_slice // recording.averaging,
+        slices=1 if is_planar else len(recording.zs),
+        repeats=1 if is_planar else recording.frames_per_slice // recording.averaging,
         flyback=recording.flyback // recording.averaging,
         boxes=recording.field_rows(),
     )
@@ -44,23 +44,23 @@ def assert_reads(scan: Scan, fields: list[npt.NDArray[Any]]) -> None:
     """Every field of a scan is what the dumb reader gave, pixel by pixel."""
     assert len(scan) == len(fields)
     for i, field in enumerate(fields):
-        got = scan[i]
-        assert got.shape == field.shape
-        assert got.dtype == field.dtype.newbyteorder("=")
-        np.testing.assert_array_equal(got, field)
+        pixels = scan[i]
+        assert pixels.shape == field.shape
+        assert pixels.dtype == field.dtype.newbyteorder("=")
+        np.testing.assert_array_equal(pixels, field)
 
 
 def read_warned(pathnames: Any, **options: Any) -> tuple[Scan, str]:
     """Open a recording, and return it with the one warning that it gives ('' if none)."""
-    with warnings.catch_warnings(record=True) as caught:
+    with warnings.catch_warnings(record=True) as warning_records:
         warnings.simplefilter("always")
         scan = read_scan(pathnames, **options)
-    assert all(issubclass(w.category, ScanReaderWarning) for w in caught)
-    assert len(caught) <= 1
-    return scan, str(caught[0].message) if caught else ""
+    assert all(issubclass(w.category, ScanReaderWarning) for w in warning_records)
+    assert len(warning_records) <= 1
+    return scan, str(warning_records[0].message) if warning_records else ""
 
 
-def spoiled(folder: Path) -> Path:
+def write_spoiled_recording(folder: Path) -> Path:
     """A recording of 12 frames of which the page of frame 5 is noise."""
     (path,) = Recording(frames_per_slice=12).write(folder)
     with tifffile.TiffFile(path) as tif:

@@ -15,38 +15,38 @@ settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+SHARED_FOLDER = Path(__file__).resolve().parents[2] / "shared"
 
 
 def open_tiffs() -> set[str]:
     """Paths of the TIFF files that this process holds open, where the system tells."""
-    here = Path("/proc/self/fd")
-    if not here.is_dir():
+    descriptors = Path("/proc/self/fd")
+    if not descriptors.is_dir():
         return set()
-    found = set()
-    for fd in here.iterdir():
+    paths = set()
+    for fd in descriptors.iterdir():
         try:
             target = str(fd.readlink())
         except OSError:
             continue
         if target.lower().endswith((".tif", ".tiff")):
-            found.add(target)
-    return found
+            paths.add(target)
+    return paths
 
 
 @pytest.fixture(autouse=True)
 def _no_file_stays_open() -> Iterator[None]:
-    before = open_tiffs()
+    open_before = open_tiffs()
     yield
-    if open_tiffs() - before:
+    if open_tiffs() - open_before:
         gc.collect()
-    assert open_tiffs() <= before
+    assert open_tiffs() <= open_before
 
 
 @pytest.fixture
 def recordings() -> Path:
     """The folder of real recordings; they stay where they are."""
-    folder = SHARED / "recordings"
+    folder = SHARED_FOLDER / "recordings"
     if not folder.is_dir():
         pytest.skip("the real recordings (../shared/recordings) are not here")
     return folder
@@ -55,7 +55,7 @@ def recordings() -> Path:
 @pytest.fixture
 def headers() -> Path:
     """The folder of real headers; they stay where they are."""
-    folder = SHARED / "headers"
+    folder = SHARED_FOLDER / "headers"
     if not folder.is_dir():
         pytest.skip("the real headers (../shared/headers) are not here")
     return folder

@@ -35,7 +35,7 @@ def fields(
     """
     per = slices * repeats + flyback
     volumes = len(pages) // (per * channels)
-    found = []
+    field_list = []
     for s in range(slices):
         for top, rows, columns in boxes[s] if boxes is not None else [(0, *pages.shape[1:])]:
             field = np.empty((rows, columns, channels, volumes * repeats), pages.dtype)
@@ -44,8 +44,8 @@ def fields(
                     for c in range(channels):
                         page = pages[(v * per + s * repeats + r) * channels + c]
                         field[:, :, c, v * repeats + r] = page[top : top + rows, :columns]
-            found.append(field)
-    return found
+            field_list.append(field)
+    return field_list
 
 
 def index(array: npt.NDArray[Any], key: tuple[Any, ...]) -> npt.NDArray[Any]:

@@ -14,12 +14,12 @@ from urllib.parse import quote, unquote, urlsplit
 
 
 @dataclass
-class Served:
+class Site:
     """What a server serves, and what it was asked."""
 
     url: str
     folder: Path
-    asked: list[tuple[str, str, int, int]] = field(default_factory=list)
+    requests: list[tuple[str, str, int, int]] = field(default_factory=list)
     """Method, path, first byte and number of bytes of each request."""
     fault: Callable[[str, int, int], str] = lambda _path, _start, _number: ""
     """'500', 'stall', 'short', 'cut' or '', for path, first byte and the request's number."""
@@ -37,30 +37,30 @@ class Served:
     """Seconds between two bytes."""
     conditions: bool = True
     """Whether If-Match is obeyed."""
-    received: list[dict[str, str]] = field(default_factory=list)
+    request_headers: list[dict[str, str]] = field(default_factory=list)
     """Headers of each request."""
     escapes: bool = False
     """Whether links of listings are written as URLs are."""
 
-    def swap(self, at: int, other: Path, path: Path) -> None:
+    def swap(self, ahead: int, other_path: Path, path: Path) -> None:
         """Put another file in a file's place at a request that is to come."""
-        number = len(self.asked) + at
+        number = len(self.requests) + ahead
 
-        def swapped(_path: str, _start: int, now: int) -> str:
-            if now == number:
-                other.replace(path)
+        def swap_at_request(_path: str, _start: int, request_number: int) -> str:
+            if request_number == number:
+                other_path.replace(path)
             return ""
 
-        self.fault = swapped
+        self.fault = swap_at_request
 
     def count(self, method: str = "GET") -> int:
         """How many requests of a kind came."""
-        return sum(one[0] == method for one in self.asked)
+        return sum(request[0] == method for request in self.requests)
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    served: Served
+    site: Site
 
     def log_message(self, *_: object) -> None:
         pass
@@ -73,17 +73,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, *, body: bool) -> None:
         name = unquote(urlsplit(self.path).path)
-        path = self.served.folder / name.lstrip("/")
-        self.served.received.append(dict(self.headers))
-        if name in self.served.redirects:
-            self._send(302, b"", {"Location": self.served.redirects[name]}, body=body)
+        path = self.site.folder / name.lstrip("/")
+        self.site.request_headers.append(dict(self.headers))
+        if name in self.site.redirects:
+            self._send(302, b"", {"Location": self.site.redirects[name]}, body=body)
             return
-        if name in self.served.pages:
-            self._send(200, self.served.pages[name], {"Content-Type": "text/html"}, body=body)
+        if name in self.site.pages:
+            self._send(200, self.site.pages[name], {"Content-Type": "text/html"}, body=body)
             return
         if path.is_dir():
-            spelled = quote if self.served.escapes else str
-            links = "".join(f'<a href="{spelled(one.name)}">{one.name}</a>' for one in sorted(path.iterdir()))
+            spell = quote if self.site.escapes else str
+            links = "".join(f'<a href="{spell(entry.name)}">{entry.name}</a>' for entry in sorted(path.iterdir()))
             self._send(200, links.encode(), {"Content-Type": "text/html"}, body=body)
             return
         if not path.is_file():
@@ -91,19 +91,19 @@ class _Handler(BaseHTTPRequestHandler):
             return
         size, start = path.stat().st_size, 0
         length, status = size, 200
-        headers = {"ETag": f'"{path.stat().st_mtime_ns}-{size}"'} if self.served.marks else {}
-        asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
-        if asked and self.served.ranges:
-            start, end = int(asked[1]), min(int(asked[2]) + 1, size)
+        headers = {"ETag": f'"{path.stat().st_mtime_ns}-{size}"'} if self.site.marks else {}
+        byte_range = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+        if byte_range and self.site.ranges:
+            start, end = int(byte_range[1]), min(int(byte_range[2]) + 1, size)
             length, status = end - start, 206
             headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
         condition = self.headers.get("If-Match")
-        if condition and self.served.conditions and condition != headers.get("ETag"):
+        if condition and self.site.conditions and condition != headers.get("ETag"):
             self._send(412, b"", {}, body=body)
             return
-        self.served.asked.append((self.command, name, start, length))
-        fault = self.served.fault(name, start, len(self.served.asked)) if body else ""
-        if fault == "500" or self.served.fails(name):
+        self.site.requests.append((self.command, name, start, length))
+        fault = self.site.fault(name, start, len(self.site.requests)) if body else ""
+        if fault == "500" or self.site.fails(name):
             self._send(500, b"no", {}, body=body)
             return
         if fault == "stall":
@@ -118,9 +118,9 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "short":  # fewer bytes than it was asked for
             data = data[: len(data) // 2]
             length = len(data)
-        twisted = self.served.twist(status, headers, data)
-        if twisted != (status, headers, data):
-            status, headers, data = twisted
+        new_reply = self.site.twist(status, headers, data)
+        if new_reply != (status, headers, data):
+            status, headers, data = new_reply
             length = len(data)
         with contextlib.suppress(ConnectionError):
             self._send(status, data, headers, length=length, body=body)
@@ -134,10 +134,10 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in {**headers, "Content-Length": str(len(data) if length is None else length)}.items():
             self.send_header(name, value)
         self.end_headers()
-        if body and self.served.drip:
+        if body and self.site.drip:
             for i in range(len(data)):
                 self.wfile.write(data[i : i + 1])
-                time.sleep(self.served.drip)
+                time.sleep(self.site.drip)
         elif body:
             self.wfile.write(data)
 
@@ -148,15 +148,15 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextlib.contextmanager
-def serve(folder: Path) -> Iterator[Served]:
+def serve(folder: Path) -> Iterator[Site]:
     """Serve a folder, on a free port."""
-    served = Served("", folder)
-    server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"served": served}))
-    served.url = f"http://127.0.0.1:{server.server_address[1]}"
+    site = Site("", folder)
+    server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"site": site}))
+    site.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
-        yield served
+        yield site
     finally:
         server.shutdown()
         server.server_close()

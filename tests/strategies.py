@@ -19,7 +19,7 @@ RELEASES = ["5.1", "2015.4", "2016b", "2018a", "5.7", "2020.1", "2021.0", "2023.
 @st.composite
 def rois(draw: st.DrawFn, zs: tuple[float, ...], resonant: bool) -> tuple[dict[str, Any], ...]:
     width = draw(st.integers(3, 12))
-    found = []
+    roi_list = []
     for i in range(draw(st.integers(1, 4))):
         discrete = draw(st.booleans())
         depths = sorted(draw(st.sets(st.sampled_from([*zs, -7.0, 17.0]), min_size=1, max_size=3)))
@@ -35,24 +35,24 @@ def rois(draw: st.DrawFn, zs: tuple[float, ...], resonant: bool) -> tuple[dict[s
         if not all(f["enable"] for f in fields) and not discrete:
             fields = [f | {"enable": 1} for f in fields]
         enabled = draw(st.sampled_from([True, True, True, False]))
-        found.append(roi(*fields, zs=depths, discrete=discrete, enabled=enabled, name=f"R{i}"))
-    return tuple(found)
+        roi_list.append(roi(*fields, zs=depths, discrete=discrete, enabled=enabled, name=f"R{i}"))
+    return tuple(roi_list)
 
 
 @st.composite
 def recordings(draw: st.DrawFn) -> Recording:
     mode = draw(st.sampled_from(["planar", "fast", "slow"]))
     release = draw(st.sampled_from(RELEASES))
-    older = release in ("5.1", "2015.4", "2016b", "2018a")
+    is_older = release in ("5.1", "2015.4", "2016b", "2018a")
     averaging = draw(st.sampled_from([1, 1, 2, 3]))
     repeats = draw(st.integers(1, 3))
     per_slice = repeats * averaging
     slices = draw(st.integers(2, 4)) if mode != "planar" else 1
-    if mode == "fast" and older:
+    if mode == "fast" and is_older:
         per_slice = averaging = 1
     zs = tuple(float(z) for z in draw(st.permutations([0, 10, 25, 40]))[:slices])
     resonant = draw(st.booleans())
-    drawn = draw(rois(zs, resonant)) if release != "5.1" and draw(st.booleans()) else ()
+    rois_of_recording = draw(rois(zs, resonant)) if release != "5.1" and draw(st.booleans()) else ()
     recording = Recording(
         release=release,
         mode=mode,
@@ -66,7 +66,7 @@ def recordings(draw: st.DrawFn) -> Recording:
         flyback=draw(st.integers(0, 2)) * averaging if mode == "fast" else 0,
         loops=draw(st.sampled_from([1, 1, 2])),
         frames_per_file=draw(st.sampled_from([None, 1, 2, 3, 5])),
-        rois=drawn,
+        rois=rois_of_recording,
         resonant=resonant,
         bidirectional=draw(st.booleans()),
         scanner_frequency=draw(st.sampled_from([7921.0, 12013.0])),
@@ -75,9 +75,9 @@ def recordings(draw: st.DrawFn) -> Recording:
         json_headers=draw(st.booleans()) and release != "5.1",
         closed=draw(st.booleans()),
     )
-    if drawn:
+    if rois_of_recording:
         assume(any(recording.slots()))
-        assume(any(r["enable"] for r in drawn))
+        assume(any(r["enable"] for r in rois_of_recording))
         widths = {w for s in recording.slots() for *_, w in s}
         assume(not resonant or len(widths) == 1)
     return recording
@@ -96,16 +96,18 @@ def a_key(draw: st.DataObject, fields: list[np.ndarray]) -> tuple[Any, ...]:
     return tuple(draw.draw(part) for part in parts[:count])
 
 
-def picked(fields: list[np.ndarray], key: tuple[Any, ...]) -> np.ndarray:
+def index_fields(fields: list[np.ndarray], key: tuple[Any, ...]) -> np.ndarray:
     """Index fields one by one, then put them together."""
-    which = np.arange(len(fields))[key[0]]
-    rest = tuple(np.array(k, int) if isinstance(k, list) else k for k in key[1:])
+    field_numbers = np.arange(len(fields))[key[0]]
+    other_entries = tuple(np.array(k, int) if isinstance(k, list) else k for k in key[1:])
     if isinstance(key[0], int):
-        return reference.index(fields[int(which)], rest)
-    parts = [reference.index(fields[i], rest) for i in which] or [reference.index(fields[0], rest)]
+        return reference.index(fields[int(field_numbers)], other_entries)
+    parts = [reference.index(fields[i], other_entries) for i in field_numbers] or [
+        reference.index(fields[0], other_entries)
+    ]
     if len({part.shape for part in parts}) > 1:
         raise FieldDimensionMismatch
-    return np.stack(parts)[: len(which)]
+    return np.stack(parts)[: len(field_numbers)]
 
 
 def assert_keys_pick(data: st.DataObject, scan: Any, fields: list[np.ndarray], dtype: Any) -> None:
@@ -115,11 +117,11 @@ def assert_keys_pick(data: st.DataObject, scan: Any, fields: list[np.ndarray], d
         if any(isinstance(k, np.ndarray) for k in key[1:3]) and len({f.shape for f in fields}) > 1:
             continue
         try:
-            want = picked(fields, key)
+            expected_pixels = index_fields(fields, key)
         except FieldDimensionMismatch:
             with pytest.raises(FieldDimensionMismatch):
                 scan[key]
             continue
-        got = scan[key]
-        assert got.dtype == dtype
-        np.testing.assert_array_equal(got, want)
+        pixels = scan[key]
+        assert pixels.dtype == dtype
+        np.testing.assert_array_equal(pixels, expected_pixels)

@@ -39,8 +39,10 @@ def main(settings: Path, folder: Path, reader: str) -> None:
     db["file_list"], db["first_files"] = utils.get_file_list(db)
     dbs = utils.init_dbs(db)
     with ExitStack() as stack:
-        first = [stack.enter_context(Path(one["reg_file"]).open("wb")) for one in dbs]
-        second = [stack.enter_context(Path(one["reg_file_chan2"]).open("wb")) for one in dbs if db["nchannels"] > 1]
+        first = [stack.enter_context(Path(plane_db["reg_file"]).open("wb")) for plane_db in dbs]
+        second = [
+            stack.enter_context(Path(plane_db["reg_file_chan2"]).open("wb")) for plane_db in dbs if db["nchannels"] > 1
+        ]
         tiff.tiff_to_binary(dbs, {}, first, second)
     sys.stdout.write(tiff.ScanImageTiffReader.__module__)
 

@@ -47,12 +47,14 @@ TEXTS = {
 }
 
 
-def strange(text: str, folder: Path) -> Scan:
+def scan_with_text(text: str, folder: Path) -> Scan:
     rois = tuple(roi(scanfield((6.0 * i - 6, 0.0), (3.0, 2.0), (12, 8)), name=text) for i in range(2))
-    quoted = text.replace("'", "''").encode("utf-8", "replace").decode()  # a header is UTF-8; JSON may hold surrogates
+    quoted_text = (
+        text.replace("'", "''").encode("utf-8", "replace").decode()
+    )  # a header is UTF-8; JSON may hold surrogates
     settings = {
-        "hChannels.channelName": Cell([quoted, f"{quoted}2", *(f"Channel {n}" for n in range(3, 65))]),
-        "hUser.note": quoted,
+        "hChannels.channelName": Cell([quoted_text, f"{quoted_text}2", *(f"Channel {n}" for n in range(3, 65))]),
+        "hUser.note": quoted_text,
     }
     recording = replace(MESOSCOPE, channels=(1, 2), rois=rois, settings=settings)
     return read_scan(recording.write(folder))
@@ -61,7 +63,7 @@ def strange(text: str, folder: Path) -> Scan:
 @pytest.mark.filterwarnings("ignore:Glyph")
 @pytest.mark.parametrize("name", TEXTS)
 def test_pictures_and_reports_take_any_text(tmp_path: Path, name: str) -> None:
-    with strange(TEXTS[name], tmp_path / "raw") as scan:
+    with scan_with_text(TEXTS[name], tmp_path / "raw") as scan:
         scan.plot().savefig(tmp_path / "a.png")
         scan.plot_layout().savefig(tmp_path / "b.svg")
         scan.report(tmp_path / "c.html")
@@ -79,11 +81,11 @@ def test_pictures_and_reports_take_any_text(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_commands_take_any_text(tmp_path: Path, name: str) -> None:
-    strange(TEXTS[name], tmp_path / "raw").close()
+    scan_with_text(TEXTS[name], tmp_path / "raw").close()
     for command in ("info", "fields", "check", "frames", "events"):
-        done = CliRunner().invoke(app, [command, str(tmp_path / "raw")])
-        assert done.exception is None or isinstance(done.exception, SystemExit)
-        assert not COMMANDS.search(done.output)
+        result = CliRunner().invoke(app, [command, str(tmp_path / "raw")])
+        assert result.exception is None or isinstance(result.exception, SystemExit)
+        assert not COMMANDS.search(result.output)
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -92,25 +94,25 @@ def test_a_terminal_gets_no_commands(tmp_path: Path, name: str, monkeypatch: pyt
 
     for module in (metadata, printing, tiff):
         monkeypatch.setattr(module, "on_terminal", lambda: True)
-    strange(TEXTS[name], tmp_path / "raw").close()
+    scan_with_text(TEXTS[name], tmp_path / "raw").close()
     (path,) = (tmp_path / "raw").glob("*.tif")
     for words in (["metadata"], ["tiff", "metadata"], ["tiff", "descriptions"], ["fields"], ["info"]):
-        done = CliRunner().invoke(app, [*words, str(path)])
-        assert done.exit_code == 0
-        assert not COMMANDS.search(re.sub(r"\x1b\[[\d;]*m", "", done.output))
+        result = CliRunner().invoke(app, [*words, str(path)])
+        assert result.exit_code == 0
+        assert not COMMANDS.search(re.sub(r"\x1b\[[\d;]*m", "", result.output))
 
 
 @pytest.mark.parametrize("name", ["escape", "c1", "right to left", "nul"])
 def test_elsewhere_the_header_is_as_it_was_written(tmp_path: Path, name: str) -> None:
-    strange(TEXTS[name], tmp_path / "raw").close()
-    done = CliRunner().invoke(app, ["metadata", str(tmp_path / "raw")])
-    assert f"SI.hUser.note = '{TEXTS[name]}'" in done.stdout
+    scan_with_text(TEXTS[name], tmp_path / "raw").close()
+    result = CliRunner().invoke(app, ["metadata", str(tmp_path / "raw")])
+    assert f"SI.hUser.note = '{TEXTS[name]}'" in result.stdout
 
 
 def test_warnings_are_one_line_without_commands() -> None:
-    with pytest.warns(ScanReaderWarning) as caught:
+    with pytest.warns(ScanReaderWarning) as warning_records:
         notify(["a\x1b[31mb\nc" + "d" * 100_000])
-    message = str(caught[0].message)
+    message = str(warning_records[0].message)
     assert message.startswith("a\ufffd[31mb cddd")
     assert len(message) == 2000
 
@@ -119,11 +121,11 @@ def test_cells_of_spreadsheets_are_no_formulas(tmp_path: Path) -> None:
     texts = ("=1+1", "+1", "-x", "@a", "plain")
     packets = tuple((0.0001 * i, text) for i, text in enumerate(texts, 1))
     Recording(frames_per_slice=4, packets=packets).write(tmp_path)
-    done = CliRunner().invoke(app, ["events", "--csv", str(tmp_path)])
-    cells = [row["data"] for row in csv.DictReader(io.StringIO(done.stdout))]
+    result = CliRunner().invoke(app, ["events", "--csv", str(tmp_path)])
+    cells = [row["data"] for row in csv.DictReader(io.StringIO(result.stdout))]
     assert cells == ["'=1+1", "'+1", "'-x", "'@a", "plain"]
-    done = CliRunner().invoke(app, ["frames", "--csv", str(tmp_path)])
-    assert {row["end_of_acquisition"] for row in csv.DictReader(io.StringIO(done.stdout))} <= {"-1", "0", "1"}
+    result = CliRunner().invoke(app, ["frames", "--csv", str(tmp_path)])
+    assert {row["end_of_acquisition"] for row in csv.DictReader(io.StringIO(result.stdout))} <= {"-1", "0", "1"}
 
 
 @given(st.text())
@@ -139,8 +141,8 @@ def test_places_take_any_text(text: str) -> None:
 
 def test_ordinary_texts_stay() -> None:
     for text in ("GCaMP8m", "V1, 250 µm", "日本語", "naïve café", ""):
-        every: list[Any] = [on_one_line, in_lines, in_a_message, in_a_picture, in_a_cell]
-        assert {function(text) for function in every} == {text}
+        functions: list[Any] = [on_one_line, in_lines, in_a_message, in_a_picture, in_a_cell]
+        assert {function(text) for function in functions} == {text}
     assert in_lines("a\r\nb\tc\n") == "a\nb\tc\n"
     with warnings.catch_warnings():
         warnings.simplefilter("error")

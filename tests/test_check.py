@@ -19,7 +19,7 @@ from scanreader.errors import Finding
 from scanreader.simulate import RELEASES, Recording
 
 PLANAR = Recording(frames_per_slice=40, channels=(1, 2))
-ROLLED = replace(PLANAR, frames_per_file=10)
+ROLLED_RECORDING = replace(PLANAR, frames_per_file=10)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_planar_recordings_of_every_release_are_sound(tmp_path: Path, release: s
 @pytest.mark.parametrize(
     "recording",
     [
-        ROLLED,
+        ROLLED_RECORDING,
         VOLUME,
         replace(VOLUME, frames_per_file=7),
         STACK,
@@ -74,18 +74,18 @@ def rewrite(recording: Recording, change: Callable[[list[Any]], list[Any]]) -> C
     return lambda paths: recording.write_file(paths[0], change(list(recording.pages())))
 
 
-def later(from_page: int, seconds: float) -> Callable[[list[Path]], None]:
+def shift_times(from_page: int, seconds: float) -> Callable[[list[Path]], None]:
     """Move the timestamps of frames, but not their numbers."""
 
     def change(paths: list[Path]) -> None:
         data = bytearray(paths[0].read_bytes())
-        at = data.find(b"frameTimestamps_sec = ")
+        offset = data.find(b"frameTimestamps_sec = ")
         page = 0
-        while at >= 0:
+        while offset >= 0:
             if page >= from_page:
-                value = float(data[at + 22 : at + 33])
-                data[at + 22 : at + 33] = f"{value + seconds:.9f}".encode()
-            at, page = data.find(b"frameTimestamps_sec = ", at + 1), page + 1
+                value = float(data[offset + 22 : offset + 33])
+                data[offset + 22 : offset + 33] = f"{value + seconds:.9f}".encode()
+            offset, page = data.find(b"frameTimestamps_sec = ", offset + 1), page + 1
         paths[0].write_bytes(data)
 
     return change
@@ -94,17 +94,17 @@ def later(from_page: int, seconds: float) -> Callable[[list[Path]], None]:
 def noise(page: int) -> Callable[[list[Path]], None]:
     def change(paths: list[Path]) -> None:
         with tifffile.TiffFile(paths[0]) as tif:
-            at = tif.pages[page].offset
+            offset = tif.pages[page].offset
         with paths[0].open("r+b") as file:
-            file.seek(at)
+            file.seek(offset)
             file.write(np.random.default_rng(0).bytes(300))
 
     return change
 
 
-WRONG: dict[str, tuple[Recording, Callable[[list[Path]], None], str, str]] = {
-    "middle file missing": (ROLLED, remove(1), "missing-file", "warning"),
-    "first file missing": (ROLLED, remove(0), "missing-file", "warning"),
+WRONG_RECORDINGS: dict[str, tuple[Recording, Callable[[list[Path]], None], str, str]] = {
+    "middle file missing": (ROLLED_RECORDING, remove(1), "missing-file", "warning"),
+    "first file missing": (ROLLED_RECORDING, remove(0), "missing-file", "warning"),
     "dropped": (replace(PLANAR, dropped=(7,)), lambda _: None, "dropped-frames", "warning"),
     "doubled": (
         PLANAR,
@@ -115,14 +115,14 @@ WRONG: dict[str, tuple[Recording, Callable[[list[Path]], None], str, str]] = {
     "cut": (PLANAR, cut, "cut-end", "warning"),
     "partial": (replace(VOLUME, stop=12), lambda _: None, "partial-volume", "warning"),
     "noise in the middle": (PLANAR, noise(20), "damaged-page", "damage"),
-    "time gap": (PLANAR, later(20, 0.5), "time-gap", "warning"),
-    "time goes back": (PLANAR, later(20, -0.003), "time-gap", "warning"),
+    "time gap": (PLANAR, shift_times(20, 0.5), "time-gap", "warning"),
+    "time goes back": (PLANAR, shift_times(20, -0.003), "time-gap", "warning"),
 }
 
 
-@pytest.mark.parametrize("case", WRONG)
+@pytest.mark.parametrize("case", WRONG_RECORDINGS)
 def test_each_defect_is_found(tmp_path: Path, case: str) -> None:
-    recording, change, name, severity = WRONG[case]
+    recording, change, name, severity = WRONG_RECORDINGS[case]
     paths = recording.write(tmp_path)
     change(paths)
     report = read_warned(tmp_path)[0].check()
@@ -136,12 +136,12 @@ def test_each_defect_is_found(tmp_path: Path, case: str) -> None:
 def test_each_jump_is_found_once(tmp_path: Path) -> None:
     replace(PLANAR, dropped=(7, 20, 21)).write(tmp_path)
     report = read_warned(tmp_path)[0].check()
-    jumps = [finding.sentence for finding in report.findings if finding.name == "dropped-frames"]
-    assert [sentence.split(" missing")[0] for sentence in jumps] == ["1 frame is", "2 frames are"]
+    sentences = [finding.sentence for finding in report.findings if finding.name == "dropped-frames"]
+    assert [sentence.split(" missing")[0] for sentence in sentences] == ["1 frame is", "2 frames are"]
 
 
 def test_a_missing_file_is_named_once(tmp_path: Path) -> None:
-    ROLLED.write(tmp_path)[1].unlink()
+    ROLLED_RECORDING.write(tmp_path)[1].unlink()
     report = read_warned(tmp_path)[0].check()
     assert [f.place for f in report.findings if f.name == "missing-file"] == ["scan_00001_00003.tif"]
 
@@ -164,12 +164,12 @@ def test_joined_recordings_are_reported(tmp_path: Path) -> None:
     assert not report.ok
 
 
-def poke(paths: list[Path], page: int, at: int, data: bytes) -> None:
+def poke(paths: list[Path], page: int, offset: int, data: bytes) -> None:
     """Write over bytes of a page, counted from its IFD."""
     with tifffile.TiffFile(paths[0]) as tif:
         start = tif.pages[page].offset
     with paths[0].open("r+b") as file:
-        file.seek(start + at)
+        file.seek(start + offset)
         file.write(data)
 
 
@@ -275,30 +275,30 @@ def test_notes_leave_a_recording_sound(tmp_path: Path, case: str) -> None:
 
 
 def test_no_end_flag(tmp_path: Path) -> None:
-    ROLLED.write(tmp_path)[-1].unlink()
+    ROLLED_RECORDING.write(tmp_path)[-1].unlink()
     report = read_scan(tmp_path).check()
     assert report.ok
     assert {"no-end-flag", "fewer-frames"} <= set(report.names)
 
 
 def test_what_is_missing_before_the_end_is_not_the_end(tmp_path: Path) -> None:
-    paths = ROLLED.write(tmp_path)
+    paths = ROLLED_RECORDING.write(tmp_path)
     paths[1].unlink()
     report = read_warned(tmp_path)[0].check()
-    (fewer,) = [finding.sentence for finding in report.findings if finding.name == "fewer-frames"]
-    assert "its end is there, so frames before it are missing" in fewer
-    assert "stopped" not in fewer
+    (sentence,) = [finding.sentence for finding in report.findings if finding.name == "fewer-frames"]
+    assert "its end is there, so frames before it are missing" in sentence
+    assert "stopped" not in sentence
     paths[-1].unlink()
-    (fewer,) = [f.sentence for f in read_warned(tmp_path)[0].check().findings if f.name == "fewer-frames"]
-    assert "the recording was stopped, or its end is missing" in fewer
+    (sentence,) = [f.sentence for f in read_warned(tmp_path)[0].check().findings if f.name == "fewer-frames"]
+    assert "the recording was stopped, or its end is missing" in sentence
 
 
 def test_many_findings_of_a_kind_are_counted(tmp_path: Path) -> None:
     Recording(frames_per_slice=100, dropped=tuple(range(1, 100, 3))).write(tmp_path)
     report = read_warned(tmp_path)[0].check()
-    dropped = [finding.sentence for finding in report.findings if finding.name == "dropped-frames"]
-    assert len(dropped) == 6
-    assert dropped[-1] == "28 more jumps of frame numbers"
+    sentences = [finding.sentence for finding in report.findings if finding.name == "dropped-frames"]
+    assert len(sentences) == 6
+    assert sentences[-1] == "28 more jumps of frame numbers"
 
 
 def test_a_file_of_no_scanimage(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 FIGURES = sorted((ROOT / "docs" / "figures").glob("*"))
 
 
-def named(path: Path) -> str:
+def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
@@ -43,7 +43,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def here(tmp_path: Path, demo: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def docs_folder(tmp_path: Path, demo: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     shutil.copytree(demo, tmp_path / "scanreader-demo")
     return tmp_path
@@ -51,19 +51,19 @@ def here(tmp_path: Path, demo: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.ecosystem
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("page", [page for page in RUN if page.name in NEEDS], ids=named)
-def test_blocks_that_need_other_libraries_run(here: Path, page: Path) -> None:
+@pytest.mark.parametrize("page", [page for page in RUN if page.name in NEEDS], ids=name_of)
+def test_blocks_that_need_other_libraries_run(docs_folder: Path, page: Path) -> None:
     pytest.importorskip(NEEDS[page.name])
     run_blocks(page)
 
 
-@pytest.mark.parametrize("page", [page for page in RUN if page.name not in NEEDS], ids=named)
+@pytest.mark.parametrize("page", [page for page in RUN if page.name not in NEEDS], ids=name_of)
 @pytest.mark.filterwarnings("ignore::scanreader.ScanReaderWarning")
-def test_blocks_run_one_after_the_other(here: Path, page: Path) -> None:
+def test_blocks_run_one_after_the_other(docs_folder: Path, page: Path) -> None:
     run_blocks(page)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=named)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_files_that_a_page_names_are_there(page: Path) -> None:
     for name in re.findall(r"(?:tests|benchmarks|examples)/[\w/]+\.py", page.read_text("utf-8")):
         assert (ROOT / name).is_file(), name
@@ -73,11 +73,11 @@ def run_blocks(page: Path) -> None:
     """Run a page's blocks; what stands in a block of text just behind one is what it prints."""
     names: dict[str, object] = {}
     blocks = r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?"
-    for block, said in re.findall(blocks, page.read_text("utf-8"), re.DOTALL):
-        printed = io.StringIO()
-        with contextlib.redirect_stdout(printed):
+    for block, output in re.findall(blocks, page.read_text("utf-8"), re.DOTALL):
+        stream = io.StringIO()
+        with contextlib.redirect_stdout(stream):
             exec(compile(block, page.name, "exec"), names)
-        assert not said or "print(" not in block or printed.getvalue() == said
+        assert not output or "print(" not in block or stream.getvalue() == output
         for line in block.splitlines():  # an expression whose comment gives its value
             match = re.fullmatch(r"(\S.*?)  +# ((?:[(\[\d']|True|False).*)", line)
             if match and is_expression(match[1]):
@@ -102,13 +102,13 @@ def test_readme_has_two_commands_for_everything() -> None:
 
 @pytest.mark.ecosystem
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("example", [path for path in EXAMPLES if path.name in NEEDS], ids=named)
+@pytest.mark.parametrize("example", [path for path in EXAMPLES if path.name in NEEDS], ids=name_of)
 def test_examples_that_need_other_libraries_run(example: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip(NEEDS[example.name])
     run_example(example, capsys)
 
 
-@pytest.mark.parametrize("example", [path for path in EXAMPLES if path.name not in NEEDS], ids=named)
+@pytest.mark.parametrize("example", [path for path in EXAMPLES if path.name not in NEEDS], ids=name_of)
 def test_examples_run(example: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run_example(example, capsys)
 
@@ -128,7 +128,7 @@ def test_links_of_the_readme_lead_somewhere() -> None:
 # ------------------------------------------------------------------------ the site
 
 
-@pytest.mark.parametrize("figure", FIGURES, ids=named)
+@pytest.mark.parametrize("figure", FIGURES, ids=name_of)
 def test_figures_are_shown(figure: Path) -> None:
     assert any(f"figures/{figure.name})" in page.read_text("utf-8") for page in PAGES)
 
@@ -138,30 +138,32 @@ def test_figures_are_shown(figure: Path) -> None:
 def test_figures_of_the_format_are_drawn_by_their_script(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     runpy.run_path(str(ROOT / "docs" / "figures_format.py"))["main"](tmp_path)
-    drawn = {path.name: path.stat().st_size for path in tmp_path.iterdir()}
-    assert set(drawn) == {figure.name for figure in FIGURES if figure.suffix == ".svg"}
-    assert max(drawn.values()) < 100_000
+    sizes = {path.name: path.stat().st_size for path in tmp_path.iterdir()}
+    assert set(sizes) == {figure.name for figure in FIGURES if figure.suffix == ".svg"}
+    assert max(sizes.values()) < 100_000
 
 
 def test_every_public_name_is_in_the_api() -> None:
-    shown = "".join(page.read_text("utf-8") for page in (ROOT / "docs" / "api").glob("*.md"))
+    text = "".join(page.read_text("utf-8") for page in (ROOT / "docs" / "api").glob("*.md"))
     for name in scanreader.__all__:
-        where = getattr(getattr(scanreader, name), "__module__", "")
-        assert f"::: scanreader.{name}\n" in shown or f"::: {where}\n" in shown or f"`scanreader.{name}`" in shown, name
+        module_name = getattr(getattr(scanreader, name), "__module__", "")
+        assert f"::: scanreader.{name}\n" in text or f"::: {module_name}\n" in text or f"`scanreader.{name}`" in text, (
+            name
+        )
     for name in scanreader.compat.__all__:
-        assert re.search(rf"\b{name}\b", shown), name
+        assert re.search(rf"\b{name}\b", text), name
 
 
 def test_every_public_name_of_a_scan_is_on_its_page_once() -> None:
     page = (ROOT / "docs" / "api" / "scan.md").read_text("utf-8")
-    listed = [
+    names_listed = [
         name for group in re.findall(r"members: \[(.*?)\]", page, re.DOTALL) for name in re.findall(r"\w+", group)
     ]
-    older = re.findall(r"\{#scanreader\.Scan\.(\w+)\}", page)
-    shown = sorted(name for name in [*listed, *older] if not name.startswith("_"))
+    older_names = re.findall(r"\{#scanreader\.Scan\.(\w+)\}", page)
+    names_shown = sorted(name for name in [*names_listed, *older_names] if not name.startswith("_"))
     on_another_page = {name for name in vars(exports.Exports) if not name.startswith("_")}
-    public = {name for name in dir(scanreader.Scan) if not name.startswith("_")} - on_another_page - {"rules"}
-    assert shown == sorted(public)
+    public_names = {name for name in dir(scanreader.Scan) if not name.startswith("_")} - on_another_page - {"rules"}
+    assert names_shown == sorted(public_names)
 
 
 @pytest.mark.ecosystem
@@ -169,32 +171,32 @@ def test_every_public_name_of_a_scan_is_on_its_page_once() -> None:
 def test_site_is_built_strictly_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
     pytest.importorskip("mkdocstrings")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
-    quiet = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=quiet, capture_output=True, encoding="utf-8", check=False)
-    assert done.returncode == 0, done.stderr
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", check=False)
+    assert result.returncode == 0, result.stderr
     for page in tmp_path.glob("**/*.html"):
-        loaded = re.findall(
+        addresses = re.findall(
             r"<(?:script|link|img|iframe)\b[^>]*?\s(?:src|href)=\"?([^\"\s>]+)", page.read_text("utf-8")
         )
-        assert loaded
-        assert not [address for address in loaded if "//" in address], page
+        assert addresses
+        assert not [address for address in addresses if "//" in address], page
 
 
 def test_demo(tmp_path: Path) -> None:
-    done = CliRunner().invoke(app, ["demo", "--folder", str(tmp_path / "d")])
-    assert done.exit_code == 0, done.output
-    assert "7 of 3 ROIs at 3 depths" in done.output
-    assert "RSC" in done.output
+    result = CliRunner().invoke(app, ["demo", "--folder", str(tmp_path / "d")])
+    assert result.exit_code == 0, result.output
+    assert "7 of 3 ROIs at 3 depths" in result.output
+    assert "RSC" in result.output
     assert len(list((tmp_path / "d").glob("demo_00001_*.tif"))) == 4
-    again = CliRunner().invoke(app, ["demo", "--folder", str(tmp_path / "d")])
-    assert again.exit_code == 0
+    second_result = CliRunner().invoke(app, ["demo", "--folder", str(tmp_path / "d")])
+    assert second_result.exit_code == 0
 
 
 def test_demo_says_what_is_wrong_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    done = CliRunner().invoke(app, ["demo", "--folder", str(tmp_path / "file")])
-    assert done.exit_code == 1
-    assert "error:" in done.output
+    result = CliRunner().invoke(app, ["demo", "--folder", str(tmp_path / "file")])
+    assert result.exit_code == 1
+    assert "error:" in result.output
 
 
 def test_version() -> None:
@@ -214,10 +216,10 @@ def test_module_runs_the_command_line() -> None:
 
 def test_command_without_its_extra_says_what_to_install() -> None:
     code = "import sys; sys.modules['typer'] = None\nfrom scanreader.cli import main\nmain()"
-    done = run("-c", code)
-    assert done.returncode == 1
-    assert "pip install 'scanreader[cli]'" in done.stderr
-    assert "Traceback" not in done.stderr
+    result = run("-c", code)
+    assert result.returncode == 1
+    assert "pip install 'scanreader[cli]'" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_importing_needs_numpy_and_tifffile_alone() -> None:
@@ -229,7 +231,7 @@ def test_importing_needs_numpy_and_tifffile_alone() -> None:
     )
     assert run("-c", code).stdout.strip() == "[]"
     light = "import sys, numpy, tifffile; b = set(sys.modules); import scanreader; print(sorted(set(sys.modules) - b))"
-    brought = run("-c", light).stdout
+    modules = run("-c", light).stdout
     for module in (
         "urllib.request",
         "http.client",
@@ -239,7 +241,7 @@ def test_importing_needs_numpy_and_tifffile_alone() -> None:
         "scanreader.bridges",
         "scanreader.view",
     ):
-        assert f"'{module}'" not in brought, module
+        assert f"'{module}'" not in modules, module
 
 
 # ------------------------------------------------ the page of the older scanreader

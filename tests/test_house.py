@@ -66,7 +66,7 @@ class Import(NamedTuple):
     """One module imports another."""
 
     module: str
-    imported: str
+    target: str
     line: int
 
 
@@ -82,9 +82,9 @@ def imports_of(module: str) -> Iterator[Import]:
             continue
         for name in names:
             if name.partition(".")[0] == "scanreader":
-                imported = name if name in MODULES else name.rpartition(".")[0]
-                assert imported in MODULES, f"{module}:{node.lineno}: {name}"
-                yield Import(module, imported, node.lineno)
+                target = name if name in MODULES else name.rpartition(".")[0]
+                assert target in MODULES, f"{module}:{node.lineno}: {name}"
+                yield Import(module, target, node.lineno)
 
 
 IMPORTS = {name: list(imports_of(name)) for name in MODULES}
@@ -103,33 +103,35 @@ def package_of(module: str) -> str:
 
 
 def test_imports_go_down() -> None:
-    wrong = [
-        one
-        for one in itertools.chain(*IMPORTS.values())
-        if floor_of(one.imported) < floor_of(one.module)
-        or (floor_of(one.imported) == floor_of(one.module) and package_of(one.imported) != package_of(one.module))
+    violations = [
+        item
+        for item in itertools.chain(*IMPORTS.values())
+        if floor_of(item.target) < floor_of(item.module)
+        or (floor_of(item.target) == floor_of(item.module) and package_of(item.target) != package_of(item.module))
     ]
-    assert wrong == []
+    assert violations == []
 
 
 def circles(graph: dict[str, set[str]]) -> list[set[str]]:
     """Sets of modules each of which reaches itself through the others (Tarjan's algorithm, without recursion)."""
 
-    def reached(start: str) -> set[str]:
-        seen: set[str] = set()
+    def names_in_reach(start: str) -> set[str]:
+        names_reached: set[str] = set()
         todo = [start]
         while todo:
-            for name in graph[todo.pop()] - seen:
-                seen.add(name)
+            for name in graph[todo.pop()] - names_reached:
+                names_reached.add(name)
                 todo.append(name)
-        return seen
+        return names_reached
 
-    reach = {name: reached(name) for name in graph}
-    return [{other for other in reach[name] if name in reach[other]} for name in graph if name in reach[name]]
+    reach = {name: names_in_reach(name) for name in graph}
+    return [
+        {other_name for other_name in reach[name] if name in reach[other_name]} for name in graph if name in reach[name]
+    ]
 
 
 def test_there_is_no_circle() -> None:
-    graph = {name: {one.imported for one in ones} for name, ones in IMPORTS.items()}
+    graph = {name: {item.target for item in imports} for name, imports in IMPORTS.items()}
     assert circles(graph) == []
 
 
@@ -145,35 +147,35 @@ def is_private(name: str) -> bool:
 @pytest.mark.parametrize("module", MODULES)
 def test_nobody_reaches_into_another(module: str) -> None:
     """Private names are used of oneself alone: `self._x`, `cls._x`, and names of the own module."""
-    wrong = []
+    violations = []
     for node in ast.walk(TREES[module]):
         if isinstance(node, ast.Attribute) and is_private(node.attr):
-            own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
-            above = isinstance(node.value, ast.Call) and ast.unparse(node.value.func) == "super"
-            if not own and not above:
-                wrong.append((node.lineno, ast.unparse(node)))
+            is_own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+            is_parents = isinstance(node.value, ast.Call) and ast.unparse(node.value.func) == "super"
+            if not is_own and not is_parents:
+                violations.append((node.lineno, ast.unparse(node)))
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("scanreader"):
-            wrong += [(node.lineno, alias.name) for alias in node.names if is_private(alias.name)]
-    assert wrong == []
+            violations += [(node.lineno, alias.name) for alias in node.names if is_private(alias.name)]
+    assert violations == []
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_nobody_goes_behind_python(module: str) -> None:
-    wrong = []
+    violations = []
     for node in ast.walk(TREES[module]):
         if isinstance(node, ast.Attribute) and (node.attr in FORBIDDEN_NAMES or ast.unparse(node) == "object.__new__"):
-            wrong.append((node.lineno, ast.unparse(node)))
+            violations.append((node.lineno, ast.unparse(node)))
         if (
             isinstance(node, ast.Call)
             and ast.unparse(node.func) in ("vars", "type")
             and (len(node.args) == 3 or ast.unparse(node.func) == "vars")
         ):
-            wrong.append((node.lineno, ast.unparse(node)))
+            violations.append((node.lineno, ast.unparse(node)))
         if isinstance(node, ast.ExceptHandler) and (
             node.type is None or ast.unparse(node.type) in ("Exception", "BaseException")
         ):
-            wrong.append((node.lineno, "except Exception"))
-    assert wrong == []
+            violations.append((node.lineno, "except Exception"))
+    assert violations == []
 
 
 def test_tifffile_reads_in_three_modules() -> None:
@@ -204,12 +206,12 @@ def test_the_core_needs_numpy_and_tifffile_alone() -> None:
     """What `import scanreader` imports, function by function apart, is Python's own, numpy or tifffile."""
     import sys
 
-    todo, seen, foreign = ["scanreader"], set(), set()
+    todo, modules_seen, foreign_packages = ["scanreader"], set(), set()
     while todo:
         module = todo.pop()
-        if module in seen:
+        if module in modules_seen:
             continue
-        seen.add(module)
+        modules_seen.add(module)
         for node in TREES[module].body:  # what stands at the top is imported at once
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
@@ -222,5 +224,5 @@ def test_the_core_needs_numpy_and_tifffile_alone() -> None:
                 if first == "scanreader":
                     todo.append(name if name in MODULES else name.rpartition(".")[0])
                 elif first not in sys.stdlib_module_names:
-                    foreign.add(first)
-    assert foreign == {"numpy", "tifffile"}
+                    foreign_packages.add(first)
+    assert foreign_packages == {"numpy", "tifffile"}

@@ -53,10 +53,10 @@ ENTRIES: list[Any] = [
 def test_one_axis(volume: tuple[Scan, np.ndarray], axis: int, entry: Any) -> None:
     scan, array = volume
     key = (*[slice(None)] * axis, entry)
-    plain = list(entry) if isinstance(entry, (tuple, range)) else entry
-    plain = np.asarray(plain, int) if isinstance(plain, list) else plain
-    got = scan[key]
-    np.testing.assert_array_equal(got, reference.index(array, (*[slice(None)] * axis, plain)))
+    plain_entry = list(entry) if isinstance(entry, (tuple, range)) else entry
+    plain_entry = np.asarray(plain_entry, int) if isinstance(plain_entry, list) else plain_entry
+    pixels = scan[key]
+    np.testing.assert_array_equal(pixels, reference.index(array, (*[slice(None)] * axis, plain_entry)))
 
 
 def test_all_pairs_of_axes(volume: tuple[Scan, np.ndarray]) -> None:
@@ -97,8 +97,8 @@ def test_an_integer_for_each_axis_gives_a_value(volume: tuple[Scan, np.ndarray])
 def test_iterating_gives_fields(volume: tuple[Scan, np.ndarray]) -> None:
     scan, array = volume
     assert len(scan) == 3
-    for field, want in zip(scan, array, strict=True):
-        np.testing.assert_array_equal(field, want)
+    for field, expected_pixels in zip(scan, array, strict=True):
+        np.testing.assert_array_equal(field, expected_pixels)
 
 
 def test_becomes_an_array(volume: tuple[Scan, np.ndarray]) -> None:
@@ -119,8 +119,8 @@ def test_the_result_is_laid_out_as_the_file_is(volume: tuple[Scan, np.ndarray]) 
 def test_results_are_the_users_own(volume: tuple[Scan, np.ndarray]) -> None:
     scan, array = volume
     for key in (slice(None), (0, 0, 0)):
-        got = scan[key]
-        got[...] = -5
+        pixels = scan[key]
+        pixels[...] = -5
         np.testing.assert_array_equal(scan[key], array[key])
 
 
@@ -160,16 +160,16 @@ entries = st.one_of(
 @given(entries)
 def test_a_pick_is_numpys(entry: Any) -> None:
     axis = np.arange(12)
-    plain = np.array(entry, int) if isinstance(entry, list) else entry
+    plain_entry = np.array(entry, int) if isinstance(entry, list) else entry
     try:
-        want = axis[plain]
+        expected_indices = axis[plain_entry]
     except IndexError:
         with pytest.raises(ScanIndexError):
             pick(split_key(entry)[0], 12, AXES[0])
         return
-    got = pick(split_key(entry)[0], 12, AXES[0])
-    np.testing.assert_array_equal(as_array(got.indices), np.atleast_1d(want))
-    assert got.drops == isinstance(entry, int)
+    choice = pick(split_key(entry)[0], 12, AXES[0])
+    np.testing.assert_array_equal(as_array(choice.indices), np.atleast_1d(expected_indices))
+    assert choice.drops == isinstance(entry, int)
 
 
 def test_large_integers_are_out_of_bounds() -> None:

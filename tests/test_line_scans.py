@@ -33,7 +33,7 @@ from scanreader.scanimage.line_scans import parse_meta
 from scanreader.simulate import LineScanRecording, stimulus
 
 LINE = LineScanRecording()
-ROLLED = replace(LINE, cycles_per_file=6, axes=3)
+ROLLED_LINE = replace(LINE, cycles_per_file=6, axes=3)
 
 
 def opened(recording: LineScanRecording, folder: Path, name: str = "line_00001") -> LineScan:
@@ -42,14 +42,14 @@ def opened(recording: LineScanRecording, folder: Path, name: str = "line_00001")
 
 
 @pytest.mark.parametrize(
-    "recording", [LINE, ROLLED, replace(LINE, json_headers=True), replace(LINE, cycles_per_file=5)]
+    "recording", [LINE, ROLLED_LINE, replace(LINE, json_headers=True), replace(LINE, cycles_per_file=5)]
 )
 def test_samples_and_positions(tmp_path: Path, recording: LineScanRecording) -> None:
     scan = opened(recording, tmp_path)
     assert scan.data.shape == (20, 2000, 2)
     np.testing.assert_array_equal(scan.data[:], recording.data())
-    raw = b"".join(path.read_bytes() for path in sorted(tmp_path.glob("*.pmt.dat")))
-    np.testing.assert_array_equal(scan.data[:], np.frombuffer(raw, "<i2").reshape(20, 2000, 2))
+    content = b"".join(path.read_bytes() for path in sorted(tmp_path.glob("*.pmt.dat")))
+    np.testing.assert_array_equal(scan.data[:], np.frombuffer(content, "<i2").reshape(20, 2000, 2))
     assert scan.positions is not None
     assert scan.positions.shape == (20, 395, recording.axes)
     np.testing.assert_array_equal(scan.positions[:], recording.positions())
@@ -84,11 +84,11 @@ def test_any_of_its_files_opens_it(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["line_00001_00003.pmt.dat", "line_00001_00001.meta.txt", "line_00001", "line"])
 def test_any_part_of_a_rolled_one_opens_it(tmp_path: Path, name: str) -> None:
-    assert opened(ROLLED, tmp_path, name).num_cycles == 20
+    assert opened(ROLLED_LINE, tmp_path, name).num_cycles == 20
 
 
 def test_acquisitions_of_a_loop_share_their_settings(tmp_path: Path) -> None:
-    for recording in (replace(LINE, loops=3), replace(ROLLED, loops=3, stem="rolled")):
+    for recording in (replace(LINE, loops=3), replace(ROLLED_LINE, loops=3, stem="rolled")):
         recording.write(tmp_path)
         for name in (f"{recording.stem}_00003", f"{recording.stem}_00001"):
             scan = read_line_scan(tmp_path / name)
@@ -112,13 +112,13 @@ def test_several_are_not_mixed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["", "nothing", "line_00002", "s3://bucket/line_00001.meta.txt", 5, "a\0b"])
 def test_what_is_not_there_is_refused(tmp_path: Path, name: Any) -> None:
     LINE.write(tmp_path)
-    where = tmp_path / name if isinstance(name, str) and name and "//" not in name else name
+    pathname = tmp_path / name if isinstance(name, str) and name and "//" not in name else name
     with pytest.raises(PathnameError):
-        read_line_scan(where)
+        read_line_scan(pathname)
 
 
 def test_a_missing_part_is_refused(tmp_path: Path) -> None:
-    ROLLED.write(tmp_path)
+    ROLLED_LINE.write(tmp_path)
     (tmp_path / "line_00001_00002.pmt.dat").unlink()
     with pytest.raises(PathnameError, match=r"part 2 of line_00001 \(.pmt.dat\) is missing"):
         read_line_scan(tmp_path / "line_00001")
@@ -173,8 +173,8 @@ def test_durations_that_do_not_add_up_are_said(tmp_path: Path) -> None:
 
 
 def test_settings_that_are_empty_follow_from_the_path_and_the_file(tmp_path: Path) -> None:
-    empty: dict[str, Any] = {"hScan2D.lineScanSamplesPerFrame": [], "hScan2D.lineScanFdbkSamplesPerFrame": []}
-    scan = opened(replace(LINE, settings=empty), tmp_path)
+    empty_settings: dict[str, Any] = {"hScan2D.lineScanSamplesPerFrame": [], "hScan2D.lineScanFdbkSamplesPerFrame": []}
+    scan = opened(replace(LINE, settings=empty_settings), tmp_path)
     assert scan.positions is not None
     assert (scan.data.shape, scan.positions.shape) == ((20, 2000, 2), (20, 395, 2))
 
@@ -225,17 +225,19 @@ keys = st.tuples(
         for size in (7, 20, 2)
     )
 )
-SMALL = replace(LINE, path=(stimulus("line", duration=2e-5, name="l"),), cycles=7, cycles_per_file=3, feedback=False)
+SMALL_LINE = replace(
+    LINE, path=(stimulus("line", duration=2e-5, name="l"),), cycles=7, cycles_per_file=3, feedback=False
+)
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> LineScan:
-    return opened(SMALL, tmp_path_factory.mktemp("small"))
+def small_scan(tmp_path_factory: pytest.TempPathFactory) -> LineScan:
+    return opened(SMALL_LINE, tmp_path_factory.mktemp("small"))
 
 
 @given(key=keys)
-def test_any_key_reads_what_numpy_reads(small: LineScan, key: tuple[Any, ...]) -> None:
-    expected = SMALL.data()
+def test_any_key_reads_what_numpy_reads(small_scan: LineScan, key: tuple[Any, ...]) -> None:
+    expected = SMALL_LINE.data()
     for axis, entry in enumerate(key):
         place = [entry] if isinstance(entry, int) else entry
         expected = expected[
@@ -247,34 +249,39 @@ def test_any_key_reads_what_numpy_reads(small: LineScan, key: tuple[Any, ...]) -
             )
         ]
     expected = expected[tuple(0 if isinstance(entry, int) else slice(None) for entry in key)]
-    found = small.data[key]
-    np.testing.assert_array_equal(found, expected)
-    assert np.asarray(found).dtype == np.int16
+    samples = small_scan.data[key]
+    np.testing.assert_array_equal(samples, expected)
+    assert np.asarray(samples).dtype == np.int16
 
 
-def test_cycles_are_an_array(small: LineScan) -> None:
-    assert (small.data.ndim, small.data.size, small.data.nbytes, len(small.data)) == (3, 280, 560, 7)
-    np.testing.assert_array_equal(np.asarray(small.data, float), SMALL.data())
-    np.testing.assert_array_equal(np.stack(list(small.data)), SMALL.data())
+def test_cycles_are_an_array(small_scan: LineScan) -> None:
+    assert (small_scan.data.ndim, small_scan.data.size, small_scan.data.nbytes, len(small_scan.data)) == (
+        3,
+        280,
+        560,
+        7,
+    )
+    np.testing.assert_array_equal(np.asarray(small_scan.data, float), SMALL_LINE.data())
+    np.testing.assert_array_equal(np.stack(list(small_scan.data)), SMALL_LINE.data())
     for key in (7, (0, 20), (0, 0, 2), (0, 0, 0, 0)):
         with pytest.raises(ScanIndexError):
-            small.data[key]
+            small_scan.data[key]
 
 
 def test_only_what_is_asked_for_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scan = opened(LINE, tmp_path)
     from scanreader.files.local import OpenFile
 
-    read: list[int] = []
+    sizes: list[int] = []
     original = OpenFile.read
 
-    def counted(self: OpenFile, offset: int, size: int) -> bytes:
-        read.append(size)
+    def count_read(self: OpenFile, offset: int, size: int) -> bytes:
+        sizes.append(size)
         return original(self, offset, size)
 
-    monkeypatch.setattr(OpenFile, "read", counted)
+    monkeypatch.setattr(OpenFile, "read", count_read)
     scan.data[5, 100:110]
-    assert read == [10 * 2 * 2]
+    assert sizes == [10 * 2 * 2]
 
 
 def test_a_file_that_changed_is_refused(tmp_path: Path) -> None:
@@ -320,10 +327,10 @@ def test_any_settings_are_read_or_refused(text: str) -> None:
 
 def test_xarray(tmp_path: Path) -> None:
     pytest.importorskip("xarray")
-    data = opened(ROLLED, tmp_path).to_xarray()
+    data = opened(ROLLED_LINE, tmp_path).to_xarray()
     assert dict(data.sizes) == {"cycle": 20, "sample": 2000, "channel": 2, "part": 5, "position": 395, "axis": 3}
-    np.testing.assert_array_equal(data["data"][3, 5:9, 1], ROLLED.data()[3, 5:9, 1])
-    np.testing.assert_array_equal(data["positions"].sel(axis="y"), ROLLED.positions()[..., 1])
+    np.testing.assert_array_equal(data["data"][3, 5:9, 1], ROLLED_LINE.data()[3, 5:9, 1])
+    np.testing.assert_array_equal(data["positions"].sel(axis="y"), ROLLED_LINE.positions()[..., 1])
     assert data["roi"].values[250] == 1
 
 
@@ -367,8 +374,8 @@ def test_nwb(tmp_path: Path) -> None:
         np.testing.assert_allclose(nwb.acquisition["LineScanPositions"].timestamps[395], 0.002)
         assert nwb.acquisition["LineScanPath"]["part"][1] == "dendrite"
     critical = inspector.Importance.CRITICAL
-    found = list(inspector.inspect_nwbfile(nwbfile_path=str(tmp_path / "a.nwb")))
-    assert [message.message for message in found if message.importance.value >= critical.value] == []
+    messages = list(inspector.inspect_nwbfile(nwbfile_path=str(tmp_path / "a.nwb")))
+    assert [message.message for message in messages if message.importance.value >= critical.value] == []
 
 
 # --------------------------------------------------------------------------- commands
@@ -376,22 +383,22 @@ def test_nwb(tmp_path: Path) -> None:
 
 def test_info_shows_it(tmp_path: Path) -> None:
     LINE.write(tmp_path)
-    done = CliRunner().invoke(app, ["info", str(tmp_path / "line_00001.meta.txt")])
-    assert done.exit_code == 0, done.output
-    assert "path: dendrite (line), soma (circle)" in done.output
-    assert "cycles: 20 of 2,000 samples" in done.output
-    done = CliRunner().invoke(app, ["info", "--json", str(tmp_path / "line_00001.pmt.dat")])
-    assert '"cycles": 20' in done.output
+    result = CliRunner().invoke(app, ["info", str(tmp_path / "line_00001.meta.txt")])
+    assert result.exit_code == 0, result.output
+    assert "path: dendrite (line), soma (circle)" in result.output
+    assert "cycles: 20 of 2,000 samples" in result.output
+    result = CliRunner().invoke(app, ["info", "--json", str(tmp_path / "line_00001.pmt.dat")])
+    assert '"cycles": 20' in result.output
 
 
 def test_convert_writes_it(tmp_path: Path) -> None:
     LINE.write(tmp_path)
     source = str(tmp_path / "line_00001.meta.txt")
-    done = CliRunner().invoke(app, ["convert", source, str(tmp_path / "a.npy")])
-    assert done.exit_code == 0, done.output
+    result = CliRunner().invoke(app, ["convert", source, str(tmp_path / "a.npy")])
+    assert result.exit_code == 0, result.output
     np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), LINE.data())
-    done = CliRunner().invoke(app, ["convert", source, str(tmp_path / "a.ome.tif")])
-    assert done.exit_code == 1
-    assert ".npy, .h5 or .nwb" in done.output
-    done = CliRunner().invoke(app, ["convert", source, str(tmp_path / "b.npy"), "--frames", "0:3"])
-    assert "--frames is not for line scans" in done.output
+    result = CliRunner().invoke(app, ["convert", source, str(tmp_path / "a.ome.tif")])
+    assert result.exit_code == 1
+    assert ".npy, .h5 or .nwb" in result.output
+    result = CliRunner().invoke(app, ["convert", source, str(tmp_path / "b.npy"), "--frames", "0:3"])
+    assert "--frames is not for line scans" in result.output

@@ -75,13 +75,13 @@ def test_follows_a_real_writer(tmp_path: Path, kind: str) -> None:
             except (OSError, ValueError):  # nothing is there yet
                 assert writer.poll() is None
                 time.sleep(0.01)
-        before = scan.num_frames if scan.num_scanning_depths == len(recording.zs) else 0
-        came = list(scan.follow(timeout=30, interval=0.01))
+        num_before = scan.num_frames if scan.num_scanning_depths == len(recording.zs) else 0
+        blocks = list(scan.follow(timeout=30, interval=0.01))
         assert writer.wait(30) == 0
-    complete = read_scan(target)
-    assert len(came) > 1
-    assert np.array_equal(np.concatenate(came, axis=-1), complete[..., before:])
-    assert complete.num_frames == (
+    complete_scan = read_scan(target)
+    assert len(blocks) > 1
+    assert np.array_equal(np.concatenate(blocks, axis=-1), complete_scan[..., num_before:])
+    assert complete_scan.num_frames == (
         recording.frames_per_slice // recording.averaging
         if recording.mode == "planar"
         else recording.volumes * recording.frames_per_slice
@@ -102,11 +102,11 @@ def test_a_scan_stays_readable_while_its_file_grows(tmp_path: Path) -> None:
     assert np.array_equal(scan[:], first)
     assert np.array_equal(scan[0, 3, 3, 0], trace)
     assert np.array_equal(pickle.loads(pickle.dumps(scan))[:], first)
-    more = scan.refresh()
-    assert more.num_frames > scan.num_frames
-    assert np.array_equal(more[..., : scan.num_frames], first)
+    grown_scan = scan.refresh()
+    assert grown_scan.num_frames > scan.num_frames
+    assert np.array_equal(grown_scan[..., : scan.num_frames], first)
     path.write_bytes((tmp_path / "closed" / "scan_00001.tif").read_bytes())
-    assert np.array_equal(more.refresh()[:], read_scan(path)[:])
+    assert np.array_equal(grown_scan.refresh()[:], read_scan(path)[:])
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -121,40 +121,40 @@ def test_every_moment_gives_whole_frames(tmp_path: Path, seed: int) -> None:
     ends = sorted(draw.randrange(len(data) // 4, len(data)) for _ in range(150))
     path.write_bytes(data[: ends[0]])
     scan, _ = read_warned(path)
-    at = ends[0]
+    written_size = ends[0]
     for end in ends[1:]:
         with path.open("ab") as file:
-            file.write(data[at:end])
-        at = end
-        new = scan.refresh()
-        assert new.num_frames >= (scan.num_frames if scan.num_scanning_depths == 3 else 0)
-        if new.num_scanning_depths == 3:
-            assert np.array_equal(new[:], right[..., : new.num_frames])
-        scan = new
+            file.write(data[written_size:end])
+        written_size = end
+        grown_scan = scan.refresh()
+        assert grown_scan.num_frames >= (scan.num_frames if scan.num_scanning_depths == 3 else 0)
+        if grown_scan.num_scanning_depths == 3:
+            assert np.array_equal(grown_scan[:], right[..., : grown_scan.num_frames])
+        scan = grown_scan
 
 
 def test_refresh_reads_nothing_again_that_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recording = Recording(frames_per_slice=400, frames_per_file=10)
     paths = recording.write(tmp_path / "all")
-    live = tmp_path / "live"
-    live.mkdir()
+    live_folder = tmp_path / "live"
+    live_folder.mkdir()
     for path in paths[:30]:
-        (live / path.name).write_bytes(path.read_bytes())
-    scan, _ = read_warned(live)
-    opened: list[str] = []
+        (live_folder / path.name).write_bytes(path.read_bytes())
+    scan, _ = read_warned(live_folder)
+    paths_opened: list[str] = []
     original = OpenFile.__init__
 
-    def counting(self: Any, path: Any) -> None:
-        opened.append(os.fspath(path))
+    def count_opening(self: Any, path: Any) -> None:
+        paths_opened.append(os.fspath(path))
         original(self, path)
 
-    monkeypatch.setattr(OpenFile, "__init__", counting)
-    (live / paths[30].name).write_bytes(paths[30].read_bytes())
-    more = scan.refresh()
-    assert more.num_frames == 310
-    assert {Path(name).name for name in opened} <= {paths[29].name, paths[30].name}
+    monkeypatch.setattr(OpenFile, "__init__", count_opening)
+    (live_folder / paths[30].name).write_bytes(paths[30].read_bytes())
+    grown_scan = scan.refresh()
+    assert grown_scan.num_frames == 310
+    assert {Path(name).name for name in paths_opened} <= {paths[29].name, paths[30].name}
     monkeypatch.undo()
-    assert np.array_equal(more[:], read_warned(live)[0][:])
+    assert np.array_equal(grown_scan[:], read_warned(live_folder)[0][:])
 
 
 def test_refresh_is_of_what_was_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,10 +162,10 @@ def test_refresh_is_of_what_was_asked_for(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path)
     scan = read_scan("scan_00001.tif", dtype=np.float32, join_contiguous=True).trimmed(left=1)
     monkeypatch.chdir(tmp_path.parent)
-    new = pickle.loads(pickle.dumps(scan)).refresh()
-    assert new.fields == scan.fields
-    assert new.dtype == np.float32
-    assert np.array_equal(new[0], scan[0])
+    grown_scan = pickle.loads(pickle.dumps(scan)).refresh()
+    assert grown_scan.fields == scan.fields
+    assert grown_scan.dtype == np.float32
+    assert np.array_equal(grown_scan[0], scan[0])
 
 
 def test_a_file_that_took_the_place_of_another_is_no_growth(tmp_path: Path) -> None:
@@ -174,9 +174,9 @@ def test_a_file_that_took_the_place_of_another_is_no_growth(tmp_path: Path) -> N
     data = (tmp_path / "open" / "scan_00001.tif").read_bytes()
     path.write_bytes(data[:50_000])
     scan, _ = read_warned(path)
-    other = tmp_path / "other.tif"
-    other.write_bytes(data)
-    other.replace(path)
+    other_path = tmp_path / "other.tif"
+    other_path.write_bytes(data)
+    other_path.replace(path)
     with pytest.raises(ChangedFileError):
         scan[:]
 

@@ -26,7 +26,7 @@ from scanreader.simulate import Recording
 from scanreader.tiff.index import index_file
 from scanreader.tiff.runs import Run
 
-FAST = Recording(mode="fast", zs=(0.0, 10.0, 20.0), flyback=1, volumes=8)
+FAST_VOLUME = Recording(mode="fast", zs=(0.0, 10.0, 20.0), flyback=1, volumes=8)
 pytestmark = pytest.mark.filterwarnings("ignore::scanreader.ScanReaderWarning")
 
 
@@ -45,26 +45,26 @@ def numbers(scan: Scan, field: int) -> list[int]:
 
 
 def test_a_file_that_was_replaced_keeps_no_numbers(tmp_path: Path) -> None:
-    recording = replace(FAST, stop=24)
+    recording = replace(FAST_VOLUME, stop=24)
     (path,) = recording.write(tmp_path / "a")
     scan = read_scan(path)
-    (other,) = replace(recording, dropped=(0, 1), stop=26, epoch=(2024, 1, 1, 1, 1, 1.0)).write(tmp_path / "b")
-    other.replace(path)
+    (other_path,) = replace(recording, dropped=(0, 1), stop=26, epoch=(2024, 1, 1, 1, 1, 1.0)).write(tmp_path / "b")
+    other_path.replace(path)
     with pytest.raises(ChangedFileError):
         scan.refresh()
 
 
 @pytest.mark.parametrize("closed", [True, False])
 def test_a_file_that_was_rewritten_is_not_growth(tmp_path: Path, closed: bool) -> None:
-    recording = replace(FAST, volumes=6, closed=closed)
+    recording = replace(FAST_VOLUME, volumes=6, closed=closed)
     (path,) = recording.write(tmp_path / "a")
     scan = read_scan(path)
-    for other in (
+    for other_recording in (
         replace(recording, volumes=9, dropped=(0, 1)),
         replace(recording, volumes=9, epoch=(2024, 1, 1, 1, 1, 1.0)),
     ):
-        (new,) = other.write(tmp_path / f"b{other.dropped}")
-        path.write_bytes(new.read_bytes())
+        (new_path,) = other_recording.write(tmp_path / f"b{other_recording.dropped}")
+        path.write_bytes(new_path.read_bytes())
         with pytest.raises(ChangedFileError):
             scan[:]
         with pytest.raises(ChangedFileError):
@@ -73,7 +73,7 @@ def test_a_file_that_was_rewritten_is_not_growth(tmp_path: Path, closed: bool) -
 
 @pytest.mark.parametrize(
     "recording",
-    [Recording(frames_per_slice=20, channels=(1, 2)), replace(FAST, channels=(1, 2))],
+    [Recording(frames_per_slice=20, channels=(1, 2)), replace(FAST_VOLUME, channels=(1, 2))],
     ids=["planar", "fast"],
 )
 @pytest.mark.parametrize("raw", [False, True])
@@ -93,10 +93,10 @@ def test_the_last_frame_is_waited_for_in_all_its_channels(tmp_path: Path, record
 
     writer = threading.Thread(target=write)
     writer.start()
-    came = list(scan.follow(timeout=5, interval=0.005))
+    blocks = list(scan.follow(timeout=5, interval=0.005))
     writer.join()
-    complete = read_scan(path, raw=raw)
-    assert np.array_equal(np.concatenate(came, axis=-1), complete[..., scan.num_frames :])
+    complete_scan = read_scan(path, raw=raw)
+    assert np.array_equal(np.concatenate(blocks, axis=-1), complete_scan[..., scan.num_frames :])
 
 
 def test_a_pointer_back_to_a_page_that_was_leapt_over(tmp_path: Path) -> None:
@@ -109,8 +109,8 @@ def test_a_pointer_back_to_a_page_that_was_leapt_over(tmp_path: Path) -> None:
         data = bytearray(path.read_bytes())
         last = ifd(path, 59) + run.template.pixels
         data[last:] = random.Random(2).randbytes(len(data) - last)
-        at, size = ifd(path, 23) + run.template.start + run.template.next_at, int(run.template.word[2])
-        data[at : at + size] = ifd(path, 9).to_bytes(size, "little")
+        offset, size = ifd(path, 23) + run.template.start + run.template.next_at, int(run.template.word[2])
+        data[offset : offset + size] = ifd(path, 9).to_bytes(size, "little")
         path.write_bytes(data)
         try:
             scan = read_scan(path)
@@ -123,10 +123,10 @@ def test_a_pointer_back_to_a_page_that_was_leapt_over(tmp_path: Path) -> None:
 @pytest.mark.parametrize("page", range(2, 14))
 @pytest.mark.parametrize("dropped", [(4,), (5,), (4, 5)])
 def test_a_page_of_noise_beside_a_dropped_frame(tmp_path: Path, page: int, dropped: tuple[int, ...]) -> None:
-    recording = replace(FAST, channels=(1, 2), dropped=dropped)
+    recording = replace(FAST_VOLUME, channels=(1, 2), dropped=dropped)
     (path,) = recording.write(tmp_path)
-    true = [frame.number for frame in recording.logged() for _ in range(2)]
-    first = {image.tobytes(): number for (*_, image), number in zip(recording.pages(), true, strict=True)}
+    true_facts = [frame.number for frame in recording.logged() for _ in range(2)]
+    first = {image.tobytes(): number for (*_, image), number in zip(recording.pages(), true_facts, strict=True)}
     data = bytearray(path.read_bytes())
     data[ifd(path, page) : ifd(path, page + 1)] = random.Random(page).randbytes(ifd(path, page + 1) - ifd(path, page))
     path.write_bytes(data)
@@ -135,7 +135,7 @@ def test_a_page_of_noise_beside_a_dropped_frame(tmp_path: Path, page: int, dropp
     except LayoutError as error:
         assert "frames are unknown" in str(error)  # noqa: PT017 - either is right
         return
-    checked = 0
+    num_checked = 0
     for frame in range(scan.num_frames):
         volumes = set()
         for field in range(3):
@@ -146,21 +146,21 @@ def test_a_page_of_noise_beside_a_dropped_frame(tmp_path: Path, page: int, dropp
                     continue
                 volumes.add((number - 1) // 4)
                 assert (number - 1) % 4 == field
-                checked += 1
+                num_checked += 1
         assert len(volumes) <= 1
-    assert checked > 24
+    assert num_checked > 24
 
 
 def test_files_that_appear_out_of_order(tmp_path: Path) -> None:
     paths = Recording(frames_per_slice=25, frames_per_file=5).write(tmp_path / "all")
-    live = tmp_path / "live"
-    live.mkdir()
+    live_folder = tmp_path / "live"
+    live_folder.mkdir()
 
     def appear(number: int) -> None:
-        (live / paths[number].name).write_bytes(paths[number].read_bytes())
+        (live_folder / paths[number].name).write_bytes(paths[number].read_bytes())
 
     appear(0)
-    scan = read_scan(live)
+    scan = read_scan(live_folder)
 
     def write() -> None:
         for number in (2, 1, 3, 4):
@@ -169,9 +169,9 @@ def test_files_that_appear_out_of_order(tmp_path: Path) -> None:
 
     writer = threading.Thread(target=write)
     writer.start()
-    came = np.concatenate(list(scan.follow(timeout=5, interval=0.02)), axis=-1)
+    frames = np.concatenate(list(scan.follow(timeout=5, interval=0.02)), axis=-1)
     writer.join()
-    assert came[0, 0, 0, 0].tolist() == list(range(5, 25))
+    assert frames[0, 0, 0, 0].tolist() == list(range(5, 25))
 
 
 @pytest.mark.parametrize("release", ["5.1", "2023.1"])
@@ -195,11 +195,11 @@ def test_fill_refuses_what_raise_refuses(tmp_path: Path) -> None:
     data[ifd(path, 45) : ifd(path, 52)] = random.Random(0).randbytes(ifd(path, 52) - ifd(path, 45))
     path.write_bytes(data)
     refusals = []
-    for how in ("raise", "fill"):
-        with pytest.raises(LayoutError, match="frames are unknown") as refused:
-            read_scan(path, on_damage=how)
-        refusals.append(str(refused.value))
-        assert read_scan(path, on_damage=how, raw=True).num_frames == 59
+    for mode in ("raise", "fill"):
+        with pytest.raises(LayoutError, match="frames are unknown") as error:
+            read_scan(path, on_damage=mode)
+        refusals.append(str(error.value))
+        assert read_scan(path, on_damage=mode, raw=True).num_frames == 59
     assert refusals[0] == refusals[1]
 
 
@@ -237,33 +237,33 @@ def test_a_file_that_is_extended_before_it_is_filled(tmp_path: Path) -> None:
     for page in range(4, 12):
         start, end = starts[page - 4], starts[page - 3]
         steps = [0, 100, 376, 400, 2377, 2400, 2600, end - start - 16, end - start]
-        for filled in steps:
-            done = data[: start + filled] + bytes(max(0, end - start - filled))
+        for num_filled in steps:
+            content = data[: start + num_filled] + bytes(max(0, end - start - num_filled))
             with path.open("r+b") as file:
                 file.seek(start)
-                file.write(done[start:])
-            new = scan.refresh()
-            assert new.num_frames >= scan.num_frames
-            assert np.array_equal(new[0, :, :, 0].transpose(2, 0, 1), right[: new.num_frames])
-            scan = new
+                file.write(content[start:])
+            grown_scan = scan.refresh()
+            assert grown_scan.num_frames >= scan.num_frames
+            assert np.array_equal(grown_scan[0, :, :, 0].transpose(2, 0, 1), right[: grown_scan.num_frames])
+            scan = grown_scan
     assert scan.num_frames == 12
 
 
 def index_file_start(data: bytes, page: int) -> int:
     """Where a page's IFD is, by the spacing of the first two."""
     first = int.from_bytes(data[8:16], "little")
-    following = int.from_bytes(data[first + 368 : first + 376], "little")
-    return first + page * (following - first)
+    next_ifd = int.from_bytes(data[first + 368 : first + 376], "little")
+    return first + page * (next_ifd - first)
 
 
 def test_a_recording_that_began_anew_is_not_followed(tmp_path: Path) -> None:
     recording = Recording(frames_per_slice=40, closed=False)
     (path,) = recording.write(tmp_path / "a")
-    (other,) = replace(recording, epoch=(2024, 1, 1, 1, 1, 1.0)).write(tmp_path / "b")
+    (other_path,) = replace(recording, epoch=(2024, 1, 1, 1, 1, 1.0)).write(tmp_path / "b")
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
     scan = read_scan(path)
-    path.write_bytes(other.read_bytes())
+    path.write_bytes(other_path.read_bytes())
     with pytest.raises(ScanReaderError):
         list(scan.follow(timeout=0.3, interval=0.01))
     with pytest.raises(ChangedFileError):
@@ -278,20 +278,20 @@ def test_what_is_given_up_is_said(tmp_path: Path) -> None:
         assert list(read_scan(path).follow(timeout=0.1)) == []
 
 
-def damage(path: Path, pages: list[int], size: int = 300, at: int = 0, fill: int | None = None) -> None:
+def damage(path: Path, pages: list[int], size: int = 300, offset: int = 0, fill: int | None = None) -> None:
     """Write noise, or one byte, over the beginning of some pages."""
     starts = [ifd(path, page) for page in pages]
     with path.open("r+b") as file:
         for page, start in zip(pages, starts, strict=True):
-            file.seek(start + at)
+            file.seek(start + offset)
             file.write(random.Random(page).randbytes(size) if fill is None else bytes([fill]) * size)
 
 
 def assert_true_frames(recording: Recording, scan: Scan) -> int:
     """See that every frame that is given is of its place, by the whole image; returns how many are."""
     slices = len(recording.zs)
-    true = [(frame.number, channel) for frame in recording.logged() for channel in range(len(recording.channels))]
-    truth_of_image = {image.tobytes(): facts for (*_, image), facts in zip(recording.pages(), true, strict=True)}
+    true_facts = [(frame.number, channel) for frame in recording.logged() for channel in range(len(recording.channels))]
+    truth_of_image = {image.tobytes(): facts for (*_, image), facts in zip(recording.pages(), true_facts, strict=True)}
     per = recording.flyback + slices * (1 if recording.mode == "fast" else recording.frames_per_slice)
     num_frames_given = 0
     for frame in range(scan.num_frames):
@@ -315,17 +315,17 @@ def assert_true_frames(recording: Recording, scan: Scan) -> int:
 
 @pytest.mark.parametrize("channels", [2, 3, 4])
 @pytest.mark.parametrize("dropped", [(), (1,), (2,), (4,)])
-@pytest.mark.parametrize("lost", [(4, 8), (3, 6), (4, 6), (1, 3), (2, 4), (5,), (8, 9, 10)])
-@pytest.mark.parametrize("how", ["noise", "description"])
+@pytest.mark.parametrize("lost_pages", [(4, 8), (3, 6), (4, 6), (1, 3), (2, 4), (5,), (8, 9, 10)])
+@pytest.mark.parametrize("way", ["noise", "description"])
 def test_damaged_pages_beside_dropped_frames(
-    tmp_path: Path, channels: int, dropped: tuple[int, ...], lost: tuple[int, ...], how: str
+    tmp_path: Path, channels: int, dropped: tuple[int, ...], lost_pages: tuple[int, ...], way: str
 ) -> None:
     for recording in (
         Recording(channels=tuple(range(1, channels + 1)), frames_per_slice=26, dropped=dropped),
-        replace(FAST, channels=tuple(range(1, channels + 1)), dropped=dropped),
+        replace(FAST_VOLUME, channels=tuple(range(1, channels + 1)), dropped=dropped),
     ):
         (path,) = recording.write(tmp_path / recording.mode)
-        damage(path, list(lost)) if how == "noise" else damage(path, list(lost), 512, 376, 0)
+        damage(path, list(lost_pages)) if way == "noise" else damage(path, list(lost_pages), 512, 376, 0)
         try:
             scan = read_warned(path)[0]
         except LayoutError:
@@ -333,19 +333,23 @@ def test_damaged_pages_beside_dropped_frames(
             continue
         num_frames_given = assert_true_frames(recording, scan)
         if not dropped:
-            assert num_frames_given >= 26 * channels - len(lost) if recording.mode == "planar" else num_frames_given > 0
+            assert (
+                num_frames_given >= 26 * channels - len(lost_pages)
+                if recording.mode == "planar"
+                else num_frames_given > 0
+            )
 
 
 def test_a_description_that_was_mended_is_read_again(tmp_path: Path) -> None:
-    recording = replace(FAST, flyback=0, volumes=6, dropped=(5,))
+    recording = replace(FAST_VOLUME, flyback=0, volumes=6, dropped=(5,))
     (path,) = recording.write(tmp_path)
-    before = path.read_bytes()
+    content_before = path.read_bytes()
     damage(path, [9], 512, 376, 0)
     try:
         scan = read_scan(path)
     except LayoutError:
         return
-    path.write_bytes(before)
+    path.write_bytes(content_before)
     with pytest.raises(ChangedFileError):
         scan[:]
     assert scan.refresh().layout == read_scan(path).layout
@@ -356,8 +360,8 @@ def test_a_recording_of_any_release_that_was_written_anew(tmp_path: Path, releas
     recording = Recording(release=release, frames_per_slice=10, closed=False, height=32, width=32)
     (path,) = recording.write(tmp_path)
     scan = read_scan(path)
-    other = [(frame, channel, image ^ 0x55) for frame, channel, image in recording.pages()]
-    recording.write_file(path, iter(other))
+    other_pages = [(frame, channel, image ^ 0x55) for frame, channel, image in recording.pages()]
+    recording.write_file(path, iter(other_pages))
     with path.open("ab") as file:
         file.write(bytes(50))
     with pytest.raises(ChangedFileError):
@@ -374,21 +378,21 @@ def test_half_a_description_is_not_remembered(tmp_path: Path, end: bytes) -> Non
     (path,) = recording.write(tmp_path)
     data = path.read_bytes()
     start = ifd(path, 29)
-    at = data.index(end, start) + len(end)
-    path.write_bytes(data[:at])
+    end_of_text = data.index(end, start) + len(end)
+    path.write_bytes(data[:end_of_text])
     scan = read_scan(path)
     with path.open("ab") as file:
-        file.write(data[at:])
-    new = scan.refresh()
-    assert new.num_frames == read_scan(path).num_frames == 8
-    assert np.array_equal(new[:], read_scan(path)[:])
+        file.write(data[end_of_text:])
+    grown_scan = scan.refresh()
+    assert grown_scan.num_frames == read_scan(path).num_frames == 8
+    assert np.array_equal(grown_scan[:], read_scan(path)[:])
 
 
 def test_a_listed_file_is_not_dropped_when_it_is_filled(tmp_path: Path) -> None:
     a = Recording(stem="a", frames_per_slice=5).write(tmp_path)
     b = Recording(stem="b", frames_per_slice=7, epoch=(2024, 1, 1, 1, 1, 1.0)).write(tmp_path)
-    complete = b[0].read_bytes()
+    content = b[0].read_bytes()
     b[0].write_bytes(b"")
     scan = read_scan([*a, *b])
-    b[0].write_bytes(complete)
+    b[0].write_bytes(content)
     assert scan.refresh().num_frames == 12

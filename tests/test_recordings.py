@@ -29,43 +29,43 @@ from scanreader.notices import listening
 from scanreader.recordings import FoundRecordings
 from scanreader.simulate import Recording
 
-ROLLED = replace(VOLUME, frames_per_file=5)  # 4 volumes of 5 frames, of 2 channels, in 4 files
-LATER = (2023, 9, 22, 13, 0, 0.0)
+ROLLED_RECORDING = replace(VOLUME, frames_per_file=5)  # 4 volumes of 5 frames, of 2 channels, in 4 files
+LATER_EPOCH = (2023, 9, 22, 13, 0, 0.0)
 
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """A tree as labs have it."""
     root = tmp_path / "data"
-    replace(ROLLED, stem="second", epoch=LATER).write(root / "day 1")
-    replace(ROLLED, stem="first").write(root / "day 1")
+    replace(ROLLED_RECORDING, stem="second", epoch=LATER_EPOCH).write(root / "day 1")
+    replace(ROLLED_RECORDING, stem="first").write(root / "day 1")
     Recording(stem="loop", frames_per_slice=3, loops=3).write(root / "day 2")
-    missing = replace(ROLLED, stem="hole").write(root / "day 2" / "wöchentlich [x*]")
-    missing[1].unlink()
-    (cut,) = Recording(stem="cut", frames_per_slice=10).write(root / "day 3")
-    cut.write_bytes(cut.read_bytes()[:-700])
+    paths = replace(ROLLED_RECORDING, stem="hole").write(root / "day 2" / "wöchentlich [x*]")
+    paths[1].unlink()
+    (cut_path,) = Recording(stem="cut", frames_per_slice=10).write(root / "day 3")
+    cut_path.write_bytes(cut_path.read_bytes()[:-700])
     Recording(stem="stopped", frames_per_slice=10, stop=7).write(root / "day 3")
     (root / "day 3" / "text.tif").write_text("no image at all")
     read_scan(root / "day 3" / "stopped_00001.tif").to_ome_tiff(root / "day 3" / "export.ome.tif")
     tifffile.imwrite(root / "day 3" / "camera.tif", np.zeros((3, 5, 6), np.uint8), photometric="minisblack")
     tifffile.imwrite(root / "day 3" / "floats.tiff", np.zeros((3, 5, 6), np.float32), photometric="minisblack")
     (root / "notes.txt").write_text("nothing")
-    replace(ROLLED, stem="hidden").write(root / ".trash")
+    replace(ROLLED_RECORDING, stem="hidden").write(root / ".trash")
     (root / "day 1" / "._first_00001_00001.tif").write_bytes(b"\0\5\x16\7 of a Mac")
     Recording(stem="chunk", frames_per_slice=2).write(root / "day 1" / "export.zarr")
     return root
 
 
-def table(found: FoundRecordings, root: Path) -> list[tuple[Any, ...]]:
+def table(recordings: FoundRecordings, root: Path) -> list[tuple[Any, ...]]:
     return [
         (os.path.relpath(row.folder, root), row.name, len(row.files), row.num_frames, row.num_bouts, row.status)
-        for row in found
+        for row in recordings
     ]
 
 
 def test_a_tree_gives_its_exact_table(tree: Path) -> None:
-    found = find_recordings(tree)
-    assert table(found, tree) == [
+    recordings = find_recordings(tree)
+    assert table(recordings, tree) == [
         ("day 1", "first", 4, 4, 1, "complete"),
         ("day 1", "second", 4, 4, 1, "complete"),
         ("day 2", "loop", 3, 9, 3, "complete"),
@@ -74,16 +74,16 @@ def test_a_tree_gives_its_exact_table(tree: Path) -> None:
         ("day 3", "stopped", 1, 7, 1, "stopped"),
         ("day 3", "text", 1, 0, 0, "unreadable"),
     ]
-    assert found.others == tuple(str(tree / "day 3" / name) for name in ("camera.tif", "floats.tiff"))
-    assert found.exports == (str(tree / "day 3" / "export.ome.tif"),)
-    first, second, loop, hole, cut, stopped, text = found
+    assert recordings.others == tuple(str(tree / "day 3" / name) for name in ("camera.tif", "floats.tiff"))
+    assert recordings.exports == (str(tree / "day 3" / "export.ome.tif"),)
+    first, second, loop, hole, cut_row, stopped_row, text = recordings
     assert first.start_time == datetime(2023, 9, 22, 12, 46, 9, 383000)  # noqa: DTZ001 - ScanImage writes no zone
     assert second.start_time == datetime(2023, 9, 22, 13, 0)  # noqa: DTZ001
     assert first.sentence == second.sentence == loop.sentence == ""
     assert hole.missing == ("hole_00001_00002.tif",)
     assert "hole_00001_00002.tif" in hole.sentence
-    assert "cut_00001.tif" in cut.sentence
-    assert "7 of 10 requested frames" in stopped.sentence
+    assert "cut_00001.tif" in cut_row.sentence
+    assert "7 of 10 requested frames" in stopped_row.sentence
     assert "not a TIFF" in text.sentence
     assert text.num_bytes == 15
 
@@ -114,14 +114,14 @@ def test_open_gives_the_scan_of_the_same_files(tree: Path) -> None:
 
 
 def test_rows_of_equal_geometry_are_joinable(tree: Path) -> None:
-    found = find_recordings(tree)
+    recordings = find_recordings(tree)
     by_number: dict[int, list[str]] = {}
-    for row in found:
+    for row in recordings:
         by_number.setdefault(row.joinable, []).append(row.name)
     assert sorted(by_number.pop(0)) == ["text"]
     assert sorted(by_number.values()) == [["first", "second", "hole"], ["loop", "cut", "stopped"]]
-    joinable = [row.files for row in found if row.joinable == found[0].joinable][:2]
-    scan, warning = read_warned([name for files in joinable for name in files])
+    joinable_files = [row.files for row in recordings if row.joinable == recordings[0].joinable][:2]
+    scan, warning = read_warned([name for files in joinable_files for name in files])
     assert scan.num_frames == 8
     assert "bouts" in warning
 
@@ -136,17 +136,17 @@ def test_a_missing_acquisition_of_a_loop(tmp_path: Path) -> None:
 
 
 def test_an_empty_last_file_belongs_to_its_recording(tmp_path: Path) -> None:
-    ROLLED.write(tmp_path)
-    ROLLED.write_file(tmp_path / "scan_00001_00005.tif", [])
+    ROLLED_RECORDING.write(tmp_path)
+    ROLLED_RECORDING.write_file(tmp_path / "scan_00001_00005.tif", [])
     (tmp_path / "alone.tif").write_bytes(b"")
-    row, alone = find_recordings(tmp_path)
+    row, empty_row = find_recordings(tmp_path)
     assert row.status == "complete"
-    assert alone.status == "unreadable"
-    assert "empty" in alone.sentence
+    assert empty_row.status == "unreadable"
+    assert "empty" in empty_row.sentence
 
 
 def test_a_recording_that_contradicts_itself_is_a_row(tmp_path: Path) -> None:
-    files = ROLLED.write(tmp_path)
+    files = ROLLED_RECORDING.write(tmp_path)
     shutil.copy(files[0], tmp_path / "scan_00001_00009.tif")  # a copy under a later number
     (row,) = find_recordings(tmp_path)
     assert row.status == "unreadable"
@@ -174,14 +174,14 @@ def test_links_do_not_loop(tmp_path: Path) -> None:
     (root / "outside").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
     (root / "circle").symlink_to(root / "circle")
     (root / "gone.tif").symlink_to(tmp_path / "not here")
-    found = find_recordings(root)
-    assert [(row.name, row.status) for row in found] == [
+    recordings = find_recordings(root)
+    assert [(row.name, row.status) for row in recordings] == [
         ("gone", "unreadable"),
         ("b", "complete"),
         ("a", "complete"),
     ]
-    assert found[2].files == (str(files[0]),)
-    assert found[1].folder == str(root / "outside")
+    assert recordings[2].files == (str(files[0]),)
+    assert recordings[1].folder == str(root / "outside")
 
 
 def test_a_folder_without_recordings_and_no_folder(tmp_path: Path) -> None:
@@ -193,42 +193,42 @@ def test_a_folder_without_recordings_and_no_folder(tmp_path: Path) -> None:
 def test_little_is_read_of_each_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = Recording(frames_per_slice=400, height=64, width=64, frames_per_file=100).write(tmp_path)
     assert files[0].stat().st_size > 700_000
-    read: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     original = local._read_once
 
-    def counted(*arguments: Any) -> int:
+    def count_read(*arguments: Any) -> int:
         count = original(*arguments)
-        read["bytes"] += count
-        read["calls"] += 1
+        counts["bytes"] += count
+        counts["calls"] += 1
         return count
 
-    monkeypatch.setattr(local, "_read_once", counted)
+    monkeypatch.setattr(local, "_read_once", count_read)
     find_recordings(tmp_path)
-    assert read["bytes"] < len(files) * ((64 << 10) + 32_000)
-    assert read["calls"] <= 16 * len(files) + 3, "of a start, three probes, and three last pages; the last frame"
+    assert counts["bytes"] < len(files) * ((64 << 10) + 32_000)
+    assert counts["calls"] <= 16 * len(files) + 3, "of a start, three probes, and three last pages; the last frame"
 
 
 def test_progress_is_told(tmp_path: Path) -> None:
-    ROLLED.write(tmp_path)
-    told: list[tuple[int, int]] = []
-    find_recordings(tmp_path, progress=lambda done, total: told.append((done, total)))
-    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    ROLLED_RECORDING.write(tmp_path)
+    calls: list[tuple[int, int]] = []
+    find_recordings(tmp_path, progress=lambda num_done, total: calls.append((num_done, total)))
+    assert calls == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
 def test_slow_files_are_opened_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for i in range(10):
-        replace(ROLLED, stem=f"r{i}", slot=300).write(tmp_path / f"day {i % 3}")
+        replace(ROLLED_RECORDING, stem=f"r{i}", slot=300).write(tmp_path / f"day {i % 3}")
     expected = find_recordings(tmp_path)
     original = local._read_once
 
-    def slow(*arguments: Any) -> int:
+    def read_slowly(*arguments: Any) -> int:
         time.sleep(0.01)
         return original(*arguments)
 
-    monkeypatch.setattr(local, "_read_once", slow)
-    began = time.perf_counter()
+    monkeypatch.setattr(local, "_read_once", read_slowly)
+    start = time.perf_counter()
     assert find_recordings(tmp_path) == expected
-    assert time.perf_counter() - began < 40 * 3 * 0.01, "one after the other would take longer"
+    assert time.perf_counter() - start < 40 * 3 * 0.01, "one after the other would take longer"
 
 
 # -------------------------------------------------------------------------- the command
@@ -239,10 +239,10 @@ def run(*arguments: object) -> Any:
 
 
 def test_the_list_as_json_and_csv(tree: Path) -> None:
-    found = find_recordings(tree)
+    recordings = find_recordings(tree)
     rows = json.loads(run("list", tree, "--json").stdout)
-    assert [row["name"] for row in rows] == [row.name for row in found]
-    for row, recording in zip(rows, found, strict=True):
+    assert [row["name"] for row in rows] == [row.name for row in recordings]
+    for row, recording in zip(rows, recordings, strict=True):
         assert row["files"] == list(recording.files)
         assert row["missing"] == list(recording.missing)
         assert row["status"] == recording.status
@@ -250,7 +250,7 @@ def test_the_list_as_json_and_csv(tree: Path) -> None:
         assert row["rate_hz"] == (None if math.isnan(recording.rate) else recording.rate)
         assert row["depths_um"] == list(recording.depths)
     cells = list(csv.DictReader(io.StringIO(run("list", tree, "--csv").stdout)))
-    assert [row["name"] for row in cells] == [row.name for row in found]
+    assert [row["name"] for row in cells] == [row.name for row in recordings]
     assert cells[3]["missing"] == "hole_00001_00002.tif"
     assert json.loads(run("list", tree / "day 1" / "export.zarr" / "..", "--json").stdout)
 

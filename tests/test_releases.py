@@ -26,19 +26,19 @@ SIMULATED = simulated.Release("2031.2", simulated.SINCE_2023_1, renamed=RENAMED)
 
 def test_a_release_in_ten_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert LINES.strip().count("\n") < 10
-    renamed = {"hRoiManager.scanZoomFactor": "hRoiManager.magnification"}
-    names = {**vars(releases), "simulated": simulated, "RENAMED": renamed}
+    new_names = {"hRoiManager.scanZoomFactor": "hRoiManager.magnification"}
+    names = {**vars(releases), "simulated": simulated, "RENAMED": new_names}
     exec(LINES, names)
     monkeypatch.setattr(releases, "VERSIONS", (*VERSIONS, names["ROW"]))
     monkeypatch.setitem(simulated.TABLE, "2031.2", names["SIMULATED"])
-    made = Recording(
+    recording = Recording(
         release="2031.2", mode="fast", zs=(0.0, 20.0), volumes=3, settings={"hRoiManager.magnification": 2.5}
     )
-    made.write(tmp_path)
+    recording.write(tmp_path)
     scan = read_scan(tmp_path)
     assert type(scan).__name__ == "Scan2031"
     assert isinstance(scan, Scan)
     assert (scan.release, scan.zoom, scan.findings) == ("2031.2", 2.5, ())
     assert scan.metadata["SI.hRoiManager.magnification"] == 2.5
     assert np.array_equal(scan.scanning_depths, [0.0, 20.0])
-    assert scan[:].shape == (2, made.height, made.width, 1, 3)
+    assert scan[:].shape == (2, recording.height, recording.width, 1, 3)

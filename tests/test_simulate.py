@@ -95,8 +95,8 @@ def test_gaps_and_flyback_are_junk_and_values_can_be_negative(tmp_path: Path) ->
 
 
 def test_files_are_named_as_scanimage_names_them(tmp_path: Path) -> None:
-    rolled = Recording(frames_per_slice=5, frames_per_file=2, loops=2).write(tmp_path)
-    assert [p.name for p in rolled] == [f"scan_{a:05d}_{b:05d}.tif" for a in (1, 2) for b in (1, 2, 3)]
+    paths = Recording(frames_per_slice=5, frames_per_file=2, loops=2).write(tmp_path)
+    assert [p.name for p in paths] == [f"scan_{a:05d}_{b:05d}.tif" for a in (1, 2) for b in (1, 2, 3)]
     assert [p.name for p in Recording(stem="m").write(tmp_path)] == ["m_00001.tif"]
 
 
@@ -165,8 +165,8 @@ def test_volumes_of_all_modes_have_the_pages_that_they_should(tmp_path: Path) ->
 
 
 def test_a_release_is_one_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    moved = {"hRoiManager.scanZoomFactor": "hRoiManager.magnification"}
-    monkeypatch.setitem(TABLE, "2031.2", Release("2031.2", SINCE_2023_1, renamed=moved))
+    new_names = {"hRoiManager.scanZoomFactor": "hRoiManager.magnification"}
+    monkeypatch.setitem(TABLE, "2031.2", Release("2031.2", SINCE_2023_1, renamed=new_names))
     lines = set(Recording(release="2031.2").header_text().splitlines())
     assert lines ^ set(Recording(release="2023.1").header_text().splitlines()) == {
         "SI.VERSION_MAJOR = 2023",
@@ -180,8 +180,8 @@ def test_a_release_is_one_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_release_may_move_the_frames_period(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    moved = {"hRoiManager.scanFramePeriod": "hRoiManager.period"}
-    monkeypatch.setitem(TABLE, "2031.2", Release("2031.2", SINCE_2023_1, renamed=moved))
+    new_names = {"hRoiManager.scanFramePeriod": "hRoiManager.period"}
+    monkeypatch.setitem(TABLE, "2031.2", Release("2031.2", SINCE_2023_1, renamed=new_names))
     (path,) = Recording(release="2031.2").write(tmp_path)
     assert b"SI.hRoiManager.period = " in path.read_bytes()
 
@@ -194,7 +194,7 @@ def test_recordings_are_pickled(recording: Recording) -> None:
 
 
 @pytest.mark.parametrize(
-    ("drawn", "message"),
+    ("bad_roi", "message"),
     [
         (roi(scanfield(), scanfield(), zs=(30, 30), name="V1"), "'V1' has 2 scanfields at z = 30"),
         (roi(*[scanfield()] * 2, scanfield(enabled=False), zs=(40, 60, 0), name="V1"), "'V1' at z = 30 .* disabled"),
@@ -202,9 +202,9 @@ def test_recordings_are_pickled(recording: Recording) -> None:
         (roi(scanfield(pixels=(70_000, 4))), "4 x 70000 pixels"),
     ],
 )
-def test_rois_that_scanimage_could_not_scan(drawn: dict[str, Any], message: str) -> None:
+def test_rois_that_scanimage_could_not_scan(bad_roi: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Recording(zs=(30.0,), rois=(drawn,)).slots()
+        Recording(zs=(30.0,), rois=(bad_roi,)).slots()
 
 
 def test_nothing_of_the_reading_side_is_imported() -> None:

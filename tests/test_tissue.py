@@ -14,7 +14,7 @@ from scanreader import read_scan
 from scanreader.simulate import DEMO, Recording, roi, scanfield, with_tissue
 from scanreader.simulate.tissue import places
 
-TURNED = Recording(
+TURNED_ROIS = Recording(
     mode="fast",
     zs=(100.0, 130.0),
     flyback=1,
@@ -28,7 +28,9 @@ TURNED = Recording(
 )
 
 
-@pytest.mark.parametrize("recording", [TURNED, Recording(height=20, width=30), replace(TURNED, rois=TURNED.rois[1:])])
+@pytest.mark.parametrize(
+    "recording", [TURNED_ROIS, Recording(height=20, width=30), replace(TURNED_ROIS, rois=TURNED_ROIS.rois[1:])]
+)
 def test_tissue_lies_where_the_fields_are(recording: Recording, tmp_path: Path) -> None:
     recording.write(tmp_path)
     with read_scan(tmp_path) as scan:
@@ -42,26 +44,26 @@ def test_tissue_lies_where_the_fields_are(recording: Recording, tmp_path: Path) 
 
 
 def test_tissue_is_the_same_each_time() -> None:
-    recording, again = with_tissue(TURNED), pickle.loads(pickle.dumps(with_tissue(TURNED)))
+    recording, recording_copy = with_tissue(TURNED_ROIS), pickle.loads(pickle.dumps(with_tissue(TURNED_ROIS)))
     frames = list(recording.logged())
-    one = recording.image(0, frames[4], 3)
-    _ = again.image(0, frames[7], 1)  # the order in which pages are made does not matter
-    np.testing.assert_array_equal(again.image(0, frames[4], 3), one)
-    assert one.dtype == np.int16
-    assert one.shape == TURNED.page_shape
-    assert (with_tissue(TURNED, seed=2).image(0, frames[4], 3) != one).any()
+    image = recording.image(0, frames[4], 3)
+    _ = recording_copy.image(0, frames[7], 1)  # the order in which pages are made does not matter
+    np.testing.assert_array_equal(recording_copy.image(0, frames[4], 3), image)
+    assert image.dtype == np.int16
+    assert image.shape == TURNED_ROIS.page_shape
+    assert (with_tissue(TURNED_ROIS, seed=2).image(0, frames[4], 3) != image).any()
     assert all(recording.image(0, frame, 1).std() > 10 for frame in frames[:4]), "while z flies back, too"
 
 
 def test_cells_of_the_first_channel_flicker(tmp_path: Path) -> None:
-    with_tissue(TURNED).write(tmp_path)
+    with_tissue(TURNED_ROIS).write(tmp_path)
     with read_scan(tmp_path) as scan:
         movie = scan[0, :, :, :, :].astype(float)
     noise = movie[..., 1:] - movie[..., :-1]
     for channel, flickers in ((0, True), (1, False)):
-        slow = movie[:, :, channel].reshape(48, 60, 4, 10).mean(axis=-1).std(axis=-1).max()
+        slow_change = movie[:, :, channel].reshape(48, 60, 4, 10).mean(axis=-1).std(axis=-1).max()
         shot = noise[:, :, channel].std() / np.sqrt(2 * 10)
-        assert (slow > 8 * shot) == flickers
+        assert (slow_change > 8 * shot) == flickers
     first, last = movie[:, :, 1, :20].mean(axis=-1), movie[:, :, 1, 20:].mean(axis=-1)
     assert np.corrcoef(first.ravel(), last.ravel())[0, 1] > 0.9, "structure stays"
 
@@ -79,7 +81,7 @@ def test_the_demo_shows_cells_and_vessels() -> None:
     frame = next(DEMO.logged())
     row, rows, columns = DEMO.field_rows()[0][0]
     images = [DEMO.image(0, frame._replace(number=frame.number + 4 * i), 1) for i in range(20)]
-    image = np.mean([one[row : row + rows, :columns] for one in images], axis=0)
-    dark, typical, bright = np.percentile(image, (1, 50, 99.5))
-    assert bright - typical > 3 * (typical - dark) > 0
+    image = np.mean([page[row : row + rows, :columns] for page in images], axis=0)
+    dark_level, typical_level, bright_level = np.percentile(image, (1, 50, 99.5))
+    assert bright_level - typical_level > 3 * (typical_level - dark_level) > 0
     assert DEMO.page_shape == (572, 120)

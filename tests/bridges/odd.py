@@ -46,7 +46,7 @@ STRANGE_TEXTS = replace(
     },
 )
 NO_DEPTHS = dict.fromkeys(("hStackManager.zs", "hStackManager.zsAllActuators", "hStackManager.zsRelative"))
-TURNED = replace(
+TURNED_STRIPS = replace(
     MESOSCOPE, rois=(roi(scanfield((1.0, 2.0), (3.0, 2.0), (12, 8), rotation=30), name="turned"), *STRIPS.rois[:2])
 )
 
@@ -64,26 +64,26 @@ def joined(folder: Path) -> Scan:
     return opened(STRIPS, join_contiguous=True)(folder)
 
 
-def shuffled(scan: Scan) -> Scan:
+def select_shuffled(scan: Scan) -> Scan:
     """Fields and channels in reverse order, and every second frame from the last."""
     return scan.select(fields=slice(None, None, -1), channels=[2, 1, 0], frames=slice(None, None, -2))
 
 
-ODD: list[tuple[str, Callable[[Path], Scan]]] = [
+ODD_SCANS: list[tuple[str, Callable[[Path], Scan]]] = [
     ("unequal fields", opened(MESOSCOPE)),
     ("joined", joined),
     ("trimmed", lambda folder: opened(MESOSCOPE)(folder).trimmed(left=1, right=2, top=3)),
     ("joined, trimmed", lambda folder: joined(folder).trimmed(left=2, right=1, top=1, bottom=2)),
     ("realigned", lambda folder: realigned(opened(VOLUME)(folder), 1)),
     ("realigned by a fraction", lambda folder: realigned(opened(MESOSCOPE)(folder), -0.75)),
-    ("selected", lambda folder: shuffled(opened(STRIPS)(folder))),
+    ("selected", lambda folder: select_shuffled(opened(STRIPS)(folder))),
     ("stitched", lambda folder: opened(STRIPS)(folder).stitched()),
     ("trimmed, stitched, realigned", lambda folder: realigned(opened(STRIPS)(folder).trimmed(left=1).stitched(), 1)),
     ("shifted", lambda folder: opened(MESOSCOPE)(folder).shifted([[0, 0], [2, -3]])),
     ("shifted, common", lambda folder: opened(MESOSCOPE)(folder).shifted([[0, 0], [2, -3]], keep="common")),
     (
         "stitched, shifted, selected",
-        lambda folder: shuffled(opened(STRIPS)(folder).stitched().shifted([[1, 0], [0, 2]], fill=-9)),
+        lambda folder: select_shuffled(opened(STRIPS)(folder).stitched().shifted([[1, 0], [0, 2]], fill=-9)),
     ),
     ("one frame, often", lambda folder: opened(VOLUME)(folder).select(frames=[2, 2, 0])),
     ("several stretches", opened(replace(VOLUME, volumes=7, dropped=(7, 21)))),
@@ -92,7 +92,7 @@ ODD: list[tuple[str, Callable[[Path], Scan]]] = [
     ("one pixel", lambda folder: opened(Recording(frames_per_slice=3))(folder).trimmed(left=15, top=15)),
     ("strange texts", opened(STRANGE_TEXTS)),
     ("pixels of unequal size", opened(UNEQUAL_PIXELS)),
-    ("rotated", opened(TURNED)),
+    ("rotated", opened(TURNED_STRIPS)),
     ("int8", opened(Recording(frames_per_slice=4, dtype="int8"))),
     ("uint16", opened(Recording(frames_per_slice=4, dtype="uint16"))),
     ("uint8 as uint16", opened(Recording(frames_per_slice=4, dtype="uint8"), dtype="uint16")),
@@ -103,7 +103,10 @@ ODD: list[tuple[str, Callable[[Path], Scan]]] = [
     ("pages", opened(MESOSCOPE, raw=True)),
     (
         "joined, trimmed, selected, realigned",
-        lambda folder: realigned(shuffled(joined(folder).trimmed(left=2, top=1)), 2),
+        lambda folder: realigned(select_shuffled(joined(folder).trimmed(left=2, top=1)), 2),
     ),
-    ("realigned, selected, joined", lambda folder: shuffled(realigned(opened(STRIPS)(folder), 0.5)).join_contiguous()),
+    (
+        "realigned, selected, joined",
+        lambda folder: select_shuffled(realigned(opened(STRIPS)(folder), 0.5)).join_contiguous(),
+    ),
 ]

@@ -54,8 +54,8 @@ def test_a_missing_library_is_one_sentence(tmp_path: Path) -> None:
             f"try: read_scan(sys.argv[1]).{method}()\n"
             "except MissingExtraError as error: print(error)"
         )
-        done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
-        assert done.stdout == f"this needs {module}: pip install 'scanreader[{extra}]'\n"
+        result = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+        assert result.stdout == f"this needs {module}: pip install 'scanreader[{extra}]'\n"
     assert issubclass(MissingExtraError, ImportError)
 
 
@@ -88,11 +88,11 @@ def test_dask_chunks_are_whole_frames(tmp_path: Path) -> None:
 
 def test_dask_names_are_stable_and_small(volume: Scan) -> None:
     base = pytest.importorskip("dask.base")
-    again = pickle.loads(pickle.dumps(volume))
-    assert volume.to_dask().name == again.to_dask().name
+    volume_copy = pickle.loads(pickle.dumps(volume))
+    assert volume.to_dask().name == volume_copy.to_dask().name
     assert volume.to_dask(0).name != volume.to_dask(1).name
     assert volume.to_dask().name != volume.trimmed(left=1).to_dask().name
-    assert base.tokenize(volume) == base.tokenize(again)
+    assert base.tokenize(volume) == base.tokenize(volume_copy)
     assert len(pickle.dumps(volume.to_dask())) < 64_000
 
 
@@ -141,13 +141,13 @@ def test_a_part_goes_where_a_scan_goes(kind: str, request: pytest.FixtureRequest
     part.to_ome_tiff(tmp_path / "a.ome.tif", grouped="field")
     part.to_references(tmp_path / "a.json")
     with tifffile.TiffFile(tmp_path / "a.ome.tif") as file:
-        for i, one in enumerate(right):
-            assert np.array_equal(part[i], one)
-            assert np.array_equal(part.to_dask(i).compute(), one)
-            image = file.series[i].asarray().reshape(one.shape[3], 1, *one.shape[:2])
-            assert np.array_equal(image.transpose(2, 3, 1, 0), one)
+        for i, field in enumerate(right):
+            assert np.array_equal(part[i], field)
+            assert np.array_equal(part.to_dask(i).compute(), field)
+            image = file.series[i].asarray().reshape(field.shape[3], 1, *field.shape[:2])
+            assert np.array_equal(image.transpose(2, 3, 1, 0), field)
             movie = np.fromfile(tmp_path / "s2p" / "suite2p" / f"plane{i}" / "data.bin", np.int16)
-            assert np.array_equal(movie.reshape(-1, *one.shape[:2]).transpose(1, 2, 0), one[:, :, 0])
+            assert np.array_equal(movie.reshape(-1, *field.shape[:2]).transpose(1, 2, 0), field[:, :, 0])
 
 
 # --------------------------------------------------------------------------- xarray
@@ -184,12 +184,12 @@ def test_xarray_opens_scanimage_s_files(volume: Scan, tmp_path: Path) -> None:
     with xr.open_dataset(volume.filenames[0], backend_kwargs={"siblings": True}, engine="scanreader") as siblings:
         assert siblings["data"].shape == volume.shape
     with pytest.warns(match="6 pages of incomplete volumes are skipped"):  # the file ends inside a volume
-        guessed = xr.open_dataset(volume.filenames[0])
-    with guessed:
-        assert guessed["data"].shape == (*volume.shape[:4], 6)
-    with xr.open_dataset(pattern, engine="scanreader", chunks={}) as chunked:
-        assert chunked["data"].chunks[0] == (1, 1, 1)
-        assert np.array_equal(chunked["data"].values, volume[:])
+        guessed_dataset = xr.open_dataset(volume.filenames[0])
+    with guessed_dataset:
+        assert guessed_dataset["data"].shape == (*volume.shape[:4], 6)
+    with xr.open_dataset(pattern, engine="scanreader", chunks={}) as chunked_dataset:
+        assert chunked_dataset["data"].chunks[0] == (1, 1, 1)
+        assert np.array_equal(chunked_dataset["data"].values, volume[:])
 
 
 def test_xarray_guesses_scanimage_s_files_alone(volume: Scan, tmp_path: Path) -> None:
@@ -218,44 +218,44 @@ def test_xarray_reads_what_it_indexes(volume: Scan, key: dict[str, Any]) -> None
     xr = pytest.importorskip("xarray")
     pixels = xr.DataArray(volume[:], dims=("field", "y", "x", "channel", "time"))
     assert np.array_equal(volume.to_xarray(grouped="field")["data"].isel(key).values, pixels.isel(key).values)
-    vectorised = {"time": xr.DataArray([1, 2, 3], dims="p"), "y": xr.DataArray([4, 5, 6], dims="p")}
-    assert np.array_equal(
-        volume.to_xarray(grouped="field")["data"].isel(vectorised).values, pixels.isel(vectorised).values
-    )
+    indexers = {"time": xr.DataArray([1, 2, 3], dims="p"), "y": xr.DataArray([4, 5, 6], dims="p")}
+    assert np.array_equal(volume.to_xarray(grouped="field")["data"].isel(indexers).values, pixels.isel(indexers).values)
 
 
 def test_xarray_is_lazy(volume: Scan, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("xarray")
     dataset = volume.to_xarray(grouped="field")
-    read: list[Any] = []
+    keys: list[Any] = []
     original = Scan.__getitem__
 
     def record_key(self: Scan, key: Any) -> Any:
-        read.append(key)
+        keys.append(key)
         return original(self, key)
 
     monkeypatch.setattr(Scan, "__getitem__", record_key)
     frame = dataset["data"].isel(field=0, channel=0, time=3)
-    assert read == []
+    assert keys == []
     assert frame.values.shape == (16, 16)
-    assert len(read) == 1
+    assert len(keys) == 1
 
 
-@pytest.mark.parametrize("to", ["netcdf", "zarr"])
-def test_xarray_datasets_are_written_and_read_again(volume: Scan, mesoscope: Scan, tmp_path: Path, to: str) -> None:
+@pytest.mark.parametrize("file_format", ["netcdf", "zarr"])
+def test_xarray_datasets_are_written_and_read_again(
+    volume: Scan, mesoscope: Scan, tmp_path: Path, file_format: str
+) -> None:
     xr = pytest.importorskip("xarray")
-    pytest.importorskip("h5netcdf" if to == "netcdf" else "zarr")
+    pytest.importorskip("h5netcdf" if file_format == "netcdf" else "zarr")
     for name, scan in (("volume", volume), ("mesoscope", mesoscope)):
-        dataset, path = scan.to_xarray(grouped="field"), tmp_path / f"{name}.{to}"
-        if to == "netcdf":
+        dataset, path = scan.to_xarray(grouped="field"), tmp_path / f"{name}.{file_format}"
+        if file_format == "netcdf":
             dataset.to_netcdf(path, engine="h5netcdf")
         else:
             dataset.to_zarr(path)
-        with xr.open_dataset(path, engine="h5netcdf" if to == "netcdf" else "zarr") as again:
-            assert again.attrs == dataset.attrs
+        with xr.open_dataset(path, engine="h5netcdf" if file_format == "netcdf" else "zarr") as dataset_read:
+            assert dataset_read.attrs == dataset.attrs
             for variable in dataset.data_vars:
-                assert np.array_equal(again[variable].values, dataset[variable].values)
-                assert again[variable].attrs == dataset[variable].attrs
+                assert np.array_equal(dataset_read[variable].values, dataset[variable].values)
+                assert dataset_read[variable].attrs == dataset[variable].attrs
 
 
 def test_xarray_of_fields_of_other_sizes(mesoscope: Scan) -> None:
@@ -353,10 +353,10 @@ def test_targets_are_complete_or_missing(volume: Scan, tmp_path: Path) -> None:
             write(folder / name, progress=stop, **({"timezone": "UTC"} if name.endswith("nwb") else {}))
         assert [path for path in folder.rglob("*") if path.is_file()] == []
     volume.to_ome_tiff(tmp_path / "b.ome.tif", grouped="field")
-    before = (tmp_path / "b.ome.tif").read_bytes()
+    content_before = (tmp_path / "b.ome.tif").read_bytes()
     with pytest.raises(FileExistsError, match="overwrite=True"):
         volume.to_ome_tiff(tmp_path / "b.ome.tif", grouped="field")
-    assert (tmp_path / "b.ome.tif").read_bytes() == before
+    assert (tmp_path / "b.ome.tif").read_bytes() == content_before
     volume.trimmed(left=2).to_ome_tiff(tmp_path / "b.ome.tif", overwrite=True, grouped="field")
     with tifffile.TiffFile(tmp_path / "b.ome.tif") as file:
         assert file.series[0].shape[-1] == 14
@@ -515,7 +515,7 @@ def test_nwb_warns_of_unknown_times(tmp_path: Path) -> None:
 
 def test_ctrl_c_interrupts_writing_nwb(volume: Scan, tmp_path: Path) -> None:
     pytest.importorskip("pynwb")
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background ignore it
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background ignore it
     try:
         with pytest.raises(KeyboardInterrupt):
             volume.to_nwb(
@@ -526,7 +526,7 @@ def test_ctrl_c_interrupts_writing_nwb(volume: Scan, tmp_path: Path) -> None:
             )
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, handler)
     assert list(tmp_path.glob("*.nwb")) == []
 
 
@@ -535,12 +535,12 @@ def test_exports_of_trimmed_strips_say_that_positions_are_not_exact(tmp_path: Pa
     Recording(rois=strips, frames_per_slice=3).write(tmp_path / "rec")
     scan = read_scan(tmp_path / "rec", join_contiguous=True)
     scan.to_ome_tiff(tmp_path / "whole.ome.tif", grouped="field")  # no warning
-    less = scan.trimmed(left=1, right=2)
+    trimmed = scan.trimmed(left=1, right=2)
     for export in (
-        less.to_xarray,
-        less.to_napari_layers,
-        lambda: less.to_ome_tiff(tmp_path / "a.ome.tif", grouped="field"),
-        lambda: less.to_suite2p(tmp_path / "s2p"),
+        trimmed.to_xarray,
+        trimmed.to_napari_layers,
+        lambda: trimmed.to_ome_tiff(tmp_path / "a.ome.tif", grouped="field"),
+        lambda: trimmed.to_suite2p(tmp_path / "s2p"),
     ):
         with pytest.warns(ScanReaderWarning, match="up to 6 pixels off in the others"):
             export()

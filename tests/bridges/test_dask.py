@@ -31,10 +31,10 @@ def test_arrays_of_other_chunks_live_in_one_graph(scan: Scan, tmp_path: Path, fi
     fields = expected(VOLUME, scan.filenames)
     pixels = fields[0] if field is not None else np.stack(fields)
     arrays = [scan.to_dask(field, frames=frames) for frames in (None, 1, 2, 3, -1)]
-    for computed in base.compute(*arrays, scheduler="synchronous"):
-        np.testing.assert_array_equal(computed, pixels)
-    together = array.concatenate(arrays, axis=-1).compute(scheduler="synchronous")
-    np.testing.assert_array_equal(together, np.concatenate([pixels] * len(arrays), axis=-1))
+    for result in base.compute(*arrays, scheduler="synchronous"):
+        np.testing.assert_array_equal(result, pixels)
+    joined_array = array.concatenate(arrays, axis=-1).compute(scheduler="synchronous")
+    np.testing.assert_array_equal(joined_array, np.concatenate([pixels] * len(arrays), axis=-1))
 
 
 def test_a_name_tells_the_pixels_and_the_chunks(scan: Scan) -> None:
@@ -48,8 +48,8 @@ def test_whole_pages_have_a_name_of_their_own(tmp_path: Path) -> None:
     """Those of a mesoscope also show what is between its ROIs; those of a plain recording are its fields."""
     MESOSCOPE.write(tmp_path / "mesoscope")
     with read_scan(tmp_path / "mesoscope") as scan:
-        scanning = type(scan).rules().scanning(scan.settings)
-        pages = scan.view(partial(whole_pages, scanning=scanning))
+        scanning_settings = type(scan).rules().scanning(scan.settings)
+        pages = scan.view(partial(whole_pages, scanning=scanning_settings))
         assert pages.fields[0].height > scan.fields[0].height
         assert pages.token != scan.token
         assert pages.to_dask(0).name != scan.to_dask(0).name
@@ -64,15 +64,15 @@ def test_an_extractor_s_scan_has_a_name_of_its_own(tmp_path: Path) -> None:
     extractor = ScanImageImagingExtractor(path)
     with read_scan(path) as scan, extractor.scan as pages:
         assert pages.token != scan.token
-        computed = base.compute(pages.to_dask(0), scan.to_dask(0), scheduler="synchronous")
-        for pixels, one in zip(computed, (pages, scan), strict=True):
-            np.testing.assert_array_equal(pixels, one[0])
+        results = base.compute(pages.to_dask(0), scan.to_dask(0), scheduler="synchronous")
+        for pixels, source in zip(results, (pages, scan), strict=True):
+            np.testing.assert_array_equal(pixels, source[0])
 
 
 def test_minus_one_is_all_frames(scan: Scan) -> None:
     assert scan.to_dask(0, frames=-1).chunks[-1] == (4,)
-    three: Any = np.int64(3)
-    assert scan.to_dask(frames=three).chunks[-1] == (3, 1)
+    chunk_size: Any = np.int64(3)
+    assert scan.to_dask(frames=chunk_size).chunks[-1] == (3, 1)
     assert scan.to_dask(frames=99).chunks[-1] == (4,)
 
 

@@ -16,13 +16,13 @@ from scanreader import DtypeError, Scan, ScanReaderWarning, read_scan
 from scanreader.bridges.npy import to_npy
 from scanreader.simulate import Recording
 
-Read = Callable[[Scan, Path], Any]
+Reader = Callable[[Scan, Path], Any]
 
 RECORDING = Recording(frames_per_slice=5, channels=(1, 2), height=9, width=7, dtype="int8")
-INTEGERS, LONG = {"int8", "int16", "int32"}, {"int64"}
+INTEGERS, LONG_INTEGERS = {"int8", "int16", "int32"}, {"int64"}
 FLOATS, COMPLEX = {"float32", "float64", ">f4"}, {"complex64", "complex128"}
-OTHERS = {"float16", "longdouble", "clongdouble"}
-ALL = sorted(INTEGERS | LONG | FLOATS | COMPLEX | OTHERS)
+OTHER_TYPES = {"float16", "longdouble", "clongdouble"}
+ALL_TYPES = sorted(INTEGERS | LONG_INTEGERS | FLOATS | COMPLEX | OTHER_TYPES)
 
 
 def ome_tiff(scan: Scan, path: Path) -> Any:
@@ -74,25 +74,25 @@ def nwb(scan: Scan, path: Path) -> Any:
     assert not pynwb.validate(path=str(path))
     with pynwb.NWBHDF5IO(str(path), "r") as io:
         series = [io.read().acquisition[f"TwoPhotonSeriesField0Channel{i}"] for i in (0, 1)]
-        return np.stack([one.data[:] for one in series], axis=-1).transpose(2, 1, 3, 0)
+        return np.stack([image_series.data[:] for image_series in series], axis=-1).transpose(2, 1, 3, 0)
 
 
-REAL = INTEGERS | LONG | FLOATS | {"float16"}
+REAL_TYPES = INTEGERS | LONG_INTEGERS | FLOATS | {"float16"}
 FORMATS: list[Any] = [
     (ome_tiff, INTEGERS | FLOATS | COMPLEX),
-    (ome_zarr, REAL),
-    (zarr_store, REAL | COMPLEX),
-    (npy, set(ALL)),
-    (suite2p, INTEGERS | LONG),
-    (napari, REAL),
-    (dask, set(ALL)),
-    (xarray, set(ALL)),
+    (ome_zarr, REAL_TYPES),
+    (zarr_store, REAL_TYPES | COMPLEX),
+    (npy, set(ALL_TYPES)),
+    (suite2p, INTEGERS | LONG_INTEGERS),
+    (napari, REAL_TYPES),
+    (dask, set(ALL_TYPES)),
+    (xarray, set(ALL_TYPES)),
 ]
 CASES = [
     *(pytest.param(*case, id=case[0].__name__) for case in FORMATS),
     pytest.param(
         nwb,
-        REAL - {"float16"},
+        REAL_TYPES - {"float16"},
         id="nwb",
         marks=[
             pytest.mark.ecosystem,
@@ -102,37 +102,37 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("dtype", ALL)
-@pytest.mark.parametrize(("read", "dtypes"), CASES)
-def test_pixels_are_exact_or_refused(tmp_path: Path, read: Read, dtypes: set[str], dtype: str) -> None:
+@pytest.mark.parametrize("dtype", ALL_TYPES)
+@pytest.mark.parametrize(("read_back", "dtypes"), CASES)
+def test_pixels_are_exact_or_refused(tmp_path: Path, read_back: Reader, dtypes: set[str], dtype: str) -> None:
     if np.dtype(dtype).name == "float64" and dtype == "longdouble":
         pytest.skip("on this machine a long double is a double")
     paths = RECORDING.write(tmp_path / "raw")
     (pixels,) = expected(RECORDING, paths)
     with read_scan(paths, dtype=dtype) as scan:
         if dtype in dtypes:
-            written = read(scan, tmp_path / "a.nwb")
-            np.testing.assert_array_equal(written, pixels)
-            assert written.dtype.newbyteorder("=") == np.dtype(dtype).newbyteorder("=")
+            pixels_read = read_back(scan, tmp_path / "a.nwb")
+            np.testing.assert_array_equal(pixels_read, pixels)
+            assert pixels_read.dtype.newbyteorder("=") == np.dtype(dtype).newbyteorder("=")
             return
         with pytest.raises(DtypeError, match=rf"not (of )?{np.dtype(dtype).name}: open the recording without dtype"):
-            read(scan, tmp_path / "a.nwb")
+            read_back(scan, tmp_path / "a.nwb")
     assert [path.name for path in tmp_path.iterdir()] == ["raw"]
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint32", "uint64"])
-@pytest.mark.parametrize("read", [pytest.param(case.values[0], id=case.id, marks=case.marks) for case in CASES])
-def test_integers_without_sign(tmp_path: Path, read: Read, dtype: str) -> None:
+@pytest.mark.parametrize("read_back", [pytest.param(case.values[0], id=case.id, marks=case.marks) for case in CASES])
+def test_integers_without_sign(tmp_path: Path, read_back: Reader, dtype: str) -> None:
     recording = replace(
         RECORDING, dtype=dtype if dtype != "uint64" else "uint32", pixels=lambda *_: np.full((9, 7), 200)
     )
     paths = recording.write(tmp_path / "raw")
     with read_scan(paths, dtype=dtype) as scan:
-        if read is ome_tiff and dtype == "uint64":
+        if read_back is ome_tiff and dtype == "uint64":
             with pytest.raises(DtypeError, match="OME-TIFF holds pixels of int8, int16, int32, uint8"):
-                read(scan, tmp_path / "a.nwb")
+                read_back(scan, tmp_path / "a.nwb")
             return
-        np.testing.assert_array_equal(read(scan, tmp_path / "a.nwb"), expected(recording, paths)[0])
+        np.testing.assert_array_equal(read_back(scan, tmp_path / "a.nwb"), expected(recording, paths)[0])
 
 
 def test_an_ome_zarr_without_ome_xml_says_so(tmp_path: Path) -> None:

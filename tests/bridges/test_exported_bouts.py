@@ -102,8 +102,8 @@ def test_nwb_has_the_times_of_all_bouts_and_a_row_of_epochs_for_each(scan: Scan,
         assert scan.timestamps[2, 6] < stops[1] < 241
         for series in epochs["timeseries"]:
             assert len(series) == 3
-        assert [(one.idx_start, one.count) for one in epochs["timeseries"].iloc[1]] == [(3, 4)] * 3
-        assert [(one.idx_start, one.count) for one in epochs["timeseries"].iloc[0]] == [(0, 3)] * 3
+        assert [(reference.idx_start, reference.count) for reference in epochs["timeseries"].iloc[1]] == [(3, 4)] * 3
+        assert [(reference.idx_start, reference.count) for reference in epochs["timeseries"].iloc[0]] == [(0, 3)] * 3
 
 
 def test_nwb_of_one_grab_has_no_epochs(tmp_path: Path) -> None:
@@ -120,9 +120,9 @@ def test_nwb_refuses_times_that_are_unknown_or_go_back(tmp_path: Path) -> None:
     scan = read_warned(files)[0]
     with pytest.raises(LayoutError, match=r"bout 1 are unknown.*bout_starts="):
         scan.to_nwb(tmp_path / "out.nwb", session_start_time=START)
-    backwards = read_warned(files, bout_starts=[10, 0])[0]
+    reversed_scan = read_warned(files, bout_starts=[10, 0])[0]
     with pytest.raises(LayoutError, match="do not rise"):
-        backwards.to_nwb(tmp_path / "out.nwb", session_start_time=START)
+        reversed_scan.to_nwb(tmp_path / "out.nwb", session_start_time=START)
     assert not (tmp_path / "out.nwb").exists()
     read_warned(files, bout_starts=[0, 10])[0].to_nwb(tmp_path / "out.nwb", session_start_time=START)
     with read_nwb(tmp_path / "out.nwb") as io:
@@ -177,17 +177,20 @@ def test_info_the_report_and_notebooks_show_bouts(scan: Scan, tmp_path: Path) ->
     page = (tmp_path / "report.html").read_text("utf-8")
     assert "b_00001_00001.tif at 4 min 0 s" in page
     B.write(tmp_path / "one")
-    one = read_scan(tmp_path / "one")
-    assert facts_in_words(one)["bouts"] == []
-    assert "Bouts" not in one._repr_html_()
+    scan_of_one = read_scan(tmp_path / "one")
+    assert facts_in_words(scan_of_one)["bouts"] == []
+    assert "Bouts" not in scan_of_one._repr_html_()
 
 
 def test_a_report_of_bouts_whose_times_are_unknown(tmp_path: Path) -> None:
     pytest.importorskip("jinja2")
     pytest.importorskip("matplotlib")
     a = replace(A, triggers=((0, 0.003),), frames_per_file=None)
-    unknown = replace(a, stem="u", stop=None, epoch=(1601, 1, 1, 0, 0, 0.0))
-    for paths in ([*a.write(tmp_path), *unknown.write(tmp_path)], [*unknown.write(tmp_path), *a.write(tmp_path)]):
+    clockless_recording = replace(a, stem="u", stop=None, epoch=(1601, 1, 1, 0, 0, 0.0))
+    for paths in (
+        [*a.write(tmp_path), *clockless_recording.write(tmp_path)],
+        [*clockless_recording.write(tmp_path), *a.write(tmp_path)],
+    ):
         scan = read_warned(paths)[0]
         scan.report(tmp_path / "report.html", overwrite=True)
         assert "at an unknown time" in (tmp_path / "report.html").read_text("utf-8")

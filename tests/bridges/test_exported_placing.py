@@ -51,14 +51,14 @@ def test_an_export_has_true_positions_and_no_pending_shift(scan: Scan, tmp_path:
         text = (tmp_path / "a.ome.zarr" / str(i) / "zarr.json").read_text()
         assert "shift" not in text
         attributes = json.loads(text)["attributes"]["ome"]["multiscales"][0]
-        scale, start = (one for one in attributes["datasets"][0]["coordinateTransformations"])
+        scale, start = (transformation for transformation in attributes["datasets"][0]["coordinateTransformations"])
         pixels = zarr.open_array(tmp_path / "a.ome.zarr" / str(i) / "0", mode="r")[:]
         np.testing.assert_array_equal(pixels[:, 0, 0], shifted[i, :, :, 0].transpose(2, 0, 1))
         right = scan.fields[2 * i]  # its first pixel
         piece = next(piece for piece in field.pieces if piece.roi == right.roi_ids[0])
-        there = np.array([piece.output_y + 0, piece.output_x - piece.trim.left]) * scale["scale"][3:]
+        place = np.array([piece.output_y + 0, piece.output_x - piece.trim.left]) * scale["scale"][3:]
         expected = right.affine @ [0, 0, 1]
-        np.testing.assert_allclose(there + start["translation"][3:], expected[1::-1], atol=1e-6)
+        np.testing.assert_allclose(place + start["translation"][3:], expected[1::-1], atol=1e-6)
     assert shifted.verify(tmp_path / "a.ome.zarr", receipt=False).ok
 
 
@@ -86,11 +86,13 @@ def test_pixels_that_are_not_shown_are_left_out_by_their_number(scan: Scan, tmp_
             sum(p.hidden for p in (f.placement for f in scan.stitched().shifted(SHIFTS, keep="common").fields)),
         ),
     }
-    for i, (why, (view, hidden)) in enumerate(views.items()):
+    for i, (reason, (view, num_hidden)) in enumerate(views.items()):
         to_npy(view, tmp_path / f"{i}.npy")
         result = view.verify(tmp_path / f"{i}.npy", receipt=False)
         assert result.ok
-        assert f"{hidden} pixels of each frame and channel: {why}" in [str(one) for one in result.left_out]
+        assert f"{num_hidden} pixels of each frame and channel: {reason}" in [
+            str(omission) for omission in result.left_out
+        ]
 
 
 def test_suite2p_and_pictures_take_stitched_planes(scan: Scan, tmp_path: Path) -> None:
@@ -117,9 +119,9 @@ def run(*words: object) -> tuple[int, str, str]:
 @pytest.mark.parametrize("option", ["--stitch", "--assemble"])
 def test_convert_stitches_after_trimming(folder: Path, scan: Scan, tmp_path: Path, option: str) -> None:
     target = tmp_path / "a.npy"
-    code, _, said = run("convert", folder, target, option, "--trim-x", 1, 0, "--verify")
-    assert code == 0, said
-    assert "fields overlap by up to 1 pixel (13 pixels in all), and the last field is shown there" in said
+    code, _, message = run("convert", folder, target, option, "--trim-x", 1, 0, "--verify")
+    assert code == 0, message
+    assert "fields overlap by up to 1 pixel (13 pixels in all), and the last field is shown there" in message
     np.testing.assert_array_equal(np.load(target), scan.trimmed(left=1).stitched()[:])
     assert run("verify", target, folder, option, "--trim-x", 1, 0)[0] == 0
 
@@ -134,9 +136,9 @@ def test_fields_lists_stitched_fields(folder: Path) -> None:
 
 
 def test_join_and_stitch_exclude_each_other(folder: Path, tmp_path: Path) -> None:
-    code, _, said = run("convert", folder, tmp_path / "a.npy", "--stitch", "--join")
+    code, _, message = run("convert", folder, tmp_path / "a.npy", "--stitch", "--join")
     assert code == 1
-    assert "give --join or --stitch, not both" in said
+    assert "give --join or --stitch, not both" in message
 
 
 def test_preview_and_report_take_stitch(folder: Path, tmp_path: Path) -> None:
@@ -148,8 +150,8 @@ def test_preview_and_report_take_stitch(folder: Path, tmp_path: Path) -> None:
 
 
 def test_turned_fields_are_refused_in_one_line(tmp_path: Path) -> None:
-    turned = roi(scanfield((3.0, 0.0), (1.5, 2.0), (12, 16), rotation=9), name="turned")
-    replace(STRIPS, rois=(*STRIPS.rois, turned)).write(tmp_path / "raw")
-    code, _, said = run("fields", tmp_path / "raw", "--stitch")
+    turned_roi = roi(scanfield((3.0, 0.0), (1.5, 2.0), (12, 16), rotation=9), name="turned")
+    replace(STRIPS, rois=(*STRIPS.rois, turned_roi)).write(tmp_path / "raw")
+    code, _, message = run("fields", tmp_path / "raw", "--stitch")
     assert code == 1
-    assert "they are rotated (field 2 (turned) by 9 degrees)" in said
+    assert "they are rotated (field 2 (turned) by 9 degrees)" in message

@@ -36,7 +36,7 @@ def pages(path: Path) -> npt.NDArray[Any]:
 
 
 @pytest.fixture
-def dual(path: Path) -> Scan:
+def dual_scan(path: Path) -> Scan:
     """Eight planes: channel 1 at the first actuator's depth, channel 2 at the second's."""
     return read_scan(path).channels_as_planes((1, 2), depths="actuators")
 
@@ -46,10 +46,10 @@ def movie(pages: npt.NDArray[Any], field: int) -> npt.NDArray[Any]:
     return pages[field::8]
 
 
-def test_ome_tiff_says_the_depth_of_each_plane(dual: Scan, pages: npt.NDArray[Any], tmp_path: Path) -> None:
+def test_ome_tiff_says_the_depth_of_each_plane(dual_scan: Scan, pages: npt.NDArray[Any], tmp_path: Path) -> None:
     pytest.importorskip("ome_types")
     target = tmp_path / "dual.ome.tif"
-    dual.to_ome_tiff(target, grouped="field")
+    dual_scan.to_ome_tiff(target, grouped="field")
     from ome_types import from_tiff
 
     images = from_tiff(target).images
@@ -57,23 +57,25 @@ def test_ome_tiff_says_the_depth_of_each_plane(dual: Scan, pages: npt.NDArray[An
     with tifffile.TiffFile(target) as tif:
         for i, series in enumerate(tif.series):
             np.testing.assert_array_equal(series.asarray(), movie(pages, i))
-    assert dual.verify(target, receipt=False).ok
+    assert dual_scan.verify(target, receipt=False).ok
 
 
-def test_nwb_has_the_depth_of_each_plane_as_its_origin(dual: Scan, pages: npt.NDArray[Any], tmp_path: Path) -> None:
+def test_nwb_has_the_depth_of_each_plane_as_its_origin(
+    dual_scan: Scan, pages: npt.NDArray[Any], tmp_path: Path
+) -> None:
     pynwb = pytest.importorskip("pynwb")
     target = tmp_path / "dual.nwb"
-    dual.to_nwb(target, timezone="UTC", grouped="field")
+    dual_scan.to_nwb(target, timezone="UTC", grouped="field")
     with pynwb.NWBHDF5IO(target, "r") as io:
         nwb = io.read()
         for i, depth in enumerate(DEPTHS):
             plane = nwb.imaging_planes[f"ImagingPlane{i}"]
             assert plane.origin_coords[2] == depth
             assert f"plane {i % 2} (channel {i % 2 + 1})" in plane.description
-        series = sorted(nwb.acquisition.values(), key=lambda one: int(one.imaging_plane.name[12:]))
-        for i, one in enumerate(series):
-            np.testing.assert_array_equal(one.data[:].transpose(0, 2, 1), movie(pages, i))
-    assert dual.verify(target, receipt=False).ok
+        series = sorted(nwb.acquisition.values(), key=lambda image_series: int(image_series.imaging_plane.name[12:]))
+        for i, image_series in enumerate(series):
+            np.testing.assert_array_equal(image_series.data[:].transpose(0, 2, 1), movie(pages, i))
+    assert dual_scan.verify(target, receipt=False).ok
 
 
 def test_unknown_depths_are_not_written_as_zero(path: Path, tmp_path: Path) -> None:
@@ -92,10 +94,10 @@ def test_unknown_depths_are_not_written_as_zero(path: Path, tmp_path: Path) -> N
     assert all(math.isnan(depth) for layer in layers for depth in layer[1]["metadata"]["depths"])
 
 
-def test_ome_zarr_has_the_depth_of_each_plane(dual: Scan, pages: npt.NDArray[Any], tmp_path: Path) -> None:
+def test_ome_zarr_has_the_depth_of_each_plane(dual_scan: Scan, pages: npt.NDArray[Any], tmp_path: Path) -> None:
     zarr = pytest.importorskip("zarr")
     target = tmp_path / "dual.ome.zarr"
-    dual.to_ome_zarr(target, grouped="field")
+    dual_scan.to_ome_zarr(target, grouped="field")
     for i, depth in enumerate(DEPTHS):
         group = json.loads((target / str(i) / "zarr.json").read_text())["attributes"]["ome"]["multiscales"][0]
         transformations = group["datasets"][0]["coordinateTransformations"]
@@ -109,35 +111,35 @@ def test_suite2p_gets_a_folder_for_each_plane(tmp_path: Path) -> None:
     planes = read_scan(paths).channels_as_planes(dz=16)
     for scan, folders, target in ((planes, 28, "strips.bin"), (planes.join_contiguous(), 14, "joined.bin")):
         scan.to_suite2p(tmp_path / target)
-        found = sorted((tmp_path / target).rglob("plane[0-9]*"), key=lambda folder: int(folder.name[5:]))
-        assert len(found) == folders
-        for i, folder in enumerate(found):
+        plane_folders = sorted((tmp_path / target).rglob("plane[0-9]*"), key=lambda folder: int(folder.name[5:]))
+        assert len(plane_folders) == folders
+        for i, folder in enumerate(plane_folders):
             ops = np.load(folder / "db.npy", allow_pickle=True).item()
             assert (ops["z"], ops["iplane"], ops["nplanes"]) == (16 * (i * 14 // folders), i * 14 // folders, 14)
             assert ops["iroi"] == (i % 2 if folders == 28 else 0)
         assert scan.verify(tmp_path / target, receipt=False).ok
 
 
-def test_lazy_views_follow_the_channel(dual: Scan, pages: npt.NDArray[Any]) -> None:
+def test_lazy_views_follow_the_channel(dual_scan: Scan, pages: npt.NDArray[Any]) -> None:
     pytest.importorskip("dask")
     xarray = pytest.importorskip("xarray")
     assert xarray is not None
-    dataset = dual.to_xarray(grouped="field")
+    dataset = dual_scan.to_xarray(grouped="field")
     assert dataset["z"].values.tolist() == DEPTHS
     assert dataset["plane"].values.tolist() == [0, 1] * 4
     assert dataset["scanimage_channel"].values.ravel().tolist() == [1, 2] * 4
     for i in range(8):
         expected = movie(pages, i).transpose(1, 2, 0)
         np.testing.assert_array_equal(dataset["data"][i, :, :, 0].values, expected)
-        np.testing.assert_array_equal(dual.to_dask(i)[:, :, 0].compute(), expected)
+        np.testing.assert_array_equal(dual_scan.to_dask(i)[:, :, 0].compute(), expected)
 
 
-def test_references_follow_the_channel(dual: Scan, pages: npt.NDArray[Any]) -> None:
+def test_references_follow_the_channel(dual_scan: Scan, pages: npt.NDArray[Any]) -> None:
     itemsize = 2
     for i in range(8):
-        places = dual.byte_places(i)
+        places = dual_scan.byte_places(i)
         for frame in range(6):
-            with Path(dual.filenames[places.files[frame, 0]]).open("rb") as file:
+            with Path(dual_scan.filenames[places.files[frame, 0]]).open("rb") as file:
                 file.seek(places.offsets[frame, 0])
                 pixels = np.frombuffer(file.read(256 * itemsize), np.int16).reshape(16, 16)
             np.testing.assert_array_equal(pixels, movie(pages, i)[frame])
@@ -153,15 +155,15 @@ def test_napari_places_planes_by_their_depth(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.asarray(layers[0][0][3, 13]), pages[3 * 14][:32])
 
 
-def test_pictures_name_planes(dual: Scan, path: Path) -> None:
-    texts = {text.get_text() for text in dual.plot().texts}
+def test_pictures_name_planes(dual_scan: Scan, path: Path) -> None:
+    texts = {text.get_text() for text in dual_scan.plot().texts}
     assert any("z 105 µm" in text for text in texts)
-    unknown = read_scan(path).channels_as_planes()
-    assert any("plane 1" in text.get_text() for text in unknown.plot().texts)
-    keys = {text.get_text() for text in dual.plot_layout().texts}
+    unknown_depths = read_scan(path).channels_as_planes()
+    assert any("plane 1" in text.get_text() for text in unknown_depths.plot().texts)
+    keys = {text.get_text() for text in dual_scan.plot_layout().texts}
     assert {"z 195 µm", "z 105 µm"} <= keys
-    np.testing.assert_array_equal(dual.canvas(1, plane=1).image, dual.canvas(1, plane=-1).image)
-    assert not np.array_equal(dual.canvas(1, plane=0).image, dual.canvas(1, plane=1).image)
+    np.testing.assert_array_equal(dual_scan.canvas(1, plane=1).image, dual_scan.canvas(1, plane=-1).image)
+    assert not np.array_equal(dual_scan.canvas(1, plane=0).image, dual_scan.canvas(1, plane=1).image)
 
 
 # ------------------------------------------------------------------------ command line
@@ -206,7 +208,7 @@ def test_convert_and_verify_take_planes(path: Path, pages: npt.NDArray[Any], tmp
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (("--dz", "16"), "need --planes"),
         (("--planes", "1,x"), "--planes takes numbers"),
@@ -215,7 +217,7 @@ def test_convert_and_verify_take_planes(path: Path, pages: npt.NDArray[Any], tmp
         (("--planes", "all", "--depths", "actuators"), "needs order"),
     ],
 )
-def test_wrong_plane_options_are_refused(path: Path, options: tuple[str, ...], said: str) -> None:
+def test_wrong_plane_options_are_refused(path: Path, options: tuple[str, ...], message: str) -> None:
     code, output = run("info", path, *options)
     assert code == 1
-    assert said in " ".join(output.split())
+    assert message in " ".join(output.split())

@@ -44,13 +44,13 @@ def needs() -> list[Need]:
 def requirements(extra: str) -> set[str]:
     """Distributions that an extra installs, also by the extras that it names; without versions."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    found: set[str] = set()
+    names: set[str] = set()
     for requirement in project["optional-dependencies"][extra]:
         name = re.match(r"[\w.-]+(\[[\w,-]+\])?", requirement)
         assert name is not None
-        inner = re.fullmatch(r"scanreader\[(.*)\]", name[0])
-        found |= set().union(*map(requirements, inner[1].split(","))) if inner else {name[0]}
-    return found
+        nested_extras = re.fullmatch(r"scanreader\[(.*)\]", name[0])
+        names |= set().union(*map(requirements, nested_extras[1].split(","))) if nested_extras else {name[0]}
+    return names
 
 
 def test_calls_are_found() -> None:

@@ -22,8 +22,8 @@ from scanreader.bridges.tiff import to_tiff
 from scanreader.simulate import roi, scanfield
 
 DEPTHS = (60.0, 0.0, 90.0, 30.0, 120.0)
-SHUFFLED = replace(VOLUME, zs=DEPTHS, flyback=1, volumes=6, height=12, width=10)
-UNEVEN = replace(SHUFFLED, zs=(0.0, 30.0, 75.0))
+SHUFFLED_VOLUME = replace(VOLUME, zs=DEPTHS, flyback=1, volumes=6, height=12, width=10)
+UNEVEN_VOLUME = replace(SHUFFLED_VOLUME, zs=(0.0, 30.0, 75.0))
 BY_DEPTH = tuple(int(i) for i in np.argsort(DEPTHS))
 # A is in both slices, B in one: a volume and a single field.
 WITH_SINGLE = replace(
@@ -37,7 +37,7 @@ WITH_SINGLE = replace(
 
 @pytest.fixture(scope="module")
 def scan(tmp_path_factory: pytest.TempPathFactory) -> Scan:
-    return read_scan(list(SHUFFLED.write(tmp_path_factory.mktemp("shuffled"))))
+    return read_scan(list(SHUFFLED_VOLUME.write(tmp_path_factory.mktemp("shuffled"))))
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +48,8 @@ def expected(scan: Scan) -> npt.NDArray[Any]:
 
 
 @pytest.fixture(scope="module")
-def uneven(tmp_path_factory: pytest.TempPathFactory) -> Scan:
-    return read_scan(list(UNEVEN.write(tmp_path_factory.mktemp("uneven"))))
+def uneven_scan(tmp_path_factory: pytest.TempPathFactory) -> Scan:
+    return read_scan(list(UNEVEN_VOLUME.write(tmp_path_factory.mktemp("uneven"))))
 
 
 def test_ome_zarr_has_one_image_at_the_root(scan: Scan, expected: npt.NDArray[Any], tmp_path: Path) -> None:
@@ -64,9 +64,11 @@ def test_ome_zarr_has_one_image_at_the_root(scan: Scan, expected: npt.NDArray[An
     assert scale["scale"][2] == 30
     assert translation["translation"][2] == 0
     assert multiscale["datasets"][1]["coordinateTransformations"][0]["scale"][2] == 30  # z is not halved
-    own = dict(group.attrs)["scanimage"]
-    assert (own["fields"], own["depths"]) == (list(BY_DEPTH), sorted(DEPTHS))
-    np.testing.assert_allclose(own["plane_time_offsets"], scan.timestamps[list(BY_DEPTH), 0] - scan.timestamps[0, 0])
+    attributes = dict(group.attrs)["scanimage"]
+    assert (attributes["fields"], attributes["depths"]) == (list(BY_DEPTH), sorted(DEPTHS))
+    np.testing.assert_allclose(
+        attributes["plane_time_offsets"], scan.timestamps[list(BY_DEPTH), 0] - scan.timestamps[0, 0]
+    )
     assert scan.verify(tmp_path / "a.zarr", receipt=False).ok
 
 
@@ -115,7 +117,7 @@ def test_validators_know_a_volume_at_the_root(scan: Scan, tmp_path: Path) -> Non
     yaozarrs.validate_zarr_store(str(tmp_path / "a.zarr"))
     image = all_models.open_ome_zarr(zarr.open_group(tmp_path / "a.zarr", mode="r"))
     assert isinstance(image, models.Image)
-    scales = [one.coordinateTransformations[0].scale for one in image.ome_attributes.multiscales[0].datasets]
+    scales = [dataset.coordinateTransformations[0].scale for dataset in image.ome_attributes.multiscales[0].datasets]
     assert [scale[2] for scale in scales] == [30, 30]
 
 
@@ -123,11 +125,11 @@ def test_validators_know_a_volume_at_the_root(scan: Scan, tmp_path: Path) -> Non
 def test_nwbinspector_finds_nothing_critical(tmp_path: Path) -> None:
     inspector = pytest.importorskip("nwbinspector")
     pynwb = pytest.importorskip("pynwb")
-    long = read_scan(list(replace(SHUFFLED, volumes=20).write(tmp_path)))
+    long_scan = read_scan(list(replace(SHUFFLED_VOLUME, volumes=20).write(tmp_path)))
     subject = pynwb.file.Subject(subject_id="m1", species="Mus musculus", age="P90D", sex="F")
-    long.to_nwb(tmp_path / "a.nwb", timezone="UTC", subject=subject)
+    long_scan.to_nwb(tmp_path / "a.nwb", timezone="UTC", subject=subject)
     messages = list(inspector.inspect_nwbfile(nwbfile_path=str(tmp_path / "a.nwb")))
-    assert [one.message for one in messages if "CRITICAL" in str(one.importance)] == []
+    assert [message.message for message in messages if "CRITICAL" in str(message.importance)] == []
 
 
 def test_xarray_has_a_dimension_z(scan: Scan, expected: npt.NDArray[Any]) -> None:
@@ -161,14 +163,14 @@ def test_dask_and_napari_take_a_volume(scan: Scan, expected: npt.NDArray[Any]) -
 
 def test_hdf5_and_imagej_take_a_volume(scan: Scan, expected: npt.NDArray[Any], tmp_path: Path) -> None:
     h5py = pytest.importorskip("h5py")
-    one = scan.select(channels=[1])
-    to_hdf5(one, tmp_path / "a.h5")
+    selection = scan.select(channels=[1])
+    to_hdf5(selection, tmp_path / "a.h5")
     with h5py.File(tmp_path / "a.h5") as file:
         np.testing.assert_array_equal(file["mov"][:], expected[:, 1].transpose(0, 2, 3, 1))
         assert file["mov"].attrs["dimensions"] == "frames, y, x, z"
         assert file["mov"].attrs["volume_depths"].tolist() == sorted(DEPTHS)
         assert file["mov"].attrs["volume_spacing"] == 30
-    assert one.verify(tmp_path / "a.h5", receipt=False).ok
+    assert selection.verify(tmp_path / "a.h5", receipt=False).ok
     to_tiff(scan, tmp_path / "a.tif", imagej=True)
     with tifffile.TiffFile(tmp_path / "a.tif") as tif:
         np.testing.assert_array_equal(tif.asarray(), expected.transpose(0, 2, 1, 3, 4))
@@ -180,28 +182,28 @@ def test_hdf5_and_imagej_take_a_volume(scan: Scan, expected: npt.NDArray[Any], t
 
 
 @pytest.mark.parametrize("name", ["ome_zarr", "nwb", "xarray"])
-def test_uneven_depths_are_no_axis(uneven: Scan, tmp_path: Path, name: str) -> None:
+def test_uneven_depths_are_no_axis(uneven_scan: Scan, tmp_path: Path, name: str) -> None:
     pytest.importorskip({"ome_zarr": "zarr", "nwb": "pynwb", "xarray": "xarray"}[name])
-    own = {"timezone": "UTC"} if name == "nwb" else {}
+    own_options = {"timezone": "UTC"} if name == "nwb" else {}
     arguments = () if name == "xarray" else (tmp_path / {"nwb": "a.nwb"}.get(name, "a.zarr"),)
-    export = getattr(uneven, f"to_{name}")
+    export = getattr(uneven_scan, f"to_{name}")
     with pytest.raises(LayoutError, match=r"uneven \(0, 30, 75 µm\).*grouped='field'"):
-        export(*arguments, grouped="z", **own)
+        export(*arguments, grouped="z", **own_options)
     with pytest.warns(ScanReaderWarning, match=r"uneven \(0, 30, 75 µm\).*an image for each field"):
-        export(*arguments, **own)
+        export(*arguments, **own_options)
     if arguments:
-        assert uneven.verify(*arguments, receipt=False).ok
+        assert uneven_scan.verify(*arguments, receipt=False).ok
 
 
-def test_ome_tiff_takes_uneven_depths_if_asked(uneven: Scan, tmp_path: Path) -> None:
+def test_ome_tiff_takes_uneven_depths_if_asked(uneven_scan: Scan, tmp_path: Path) -> None:
     ome_types = pytest.importorskip("ome_types")
-    uneven.to_ome_tiff(tmp_path / "a.ome.tif", grouped="z")
+    uneven_scan.to_ome_tiff(tmp_path / "a.ome.tif", grouped="z")
     (image,) = ome_types.from_tiff(tmp_path / "a.ome.tif").images
     assert image.pixels.physical_size_z is None
     assert {plane.the_z: plane.position_z for plane in image.pixels.planes} == {0: 0, 1: 30, 2: 75}
-    assert uneven.verify(tmp_path / "a.ome.tif", receipt=False).ok
+    assert uneven_scan.verify(tmp_path / "a.ome.tif", receipt=False).ok
     with pytest.warns(ScanReaderWarning, match="uneven"):
-        uneven.to_ome_tiff(tmp_path / "b.ome.tif")
+        uneven_scan.to_ome_tiff(tmp_path / "b.ome.tif")
     assert len(ome_types.from_tiff(tmp_path / "b.ome.tif").images) == 3
 
 
@@ -209,8 +211,8 @@ def test_unknown_depths_are_no_axis(tmp_path: Path) -> None:
     planes = read_scan(list(LIGHT_BEADS.write(tmp_path / "beads"))).join_contiguous().channels_as_planes()
     with pytest.raises(LayoutError, match="are unknown"):
         planes.to_ome_zarr(tmp_path / "a.zarr", grouped="z")
-    deep = planes.opened.channels
-    assert len(deep[0].planes) == 14
+    plane_channels = planes.opened.channels
+    assert len(plane_channels[0].planes) == 14
 
 
 def test_light_beads_are_a_volume(tmp_path: Path) -> None:

@@ -13,12 +13,12 @@ from scanreader.simulate import Recording
 xr = pytest.importorskip("xarray")
 pytest.importorskip("dask")
 
-ROLLED = Recording(frames_per_slice=11, channels=(1, 2), frames_per_file=4)
+ROLLED_RECORDING = Recording(frames_per_slice=11, channels=(1, 2), frames_per_file=4)
 
 
 def test_files_one_by_one_give_each_frame_once(tmp_path: Path) -> None:
-    paths = ROLLED.write(tmp_path)
-    fields = expected(ROLLED, paths)
+    paths = ROLLED_RECORDING.write(tmp_path)
+    fields = expected(ROLLED_RECORDING, paths)
     with xr.open_mfdataset(paths, engine="scanreader", combine="nested", concat_dim="time") as dataset:
         assert dataset.sizes["time"] == 11
         np.testing.assert_array_equal(dataset["data"].values[0], fields[0])
@@ -26,7 +26,7 @@ def test_files_one_by_one_give_each_frame_once(tmp_path: Path) -> None:
 
 
 def test_siblings_are_brought_when_asked_for(tmp_path: Path) -> None:
-    paths = ROLLED.write(tmp_path)
+    paths = ROLLED_RECORDING.write(tmp_path)
     with xr.open_dataset(paths[0], engine="scanreader") as dataset:
         assert dataset.sizes["time"] == 4
     with xr.open_dataset(paths[0], engine="scanreader", backend_kwargs={"siblings": True}) as dataset:

@@ -32,7 +32,7 @@ from scanreader.tiff.pages import Pages
 
 PLANAR = Recording(frames_per_slice=7, channels=(1, 2), frames_per_file=3)
 # Unequal sizes, and two that were drawn aslant, as galvos scan them.
-ASLANT = Recording(
+SLANTED_ROIS = Recording(
     resonant=False,
     frames_per_slice=5,
     rois=(
@@ -65,27 +65,27 @@ def world(options: dict[str, Any], *place: float) -> npt.NDArray[np.float64]:
 
 def assert_layers(scan: Scan, fields: list[npt.NDArray[Any]]) -> None:
     """Every field and channel is in one layer, at its place along z, as the dumb reader has it."""
-    displayed = set()
+    displayed_images = set()
     for data, options, kind in scan.to_napari_layers():
         assert kind == "image"
-        channel, of = options["metadata"]["channel"], options["metadata"]["fields"]
-        right = np.stack([fields[i][:, :, channel].transpose(2, 0, 1) for i in of], axis=1)
+        channel, fields_of_layer = options["metadata"]["channel"], options["metadata"]["fields"]
+        right = np.stack([fields[i][:, :, channel].transpose(2, 0, 1) for i in fields_of_layer], axis=1)
         right = right if data.ndim == 4 else right[:, 0]
         assert (data.shape, data.ndim, data.size, data.dtype) == (right.shape, right.ndim, right.size, right.dtype)
         np.testing.assert_array_equal(np.asarray(data), right)
         for key in (np.s_[2], np.s_[-1:, ..., 1:3], np.s_[1:2, 0:1], np.s_[..., 3], np.s_[0, 0, ::3]):
             np.testing.assert_array_equal(data[key], right[key])
         assert len(options["units"]) == len(options["axis_labels"]) == len(options["scale"]) == data.ndim
-        for z, i in enumerate(of):
+        for z, i in enumerate(fields_of_layer):
             if data.ndim == 4 and options["units"][1] == "um":
                 assert options["translate"][1] + z * options["scale"][1] == pytest.approx(scan.fields[i].depth)
-        displayed |= {(i, channel) for i in of}
-    assert displayed == {(i, c) for i in range(scan.num_fields) for c in range(scan.num_channels)}
+        displayed_images |= {(i, channel) for i in fields_of_layer}
+    assert displayed_images == {(i, c) for i in range(scan.num_fields) for c in range(scan.num_channels)}
 
 
 @pytest.mark.parametrize(
     "recording",
-    [PLANAR, VOLUME, STACK, MESOSCOPE, ASLANT, DEMO, replace(VOLUME, zs=(60.0, 0.0, 30.0), volumes=3)],
+    [PLANAR, VOLUME, STACK, MESOSCOPE, SLANTED_ROIS, DEMO, replace(VOLUME, zs=(60.0, 0.0, 30.0), volumes=3)],
     ids=["planar", "volume", "stack", "mesoscope", "aslant", "demo", "disordered"],
 )
 def test_layers_are_the_recording(recording: Recording, tmp_path: Path) -> None:
@@ -109,7 +109,11 @@ def test_fields_of_a_roi_are_one_layer_of_four_axes(tmp_path: Path) -> None:
     MESOSCOPE.write(tmp_path)
     with read_scan(tmp_path) as scan:
         (v1, on_v1, _), (_, on_lm, _), (rsc, on_rsc, _) = scan.to_napari_layers()
-        assert [on["name"] for on in (on_v1, on_lm, on_rsc)] == ["V1, Channel 1", "LM, Channel 1", "RSC, Channel 1"]
+        assert [layer_options["name"] for layer_options in (on_v1, on_lm, on_rsc)] == [
+            "V1, Channel 1",
+            "LM, Channel 1",
+            "RSC, Channel 1",
+        ]
         assert (v1.shape, rsc.shape) == ((5, 2, 40, 24), (5, 1, 24, 24))
         assert on_v1["axis_labels"] == ("t", "z", "y", "x")
         assert on_v1["units"] == ("s", "um", "um", "um")
@@ -127,7 +131,9 @@ def test_planar_recordings_have_no_z(tmp_path: Path) -> None:
     assert options["units"] == ("s", "um", "um")
 
 
-@pytest.mark.parametrize("recording", [ASLANT, MESOSCOPE, DEMO, PLANAR], ids=["aslant", "mesoscope", "demo", "planar"])
+@pytest.mark.parametrize(
+    "recording", [SLANTED_ROIS, MESOSCOPE, DEMO, PLANAR], ids=["aslant", "mesoscope", "demo", "planar"]
+)
 def test_pixels_lie_where_the_field_says(recording: Recording, tmp_path: Path) -> None:
     recording.write(tmp_path)
     with read_scan(tmp_path) as scan:
@@ -142,7 +148,7 @@ def test_pixels_lie_where_the_field_says(recording: Recording, tmp_path: Path) -
 
 
 def test_where_microns_are_not_known_places_are_in_degrees_or_pixels(tmp_path: Path, recordings: Path) -> None:
-    replace(ASLANT, settings={"objectiveResolution": None}).write(tmp_path)
+    replace(SLANTED_ROIS, settings={"objectiveResolution": None}).write(tmp_path)
     with read_scan(tmp_path) as scan:
         for _, options, _ in scan.to_napari_layers():
             (field,) = (scan.fields[i] for i in options["metadata"]["fields"])
@@ -181,9 +187,11 @@ def test_unknown_depths_come_after_those_that_are_known(tmp_path: Path) -> None:
 
 
 def test_a_roi_that_changes_with_depth_has_a_layer_for_each_of_its_shapes(tmp_path: Path) -> None:
-    moving = roi(scanfield((-3, 0), (2, 2), (16, 16)), scanfield((-3, 2), (2, 2), (16, 16)), zs=(0, 60), name="moving")
+    moving_roi = roi(
+        scanfield((-3, 0), (2, 2), (16, 16)), scanfield((-3, 2), (2, 2), (16, 16)), zs=(0, 60), name="moving"
+    )
     split = roi(*[scanfield((3, 0), (2, 2), (16, 16))] * 3, zs=(0, 30, 90), discrete=True, name="split")
-    recording = replace(VOLUME, zs=(0.0, 30.0, 60.0, 90.0), rois=(moving, split), channels=(1,))
+    recording = replace(VOLUME, zs=(0.0, 30.0, 60.0, 90.0), rois=(moving_roi, split), channels=(1,))
     paths = recording.write(tmp_path)
     with read_scan(tmp_path) as scan:
         names = [options["name"] for _, options, _ in scan.to_napari_layers()]
@@ -198,13 +206,13 @@ def test_arrays_are_copied_and_pickled_as_their_scan_is(tmp_path: Path) -> None:
     VOLUME.write(tmp_path)
     with read_scan(tmp_path) as scan:
         data, _, _ = scan.to_napari_layers()[0]
-        for again in (copy.deepcopy(data), pickle.loads(pickle.dumps(data))):
-            np.testing.assert_array_equal(np.asarray(again), np.asarray(data))
+        for data_copy in (copy.deepcopy(data), pickle.loads(pickle.dumps(data))):
+            np.testing.assert_array_equal(np.asarray(data_copy), np.asarray(data))
         assert np.asarray(data, np.float32).dtype == np.float32
         with pytest.raises(ValueError, match="copy=False is not possible"):
             data.__array__(copy=False)
-        unknown = pickle.loads(pickle.dumps(scan))
-        assert [len(options["metadata"]["fields"]) for _, options, _ in unknown.to_napari_layers()] == [3, 3]
+        scan_copy = pickle.loads(pickle.dumps(scan))
+        assert [len(options["metadata"]["fields"]) for _, options, _ in scan_copy.to_napari_layers()] == [3, 3]
 
 
 # ----------------------------------------------------------------------- laziness
@@ -225,8 +233,8 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_a_frame_is_read_when_it_is_shown(tmp_path: Path, reads: list[int]) -> None:
-    big = Recording(height=256, width=256, mode="fast", zs=(0.0, 30.0), volumes=500, channels=(1, 2), holes=True)
-    big.write(tmp_path)
+    recording = Recording(height=256, width=256, mode="fast", zs=(0.0, 30.0), volumes=500, channels=(1, 2), holes=True)
+    recording.write(tmp_path)
     with read_scan(tmp_path) as scan:
         page = 256 * 256 * 2
         (data, _, _), _ = scan.to_napari_layers()
@@ -268,12 +276,12 @@ def test_contrast_of_damaged_and_of_dark_recordings(tmp_path: Path) -> None:
         right = np.percentile(scan[0, :, :, 0, [0, 7, 21, 28, 35, 42, 49]], (1, 99.8))
         assert options["contrast_limits"] == pytest.approx(right)
 
-    class Dark(Recording):
+    class DarkRecording(Recording):
         def image(self, *_: Any) -> npt.NDArray[Any]:
             return np.zeros(self.page_shape, np.int16)
 
-    (dark,) = Dark(frames_per_slice=3).write(tmp_path / "dark")
-    with read_scan(dark) as scan:
+    (dark_path,) = DarkRecording(frames_per_slice=3).write(tmp_path / "dark")
+    with read_scan(dark_path) as scan:
         assert scan.to_napari_layers()[0][1]["contrast_limits"] == (0, 1)
 
 
@@ -295,9 +303,9 @@ def test_a_file_of_a_set_a_list_and_a_folder_are_one_recording(tmp_path: Path) -
     with read_scan(tmp_path) as scan:
         pixels = scan[0, :, :, 1].transpose(2, 0, 1)
     for path in (paths[1], paths, paths[::-1], str(tmp_path)):
-        read = get_reader(path)
-        assert read is not None
-        first, (data, _, _) = read(path)
+        read_layers = get_reader(path)
+        assert read_layers is not None
+        first, (data, _, _) = read_layers(path)
         np.testing.assert_array_equal(np.asarray(data), pixels)
         del first
 
@@ -305,23 +313,23 @@ def test_a_file_of_a_set_a_list_and_a_folder_are_one_recording(tmp_path: Path) -
 def test_refusals_are_those_of_read_scan(tmp_path: Path) -> None:
     (a,) = Recording(stem="a").write(tmp_path)
     Recording(stem="b", zs=(5.0,)).write(tmp_path)
-    read = get_reader(str(tmp_path))
-    assert read is not None
+    read_layers = get_reader(str(tmp_path))
+    assert read_layers is not None
     with pytest.raises(PathnameError, match="2 recordings were named"):
-        read(str(tmp_path))
+        read_layers(str(tmp_path))
     tifffile.imwrite(tmp_path / "plain.tif", np.zeros((5, 8, 8), np.int16))
-    mixed = [str(a), str(tmp_path / "plain.tif")]
-    assert get_reader(mixed) is read
+    mixed_paths = [str(a), str(tmp_path / "plain.tif")]
+    assert get_reader(mixed_paths) is read_layers
     with pytest.raises(PathnameError, match="plain.tif"):
-        read(mixed)
+        read_layers(mixed_paths)
 
 
 def test_damaged_pages_are_shown_as_zero(tmp_path: Path) -> None:
     (path,) = Recording(frames_per_slice=50, height=64, width=64).write(tmp_path)
     damage(path, 13)
-    read = get_reader(str(path))
-    assert read is not None
-    ((data, _, _),) = read(str(path))
+    read_layers = get_reader(str(path))
+    assert read_layers is not None
+    ((data, _, _),) = read_layers(str(path))
     with pytest.warns(ScanReaderWarning, match="filled"):
         assert not data[13:14].any()
     assert data[14].any()
@@ -349,14 +357,14 @@ class TestNpe2:
 
     def test_validates_the_manifest(self) -> None:
         pytest.importorskip("npe2")
-        done = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "-m", "npe2", "validate", "--imports", "scanreader"],
             capture_output=True,
             text=True,
             check=False,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert "valid" in done.stdout
+        assert result.returncode == 0, result.stdout + result.stderr
+        assert "valid" in result.stdout
 
     def test_finds_the_reader(self, tmp_path: Path) -> None:
         npe2 = pytest.importorskip("npe2")
@@ -373,8 +381,8 @@ class TestNpe2:
         npe2 = pytest.importorskip("npe2")
         npe2.PluginManager.instance().discover()
         paths = [str(path) for path in PLANAR.write(tmp_path)]
-        for given, stack in ((paths[:1], False), (paths, True), ([str(tmp_path)], False)):
-            layers = npe2.read(given, stack=stack, plugin_name="scanreader")
+        for names, stack in ((paths[:1], False), (paths, True), ([str(tmp_path)], False)):
+            layers = npe2.read(names, stack=stack, plugin_name="scanreader")
             assert [data.shape for data, _, _ in layers] == [(7, 16, 16)] * 2
         tifffile.imwrite(tmp_path / "plain.tif", np.zeros((5, 8, 8), np.int16))
         with pytest.raises(ValueError, match="refused"):
@@ -386,7 +394,9 @@ class TestModel:
 
     pytestmark = napari_s_own
 
-    @pytest.mark.parametrize("recording", [PLANAR, VOLUME, ASLANT, DEMO], ids=["planar", "volume", "aslant", "demo"])
+    @pytest.mark.parametrize(
+        "recording", [PLANAR, VOLUME, SLANTED_ROIS, DEMO], ids=["planar", "volume", "aslant", "demo"]
+    )
     def test_shows_each_frame_and_reads_no_other(self, recording: Recording, tmp_path: Path, reads: list[int]) -> None:
         components = pytest.importorskip("napari.components")
         recording.write(tmp_path)
@@ -394,26 +404,26 @@ class TestModel:
             viewer = components.ViewerModel()
             for data, options, _ in to_napari_layers(scan):
                 viewer.add_image(data, **options)
-            at = np.random.default_rng(0).integers(0, scan.num_frames, 5)
+            frames = np.random.default_rng(0).integers(0, scan.num_frames, 5)
             slices = sorted({field.depth for field in scan.fields})
-            for frame in (0, scan.num_frames - 1, *at.tolist()):
+            for frame in (0, scan.num_frames - 1, *frames.tolist()):
                 for z in range(len(slices)):
                     reads.clear()
                     viewer.dims.current_step = (frame, *((z,) if len(slices) > 1 else ()), 0, 0)
                     fields = [i for i, field in enumerate(scan.fields) if field.depth == slices[z]]
-                    shown = sum(scan.fields[i].height * scan.fields[i].width for i in fields)
-                    assert sum(reads) <= shown * scan.num_channels * scan.dtype.itemsize
+                    num_pixels = sum(scan.fields[i].height * scan.fields[i].width for i in fields)
+                    assert sum(reads) <= num_pixels * scan.num_channels * scan.dtype.itemsize
                     for layer in viewer.layers:
-                        (here,) = {*layer.metadata["fields"]} & {*fields} or {None}
-                        if here is not None:
-                            right = scan[here, :, :, layer.metadata["channel"], frame]
+                        (shown_field,) = {*layer.metadata["fields"]} & {*fields} or {None}
+                        if shown_field is not None:
+                            right = scan[shown_field, :, :, layer.metadata["channel"], frame]
                             np.testing.assert_array_equal(layer._slice.image.raw, right)
                         else:
                             assert layer._slice.empty
 
     def test_places_pixels_as_the_field_does(self, tmp_path: Path) -> None:
         layers = pytest.importorskip("napari.layers")
-        ASLANT.write(tmp_path)
+        SLANTED_ROIS.write(tmp_path)
         with read_scan(tmp_path) as scan:
             for data in to_napari_layers(scan):
                 layer = layers.Layer.create(*data)
@@ -428,16 +438,16 @@ class TestModel:
         viewer = pytest.importorskip("napari.components").ViewerModel()
         monkeypatch.setattr(plugin, "_current_viewer", lambda: viewer)
         paths = [str(path) for path in PLANAR.write(tmp_path)]
-        read = get_reader(paths[0])
-        assert read is not None
-        for data, options, _ in read(paths[2]):
+        read_layers = get_reader(paths[0])
+        assert read_layers is not None
+        for data, options, _ in read_layers(paths[2]):
             viewer.add_image(data, **options)
-        for again in (paths[0], paths):
+        for names in (paths[0], paths):
             with pytest.warns(ScanReaderWarning, match=r"^scan_00001_00001.tif: the viewer already shows this"):
-                assert read(again) == [(None,)]
-        assert len(read(str(tmp_path))) == 2  # a folder is opened as it is now
+                assert read_layers(names) == [(None,)]
+        assert len(read_layers(str(tmp_path))) == 2  # a folder is opened as it is now
         replace(PLANAR, epoch=(2024, 1, 1, 0, 0, 0.0)).write(tmp_path)
-        assert len(read(paths[0])) == 2  # written anew since
+        assert len(read_layers(paths[0])) == 2  # written anew since
 
     def test_four_columns_are_no_colours(self, tmp_path: Path) -> None:
         layers = pytest.importorskip("napari.layers")
@@ -464,12 +474,12 @@ def look(folder: str) -> None:
     print("the window is open", flush=True)  # noqa: T201 - to the test
     for name, (steps, paths) in jobs.items():
         viewer.layers.clear()
-        kept: dict[str, Any] = {"added": [len(viewer.open(path, plugin="scanreader")) for path in paths]}
-        kept["layers"] = [layer.name for layer in viewer.layers]
+        results: dict[str, Any] = {"added": [len(viewer.open(path, plugin="scanreader")) for path in paths]}
+        results["layers"] = [layer.name for layer in viewer.layers]
         for i, step in enumerate(steps):
             viewer.dims.current_step = (*step, 0, 0)
-            kept[f"picture{i}"] = viewer.screenshot(canvas_only=True, flash=False)
-        np.savez(Path(folder) / name, zoom=viewer.camera.zoom, centre=viewer.camera.center[-2:], **kept)
+            results[f"picture{i}"] = viewer.screenshot(canvas_only=True, flash=False)
+        np.savez(Path(folder) / name, zoom=viewer.camera.zoom, centre=viewer.camera.center[-2:], **results)
     viewer.close()
 
 
@@ -481,60 +491,65 @@ def run_look(folder: Path, jobs: dict[str, Job]) -> None:
         if shutil.which("xvfb-run") is None:
             pytest.skip("there is no display, and no xvfb-run to make one")
         command, environment["QT_QPA_PLATFORM"] = ["xvfb-run", "-a", "-s", "-screen 0 1280x1024x24"], "xcb"
-    here = Path(__file__).parent  # with the modules that it imports above it
-    done = subprocess.run(
+    folder_of_tests = Path(__file__).parent  # with the modules that it imports above it
+    result = subprocess.run(
         [*command, sys.executable, "-c", f"import test_napari; test_napari.look({str(folder)!r})"],
         capture_output=True,
         text=True,
         check=False,
-        env=environment | {"PYTHONPATH": os.pathsep.join([*map(str, (here.parents[1], here.parent, here)), *sys.path])},
+        env=environment
+        | {
+            "PYTHONPATH": os.pathsep.join(
+                [*map(str, (folder_of_tests.parents[1], folder_of_tests.parent, folder_of_tests)), *sys.path]
+            )
+        },
     )
-    if "the window is open" not in done.stdout:
-        pytest.skip(f"Qt opens no window here: {' '.join(done.stderr.split())[:500]}")
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr, done.stderr
+    if "the window is open" not in result.stdout:
+        pytest.skip(f"Qt opens no window here: {' '.join(result.stderr.split())[:500]}")
+    assert result.returncode == 0, result.stderr
+    assert "Traceback" not in result.stderr, result.stderr
 
 
 @pytest.mark.ecosystem
 def test_a_window_shows_the_pixels_of_each_step(tmp_path: Path) -> None:
     pytest.importorskip("napari")
     scans, jobs = {}, {}
-    for name, recording in {"planar": PLANAR, "aslant": ASLANT, "demo": DEMO}.items():
+    for name, recording in {"planar": PLANAR, "aslant": SLANTED_ROIS, "demo": DEMO}.items():
         paths = recording.write(tmp_path / f"{name}-files")
         scan = scans[name] = read_scan(paths)
         depths: list[tuple[int, ...]] = [(0,), (2,)] if scan.num_scanning_depths > 1 else [()]
         jobs[name] = [(frame, *z) for frame in (0, scan.num_frames - 1) for z in depths], paths
     run_look(tmp_path, jobs)
     for name, scan in scans.items():
-        with np.load(tmp_path / f"{name}.npz") as kept:
-            displayed = dict(kept)
+        with np.load(tmp_path / f"{name}.npz") as archive:
+            window = dict(archive)
         steps, paths = jobs[name]
         layers = scan.to_napari_layers()
-        assert displayed["added"].tolist() == [len(layers)] + [0] * (len(paths) - 1)  # the first file brings all
-        assert displayed["layers"].tolist() == [options["name"] for _, options, _ in layers]
-        pictures = [displayed[f"picture{i}"] for i in range(len(steps))]
+        assert window["added"].tolist() == [len(layers)] + [0] * (len(paths) - 1)  # the first file brings all
+        assert window["layers"].tolist() == [options["name"] for _, options, _ in layers]
+        pictures = [window[f"picture{i}"] for i in range(len(steps))]
         assert not any(np.array_equal(a, b) for a, b in itertools.pairwise(pictures))
         for step, picture in zip(steps, pictures, strict=True):
             for i, field in enumerate(scan.fields):
                 if len(step) == 1 or field.slice_id == step[1]:
-                    assert_seen(picture, displayed, scan, i, step[0])
+                    assert_seen(picture, window, scan, i, step[0])
         scan.close()
 
 
-def assert_seen(picture: npt.NDArray[Any], displayed: dict[str, Any], scan: Scan, i: int, frame: int) -> None:
+def assert_seen(picture: npt.NDArray[Any], window: dict[str, Any], scan: Scan, i: int, frame: int) -> None:
     """A field's pixels are on the canvas, where it lies in the sample, as bright as they should be."""
     field = scan.fields[i]
     rows, columns = np.mgrid[: field.height, : field.width]
     x, y, _ = field.affine @ np.stack([columns.ravel(), rows.ravel(), np.ones(rows.size)])
     centre = np.array(picture.shape[:2])[:, None] / 2
-    down, right = np.floor((np.stack([y, x]) - displayed["centre"][:, None]) * displayed["zoom"] + centre).astype(int)
+    window_rows, right = np.floor((np.stack([y, x]) - window["centre"][:, None]) * window["zoom"] + centre).astype(int)
     colours = ([0, 1, 2],) if scan.num_channels == 1 else ([1], [0, 2])  # gray; green and magenta
-    for channel, those in enumerate(colours):
+    for channel, channel_colours in enumerate(colours):
         black, white = next(
             options["contrast_limits"]
             for _, options, _ in scan.to_napari_layers()
             if options["metadata"]["channel"] == channel
         )
         level = (scan[i, :, :, channel, frame].ravel() - black) / (white - black)
-        for colour in those:
-            assert np.abs(picture[down, right, colour] - 255 * level.clip(0, 1)).max() < 3
+        for colour in channel_colours:
+            assert np.abs(picture[window_rows, right, colour] - 255 * level.clip(0, 1)).max() < 3

@@ -43,10 +43,12 @@ def test_an_unknown_depth_is_no_number(tmp_path: Path) -> None:
         scan = read_scan(tmp_path / "raw")
     with (
         scan,
-        pytest.warns(ScanReaderWarning, match="the depth of fields 0, 1, 2 is unknown: .* x and y alone") as caught,
+        pytest.warns(
+            ScanReaderWarning, match="the depth of fields 0, 1, 2 is unknown: .* x and y alone"
+        ) as warning_records,
     ):
         scan.to_nwb(tmp_path / "a.nwb", timezone="UTC", grouped="field")
-    assert len(caught) == 1
+    assert len(warning_records) == 1
     assert not pynwb.validate(path=str(tmp_path / "a.nwb"))
     messages = inspector.inspect_nwbfile(nwbfile_path=str(tmp_path / "a.nwb"))
     assert not any("origin_coords" in message.message for message in messages)
@@ -117,13 +119,13 @@ def only_series(path: Path) -> Any:
 
 
 def test_lines_a_second_are_written(scan: Scan, tmp_path: Path) -> None:
-    one = scan.select(fields=[1], channels=[0])
-    one.to_nwb(tmp_path / "a.nwb", timezone="UTC", grouped="field")
+    selection = scan.select(fields=[1], channels=[0])
+    selection.to_nwb(tmp_path / "a.nwb", timezone="UTC", grouped="field")
     rate, _, times, line_rate = only_series(tmp_path / "a.nwb")
     assert rate is None
     assert np.array_equal(times, scan.field_timestamps(1))
     assert line_rate == pytest.approx(1 / scan.metadata["SI.hRoiManager.linePeriod"])
-    assert one.verify(tmp_path / "a.nwb").ok
+    assert selection.verify(tmp_path / "a.nwb").ok
 
 
 def test_calculated_times_are_a_rate(tmp_path: Path) -> None:
@@ -140,6 +142,6 @@ def test_calculated_times_are_a_rate(tmp_path: Path) -> None:
         assert times is None
         assert (rate, start) == pytest.approx((scan.fps / 2, 1 / scan.fps))
         assert part.verify(tmp_path / "b.nwb").ok
-        uneven = scan.select(frames=[0, 1, 4])
-        uneven.to_nwb(tmp_path / "c.nwb", session_start_time=datetime(2020, 1, 1, tzinfo=UTC), grouped="field")
+        uneven_scan = scan.select(frames=[0, 1, 4])
+        uneven_scan.to_nwb(tmp_path / "c.nwb", session_start_time=datetime(2020, 1, 1, tzinfo=UTC), grouped="field")
         assert np.allclose(only_series(tmp_path / "c.nwb")[2], np.array([0, 1, 4]) / scan.fps)

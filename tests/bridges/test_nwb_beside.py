@@ -25,11 +25,11 @@ pytestmark = [
 POINTS = ((-0.5, 0.25, 30.0, 1.0), (0.5, -0.25, -10.0, 0.5))
 
 
-def moved(frame: Logged) -> tuple[float, float, float]:
+def displacement(frame: Logged) -> tuple[float, float, float]:
     return 0.5 * frame.number, -0.25, math.nan
 
 
-FULL = Recording(
+FULL_RECORDING = Recording(
     stem="my",
     frames_per_slice=60,
     photostim=(
@@ -41,11 +41,11 @@ FULL = Recording(
         integration_roi((-3.0, 1.0), (3.0, 1.5), name="soma, left"),
         integration_roi((3.0, -3.0), (2.0, 2.0), name="b", mask=((1, 0), (0, 0.5))),
     ),
-    motion=moved,
+    motion=displacement,
 )
 
 
-def written(scan: Scan, tmp_path: Path) -> Path:
+def write_nwb(scan: Scan, tmp_path: Path) -> Path:
     scan.to_nwb(tmp_path / "a.nwb", timezone="UTC", subject=subject())
     return tmp_path / "a.nwb"
 
@@ -56,9 +56,9 @@ def subject() -> object:
 
 def test_all_is_there_and_verified(tmp_path: Path) -> None:
     inspector = pytest.importorskip("nwbinspector")
-    FULL.write(tmp_path / "raw")
+    FULL_RECORDING.write(tmp_path / "raw")
     scan = read_scan(tmp_path / "raw")
-    path = written(scan, tmp_path)
+    path = write_nwb(scan, tmp_path)
     assert not pynwb.validate(path=str(path))
     with pynwb.NWBHDF5IO(str(path), "r") as io:
         nwb = io.read()
@@ -86,8 +86,8 @@ def test_all_is_there_and_verified(tmp_path: Path) -> None:
         np.testing.assert_allclose(module["Motion0"].data[:, 0], 0.5 * np.arange(1, 61))
         assert module["Motion0"].unit == "pixels"
     critical = inspector.Importance.CRITICAL
-    found = list(inspector.inspect_nwbfile(nwbfile_path=str(path)))
-    assert [message.message for message in found if message.importance.value >= critical.value] == []
+    messages = list(inspector.inspect_nwbfile(nwbfile_path=str(path)))
+    assert [message.message for message in messages if message.importance.value >= critical.value] == []
     assert scan.verify(path).ok
     scan.to_nwb(path, timezone="UTC", overwrite=True)  # it is one of ours
 
@@ -97,10 +97,10 @@ def test_fields_of_a_mesoscope_have_their_rois(tmp_path: Path) -> None:
         integration_roi((-3.2, 1.1), (0.5, 0.5), name="in V1", z=60.0, discrete=True),
         integration_roi((9.0, 9.0), (0.5, 0.5), name="nowhere"),
     )
-    replace(MESOSCOPE, integration_rois=rois, motion=moved).write(tmp_path / "raw")
+    replace(MESOSCOPE, integration_rois=rois, motion=displacement).write(tmp_path / "raw")
     scan = read_scan(tmp_path / "raw")
     with pytest.warns(ScanReaderWarning, match="integration ROIs nowhere are in no field"):
-        path = written(scan, tmp_path)
+        path = write_nwb(scan, tmp_path)
     with pynwb.NWBHDF5IO(str(path), "r") as io:
         module = io.read().processing["scanimage"]
         (series,) = module["Integration"].roi_response_series.values()
@@ -111,15 +111,15 @@ def test_fields_of_a_mesoscope_have_their_rois(tmp_path: Path) -> None:
 
 
 def test_what_is_skipped_is_said(tmp_path: Path) -> None:
-    replace(FULL, motion=None).write(tmp_path / "raw")
+    replace(FULL_RECORDING, motion=None).write(tmp_path / "raw")
     with pytest.warns(ScanReaderWarning, match="50 of 60 rows of the integration are of no frame of the scan"):
-        path = written(read_scan(tmp_path / "raw").select(frames=slice(10)), tmp_path)
+        path = write_nwb(read_scan(tmp_path / "raw").select(frames=slice(10)), tmp_path)
     assert read_scan(tmp_path / "raw").select(frames=slice(10)).num_frames == 10
     write_integration(tmp_path / "raw" / "my_IntegrationRois_00001.csv", ["x"], [])
     path.unlink()
     scan = read_scan(tmp_path / "raw")
     with pytest.warns(ScanReaderWarning, match=r"integration is skipped: my_Integration.* of another recording"):
-        written(scan, tmp_path)
+        write_nwb(scan, tmp_path)
     report = scan.check()
     assert [finding.name for finding in report.findings] == ["side-file"]
     assert not report.ok

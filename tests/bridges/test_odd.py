@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import tifffile
-from bridges.odd import ODD
+from bridges.odd import ODD_SCANS
 
 from scanreader import DtypeError, FieldDimensionMismatch, LayoutError, MissingExtraError, Scan, ScanReaderError
 from scanreader.bridges.npy import to_npy
@@ -106,7 +106,7 @@ def suite2p(scan: Scan, folder: Path) -> Iterator[Array]:
 def napari(scan: Scan, folder: Path) -> Iterator[Array]:
     """Layers of several depths are taken apart, by the fields that they name."""
     out = [np.empty((f.height, f.width, scan.num_channels, scan.num_frames), scan.dtype) for f in scan.fields]
-    missing = {(i, c) for i in range(scan.num_fields) for c in range(scan.num_channels)}
+    missing_images = {(i, c) for i in range(scan.num_fields) for c in range(scan.num_channels)}
     for data, options, kind in scan.to_napari_layers():
         assert kind == "image"
         fields, channel = options["metadata"]["fields"], options["metadata"]["channel"]
@@ -114,8 +114,8 @@ def napari(scan: Scan, folder: Path) -> Iterator[Array]:
         assert pixels.ndim == len(options["axis_labels"])
         for place, i in enumerate(fields):
             out[i][:, :, channel] = (pixels[:, place] if pixels.ndim == 4 else pixels).transpose(1, 2, 0)
-            missing.remove((i, channel))
-    assert missing == set()
+            missing_images.remove((i, channel))
+    assert missing_images == set()
     yield from out
 
 
@@ -167,15 +167,15 @@ def _refused_references(scan: Scan) -> Refusal | None:
     return None
 
 
-PLAIN = (dask, dask_of_all, xarray, zarr_store, references, npy, ome_tiff, ome_zarr, suite2p, napari)
+PLAIN_EXPORTS = (dask, dask_of_all, xarray, zarr_store, references, npy, ome_tiff, ome_zarr, suite2p, napari)
 EXPORTS = [
-    *(pytest.param(export, id=export.__name__) for export in PLAIN),
+    *(pytest.param(export, id=export.__name__) for export in PLAIN_EXPORTS),
     pytest.param(nwb, id="nwb", marks=pytest.mark.ecosystem),
 ]
 
 
 @pytest.mark.parametrize("export", EXPORTS)
-@pytest.mark.parametrize(("name", "make"), ODD, ids=[name for name, _ in ODD])
+@pytest.mark.parametrize(("name", "make"), ODD_SCANS, ids=[name for name, _ in ODD_SCANS])
 def test_an_export_has_the_scan_s_pixels(
     tmp_path: Path, name: str, make: Callable[[Path], Scan], export: Callable[[Scan, Path], Iterator[Array]]
 ) -> None:
@@ -187,17 +187,17 @@ def test_an_export_has_the_scan_s_pixels(
                 list(export(scan, tmp_path / "out"))
             assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == []
             return
-        exported = list(export(scan, tmp_path / "out"))
-        assert len(exported) == scan.num_fields
-        for i, pixels in enumerate(exported):
+        exported_fields = list(export(scan, tmp_path / "out"))
+        assert len(exported_fields) == scan.num_fields
+        for i, pixels in enumerate(exported_fields):
             np.testing.assert_array_equal(pixels, scan[i])
 
 
 def test_odd_scans_are_odd(tmp_path: Path) -> None:
     """A recording that became ordinary would test nothing."""
-    names = [name for name, _ in ODD]
+    names = [name for name, _ in ODD_SCANS]
     assert len({*names}) == len(names)
-    scans = {name: make(tmp_path / name) for name, make in ODD}
+    scans = {name: make(tmp_path / name) for name, make in ODD_SCANS}
 
     def sizes(name: str) -> set[tuple[int, int]]:
         return {(field.height, field.width) for field in scans[name].fields}

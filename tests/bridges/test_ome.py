@@ -33,12 +33,12 @@ def test_places_and_times_of_each_plane(tmp_path: Path) -> None:
     with read_scan(tmp_path / "raw") as scan:
         scan.to_ome_tiff(tmp_path / "a.ome.tif", grouped="field")
         for i, image in enumerate(images(tmp_path / "a.ome.tif")):
-            written = planes(image)
-            assert [(plane["TheT"], plane["TheC"]) for plane in written] == [
+            plane_attributes = planes(image)
+            assert [(plane["TheT"], plane["TheC"]) for plane in plane_attributes] == [
                 (str(t), str(c)) for t in range(4) for c in range(2)
             ]
-            assert {float(plane["PositionZ"]) for plane in written} == {VOLUME.zs[i]}
-            seconds = [float(plane["DeltaT"]) for plane in written]
+            assert {float(plane["PositionZ"]) for plane in plane_attributes} == {VOLUME.zs[i]}
+            seconds = [float(plane["DeltaT"]) for plane in plane_attributes]
             np.testing.assert_allclose(seconds, np.repeat(scan.field_timestamps(i), 2))
 
 
@@ -47,9 +47,9 @@ def test_too_many_planes_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(ome, "MOST_PLANES", 7)
     with read_scan(tmp_path / "raw") as scan:
         sentence = "an image has 8 planes, more than 7: the OME-TIFF does not have their places and times"
-        with pytest.warns(ScanReaderWarning, match=sentence) as caught:
+        with pytest.warns(ScanReaderWarning, match=sentence) as warning_records:
             scan.to_ome_tiff(tmp_path / "a.ome.tif", grouped="field")
-        assert len(caught) == 1
+        assert len(warning_records) == 1
         scan.select(channels=[0]).to_ome_tiff(tmp_path / "few.ome.tif", grouped="field")
     assert planes(images(tmp_path / "a.ome.tif")[0]) == []
     assert len(planes(images(tmp_path / "few.ome.tif")[0])) == 4
@@ -65,10 +65,10 @@ def test_times_that_are_known_are_written(tmp_path: Path) -> None:
         times = scan.field_timestamps(0)
         assert np.flatnonzero(np.isnan(times)).tolist() == [2]
         scan.to_ome_tiff(tmp_path / "a.ome.tif", grouped="field")
-    written = planes(images(tmp_path / "a.ome.tif")[0])
-    assert ["DeltaT" in plane for plane in written] == [True, True, False, True, True, True]
-    assert all("PositionX" in plane for plane in written)
-    np.testing.assert_allclose([float(plane.get("DeltaT", "nan")) for plane in written], times)
+    plane_attributes = planes(images(tmp_path / "a.ome.tif")[0])
+    assert ["DeltaT" in plane for plane in plane_attributes] == [True, True, False, True, True, True]
+    assert all("PositionX" in plane for plane in plane_attributes)
+    np.testing.assert_allclose([float(plane.get("DeltaT", "nan")) for plane in plane_attributes], times)
 
 
 def test_a_place_that_is_unknown_is_not_written(tmp_path: Path) -> None:

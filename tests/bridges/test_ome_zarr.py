@@ -33,8 +33,8 @@ from scanreader.bridges import ome_zarr, shards  # noqa: E402 - without zarr the
 from scanreader.bridges.streams import in_order  # noqa: E402
 
 PLANAR = Recording(height=13, width=18, frames_per_slice=23, channels=(1, 2))
-ONE = Recording(height=2, width=2, frames_per_slice=1)
-KINDS = {"planar": PLANAR, "volume": VOLUME, "mesoscope": MESOSCOPE, "stack": STACK, "one frame": ONE}
+ONE_FRAME = Recording(height=2, width=2, frames_per_slice=1)
+KINDS = {"planar": PLANAR, "volume": VOLUME, "mesoscope": MESOSCOPE, "stack": STACK, "one frame": ONE_FRAME}
 SPAN = replace(PLANAR, height=32, width=32, frames_per_slice=50)  # of several shards, where they are small
 
 
@@ -122,21 +122,21 @@ def test_shards_are_whole_frames_of_all_channels(span: Scan, tmp_path: Path, wor
 @pytest.mark.parametrize("dtype", ["int16", "uint16", "int32", "float32", "float64", ">f4", ">i4"])
 def test_any_dtype(tmp_path: Path, dtype: str) -> None:
     replace(PLANAR, frames_per_slice=3).write(tmp_path / "recording")
-    native = np.dtype(dtype)
+    native_dtype = np.dtype(dtype)
     if dtype == "uint16":
         replace(PLANAR, frames_per_slice=3, dtype="uint16").write(tmp_path / "recording")
-    with read_scan(tmp_path / "recording", dtype=native) as scan:
+    with read_scan(tmp_path / "recording", dtype=native_dtype) as scan:
         scan.to_ome_zarr(tmp_path / "a.zarr", levels=1, grouped="field")
         assert_written(tmp_path / "a.zarr", scan)
         array = image(tmp_path / "a.zarr", scan, 0)["0"]
-        assert array.dtype == native.newbyteorder("<")
+        assert array.dtype == native_dtype.newbyteorder("<")
         document = json.loads((tmp_path / "a.zarr" / "0" / "zarr.json").read_text())
         codecs = document["codecs"][0]["configuration"]["codecs"]
         assert codecs[0] == {"name": "bytes", "configuration": {"endian": "little"}}
 
 
 def test_complex_numbers_are_refused(tmp_path: Path) -> None:
-    ONE.write(tmp_path / "recording")
+    ONE_FRAME.write(tmp_path / "recording")
     with pytest.raises(DtypeError, match="complex"):
         read_scan(tmp_path / "recording", dtype=np.complex64).to_ome_zarr(tmp_path / "a.zarr", grouped="field")
     assert not list(tmp_path.glob("a.zarr*"))
@@ -144,8 +144,8 @@ def test_complex_numbers_are_refused(tmp_path: Path) -> None:
 
 def means(field: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """The simplest halving: pixel by pixel."""
-    tall, wide = field.shape[:2]
-    out = np.empty((math.ceil(tall / 2), math.ceil(wide / 2), *field.shape[2:]), field.dtype)
+    height, width = field.shape[:2]
+    out = np.empty((math.ceil(height / 2), math.ceil(width / 2), *field.shape[2:]), field.dtype)
     for y in range(out.shape[0]):
         for x in range(out.shape[1]):
             mean = field[2 * y : 2 * y + 2, 2 * x : 2 * x + 2].mean(axis=(0, 1), dtype=float)
@@ -188,15 +188,15 @@ def test_axes_and_places(kind: tuple[Recording, Scan], tmp_path: Path) -> None:
         scale, start = scale_and_start(dataset)
         step = depths[1] - depths[0] if len(depths) > 1 else 1
         sizes = [field.pixel_height_in_microns, field.pixel_width_in_microns]
-        period, begin = (1, 0) if scan.is_slow_stack else (1 / scan.fps, scan.field_timestamps(i)[0])
+        period, start_time = (1, 0) if scan.is_slow_stack else (1 / scan.fps, scan.field_timestamps(i)[0])
         assert scale == pytest.approx([period, 1, step, *sizes])
         x, y, _ = field.affine @ [0, 0, 1]
-        assert start == pytest.approx([begin, 0, field.depth, y, x])
+        assert start == pytest.approx([start_time, 0, field.depth, y, x])
 
 
 def test_rotated_fields_keep_their_centre(tmp_path: Path) -> None:
-    turned = roi(scanfield((1.0, 2.0), (2.4, 4.0), (24, 40), rotation=30.0), name="turned")
-    replace(MESOSCOPE, rois=(turned, ROIS[1])).write(tmp_path / "recording")
+    turned_roi = roi(scanfield((1.0, 2.0), (2.4, 4.0), (24, 40), rotation=30.0), name="turned")
+    replace(MESOSCOPE, rois=(turned_roi, ROIS[1])).write(tmp_path / "recording")
     with read_scan(tmp_path / "recording") as scan:
         scan.to_ome_zarr(tmp_path / "a.zarr", grouped="field")
         field, group = scan.fields[0], image(tmp_path / "a.zarr", scan, 0)
@@ -270,7 +270,7 @@ def test_channels_have_names_and_are_shown_by_their_values(kind: tuple[Recording
 
 
 def test_json_is_what_every_reader_takes(kind: tuple[Recording, Scan], tmp_path: Path) -> None:
-    def refused(constant: str) -> None:
+    def refuse_constant(constant: str) -> None:
         raise AssertionError(constant)
 
     _, scan = kind
@@ -278,7 +278,7 @@ def test_json_is_what_every_reader_takes(kind: tuple[Recording, Scan], tmp_path:
     for file in (tmp_path / "a.zarr").rglob("zarr.json"):
         text = file.read_text("utf-8")
         if '"float64"' not in text:  # whose fill value is NaN by a word of zarr's own
-            json.loads(text, parse_constant=refused)
+            json.loads(text, parse_constant=refuse_constant)
 
 
 def test_real_recordings(recordings: Path, tmp_path: Path) -> None:
@@ -292,16 +292,16 @@ def test_real_recordings(recordings: Path, tmp_path: Path) -> None:
 @settings(max_examples=50, deadline=None)
 def test_zarr_reads_any_shard(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     sizes = (9, 3, 3, 4, 4, 4, 3)
-    frames, channels, planes, tall, wide, chunk, chunks = (data.draw(st.integers(1, n)) for n in sizes)
+    frames, channels, planes, height, width, chunk, chunks = (data.draw(st.integers(1, n)) for n in sizes)
     compress = data.draw(st.booleans())
-    values = np.random.default_rng(0).integers(-9, 9, (frames, channels, planes, tall, wide)).astype("<i2")
+    values = np.random.default_rng(0).integers(-9, 9, (frames, channels, planes, height, width)).astype("<i2")
     folder = tmp_path_factory.mktemp("shards")
     array = zarr.create_array(
         folder,
         shape=values.shape,
         dtype="<i2",
-        chunks=(chunk, 1, 1, tall, wide),
-        shards=(chunk * chunks, channels, planes, tall, wide),
+        chunks=(chunk, 1, 1, height, width),
+        shards=(chunk * chunks, channels, planes, height, width),
         compressors=zarr.codecs.ZstdCodec() if compress else None,
         fill_value=7,
     )
@@ -312,8 +312,8 @@ def test_zarr_reads_any_shard(tmp_path_factory: pytest.TempPathFactory, data: st
             block = values[start : start + chunk * chunks]
             shards.write_shard(file, block, chunk, chunks, compress=compress)
     np.testing.assert_array_equal(array[:], values)
-    halves = shards.halve(values[:, :, 0]).transpose(2, 3, 1, 0)
-    np.testing.assert_array_equal(halves, means(values[:, :, 0].transpose(2, 3, 1, 0)))
+    half_images = shards.halve(values[:, :, 0]).transpose(2, 3, 1, 0)
+    np.testing.assert_array_equal(half_images, means(values[:, :, 0].transpose(2, 3, 1, 0)))
 
 
 # ------------------------------------------------------------------ what others say of it
@@ -339,8 +339,8 @@ def test_external_validators(kind: tuple[Recording, Scan], tmp_path: Path) -> No
         assert collection_found.image_paths == [str(i) for i in range(scan.num_fields)]
         assert root["OME"].attrs["ome"]["series"] == collection_found.image_paths
     for i, field in enumerate(scan.fields):
-        one = models.Image.from_zarr(image(tmp_path / "a.zarr", scan, i))
-        assert len(one.ome_attributes.multiscales[0].datasets) == (3 if field.height > 2 else 2)
+        model = models.Image.from_zarr(image(tmp_path / "a.zarr", scan, i))
+        assert len(model.ome_attributes.multiscales[0].datasets) == (3 if field.height > 2 else 2)
 
 
 @pytest.mark.ecosystem
@@ -351,13 +351,13 @@ def test_ome_xml_has_the_images_in_order(kind: tuple[Recording, Scan], tmp_path:
     scan.to_ome_zarr(tmp_path / "a.zarr", grouped="field")
     xml = (tmp_path / "a.zarr" / "OME" / "METADATA.ome.xml").read_text("utf-8")
     ome = ome_types.from_xml(xml, validate=True)
-    assert [one.id for one in ome.images] == [f"Image:{i}" for i in range(scan.num_fields)]
-    for field, one in zip(scan.fields, ome.images, strict=True):
-        assert one.pixels.metadata_only
-        assert (one.pixels.size_y, one.pixels.size_x) == (field.height, field.width)
-        assert (one.pixels.size_t, one.pixels.size_c) == (scan.num_frames, scan.num_channels)
-        assert one.pixels.physical_size_x == pytest.approx(field.pixel_width_in_microns)
-        assert [channel.name for channel in one.pixels.channels] == scan.channel_names
+    assert [image.id for image in ome.images] == [f"Image:{i}" for i in range(scan.num_fields)]
+    for field, image in zip(scan.fields, ome.images, strict=True):
+        assert image.pixels.metadata_only
+        assert (image.pixels.size_y, image.pixels.size_x) == (field.height, field.width)
+        assert (image.pixels.size_t, image.pixels.size_c) == (scan.num_frames, scan.num_channels)
+        assert image.pixels.physical_size_x == pytest.approx(field.pixel_width_in_microns)
+        assert [channel.name for channel in image.pixels.channels] == scan.channel_names
 
 
 # ------------------------------------------------------------------ complete, or missing
@@ -374,11 +374,11 @@ class Stop:
     """A progress that interrupts after some calls."""
 
     def __init__(self, calls: int) -> None:
-        self.left = calls
+        self.calls_left = calls
 
     def __call__(self, _: int) -> None:
-        self.left -= 1
-        if not self.left:
+        self.calls_left -= 1
+        if not self.calls_left:
             raise KeyboardInterrupt
 
 
@@ -401,9 +401,9 @@ def test_an_interrupted_export_continues(span: Scan, tmp_path: Path, monkeypatch
     assert len(shards_before) in (4, 6)  # two shards of two levels, and what was begun
     paths_written: list[Path] = []
 
-    def record(path: Path, unfinished: Path) -> Any:
+    def record(path: Path, partial: Path) -> Any:
         paths_written.append(path)
-        return atomic_file(path, unfinished)
+        return atomic_file(path, partial)
 
     monkeypatch.setattr(ome_zarr, "atomic_file", record)
     progress_calls: list[int] = []
@@ -432,8 +432,8 @@ def half(file, block, chunk, chunks, **options):
 ome_zarr.write_shard = half
 read_scan({str(tmp_path / "recording")!r}).to_ome_zarr({str(path)!r}, workers=1)
 """
-    died = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
-    assert died.returncode in (-9, 9), died.stderr
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert result.returncode in (-9, 9), result.stderr
     assert not path.exists()
     shards_before = shard_times(partial)
     assert len(shards_before) == 3
@@ -445,49 +445,49 @@ read_scan({str(tmp_path / "recording")!r}).to_ome_zarr({str(path)!r}, workers=1)
 
 def test_a_crash_during_preparation_is_ignored(span: Scan, tmp_path: Path) -> None:
     partial = tmp_path / "a.zarr.partial"
-    (partial / EARLIER / "scanimage").mkdir(parents=True)
-    (partial / EARLIER / "zarr.json").write_text("{")
+    (partial / EARLIER_DATA / "scanimage").mkdir(parents=True)
+    (partial / EARLIER_DATA / "zarr.json").write_text("{")
     (partial / "lock").touch()
     span.to_ome_zarr(tmp_path / "a.zarr", grouped="field")
     assert_written(tmp_path / "a.zarr", span)
 
 
-@pytest.mark.parametrize("changed", ["levels", "compression", "scan", "layout"])
+@pytest.mark.parametrize("change", ["levels", "compression", "scan", "layout"])
 def test_another_call_does_not_go_on_with_it(
-    span: Scan, tmp_path: Path, changed: str, monkeypatch: pytest.MonkeyPatch
+    span: Scan, tmp_path: Path, change: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "a.zarr"
     with pytest.raises(KeyboardInterrupt):
         span.to_ome_zarr(path, workers=1, progress=Stop(2), grouped="field")
-    before = shard_times(tmp_path / "a.zarr.partial")
+    times_before = shard_times(tmp_path / "a.zarr.partial")
     options: dict[str, Any] = {}
-    other = span
-    if changed == "levels":
+    other_span = span
+    if change == "levels":
         options = {"levels": 1}
-    elif changed == "compression":
+    elif change == "compression":
         options = {"compression": None}
-    elif changed == "scan":
-        other = span.trimmed(left=1)
+    elif change == "scan":
+        other_span = span.trimmed(left=1)
     else:
         monkeypatch.setattr(ome_zarr, "SHARD", 1)
-    with pytest.raises(TargetExistsError, match=rf"\(.*{changed}.* differ.*overwrite=True"):
-        other.to_ome_zarr(path, **options, grouped="field")
-    assert shard_times(tmp_path / "a.zarr.partial") == before
+    with pytest.raises(TargetExistsError, match=rf"\(.*{change}.* differ.*overwrite=True"):
+        other_span.to_ome_zarr(path, **options, grouped="field")
+    assert shard_times(tmp_path / "a.zarr.partial") == times_before
     assert not path.exists()
-    other.to_ome_zarr(path, overwrite=True, **options, grouped="field")
-    assert_written(path, other)
-    assert len(image(path, other, 0).attrs["ome"]["multiscales"][0]["datasets"]) == options.get("levels", 0) + 1
+    other_span.to_ome_zarr(path, overwrite=True, **options, grouped="field")
+    assert_written(path, other_span)
+    assert len(image(path, other_span, 0).attrs["ome"]["multiscales"][0]["datasets"]) == options.get("levels", 0) + 1
 
 
 def test_an_existing_target_is_replaced_on_request(span: Scan, tmp_path: Path) -> None:
     path = tmp_path / "a.zarr"
     span.select(frames=[0]).to_ome_zarr(path, grouped="field")
-    before = sorted(entry.relative_to(path) for entry in path.rglob("*"))
+    entries_before = sorted(entry.relative_to(path) for entry in path.rglob("*"))
     with pytest.raises(TargetExistsError, match="overwrite=True"):
         span.to_ome_zarr(path, grouped="field")
     with pytest.raises(KeyboardInterrupt):
         span.to_ome_zarr(path, overwrite=True, progress=Stop(1), grouped="field")
-    assert sorted(entry.relative_to(path) for entry in path.rglob("*")) == before  # until the new one is whole
+    assert sorted(entry.relative_to(path) for entry in path.rglob("*")) == entries_before  # until the new one is whole
     span.to_ome_zarr(path, overwrite=True, grouped="field")
     assert_written(path, span)
 
@@ -521,53 +521,53 @@ def test_a_link_is_not_replaced(span: Scan, tmp_path: Path) -> None:
 
 def test_two_calls_at_once(span: Scan, tmp_path: Path) -> None:
     path = tmp_path / "a.zarr"
-    refused: list[str] = []
+    refusals: list[str] = []
 
-    def again(_: int) -> None:
+    def call_again(_: int) -> None:
         with pytest.raises(TargetExistsError, match="another call") as error:
             span.to_ome_zarr(path, overwrite=True, grouped="field")
-        refused.append(str(error.value))
+        refusals.append(str(error.value))
         code = f"from scanreader import read_scan; read_scan({span.filenames[0]!r}).to_ome_zarr({str(path)!r})"
-        if len(refused) == 1:
-            other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-            assert "TargetExistsError" in other.stderr
-            assert "another call" in other.stderr
+        if len(refusals) == 1:
+            other_process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+            assert "TargetExistsError" in other_process.stderr
+            assert "another call" in other_process.stderr
 
-    span.to_ome_zarr(path, progress=again, grouped="field")
-    assert refused
+    span.to_ome_zarr(path, progress=call_again, grouped="field")
+    assert refusals
     assert_written(path, span)
 
 
 def test_a_page_that_cannot_be_read_stops_it(span: Scan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    read = Scan.__getitem__
+    getitem = Scan.__getitem__
 
-    def broken(self: Scan, key: Any) -> npt.NDArray[Any]:
+    def fail_to_read(self: Scan, key: Any) -> npt.NDArray[Any]:
         if isinstance(key[-1], slice) and key[-1].start == 24:
             raise OSError("the network is gone")
-        return read(self, key)
+        return getitem(self, key)
 
-    monkeypatch.setattr(Scan, "__getitem__", broken)
+    monkeypatch.setattr(Scan, "__getitem__", fail_to_read)
     with pytest.raises(OSError, match="network"):
         span.to_ome_zarr(tmp_path / "a.zarr", grouped="field")
     assert not (tmp_path / "a.zarr").exists()
-    monkeypatch.setattr(Scan, "__getitem__", read)
+    monkeypatch.setattr(Scan, "__getitem__", getitem)
     span.to_ome_zarr(tmp_path / "a.zarr", grouped="field")
     assert_written(tmp_path / "a.zarr", span)
 
 
 def test_what_cannot_be_prepared_leaves_nothing(span: Scan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(self: Scan, field: int) -> npt.NDArray[np.float64]:
+    def fail_to_read(self: Scan, field: int) -> npt.NDArray[np.float64]:
         raise OSError("the network is gone")
 
-    monkeypatch.setattr(Scan, "field_timestamps", broken)
+    monkeypatch.setattr(Scan, "field_timestamps", fail_to_read)
     with pytest.raises(OSError, match="network"):
         span.to_ome_zarr(tmp_path / "a.zarr", grouped="field")
     assert not list(tmp_path.glob("a.zarr*"))
 
 
 def test_options_that_make_no_sense(span: Scan, tmp_path: Path) -> None:
-    wrong: list[dict[str, Any]] = [{"compression": "gzip"}, {"levels": -1}, {"workers": 0}]
-    for options in wrong:
+    bad_options: list[dict[str, Any]] = [{"compression": "gzip"}, {"levels": -1}, {"workers": 0}]
+    for options in bad_options:
         with pytest.raises(ScanIndexError, match=next(iter(options))[:6]):
             span.to_ome_zarr(tmp_path / "a.zarr", **options, grouped="field")
     assert not list(tmp_path.glob("a.zarr*"))
@@ -580,24 +580,24 @@ def test_a_missing_library_is_one_sentence(span: Scan, tmp_path: Path) -> None:
         f"try: read_scan({span.filenames[0]!r}).to_ome_zarr('nowhere')\n"
         "except MissingExtraError as error: print(error)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "this needs zarr: pip install 'scanreader[zarr]'\n"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "this needs zarr: pip install 'scanreader[zarr]'\n"
     assert issubclass(MissingExtraError, ImportError)
 
 
 # ------------------------------------------------------- what is gone on with, by itself
 
 
-EARLIER = f"data-{0:032x}"
-ANYTHING = Kind("a test's folder", lambda _: True, re.compile(".*"))
+EARLIER_DATA = f"data-{0:032x}"
+ANY_KIND = Kind("a test's folder", lambda _: True, re.compile(".*"))
 
 
-def write(path: Path, what: dict[str, Any], *names: str, overwrite: bool = False) -> None:
+def write(path: Path, description: dict[str, Any], *names: str, overwrite: bool = False) -> None:
     def prepare(folder: Path) -> None:
         folder.mkdir()
         (folder / "prepared").touch()
 
-    with resumable_folder(path, ANYTHING, what, prepare, sources=(), overwrite=overwrite) as partial:
+    with resumable_folder(path, ANY_KIND, description, prepare, sources=(), overwrite=overwrite) as partial:
         for name in names:
             with atomic_file(partial.data / name, partial.unfinished) as file:
                 file.write(name.encode())
@@ -606,12 +606,12 @@ def write(path: Path, what: dict[str, Any], *names: str, overwrite: bool = False
 
 
 def test_what_others_put_there_is_left_alone(tmp_path: Path) -> None:
-    mine = tmp_path / "a.partial" / "mine"
-    mine.parent.mkdir()
-    mine.write_text("mine")
+    foreign_file = tmp_path / "a.partial" / "mine"
+    foreign_file.parent.mkdir()
+    foreign_file.write_text("mine")
     write(tmp_path / "a", {}, "b")
-    assert mine.read_text() == "mine"
-    assert [one.name for one in mine.parent.iterdir()] == ["mine"]
+    assert foreign_file.read_text() == "mine"
+    assert [path.name for path in foreign_file.parent.iterdir()] == ["mine"]
 
 
 def test_a_crash_after_the_last_rename_is_no_beginning(tmp_path: Path) -> None:
@@ -622,7 +622,7 @@ def test_a_crash_after_the_last_rename_is_no_beginning(tmp_path: Path) -> None:
     with pytest.raises(TargetExistsError, match="exists"):
         write(tmp_path / "a", {"n": 1}, "c")
     write(tmp_path / "a", {"n": 1}, "c", overwrite=True)
-    assert sorted(one.name for one in (tmp_path / "a").iterdir()) == ["c", "prepared"]
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["c", "prepared"]
     assert not (tmp_path / "a.partial").exists()
 
 
@@ -632,7 +632,7 @@ def test_a_crash_between_the_last_two_renames_is_gone_on_with(tmp_path: Path) ->
         write(tmp_path / "a", {"n": 1}, "b", "stop", overwrite=True)
     (tmp_path / "a").rename(tmp_path / "a.partial" / f"replaced-{0:032x}")
     write(tmp_path / "a", {"n": 1}, "c")
-    assert sorted(one.name for one in (tmp_path / "a").iterdir()) == ["b", "c", "prepared", "stop"]
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["b", "c", "prepared", "stop"]
     assert not (tmp_path / "a.partial").exists()
 
 
@@ -644,7 +644,7 @@ def test_a_record_that_cannot_be_read_is_no_beginning(tmp_path: Path) -> None:
         with pytest.raises(KeyboardInterrupt):
             write(tmp_path / "a", {"n": 1}, "stop")
     write(tmp_path / "a", {"n": 1})
-    assert sorted(one.name for one in (tmp_path / "a").iterdir()) == ["prepared", "stop"]
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["prepared", "stop"]
 
 
 @pytest.mark.parametrize("data", ["/elsewhere", "../elsewhere", "..", ".", "", "data-0", 5, None])
@@ -656,7 +656,7 @@ def test_a_record_names_nothing_outside(tmp_path: Path, data: Any) -> None:
     record = {"what": {"n": 1}, "data": str(tmp_path / "elsewhere") if data == "/elsewhere" else data}
     (tmp_path / "a.partial" / "record.json").write_text(json.dumps(record))
     write(tmp_path / "a", {"n": 1}, "c")
-    assert sorted(one.name for one in (tmp_path / "a").iterdir()) == ["c", "prepared"]
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["c", "prepared"]
     assert (tmp_path / "elsewhere" / "mine").read_text() == "mine"
 
 
@@ -668,7 +668,7 @@ def test_a_file_is_put_down_whole_or_not_at_all(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         half()
-    assert not [one for one in tmp_path.rglob("*") if one.is_file()]
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 # --------------------------------------------------------------------- how it is written
@@ -681,14 +681,14 @@ def test_no_more_than_a_shard_for_each_worker_is_held(tmp_path: Path, monkeypatc
     with read_scan(tmp_path / "recording") as scan:
         assert scan.nbytes > 20 * shard
         scan.to_ome_zarr(tmp_path / "warm.zarr", workers=2, grouped="field")
-        for compression, levels, most in ((None, 0, 1.5), ("zstd", 0, 2.5), (None, 2, 3)):
+        for compression, levels, most_shards in ((None, 0, 1.5), ("zstd", 0, 2.5), (None, 2, 3)):
             tracemalloc.start()
             scan.to_ome_zarr(
                 tmp_path / "a.zarr", workers=2, compression=compression, levels=levels, overwrite=True, grouped="field"
             )
             _, peak = tracemalloc.get_traced_memory()
             tracemalloc.stop()
-            assert peak < 2 * most * shard + (4 << 20), (compression, levels)
+            assert peak < 2 * most_shards * shard + (4 << 20), (compression, levels)
 
 
 def test_workers_get_kilobytes(span: Scan, tmp_path: Path) -> None:
@@ -722,9 +722,9 @@ def test_dask_s_workers_write(span: Scan, tmp_path: Path, monkeypatch: pytest.Mo
         with pytest.raises(KeyboardInterrupt):
             span.to_ome_zarr("a.zarr", levels=1, client=client, progress=Stop(2), grouped="field")
         span.to_ome_zarr("a.zarr", levels=1, client=client, progress=progress_calls.append, grouped="field")
-        wrote = client.run(lambda dask_worker: dask_worker.state.executed_count)
+        tasks_of_worker = client.run(lambda dask_worker: dask_worker.state.executed_count)
     assert sum(progress_calls) == span.nbytes
-    assert len(wrote) == 2
-    assert min(wrote.values()) > 0
-    assert os.getpid() not in wrote
+    assert len(tasks_of_worker) == 2
+    assert min(tasks_of_worker.values()) > 0
+    assert os.getpid() not in tasks_of_worker
     assert_written(tmp_path / "a.zarr", span)

@@ -11,7 +11,7 @@ import pytest
 from scanreader import Scan, ScanReaderError, read_scan
 from scanreader.simulate import Recording
 
-ODD: list[Any] = [
+ODD_VALUES: list[Any] = [
     np.array([7, 8]),
     np.array([[1, 2]]),
     {1, 2},
@@ -26,7 +26,7 @@ ODD: list[Any] = [
     object(),
     np.nan,
 ]
-NAMES = [f"{type(odd).__name__}{i}" for i, odd in enumerate(ODD)]  # the same in every process
+NAMES = [f"{type(odd_value).__name__}{i}" for i, odd_value in enumerate(ODD_VALUES)]  # the same in every process
 
 
 @pytest.fixture(scope="module")
@@ -36,46 +36,51 @@ def scan(tmp_path_factory: pytest.TempPathFactory) -> Scan:
     return read_scan(folder)
 
 
-@pytest.mark.parametrize("odd", ODD, ids=NAMES)
+@pytest.mark.parametrize("odd_value", ODD_VALUES, ids=NAMES)
 @pytest.mark.parametrize("option", ["order", "depths", "dz", "colours"])
-def test_channels_as_planes(scan: Scan, option: str, odd: Any) -> None:
+def test_channels_as_planes(scan: Scan, option: str, odd_value: Any) -> None:
     with pytest.raises(ScanReaderError):
-        scan.channels_as_planes(**{option: odd})
+        scan.channels_as_planes(**{option: odd_value})
 
 
-@pytest.mark.parametrize("odd", ODD, ids=NAMES)
-def test_views(scan: Scan, odd: Any) -> None:
+@pytest.mark.parametrize("odd_value", ODD_VALUES, ids=NAMES)
+def test_views(scan: Scan, odd_value: Any) -> None:
     with pytest.raises(ScanReaderError, match="overlap is"):
-        scan.stitched(overlap=odd)
+        scan.stitched(overlap=odd_value)
     for option in ("unit", "keep"):
         with pytest.raises(ScanReaderError, match=f"{option} is"):
-            scan.shifted([[0, 0], [1, 1]], **{option: odd})
+            scan.shifted([[0, 0], [1, 1]], **{option: odd_value})
 
 
-@pytest.mark.parametrize("odd", ODD, ids=NAMES)
-def test_canvas(scan: Scan, odd: Any) -> None:
+@pytest.mark.parametrize("odd_value", ODD_VALUES, ids=NAMES)
+def test_canvas(scan: Scan, odd_value: Any) -> None:
     for option in ("how", "pixel_size"):
         with pytest.raises(ScanReaderError, match=f"{option} "):
-            scan.canvas(**{option: odd})
-    if not isinstance(odd, float):
+            scan.canvas(**{option: odd_value})
+    if not isinstance(odd_value, float):
         with pytest.raises(ScanReaderError, match="another fill"):
-            scan.canvas(fill=odd)
+            scan.canvas(fill=odd_value)
 
 
-@pytest.mark.parametrize("odd", ODD, ids=NAMES)
-def test_on_damage(scan: Scan, odd: Any) -> None:
+@pytest.mark.parametrize("odd_value", ODD_VALUES, ids=NAMES)
+def test_on_damage(scan: Scan, odd_value: Any) -> None:
     with pytest.raises(ScanReaderError, match="on_damage is"):
-        read_scan(scan.filenames, on_damage=odd)
+        read_scan(scan.filenames, on_damage=odd_value)
 
 
-@pytest.mark.parametrize("odd", ODD, ids=NAMES)
+@pytest.mark.parametrize("odd_value", ODD_VALUES, ids=NAMES)
 @pytest.mark.parametrize("option", ["grouped", "levels", "workers", "compression"])
-def test_ome_zarr(scan: Scan, option: str, odd: Any, tmp_path: Path) -> None:
+def test_ome_zarr(scan: Scan, option: str, odd_value: Any, tmp_path: Path) -> None:
     pytest.importorskip("zarr")
-    if option in ("levels", "workers") and isinstance(odd, np.ndarray) and odd.shape == () and odd.dtype.kind == "i":
+    if (
+        option in ("levels", "workers")
+        and isinstance(odd_value, np.ndarray)
+        and odd_value.shape == ()
+        and odd_value.dtype.kind == "i"
+    ):
         pytest.skip("an integer")
     with pytest.raises(ScanReaderError, match=option):
-        scan.to_ome_zarr(tmp_path / "a.zarr", **{option: odd})
+        scan.to_ome_zarr(tmp_path / "a.zarr", **{option: odd_value})
     assert not list(tmp_path.iterdir())
 
 
@@ -86,20 +91,20 @@ def test_levels_of_numpys_integers(scan: Scan, tmp_path: Path) -> None:
     assert scan.verify(tmp_path / "a.zarr", receipt=False).ok
 
 
-@pytest.mark.parametrize("odd", ODD, ids=NAMES)
-def test_ome_tiff_and_suite2p(scan: Scan, odd: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("odd_value", ODD_VALUES, ids=NAMES)
+def test_ome_tiff_and_suite2p(scan: Scan, odd_value: Any, tmp_path: Path) -> None:
     with pytest.raises(ScanReaderError, match="grouped is"):
-        scan.to_ome_tiff(tmp_path / "a.ome.tif", grouped=odd)
+        scan.to_ome_tiff(tmp_path / "a.ome.tif", grouped=odd_value)
     with pytest.raises(ScanReaderError, match=r"channels|two"):
-        scan.to_suite2p(tmp_path / "s", channels=odd)
+        scan.to_suite2p(tmp_path / "s", channels=odd_value)
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.ecosystem
-@pytest.mark.parametrize("odd", ODD, ids=NAMES)
+@pytest.mark.parametrize("odd_value", ODD_VALUES, ids=NAMES)
 @pytest.mark.parametrize("option", ["grouped", "series", "compression"])
-def test_nwb(scan: Scan, option: str, odd: Any, tmp_path: Path) -> None:
+def test_nwb(scan: Scan, option: str, odd_value: Any, tmp_path: Path) -> None:
     pytest.importorskip("pynwb")
     with pytest.raises(ScanReaderError, match=option):
-        scan.to_nwb(tmp_path / "a.nwb", timezone="UTC", **{option: odd})
+        scan.to_nwb(tmp_path / "a.nwb", timezone="UTC", **{option: odd_value})
     assert not list(tmp_path.iterdir())

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from bridges.odd import ODD
+from bridges.odd import ODD_SCANS
 from common import MESOSCOPE, VOLUME, expected
 
 from scanreader import (
@@ -36,10 +36,10 @@ def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "BLOCK", 24 * 20 * 2 * 5)
 
 
-def opened(made: Recording, folder: Path) -> tuple[Scan, list[Any]]:
+def opened(recording: Recording, folder: Path) -> tuple[Scan, list[Any]]:
     """A scan, and its fields as the dumb reader gives them."""
-    paths = made.write(folder / "raw")
-    return read_scan(folder / "raw"), expected(made, paths)
+    paths = recording.write(folder / "raw")
+    return read_scan(folder / "raw"), expected(recording, paths)
 
 
 # ----------------------------------------------------------------------------- plain TIFF
@@ -47,9 +47,9 @@ def opened(made: Recording, folder: Path) -> tuple[Scan, list[Any]]:
 
 def test_a_plain_tiff_has_the_channels_of_a_frame_then_the_next(tmp_path: Path) -> None:
     scan, (field,) = opened(TWO, tmp_path)
-    seen: list[int] = []
-    to_tiff(scan, tmp_path / "a.tif", progress=seen.append)
-    assert sum(seen) == field.nbytes
+    num_bytes: list[int] = []
+    to_tiff(scan, tmp_path / "a.tif", progress=num_bytes.append)
+    assert sum(num_bytes) == field.nbytes
     with tifffile.TiffFile(tmp_path / "a.tif") as file:
         assert file.is_bigtiff
         assert len(file.pages) == 26
@@ -58,7 +58,7 @@ def test_a_plain_tiff_has_the_channels_of_a_frame_then_the_next(tmp_path: Path) 
             assert np.array_equal(file.pages[2 * t + c].asarray(), field[:, :, c, t])
         page = file.pages.first
         assert (page.tags["ResolutionUnit"].value, page.description) == (3, "")
-        width, height = (1e4 / one for one in page.get_resolution())
+        width, height = (1e4 / resolution for resolution in page.get_resolution())
         assert width == pytest.approx(scan.fields[0].pixel_width_in_microns)
         assert height == pytest.approx(scan.fields[0].pixel_height_in_microns)
     result = scan.verify(tmp_path / "a.tif")
@@ -73,9 +73,9 @@ def test_a_plain_tiff_has_the_channels_of_a_frame_then_the_next(tmp_path: Path) 
 
 def test_a_file_of_scanimage_or_another_program_is_never_replaced(tmp_path: Path) -> None:
     scan, _ = opened(TWO, tmp_path)
-    (other,) = TWO.write(tmp_path / "other")
+    (other_path,) = TWO.write(tmp_path / "other")
     tifffile.imwrite(tmp_path / "mine.tif", np.zeros((3, 4), np.int16))
-    for target in (other, tmp_path / "mine.tif"):
+    for target in (other_path, tmp_path / "mine.tif"):
         with pytest.raises(TargetExistsError, match="is not a plain TIFF of scanreader"):
             to_tiff(scan, target, overwrite=True)
 
@@ -92,9 +92,9 @@ def test_a_changed_plain_tiff_is_seen(tmp_path: Path) -> None:
     to_tiff(scan, tmp_path / "a.tif")
     with tifffile.TiffFile(tmp_path / "a.tif") as file:
         start = file.pages[2 * 7 + 1].dataoffsets[0]
-    with (tmp_path / "a.tif").open("r+b") as raw:
-        raw.seek(start + 2)
-        raw.write(b"\x12\x34")
+    with (tmp_path / "a.tif").open("r+b") as stream:
+        stream.seek(start + 2)
+        stream.write(b"\x12\x34")
     assert "field 0, channel 1, frame 7: 1 pixel differs" in str(scan.verify(tmp_path / "a.tif"))
     assert "shape (26, 24, 20)" in str(scan.select(frames=slice(3)).verify(tmp_path / "a.tif"))
     (tmp_path / "b.tif").write_bytes((tmp_path / "a.tif").read_bytes()[:-9000])
@@ -117,7 +117,7 @@ def test_a_folder_has_a_file_for_each_field_and_channel(tmp_path: Path) -> None:
     assert result.num_pixels == sum(field.size for field in fields)
     to_tiff_folder(scan, tmp_path / "out", overwrite=True)
     (tmp_path / "out" / "field0_channel1.tif").rename(tmp_path / "out" / "notes.tif")
-    assert {str(one) for one in scan.verify(tmp_path / "out").differences} == {
+    assert {str(difference) for difference in scan.verify(tmp_path / "out").differences} == {
         "the file notes.tif is there, which was not written",
         "the file field0_channel1.tif is missing",
     }
@@ -143,10 +143,10 @@ def test_a_hyperstack(tmp_path: Path) -> None:
         assert facts["Info"].startswith("SI.")
     result = scan.verify(tmp_path / "a.tif")
     assert result.ok, result
-    one = scan.select(fields=[1], channels=[1])
-    to_tiff(one, tmp_path / "b.tif", imagej=True)
+    selection = scan.select(fields=[1], channels=[1])
+    to_tiff(selection, tmp_path / "b.tif", imagej=True)
     assert np.array_equal(tifffile.imread(tmp_path / "b.tif"), fields[1][:, :, 1].transpose(2, 0, 1))
-    assert one.verify(tmp_path / "b.tif").ok
+    assert selection.verify(tmp_path / "b.tif").ok
 
 
 def test_uneven_depths_of_a_hyperstack_are_said_to_be_skipped(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_uneven_depths_of_a_hyperstack_are_said_to_be_skipped(tmp_path: Path) ->
     assert np.array_equal(tifffile.imread(tmp_path / "a.tif")[:, 2], fields[2].transpose(3, 2, 0, 1))
     result = scan.verify(tmp_path / "a.tif")
     assert result.ok
-    assert any("are uneven" in one.what for one in result.left_out)
+    assert any("are uneven" in omission.what for omission in result.left_out)
 
 
 def test_another_unit_of_a_hyperstack_is_noticed(tmp_path: Path) -> None:
@@ -187,8 +187,8 @@ def test_hyperstacks_that_imagej_cannot_hold(tmp_path: Path, monkeypatch: pytest
 def test_hdf5_has_one_dataset_frames_first(tmp_path: Path) -> None:
     h5py = pytest.importorskip("h5py")
     scan, (field,) = opened(TWO, tmp_path)
-    one = scan.select(channels=[1])
-    to_hdf5(one, tmp_path / "a.h5")
+    selection = scan.select(channels=[1])
+    to_hdf5(selection, tmp_path / "a.h5")
     with h5py.File(tmp_path / "a.h5", "r") as file:
         assert list(file) == ["mov"]
         data = file["mov"]
@@ -199,27 +199,27 @@ def test_hdf5_has_one_dataset_frames_first(tmp_path: Path) -> None:
         assert data.attrs["field_pixel_width"] == scan.fields[0].pixel_width_in_microns
         assert np.array_equal(data.attrs["timestamps"], scan.timestamps[0])
         assert data.attrs["scanimage_header"] == scan.header_block
-    result = one.verify(tmp_path / "a.h5")
+    result = selection.verify(tmp_path / "a.h5")
     assert result.ok, result
     assert result.num_pixels == field[:, :, 1].size
     with h5py.File(tmp_path / "a.h5", "r+") as file:
         file["mov"][4, 2, 3] += 1
         file["mov"].attrs["frame_rate"] = 1.0
-    sentences = str(one.verify(tmp_path / "a.h5"))
+    sentences = str(selection.verify(tmp_path / "a.h5"))
     assert "field 0, channel 0, frame 4: 1 pixel differs" in sentences
     assert "the attribute frame_rate is 1 Hz in the target" in sentences
     assert "the scan has 1 and 2" in str(scan.verify(tmp_path / "a.h5"))
-    to_hdf5(one, tmp_path / "a.h5", overwrite=True)
+    to_hdf5(selection, tmp_path / "a.h5", overwrite=True)
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["mov"] = np.zeros(3)
     with pytest.raises(TargetExistsError, match="is not an HDF5 file of scanreader"):
-        to_hdf5(one, tmp_path / "other.h5", overwrite=True)
+        to_hdf5(selection, tmp_path / "other.h5", overwrite=True)
 
 
 def test_headers_and_times_beyond_the_64_kib_of_old_attributes(tmp_path: Path) -> None:
     h5py = pytest.importorskip("h5py")
-    made = Recording(height=2, width=2, frames_per_slice=10_000, settings={"SI.long": "1 " * 50_000})
-    scan, _ = opened(made, tmp_path)
+    recording = Recording(height=2, width=2, frames_per_slice=10_000, settings={"SI.long": "1 " * 50_000})
+    scan, _ = opened(recording, tmp_path)
     to_hdf5(scan, tmp_path / "a.h5")
     with h5py.File(tmp_path / "a.h5", "r") as file:
         assert file["mov"].attrs["scanimage_header"] == scan.header_block
@@ -228,10 +228,10 @@ def test_headers_and_times_beyond_the_64_kib_of_old_attributes(tmp_path: Path) -
 
 
 @pytest.mark.filterwarnings("ignore::scanreader.ScanReaderWarning")
-@pytest.mark.parametrize("odd", [odd for _, odd in ODD], ids=[name for name, _ in ODD])
-def test_odd_recordings_are_equal_in_every_format(tmp_path: Path, odd: Callable[[Path], Scan]) -> None:
+@pytest.mark.parametrize("make", [make for _, make in ODD_SCANS], ids=[name for name, _ in ODD_SCANS])
+def test_odd_recordings_are_equal_in_every_format(tmp_path: Path, make: Callable[[Path], Scan]) -> None:
     h5py = pytest.importorskip("h5py")
-    scan = odd(tmp_path)
+    scan = make(tmp_path)
     first = scan.select(fields=[0], channels=[0])
     expected_frames = first[0, :, :, 0].transpose(2, 0, 1)
     try:
@@ -243,8 +243,8 @@ def test_odd_recordings_are_equal_in_every_format(tmp_path: Path, odd: Callable[
     with h5py.File(tmp_path / "out" / "a.h5", "r") as file:
         assert np.array_equal(file["mov"][:], expected_frames)
     assert np.array_equal(tifffile.imread(tmp_path / "out" / "a.tif").reshape(expected_frames.shape), expected_frames)
-    for one, name in ((first, "a.tif"), (first, "a.h5"), (scan, "folder")):
-        result = one.verify(tmp_path / "out" / name)
+    for source, name in ((first, "a.tif"), (first, "a.h5"), (scan, "folder")):
+        result = source.verify(tmp_path / "out" / name)
         assert result.ok, result
     first.close()
     scan.close()

@@ -31,11 +31,11 @@ def test_results_have_the_order_of_the_items() -> None:
 
 
 def test_few_items_are_worked_on_ahead() -> None:
-    begun: list[int] = []
-    results = in_order(begun.append, range(1000), 2)
+    items: list[int] = []
+    results = in_order(items.append, range(1000), 2)
     next(results)
     time.sleep(0.05)
-    assert len(begun) <= 2 * streams.WAITING + 1
+    assert len(items) <= 2 * streams.WAITING + 1
 
 
 def test_an_error_is_raised_in_its_place_and_the_threads_end() -> None:
@@ -44,18 +44,18 @@ def test_an_error_is_raised_in_its_place_and_the_threads_end() -> None:
             raise ValueError("three")
         return item
 
-    before = threading.active_count()
+    num_before = threading.active_count()
     results = in_order(work, range(1000), 2)
     assert [next(results), next(results), next(results)] == [0, 1, 2]
     with pytest.raises(ValueError, match="three"):
         next(results)
-    assert threading.active_count() == before
+    assert threading.active_count() == num_before
 
 
 def test_notes_of_the_threads_are_passed_on_once() -> None:
-    with pytest.warns(ScanReaderWarning, match="a note") as caught:
+    with pytest.warns(ScanReaderWarning, match="a note") as warning_records:
         list(in_order(lambda _: notify(["a note"]), range(5)))
-    assert len(caught) == 1
+    assert len(warning_records) == 1
 
 
 @pytest.mark.parametrize("is_portable", [False, True])
@@ -70,8 +70,8 @@ def test_errors_of_the_disk_are_raised(tmp_path: Path, monkeypatch: pytest.Monke
         monkeypatch.setattr(os, "fdatasync", fail, raising=False)
     path = tmp_path / "a"
     path.touch()
-    with pytest.raises(OSError, match="full"), flushed_early(path) as written:
-        written(streams.FLUSHED)
+    with pytest.raises(OSError, match="full"), flushed_early(path) as written_bytes:
+        written_bytes(streams.FLUSHED)
 
 
 @pytest.mark.parametrize("multiple", [1, 3, 7])

@@ -34,49 +34,49 @@ def movie(folder: Path, name: str, height: int, width: int) -> np.ndarray:
 
 
 @pytest.fixture
-def four(tmp_path: Path) -> Iterator[Scan]:
+def four_channels(tmp_path: Path) -> Iterator[Scan]:
     FOUR.write(tmp_path / "raw")
     with read_scan(tmp_path / "raw") as scan:
         yield scan
 
 
-def test_skipped_channels_are_named(four: Scan, tmp_path: Path) -> None:
+def test_skipped_channels_are_named(four_channels: Scan, tmp_path: Path) -> None:
     sentence = r"suite2p takes two channels: Channel 3, Channel 4 are skipped; choose others.* as channels=\(2, 0\)"
-    with pytest.warns(ScanReaderWarning, match=sentence) as caught:
-        four.to_suite2p(tmp_path)
-    assert len(caught) == 1
+    with pytest.warns(ScanReaderWarning, match=sentence) as warning_records:
+        four_channels.to_suite2p(tmp_path)
+    assert len(warning_records) == 1
     with pytest.warns(ScanReaderWarning, match="two channels: Channel 3 is skipped"):
-        four.select(channels=slice(3)).to_suite2p(tmp_path / "three")
+        four_channels.select(channels=slice(3)).to_suite2p(tmp_path / "three")
 
 
 @pytest.mark.parametrize("channels", [(2, 0), [2, 0], np.array([2, 0])], ids=repr)
-def test_channels_that_were_chosen_warn_of_nothing(four: Scan, tmp_path: Path, channels: Any) -> None:
-    four.to_suite2p(tmp_path, channels=channels)  # warnings are errors
-    (pixels,) = expected(FOUR, four.filenames)
+def test_channels_that_were_chosen_warn_of_nothing(four_channels: Scan, tmp_path: Path, channels: Any) -> None:
+    four_channels.to_suite2p(tmp_path, channels=channels)  # warnings are errors
+    (pixels,) = expected(FOUR, four_channels.filenames)
     for name, channel in (("data.bin", 2), ("data_chan2.bin", 0)):
         np.testing.assert_array_equal(movie(tmp_path, name, 16, 16), pixels[:, :, channel])
 
 
 @pytest.mark.parametrize("channels", [1, np.int64(1), (1,)], ids=repr)
-def test_a_number_is_one_channel(four: Scan, tmp_path: Path, channels: Any) -> None:
-    four.to_suite2p(tmp_path, channels=channels)
-    (pixels,) = expected(FOUR, four.filenames)
+def test_a_number_is_one_channel(four_channels: Scan, tmp_path: Path, channels: Any) -> None:
+    four_channels.to_suite2p(tmp_path, channels=channels)
+    (pixels,) = expected(FOUR, four_channels.filenames)
     np.testing.assert_array_equal(movie(tmp_path, "data.bin", 16, 16), pixels[:, :, 1])
     assert not (tmp_path / "suite2p" / "plane0" / "data_chan2.bin").exists()
     assert planes(tmp_path)[0]["nchannels"] == 1
 
 
 @pytest.mark.parametrize("channels", ["a", "01", b"\0", 1.0, (0.5,), (True,), True, (None,), {0: 1}, ...], ids=repr)
-def test_channels_are_integers(four: Scan, tmp_path: Path, channels: Any) -> None:
+def test_channels_are_integers(four_channels: Scan, tmp_path: Path, channels: Any) -> None:
     with pytest.raises(ScanKeyError, match=r"channels must be one or two integers, as channels=\(1, 0\), not"):
-        four.to_suite2p(tmp_path, channels=channels)
+        four_channels.to_suite2p(tmp_path, channels=channels)
     assert not (tmp_path / "suite2p").exists()
 
 
 @pytest.mark.parametrize("channels", [4, -1, (0, 4), (), (0, 1, 2)], ids=repr)
-def test_channels_are_one_or_two_that_are_there(four: Scan, tmp_path: Path, channels: Any) -> None:
+def test_channels_are_one_or_two_that_are_there(four_channels: Scan, tmp_path: Path, channels: Any) -> None:
     with pytest.raises(ScanIndexError, match="one or two channels of 4"):
-        four.to_suite2p(tmp_path, channels=channels)
+        four_channels.to_suite2p(tmp_path, channels=channels)
     assert not (tmp_path / "suite2p").exists()
 
 
@@ -117,8 +117,8 @@ def tiles(*boxes: tuple[float, float, float, float]) -> Recording:
         )
         for i, (left, right, top, bottom) in enumerate(boxes)
     )
-    planar = replace(MESOSCOPE, mode="planar", zs=(0.0,), flyback=0, frames_per_slice=3, rois=rois)
-    return replace(planar, resonant=False)  # whose ROIs may differ in width
+    planar_recording = replace(MESOSCOPE, mode="planar", zs=(0.0,), flyback=0, frames_per_slice=3, rois=rois)
+    return replace(planar_recording, resonant=False)  # whose ROIs may differ in width
 
 
 TILINGS = {
@@ -133,10 +133,10 @@ TILINGS = {
 @pytest.mark.parametrize("kind", TILINGS)
 @pytest.mark.parametrize("top", [0, 1])
 def test_lines_are_the_page_s_rows_of_the_leftmost_piece(tmp_path: Path, kind: str, top: int) -> None:
-    recording, leftmost = TILINGS[kind]  # ROIs at the left edge, from above
+    recording, left_rois = TILINGS[kind]  # ROIs at the left edge, from above
     recording.write(tmp_path / "raw")
     (boxes,) = recording.field_rows()
-    want = np.concatenate([np.arange(boxes[i][0] + top, boxes[i][0] + boxes[i][1]) for i in leftmost])
+    expected_lines = np.concatenate([np.arange(boxes[i][0] + top, boxes[i][0] + boxes[i][1]) for i in left_rois])
     with read_scan(tmp_path / "raw", join_contiguous=True) as joined:
         scan = joined.trimmed(top=top)
         assert scan.num_fields == 1
@@ -145,9 +145,11 @@ def test_lines_are_the_page_s_rows_of_the_leftmost_piece(tmp_path: Path, kind: s
             warnings.filterwarnings("ignore", ".*pieces were trimmed")
             scan.to_suite2p(tmp_path)
         (plane,) = planes(tmp_path)
-        assert plane["lines"].tolist() == want.tolist()
+        assert plane["lines"].tolist() == expected_lines.tolist()
         assert len(plane["lines"]) == plane["Ly"] == scan.fields[0].height
         # The rows of the page are in the field, at its left edge.
         pages = read_scan(tmp_path / "raw", raw=True)[0, :, :, 0, :]
         width = min(box[2] for box in boxes)
-        np.testing.assert_array_equal(movie(tmp_path, "data.bin", *scan[0].shape[:2])[:, :width], pages[want, :width])
+        np.testing.assert_array_equal(
+            movie(tmp_path, "data.bin", *scan[0].shape[:2])[:, :width], pages[expected_lines, :width]
+        )

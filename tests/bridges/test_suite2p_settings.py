@@ -21,10 +21,10 @@ from scanreader.bridges.suite2p_settings import write_suite2p_settings
 from scanreader.cli.commands import app
 from scanreader.simulate import Recording
 
-EVEN = replace(MESOSCOPE, rois=ROIS[:2], channels=(1, 2))
-MADE = {
-    "mesoscope": EVEN,
-    "three parts": replace(EVEN, frames_per_file=4),
+EVEN_ROIS = replace(MESOSCOPE, rois=ROIS[:2], channels=(1, 2))
+RECORDINGS = {
+    "mesoscope": EVEN_ROIS,
+    "three parts": replace(EVEN_ROIS, frames_per_file=4),
     "volume": VOLUME,
     "planar": Recording(frames_per_slice=20),
     "planar ROIs": Recording(frames_per_slice=9, rois=ROIS[:2]),
@@ -46,35 +46,35 @@ def movies(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.ecosystem
-@pytest.mark.parametrize("kind", MADE)
+@pytest.mark.parametrize("kind", RECORDINGS)
 def test_suite2p_s_own_converter_writes_every_field(tmp_path: Path, kind: str) -> None:
     if importlib.util.find_spec("suite2p") is None:
         pytest.skip("suite2p is not installed")
-    made = MADE[kind]
-    paths = made.write(tmp_path / "raw")
+    recording = RECORDINGS[kind]
+    paths = recording.write(tmp_path / "raw")
     with read_scan(tmp_path / "raw") as scan:
         write_suite2p_settings(scan, tmp_path / "settings.json")
         settings = scan.suite2p_settings()
     assert convert(tmp_path / "settings.json", tmp_path / "original", "original") == "ScanImageTiffReader"
-    written = movies(tmp_path / "original")
-    ignored = {f"plane{i}" for i in settings["ignore_flyback"]}
-    fields = expected(made, paths)
-    assert len(written) == settings["nrois"] * settings["nplanes"] * settings["nchannels"]
-    assert len(ignored) + len(fields) == settings["nrois"] * settings["nplanes"]
+    converter_movies = movies(tmp_path / "original")
+    ignored_planes = {f"plane{i}" for i in settings["ignore_flyback"]}
+    fields = expected(recording, paths)
+    assert len(converter_movies) == settings["nrois"] * settings["nplanes"] * settings["nchannels"]
+    assert len(ignored_planes) + len(fields) == settings["nrois"] * settings["nplanes"]
     for i, field in enumerate(fields):
-        assert f"plane{i}" not in ignored
+        assert f"plane{i}" not in ignored_planes
         for channel, name in zip(range(field.shape[2]), ("data.bin", "data_chan2.bin"), strict=False):
-            movie = np.frombuffer(written[f"plane{i}/{name}"], "<i2").reshape(-1, *field.shape[:2])
+            movie = np.frombuffer(converter_movies[f"plane{i}/{name}"], "<i2").reshape(-1, *field.shape[:2])
             np.testing.assert_array_equal(movie.transpose(1, 2, 0), field[:, :, channel])
     module = convert(tmp_path / "settings.json", tmp_path / "ours", "stand-in")
     assert module == "scanreader.compat.tiffreader"
-    assert movies(tmp_path / "ours") == written
+    assert movies(tmp_path / "ours") == converter_movies
     convert(tmp_path / "settings.json", tmp_path / "tifffile", "tifffile")
-    assert movies(tmp_path / "tifffile") == written
+    assert movies(tmp_path / "tifffile") == converter_movies
 
 
 def test_settings_of_a_mesoscope(tmp_path: Path) -> None:
-    EVEN.write(tmp_path)
+    EVEN_ROIS.write(tmp_path)
     with read_scan(tmp_path) as scan:
         settings = scan.suite2p_settings()
         assert settings == {
@@ -96,11 +96,11 @@ def test_settings_of_a_mesoscope(tmp_path: Path) -> None:
 
 
 def test_what_suite2p_s_reader_cannot_read(tmp_path: Path) -> None:
-    EVEN.write(tmp_path / "even")
+    EVEN_ROIS.write(tmp_path / "even")
     STACK.write(tmp_path / "stack")
     MESOSCOPE.write(tmp_path / "uneven")
     scan = read_scan(tmp_path / "even")
-    wrong: list[tuple[Any, str]] = [
+    refusals: list[tuple[Any, str]] = [
         (read_scan(tmp_path / "stack"), "each slice has 2 frames before the next"),
         (read_scan(tmp_path / "uneven"), "slices differ in their ROIs"),
         (scan.trimmed(left=1), "narrower than the page, or were trimmed"),
@@ -108,16 +108,16 @@ def test_what_suite2p_s_reader_cannot_read(tmp_path: Path) -> None:
         (scan.select(frames=slice(2)), "selection of frames"),
         (phase.realigned(scan, 1), "its pixels are"),
     ]
-    for one, sentence in wrong:
+    for source, sentence in refusals:
         with pytest.raises(LayoutError, match=f"{sentence}.*use to_suite2p"):
-            one.suite2p_settings()
+            source.suite2p_settings()
 
 
 def test_what_suite2p_changes_is_said(tmp_path: Path) -> None:
     Recording(frames_per_slice=5, dtype="uint16", channels=(1, 2, 3)).write(tmp_path)
-    with read_scan(tmp_path) as scan, pytest.warns(ScanReaderWarning) as caught:
+    with read_scan(tmp_path) as scan, pytest.warns(ScanReaderWarning) as warning_records:
         scan.suite2p_settings()
-    sentences = " ".join(str(one.message) for one in caught)
+    sentences = " ".join(str(record.message) for record in warning_records)
     assert re.search(r"3 channels were saved.*divides pixels of uint16 by 2", sentences)
 
 
@@ -139,7 +139,7 @@ def test_missing_frames_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_command(tmp_path: Path) -> None:
-    EVEN.write(tmp_path / "raw")
+    EVEN_ROIS.write(tmp_path / "raw")
     words = ["convert", str(tmp_path / "raw"), str(tmp_path / "settings.json")]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.stderr

@@ -26,7 +26,7 @@ from scanreader.simulate import Recording
 
 Export = Callable[..., Any]
 
-PLAIN = {"ome-tiff": Scan.to_ome_tiff, "references": Scan.to_references, "npy": to_npy, "report": Scan.report}
+PLAIN_EXPORTS = {"ome-tiff": Scan.to_ome_tiff, "references": Scan.to_references, "npy": to_npy, "report": Scan.report}
 ZARR = {"ome-zarr": Scan.to_ome_zarr}
 FOLDERS = {**ZARR, "suite2p": Scan.to_suite2p}
 
@@ -37,11 +37,11 @@ def to_nwb(scan: Scan, path: Any, **options: Any) -> None:
 
 
 NWB = pytest.param(to_nwb, id="nwb", marks=pytest.mark.ecosystem)
-FILES = [*(pytest.param(export, id=name) for name, export in PLAIN.items()), NWB]
+FILES = [*(pytest.param(export, id=name) for name, export in PLAIN_EXPORTS.items()), NWB]
 OF_ONE_NAME = [*FILES, *(pytest.param(export, id=name) for name, export in ZARR.items())]
 ANY_FILE = Kind("a test", lambda _: True)
 ANY_FOLDER = Kind("a test", lambda _: True, re.compile(".*"))
-ALL = [*OF_ONE_NAME, pytest.param(Scan.to_suite2p, id="suite2p")]
+ALL_EXPORTS = [*OF_ONE_NAME, pytest.param(Scan.to_suite2p, id="suite2p")]
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def as_it_is(source: Path) -> Path:
     return source
 
 
-def relative(source: Path) -> str:
+def relative_path(source: Path) -> str:
     return os.path.relpath(source)
 
 
@@ -97,7 +97,7 @@ def hard_link(source: Path) -> Path:
     return link
 
 
-WAYS = (as_it_is, relative, through_parent, link_to_file, link_to_link, link_to_folder, hard_link)
+WAYS = (as_it_is, relative_path, through_parent, link_to_file, link_to_link, link_to_folder, hard_link)
 
 
 @pytest.mark.parametrize("overwrite", [True, False])
@@ -107,10 +107,10 @@ def test_a_file_of_the_recording_is_never_the_target(
     scan: Scan, tmp_path: Path, export: Export, way: Callable[[Path], Any], overwrite: bool
 ) -> None:
     target = way(Path(scan.filenames[1]))
-    before = contents(tmp_path)
+    contents_before = contents(tmp_path)
     with pytest.raises(PathnameError, match="is scan_00001_00002.tif, a file of the recording itself"):
         export(scan, target, overwrite=overwrite)
-    assert contents(tmp_path) == before
+    assert contents(tmp_path) == contents_before
 
 
 def the_folder(source: Path) -> Path:
@@ -148,44 +148,44 @@ def test_a_folder_that_holds_the_recording_is_never_the_target(
     scan: Scan, tmp_path: Path, export: Export, holder: Callable[[Path], Path]
 ) -> None:
     target = holder(Path(scan.filenames[0]))
-    before = contents(tmp_path)
+    contents_before = contents(tmp_path)
     with pytest.raises(PathnameError, match="holds scan_00001_00001.tif, a file of the recording itself"):
         export(scan, target, overwrite=True)
-    assert contents(tmp_path) == before
+    assert contents(tmp_path) == contents_before
 
 
 def test_a_recording_that_was_opened_through_a_link_is_never_replaced(scan: Scan, tmp_path: Path) -> None:
     (tmp_path / "links").mkdir()
     (tmp_path / "links" / "here").symlink_to(tmp_path / "raw", target_is_directory=True)
-    before = contents(tmp_path)
-    with read_scan(tmp_path / "links" / "here") as linked:
+    contents_before = contents(tmp_path)
+    with read_scan(tmp_path / "links" / "here") as linked_scan:
         for target in (tmp_path / "links", tmp_path / "links" / "here", tmp_path / "raw", scan.filenames[0]):
             for export in (Scan.to_ome_zarr, Scan.to_ome_tiff):
                 with pytest.raises(PathnameError, match="of the recording itself"):
-                    export(linked, target, overwrite=True)
-    assert contents(tmp_path) == before
+                    export(linked_scan, target, overwrite=True)
+    assert contents(tmp_path) == contents_before
 
 
 def test_suite2p_s_folder_is_never_the_recording_s(tmp_path: Path) -> None:
     VOLUME.write(tmp_path / "suite2p")
-    before = contents(tmp_path)
+    contents_before = contents(tmp_path)
     with read_scan(tmp_path / "suite2p") as scan:
         with pytest.raises(PathnameError, match="of the recording itself"):
             scan.to_suite2p(tmp_path, overwrite=True)
-        assert contents(tmp_path) == before
+        assert contents(tmp_path) == contents_before
         scan.to_suite2p(tmp_path / "suite2p")  # beside the recording
-    assert contents(tmp_path).items() > before.items()
+    assert contents(tmp_path).items() > contents_before.items()
 
 
 def test_an_unfinished_ome_zarr_never_removes_the_recording(tmp_path: Path) -> None:
     VOLUME.write(tmp_path / "a.zarr.partial" / "data-0")
-    before = contents(tmp_path)
+    contents_before = contents(tmp_path)
     with (
         read_scan(tmp_path / "a.zarr.partial" / "data-0") as scan,
         pytest.raises(PathnameError, match=r"a\.zarr\.partial' holds scan_00001.tif"),
     ):
         scan.to_ome_zarr(tmp_path / "a.zarr", overwrite=True)
-    assert contents(tmp_path) == before
+    assert contents(tmp_path) == contents_before
 
 
 @pytest.mark.parametrize(
@@ -194,30 +194,30 @@ def test_an_unfinished_ome_zarr_never_removes_the_recording(tmp_path: Path) -> N
 def test_convert_never_replaces_the_recording(tmp_path: Path, words: tuple[str, ...]) -> None:
     (path,) = VOLUME.write(tmp_path / "raw")
     (tmp_path / "raw" / "a.npy").hardlink_to(path)
-    before = contents(tmp_path)
+    contents_before = contents(tmp_path)
     result = CliRunner().invoke(app, [word.format(raw=tmp_path / "raw") for word in words])
     assert result.exit_code == 1
     assert "of the recording itself" in re.sub(r"\s+", " ", result.stderr)
-    assert contents(tmp_path) == before
+    assert contents(tmp_path) == contents_before
 
 
 def test_preview_and_report_never_replace_the_recording(tmp_path: Path) -> None:
     (path,) = VOLUME.write(tmp_path / "raw")
     for command, name in (("preview", "a.png"), ("report", "a.html")):
         (tmp_path / name).symlink_to(path)
-        before = contents(tmp_path)
+        contents_before = contents(tmp_path)
         result = CliRunner().invoke(app, [command, str(path), "-o", str(tmp_path / name), "--overwrite"])
         assert result.exit_code == 1
         assert "of the recording itself" in re.sub(r"\s+", " ", result.stderr)
-        assert contents(tmp_path) == before
+        assert contents(tmp_path) == contents_before
 
 
 def test_what_is_behind_a_url_is_no_file_here(scan: Scan, tmp_path: Path) -> None:
     fsspec = pytest.importorskip("fsspec")
     fsspec.filesystem("memory").pipe_file("/far/scan_00001.tif", Path(VOLUME.write(tmp_path)[0]).read_bytes())
-    with read_scan("memory://far/scan_00001.tif") as far:
-        to_npy(far, tmp_path / "far" / "scan_00001.tif", overwrite=True)
-        assert np.array_equal(np.load(tmp_path / "far" / "scan_00001.tif"), far[:])
+    with read_scan("memory://far/scan_00001.tif") as far_scan:
+        to_npy(far_scan, tmp_path / "far" / "scan_00001.tif", overwrite=True)
+        assert np.array_equal(np.load(tmp_path / "far" / "scan_00001.tif"), far_scan[:])
 
 
 # -------------------------------------------------------------------- files and folders
@@ -230,30 +230,30 @@ def test_a_file_never_replaces_a_folder(scan: Scan, tmp_path: Path, export: Expo
     (tmp_path / "mine" / "thesis.tex").write_text("years of work")
     if is_link:
         (tmp_path / "link").symlink_to(tmp_path / "mine", target_is_directory=True)
-    before = contents(tmp_path)
+    contents_before = contents(tmp_path)
     for overwrite in (True, False):
         with pytest.raises(TargetExistsError, match="is not a file, so a file never replaces it"):
             export(scan, tmp_path / ("link" if is_link else "mine"), overwrite=overwrite)
-    assert contents(tmp_path) == before
+    assert contents(tmp_path) == contents_before
 
 
 @pytest.mark.parametrize("export", FOLDERS.values(), ids=list(FOLDERS))
 def test_a_folder_never_replaces_a_file(scan: Scan, tmp_path: Path, export: Export) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "suite2p").write_text("mine")
-    before = contents(tmp_path)
+    contents_before = contents(tmp_path)
     target = tmp_path / "out" if export is Scan.to_suite2p else tmp_path / "out" / "suite2p"
     with pytest.raises(TargetExistsError, match="is not a folder, so a folder never replaces it"):
         export(scan, target, overwrite=True)
-    assert contents(tmp_path) == before
+    assert contents(tmp_path) == contents_before
 
 
-@pytest.mark.parametrize("export", ALL)
+@pytest.mark.parametrize("export", ALL_EXPORTS)
 def test_a_file_is_no_folder_to_write_into(scan: Scan, tmp_path: Path, export: Export) -> None:
-    before = contents(tmp_path)
+    contents_before = contents(tmp_path)
     with pytest.raises(PathnameError, match="is a file, not a folder"):
         export(scan, Path(scan.filenames[0]) / "deep" / "a.out", overwrite=True)
-    assert contents(tmp_path) == before
+    assert contents(tmp_path) == contents_before
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
@@ -273,11 +273,11 @@ def test_a_link_is_never_replaced(scan: Scan, tmp_path: Path) -> None:
     (tmp_path / "out" / "suite2p").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
     (tmp_path / "a.zarr").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
     (tmp_path / "a.npy").symlink_to(tmp_path / "elsewhere" / "mine")
-    before = contents(tmp_path)
+    contents_before = contents(tmp_path)
     for export, target in ((Scan.to_suite2p, "out"), (Scan.to_ome_zarr, "a.zarr"), (to_npy, "a.npy")):
         with pytest.raises(TargetExistsError, match="is a link"):
             export(scan, tmp_path / target, overwrite=True)
-    assert contents(tmp_path) == before
+    assert contents(tmp_path) == contents_before
 
 
 def test_a_broken_link_exists(tmp_path: Path) -> None:
@@ -313,15 +313,15 @@ def test_the_earlier_folder_stays_until_the_new_one_is_complete(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("path", [None, 5, 1.5, b"a", "", "  ", "a\0b", ["a"]], ids=repr)
-@pytest.mark.parametrize("export", ALL)
+@pytest.mark.parametrize("export", ALL_EXPORTS)
 def test_what_is_no_path_is_refused(
     scan: Scan, tmp_path: Path, export: Export, path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    before = contents(tmp_path)
+    contents_before = contents(tmp_path)
     with pytest.raises(PathnameError, match=r"a target is a path|is empty|NUL character"):
         export(scan, path, overwrite=True)
-    assert contents(tmp_path) == before
+    assert contents(tmp_path) == contents_before
 
 
 @pytest.mark.parametrize("path", [".", "..", "a/..", "/"])
@@ -336,7 +336,7 @@ def test_a_target_has_a_name(path: str, is_folder: bool) -> None:
     "url",
     ["s3://bucket/a.npy", "simplecache::s3://bucket/a.npy", "zip://a.npy::https://host/b.zip", "file:///tmp/a.npy"],
 )
-@pytest.mark.parametrize("export", ALL)
+@pytest.mark.parametrize("export", ALL_EXPORTS)
 def test_a_url_is_no_target(
     scan: Scan, tmp_path: Path, export: Export, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -390,7 +390,7 @@ def test_a_file_in_an_archive_behind_a_url_of_a_chain_is_read(tmp_path: Path) ->
     (path,) = VOLUME.write(tmp_path)
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.write(path, path.name)
-    with read_scan(f"zip://{path.name}::file://{tmp_path}/a.zip") as far, read_scan(path) as near:
-        assert np.array_equal(far[:], near[:])
+    with read_scan(f"zip://{path.name}::file://{tmp_path}/a.zip") as far_scan, read_scan(path) as near_scan:
+        assert np.array_equal(far_scan[:], near_scan[:])
         with pytest.raises(ScanReaderError, match="chained URL"):
-            far.to_references(tmp_path / "a.json")
+            far_scan.to_references(tmp_path / "a.json")

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import tifffile
-from bridges.odd import ODD
+from bridges.odd import ODD_SCANS
 from bridges.test_odd import nwb as nwb_pixels
 from bridges.test_odd import refusal
 from bridges.test_odd import suite2p as suite2p_pixels
@@ -64,9 +64,9 @@ def write(scan: Scan, folder: Path, name: str) -> Path:
 def sentences(scan: Scan, target: Path) -> list[str]:
     result = scan.verify(target)
     assert not result.ok
-    assert [one.sentence for one in result.differences if one.sentence not in str(result)] == []
+    assert [difference.sentence for difference in result.differences if difference.sentence not in str(result)] == []
     assert json.loads((target.parent / f"{target.name}.receipt.json").read_text("utf-8"))["equal"] is False
-    return [one.sentence for one in result.differences]
+    return [difference.sentence for difference in result.differences]
 
 
 # ------------------------------------------------------- the pixels of a target, to change them by hand
@@ -102,10 +102,10 @@ def change_pixels(name: str, target: Path, change: Callable[[Array], None]) -> N
 
         with h5py.File(target, "r+") as file:
             series = [file[f"acquisition/TwoPhotonSeriesField0Channel{c}/data"] for c in range(2)]
-            values = np.stack([one[:].transpose(0, 2, 1) for one in series], axis=1)
+            values = np.stack([image_series[:].transpose(0, 2, 1) for image_series in series], axis=1)
             change(values)
-            for c, one in enumerate(series):
-                one[:] = values[:, c].transpose(0, 2, 1)
+            for c, image_series in enumerate(series):
+                image_series[:] = values[:, c].transpose(0, 2, 1)
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -129,12 +129,12 @@ def test_two_swapped_frames_are_named(scan: Scan, tmp_path: Path, name: str) -> 
         pixels[[7, 31], 1] = pixels[[31, 7], 1]
 
     change_pixels(name, target, swap)
-    found = sentences(scan, target)
-    assert found[:2] == [
+    messages = sentences(scan, target)
+    assert messages[:2] == [
         "field 0, channel 1, frame 7 is frame 31 of the recording",
         "field 0, channel 1, frame 31 is frame 7 of the recording",
     ]
-    assert all("level 1" in sentence for sentence in found[2:])
+    assert all("level 1" in sentence for sentence in messages[2:])
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -146,8 +146,8 @@ def test_a_flipped_bit_is_named(scan: Scan, tmp_path: Path, name: str) -> None:
         pixels[12, 0, 5, 6] ^= 1 << 9
 
     change_pixels(name, target, flip)
-    where = "field 0, channel 0, frame 12: 1 pixel differs, first"
-    assert sentences(scan, target) == [f"{where} {expected ^ (1 << 9)} instead of {expected} in row 5, column 6"]
+    place = "field 0, channel 0, frame 12: 1 pixel differs, first"
+    assert sentences(scan, target) == [f"{place} {expected ^ (1 << 9)} instead of {expected} in row 5, column 6"]
 
 
 def test_a_pixel_of_the_pyramid_is_named(scan: Scan, tmp_path: Path) -> None:
@@ -167,8 +167,8 @@ def test_a_missing_file_is_named(scan: Scan, tmp_path: Path, name: str) -> None:
     target = write(scan, tmp_path, "a.bin" if name.startswith("plane") else "a.zarr")
     place = target / "suite2p" / name if name.startswith("plane") else target / "0" / name
     place.unlink()
-    found = sentences(scan, target)
-    assert any(f"{name} is missing" in sentence for sentence in found), found
+    messages = sentences(scan, target)
+    assert any(f"{name} is missing" in sentence for sentence in messages), messages
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -221,8 +221,8 @@ def test_a_truncated_target_is_not_equal(scan: Scan, tmp_path: Path, name: str, 
 )
 def test_a_changed_number_of_an_ome_tiff_is_named(scan: Scan, tmp_path: Path, attribute: str, words: str) -> None:
     recording = replace(RECORDING, frames_per_slice=41 if attribute == "SizeT" else 40)
-    with read_scan(recording.write(tmp_path / "other")) as other:
-        target = write(other, tmp_path, "a.ome.tif")
+    with read_scan(recording.write(tmp_path / "other")) as other_scan:
+        target = write(other_scan, tmp_path, "a.ome.tif")
         text = target.read_bytes()
         if attribute == "SizeT":
             target.write_bytes(text.replace(b' SizeT="41"', b' SizeT="40"'))
@@ -231,7 +231,7 @@ def test_a_changed_number_of_an_ome_tiff_is_named(scan: Scan, tmp_path: Path, at
             digit = b"%d" % ((int(match[1]) + 1) % 10)
             target.write_bytes(text[: match.end() - 1] + digit + text[match.end() :])
         assert target.read_bytes() != text
-        assert any(words in sentence for sentence in sentences(other, target))
+        assert any(words in sentence for sentence in sentences(other_scan, target))
 
 
 @pytest.mark.ecosystem
@@ -248,13 +248,13 @@ def test_a_changed_number_of_an_nwb_file_is_named(scan: Scan, tmp_path: Path, pl
     target = write(scan, tmp_path, "a.nwb")
     with h5py.File(target, "r+") as file:
         file[place][-1] += 0.001
-    found = sentences(scan, target)
-    assert found
-    assert all(words in sentence for sentence in found)
+    messages = sentences(scan, target)
+    assert messages
+    assert all(words in sentence for sentence in messages)
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "words"),
+    ("kind", "axis", "words"),
     [
         ("scale", 3, "pixel height"),
         ("scale", 4, "pixel width"),
@@ -264,12 +264,12 @@ def test_a_changed_number_of_an_nwb_file_is_named(scan: Scan, tmp_path: Path, pl
         ("translation", 4, "x of the first pixel"),
     ],
 )
-def test_a_changed_number_of_an_ome_zarr_is_named(scan: Scan, tmp_path: Path, old: str, new: int, words: str) -> None:
+def test_a_changed_number_of_an_ome_zarr_is_named(scan: Scan, tmp_path: Path, kind: str, axis: int, words: str) -> None:
     target = write(scan, tmp_path, "a.zarr")
     document = json.loads((target / "zarr.json").read_text("utf-8"))
     transformations = document["attributes"]["ome"]["multiscales"][0]["datasets"][0]["coordinateTransformations"]
-    (one,) = [each for each in transformations if each["type"] == old]
-    one[old][new] += 0.001
+    (transformation,) = [item for item in transformations if item["type"] == kind]
+    transformation[kind][axis] += 0.001
     (target / "zarr.json").write_text(json.dumps(document), "utf-8")
     assert any(words in sentence for sentence in sentences(scan, target))
 
@@ -279,10 +279,10 @@ def test_a_changed_time_of_an_ome_zarr_is_named(scan: Scan, tmp_path: Path) -> N
     import zarr
 
     times = zarr.open_array(target / "scanimage" / "times", mode="r+")
-    before = float(times[0, 17])
+    time = float(times[0, 17])
     times[0, 17] += 1
     (sentence,) = sentences(scan, target)
-    expected = f"times of all fields[17] is {before + 1:.10g} s in the target, {before:.10g} s in the recording"
+    expected = f"times of all fields[17] is {time + 1:.10g} s in the target, {time:.10g} s in the recording"
     assert sentence == expected
 
 
@@ -293,19 +293,19 @@ def test_a_changed_number_of_suite2p_is_named(scan: Scan, tmp_path: Path, key: s
     content = np.load(path, allow_pickle=True).item()
     content[key] = value
     np.save(path, np.array(content, dtype=object), allow_pickle=True)
-    found = sentences(scan, target)
-    assert any(f"suite2p's {key} is " in sentence for sentence in found)
-    assert any(f"{path.name} is not as it was written" in sentence for sentence in found)
+    messages = sentences(scan, target)
+    assert any(f"suite2p's {key} is " in sentence for sentence in messages)
+    assert any(f"{path.name} is not as it was written" in sentence for sentence in messages)
 
 
-class Malicious:
+class MaliciousObject:
     def __reduce__(self) -> tuple[Any, ...]:
         return (pytest.fail, ("a file of the target ran code",))
 
 
 def test_a_file_of_suite2p_runs_no_code(scan: Scan, tmp_path: Path) -> None:
     target = write(scan, tmp_path, "a.bin")
-    np.save(target / "suite2p/plane0/db.npy", np.array({"Ly": Malicious()}, dtype=object), allow_pickle=True)
+    np.save(target / "suite2p/plane0/db.npy", np.array({"Ly": MaliciousObject()}, dtype=object), allow_pickle=True)
     assert any("cannot be read" in sentence and "asks for" in sentence for sentence in sentences(scan, target))
 
 
@@ -313,7 +313,7 @@ def test_a_file_of_suite2p_runs_no_code(scan: Scan, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new"),
+    ("old_text", "new_text"),
     [
         (b'DimensionOrder="XYZCT"', b'DimensionOrder="XYZTC"'),
         (b'PhysicalSizeXUnit="\xc2\xb5m"', b'PhysicalSizeXUnit="mm" '),
@@ -325,11 +325,13 @@ def test_a_file_of_suite2p_runs_no_code(scan: Scan, tmp_path: Path) -> None:
         (b'Name="Channel 1"', b'Name="Channel 7"'),
     ],
 )
-def test_units_orders_and_dates_of_an_ome_tiff_are_compared(scan: Scan, tmp_path: Path, old: bytes, new: bytes) -> None:
+def test_units_orders_and_dates_of_an_ome_tiff_are_compared(
+    scan: Scan, tmp_path: Path, old_text: bytes, new_text: bytes
+) -> None:
     target = write(scan, tmp_path, "a.ome.tif")
     content = target.read_bytes()
-    assert old in content
-    target.write_bytes(content.replace(old, new.ljust(len(old)), 1))
+    assert old_text in content
+    target.write_bytes(content.replace(old_text, new_text.ljust(len(old_text)), 1))
     assert sentences(scan, target)
 
 
@@ -398,27 +400,27 @@ def test_values_that_suite2p_would_wrap_differ(tmp_path: Path) -> None:
 
 def test_the_channels_of_suite2p_are_those_of_the_scan(scan: Scan, tmp_path: Path) -> None:
     target = write(scan, tmp_path, "a.bin")
-    assert any("the target has channels 0, 1" in one for one in sentences(scan.select(channels=[0]), target))
+    assert any("the target has channels 0, 1" in sentence for sentence in sentences(scan.select(channels=[0]), target))
     shutil.copytree(target / "suite2p" / "plane0", target / "suite2p" / "plane1")
     assert any("plane1" in sentence for sentence in sentences(scan, target))
     scan.to_suite2p(tmp_path / "one", channels=1)
     result = scan.verify(tmp_path / "one")
     assert result.ok
-    assert any("Channel 1" in str(one) for one in result.left_out)
+    assert any("Channel 1" in str(omission) for omission in result.left_out)
 
 
 def test_pages_that_were_filled_are_said(tmp_path: Path) -> None:
     (path,) = RECORDING.write(tmp_path / "raw")
     with tifffile.TiffFile(path) as tif:
-        at = tif.pages[20].offset
+        offset = tif.pages[20].offset
     with path.open("r+b") as file:
-        file.seek(at)
+        file.seek(offset)
         file.write(b"\x99" * 100)
     with read_scan(path, on_damage="fill") as scan:
         to_npy(scan, tmp_path / "a.npy")
         result = scan.verify(tmp_path / "a.npy")
         assert result.ok
-        assert any("filled" in str(one) for one in result.left_out)
+        assert any("filled" in str(omission) for omission in result.left_out)
         assert "filled" in (tmp_path / "a.npy.receipt.json").read_text("utf-8")
 
 
@@ -428,9 +430,9 @@ def test_a_damaged_recording_is_not_taken_for_a_damaged_target(tmp_path: Path, n
     with read_scan(path) as scan:
         target = write(scan, tmp_path, name)
     with tifffile.TiffFile(path) as tif:
-        at = tif.pages[20].offset
+        offset = tif.pages[20].offset
     with path.open("r+b") as file:
-        file.seek(at)
+        file.seek(offset)
         file.write(b"\x99" * 100)
     with read_scan(path) as scan, pytest.raises(DamagedPageError):
         scan.verify(target)
@@ -439,12 +441,12 @@ def test_a_damaged_recording_is_not_taken_for_a_damaged_target(tmp_path: Path, n
 def test_selections_and_targets_that_do_not_fit_are_named(tmp_path: Path) -> None:
     rois = tuple(roi(scanfield((3.0 * i, 0.0), (2.0, 2.0), (16, 16))) for i in range(2))
     with read_scan(Recording(frames_per_slice=4, rois=rois).write(tmp_path / "raw")) as scan:
-        one = scan.select(fields=[0])
+        selection = scan.select(fields=[0])
         for name in ("a.ome.tif", "a.zarr", "a.bin"):
             (tmp_path / "both").mkdir(exist_ok=True)
-            both = write(scan, tmp_path / "both", name)
-            assert sentences(one, both)
-            assert sentences(scan, write(one, tmp_path, name))
+            whole_target = write(scan, tmp_path / "both", name)
+            assert sentences(selection, whole_target)
+            assert sentences(scan, write(selection, tmp_path, name))
 
 
 def test_pages_that_are_not_neighbours_are_compared_in_threads(scan: Scan, tmp_path: Path) -> None:
@@ -453,7 +455,7 @@ def test_pages_that_are_not_neighbours_are_compared_in_threads(scan: Scan, tmp_p
         pixels = tif.asarray()
     tifffile.imwrite(target, pixels, ome=True, compression="zlib", metadata={"axes": "TCYX"}, photometric="minisblack")
     for _ in range(10):
-        assert [one for one in scan.verify(target).differences if one.what == "pixels"] == []
+        assert [difference for difference in scan.verify(target).differences if difference.what == "pixels"] == []
 
 
 def test_a_foreign_receipt_is_refused_before_anything_is_read(scan: Scan, tmp_path: Path) -> None:
@@ -480,18 +482,20 @@ def test_own_ome_tiffs_of_any_dtype_are_replaced(tmp_path: Path) -> None:
 def test_another_recording_differs(scan: Scan, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST", 50)
     target = write(scan, tmp_path, name)
-    other = replace(RECORDING, pixels=lambda logged, channel: np.full((24, 20), logged.number + channel, np.int16))
-    with read_scan(other.write(tmp_path / "other")) as opened:
-        found = sentences(opened, target)
-        assert any(re.fullmatch(r"… and \d+ further differences in pixels", sentence) for sentence in found[50:60])
+    other_recording = replace(
+        RECORDING, pixels=lambda frame, channel: np.full((24, 20), frame.number + channel, np.int16)
+    )
+    with read_scan(other_recording.write(tmp_path / "other")) as opened:
+        messages = sentences(opened, target)
+        assert any(re.fullmatch(r"… and \d+ further differences in pixels", sentence) for sentence in messages[50:60])
     with read_scan(replace(RECORDING, frames_per_slice=39).write(tmp_path / "shorter")) as opened:
         assert any("39" in sentence for sentence in sentences(opened, target))
 
 
 @pytest.mark.parametrize("name", FORMATS)
-@pytest.mark.parametrize(("what", "make"), ODD, ids=[what for what, _ in ODD])
+@pytest.mark.parametrize(("odd_name", "make"), ODD_SCANS, ids=[odd_name for odd_name, _ in ODD_SCANS])
 def test_odd_scans_are_equal_to_their_exports(
-    tmp_path: Path, what: str, make: Callable[[Path], Scan], name: str
+    tmp_path: Path, odd_name: str, make: Callable[[Path], Scan], name: str
 ) -> None:
     export: Any = {"a.npy": WRITERS["a.npy"], "a.bin": suite2p_pixels, "a.nwb": nwb_pixels}.get(name)
     with make(tmp_path / "raw") as scan:
@@ -502,7 +506,7 @@ def test_odd_scans_are_equal_to_their_exports(
         try:
             target = write(scan, tmp_path, name)
         except MissingExtraError:  # images one pixel wide, by an old tifffile
-            assert what == "one pixel"
+            assert odd_name == "one pixel"
             return
         result = scan.verify(target)
         assert result.differences == ()
@@ -532,9 +536,9 @@ def check_receipt(scan: Scan, path: Path, folder: Path) -> None:
     assert [file["size"] for file in receipt["source"]["files"]] == [(folder / name).stat().st_size for name in names]
     pages = [tifffile.imread(folder / name, key=slice(None)) for name in names]
     pages = [page if page.ndim == 3 else page[None] for page in pages]
-    for i, one in enumerate(receipt["fields"]):
-        assert len(one["channels"]) == scan.num_channels
-        for c, channel in enumerate(one["channels"]):
+    for i, field_receipt in enumerate(receipt["fields"]):
+        assert len(field_receipt["channels"]) == scan.num_channels
+        for c, channel in enumerate(field_receipt["channels"]):
             digests = [int(text, 16) for text in channel["digests"].split()]
             assert len(digests) == scan.num_frames == sum(run["count"] for run in channel["pages"])
             places = [
@@ -562,7 +566,7 @@ def test_what_was_left_out_is_counted(tmp_path: Path) -> None:
         part.to_ome_tiff(tmp_path / "a.ome.tif")
         result = part.verify(tmp_path / "a.ome.tif")
         assert result.ok
-        counts = {one.what: one.pages for one in result.left_out}
+        counts = {omission.what: omission.pages for omission in result.left_out}
         rows = counts.popitem()
         assert re.fullmatch(r"\d+ of \d+ rows of each page of slice 0", rows[0])
         assert counts == {
@@ -608,9 +612,9 @@ def test_the_commands_verify(scan: Scan, tmp_path: Path, name: str) -> None:
         pytest.importorskip(NEEDS[name])
     source, target = tmp_path / "recording", tmp_path / name
     options = ["--timezone", "UTC"] if name == "a.nwb" else []
-    done = run("convert", source, target, "--frames", "0:20", "--verify", *options)
-    assert done.exit_code == 0, done.output
-    assert "equal" in done.output
+    result = run("convert", source, target, "--frames", "0:20", "--verify", *options)
+    assert result.exit_code == 0, result.output
+    assert "equal" in result.output
     assert (tmp_path / f"{name}.receipt.json").is_file()
     assert run("verify", target, source, "--frames", "0:20").exit_code == 0
     assert run("verify", target, source).exit_code == 1
@@ -623,21 +627,21 @@ def test_the_commands_verify(scan: Scan, tmp_path: Path, name: str) -> None:
 def test_convert_says_if_what_it_wrote_differs(scan: Scan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     original = module.verify
 
-    def damaged(scan: Scan, target: Path, **options: Any) -> Any:
+    def damage_target(scan: Scan, target: Path, **options: Any) -> Any:
         array = np.load(target, mmap_mode="r+")
         array[0, 0, 0, 0, 0] += 1
         array.flush()
         return original(scan, target, **options)
 
-    monkeypatch.setattr(module, "verify", damaged)
-    done = run("convert", tmp_path / "recording", tmp_path / "a.npy", "--verify")
-    assert done.exit_code == 1
-    assert "1 pixel differs" in done.output
+    monkeypatch.setattr(module, "verify", damage_target)
+    result = run("convert", tmp_path / "recording", tmp_path / "a.npy", "--verify")
+    assert result.exit_code == 1
+    assert "1 pixel differs" in result.output
 
 
 def test_each_field_s_file_is_verified(tmp_path: Path) -> None:
     rois = tuple(roi(scanfield((3.0 * i, 0.0), (2.0, 2.0), (16, 16))) for i in range(2))
     Recording(frames_per_slice=4, rois=rois).write(tmp_path / "raw")
-    done = run("convert", tmp_path / "raw", tmp_path / "a.ome.tif", "--per-field", "--verify")
-    assert done.exit_code == 0, done.output
+    result = run("convert", tmp_path / "raw", tmp_path / "a.ome.tif", "--per-field", "--verify")
+    assert result.exit_code == 0, result.output
     assert len(list(tmp_path.glob("*.receipt.json"))) == 2

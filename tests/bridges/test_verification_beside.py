@@ -31,7 +31,7 @@ MODULE = "processing/scanimage"
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Scan, Path]:
+def export(tmp_path_factory: pytest.TempPathFactory) -> tuple[Scan, Path]:
     folder = tmp_path_factory.mktemp("beside")
     RECORDING.write(folder)
     scan = read_scan(folder)
@@ -40,8 +40,8 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Scan, Path]:
     return scan, path
 
 
-def test_as_written(exported: tuple[Scan, Path]) -> None:
-    scan, path = exported
+def test_as_written(export: tuple[Scan, Path]) -> None:
+    scan, path = export
     verification = scan.verify(path, receipt=False)
     assert verification.ok, verification
 
@@ -63,11 +63,11 @@ def test_as_written(exported: tuple[Scan, Path]) -> None:
         f"{MODULE}/StimulationSequence/group",
     ],
 )
-def test_a_change_is_noticed(exported: tuple[Scan, Path], tmp_path: Path, place: str) -> None:
-    scan, path = exported
-    changed = tmp_path / "b.nwb"
-    shutil.copy(path, changed)
-    with h5py.File(changed, "r+") as file:
+def test_a_change_is_noticed(export: tuple[Scan, Path], tmp_path: Path, place: str) -> None:
+    scan, path = export
+    changed_path = tmp_path / "b.nwb"
+    shutil.copy(path, changed_path)
+    with h5py.File(changed_path, "r+") as file:
         values = file[place][:]
         if values.dtype.names:
             values["weight"][-1] += 0.25
@@ -76,17 +76,17 @@ def test_a_change_is_noticed(exported: tuple[Scan, Path], tmp_path: Path, place:
         else:
             values.flat[-1] = 1 - values.flat[-1]
         file[place][:] = values
-    assert not scan.verify(changed, receipt=False).ok
+    assert not scan.verify(changed_path, receipt=False).ok
 
 
 @pytest.mark.parametrize(
     ("place", "attribute"), [("Motion0/data", "unit"), ("Motion0/data", "conversion"), ("Motion0", "description")]
 )
-def test_a_change_of_units_is_noticed(exported: tuple[Scan, Path], tmp_path: Path, place: str, attribute: str) -> None:
-    scan, path = exported
-    changed = tmp_path / "b.nwb"
-    shutil.copy(path, changed)
-    with h5py.File(changed, "r+") as file:
+def test_a_change_of_units_is_noticed(export: tuple[Scan, Path], tmp_path: Path, place: str, attribute: str) -> None:
+    scan, path = export
+    changed_path = tmp_path / "b.nwb"
+    shutil.copy(path, changed_path)
+    with h5py.File(changed_path, "r+") as file:
         attributes = file[f"{MODULE}/{place}"].attrs
         attributes[attribute] = "x" if isinstance(attributes[attribute], str) else np.float64(2)
-    assert not scan.verify(changed, receipt=False).ok
+    assert not scan.verify(changed_path, receipt=False).ok

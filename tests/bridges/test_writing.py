@@ -72,35 +72,35 @@ def test_only_a_target_of_the_same_kind_is_replaced(scan: Scan, tmp_path: Path, 
     export, target = EXPORTS[name]
     folder = tmp_path / "out"
     folder.mkdir()
-    own = folder / target / "suite2p" if name == "suite2p" else folder / target
+    own_target = folder / target / "suite2p" if name == "suite2p" else folder / target
     export(scan, folder / target)
     with pytest.raises(TargetExistsError, match="overwrite=True"):
         export(scan, folder / target)
     export(scan, folder / target, overwrite=True)
-    if own.is_dir():
-        curated = own / ("plane0/iscell.npy" if name == "suite2p" else "labels.json")
-        curated.write_text("curated")
-        with pytest.raises(TargetExistsError, match=curated.name):
+    if own_target.is_dir():
+        curated_file = own_target / ("plane0/iscell.npy" if name == "suite2p" else "labels.json")
+        curated_file.write_text("curated")
+        with pytest.raises(TargetExistsError, match=curated_file.name):
             export(scan, folder / target, overwrite=True)
-        assert curated.read_text() == "curated"
+        assert curated_file.read_text() == "curated"
         return
-    own.write_bytes(b"not of this kind")
+    own_target.write_bytes(b"not of this kind")
     with pytest.raises(TargetExistsError, match="so it is not replaced"):
         export(scan, folder / target, overwrite=True)
-    assert own.read_bytes() == b"not of this kind"
-    own.write_bytes(b"")
+    assert own_target.read_bytes() == b"not of this kind"
+    own_target.write_bytes(b"")
     export(scan, folder / target, overwrite=True)  # nothing is lost
     assert names(folder) == [target]
 
 
 def test_a_recording_is_no_ome_tiff(scan: Scan, tmp_path: Path) -> None:
-    (other,) = Recording(stem="other", frames_per_slice=3).write(tmp_path / "others")
+    (other_path,) = Recording(stem="other", frames_per_slice=3).write(tmp_path / "others")
     tifffile.imwrite(tmp_path / "plain.tif", np.zeros((4, 8, 8), np.int16), photometric="minisblack")
-    for path in (other, tmp_path / "plain.tif"):
-        before = path.read_bytes()
+    for path in (other_path, tmp_path / "plain.tif"):
+        content_before = path.read_bytes()
         with pytest.raises(TargetExistsError, match="is not an OME-TIFF"):
             scan.to_ome_tiff(path, overwrite=True)
-        assert path.read_bytes() == before
+        assert path.read_bytes() == content_before
 
 
 # ------------------------------------------------------------------- one writer a name
@@ -111,20 +111,20 @@ def test_a_recording_is_no_ome_tiff(scan: Scan, tmp_path: Path) -> None:
 def test_what_appears_meanwhile_is_not_replaced(
     tmp_path: Path, kind: Kind, has_links: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: object) -> None:
+    def refuse_link(*_: object) -> None:
         raise PermissionError("no links on this file system")
 
     if not has_links:
-        monkeypatch.setattr(os, "link", refuse)
+        monkeypatch.setattr(os, "link", refuse_link)
     target = tmp_path / "a"
 
-    def late() -> None:
+    def write_late() -> None:
         with atomic_path(target, kind, sources=(), overwrite=False) as partial:
             write(partial, "late", kind=kind)
             write(target, "early", kind=kind)
 
     with pytest.raises(TargetExistsError, match="appeared while this call was writing"):
-        late()
+        write_late()
     text = target.read_text() if kind is FILE else (target / "own early").read_text()
     assert text.endswith("early")
     assert [name for name in names(tmp_path) if "partial" in name or "replaced" in name] == []
@@ -135,14 +135,14 @@ def test_what_appears_meanwhile_is_not_replaced(
 def test_of_many_writers_one_wins_and_the_others_are_told(tmp_path: Path, kind: Kind, overwrite: bool) -> None:
     target = tmp_path / "a"
     start = threading.Barrier(8)
-    told: list[str] = []
+    messages: list[str] = []
 
     def run(n: int) -> None:
         start.wait()
         try:
             write(target, f"{n}" * 100, kind=kind, overwrite=overwrite)
         except TargetExistsError as error:
-            told.append(str(error))
+            messages.append(str(error))
 
     threads = [threading.Thread(target=run, args=(n,)) for n in range(8)]
     for thread in threads:
@@ -153,22 +153,22 @@ def test_of_many_writers_one_wins_and_the_others_are_told(tmp_path: Path, kind: 
     text = content.read_text().removeprefix("own ")
     assert len(text) == 100
     assert len(set(text)) == 1
-    assert len(told) == 7 if not overwrite else len(told) < 8
+    assert len(messages) == 7 if not overwrite else len(messages) < 8
     assert [name for name in names(tmp_path) if name.startswith(".")] == []
 
 
 def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    synced: list[bool] = []
+    has_name: list[bool] = []
     fsync = os.fsync
 
     def record(number: int) -> None:
-        synced.append((tmp_path / "a").exists())
+        has_name.append((tmp_path / "a").exists())
         fsync(number)
 
     monkeypatch.setattr(os, "fsync", record)
     write(tmp_path / "a", "text")
-    assert synced[0] is False  # the file
-    assert os.name == "nt" or synced[-1] is True  # its name
+    assert has_name[0] is False  # the file
+    assert os.name == "nt" or has_name[-1] is True  # its name
 
 
 # ----------------------------------------------------------------------- what is left
@@ -184,8 +184,8 @@ def test_the_next_call_removes_what_a_killed_writer_left(tmp_path: Path) -> None
         "    partial.write_text('half')\n"
         "    os._exit(9)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False)
-    assert done.returncode == 9
+    result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False)
+    assert result.returncode == 9
     assert len(names(tmp_path)) == 2
     write(tmp_path / "b", "text")
     assert names(tmp_path) == ["b"]
@@ -201,11 +201,11 @@ def test_what_is_being_written_stays(tmp_path: Path) -> None:
 
 def test_without_locks_nothing_of_others_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writing, "_lock", lambda _: False)
-    left = tmp_path / f".partial-{0:032x}-a"
-    left.write_text("half")
-    left.with_name(f".partial-{0:032x}.lock").touch()
+    partial_path = tmp_path / f".partial-{0:032x}-a"
+    partial_path.write_text("half")
+    partial_path.with_name(f".partial-{0:032x}.lock").touch()
     write(tmp_path / "b", "text")
-    assert left.read_text() == "half"
+    assert partial_path.read_text() == "half"
 
 
 def test_folders_that_were_made_for_a_failed_export_go(scan: Scan, tmp_path: Path) -> None:
@@ -252,8 +252,10 @@ def test_a_full_disk_is_a_typed_error(large_scan: Scan, small_disk: Path, name: 
     export, target = EXPORTS[name]
     with pytest.raises(DiskFullError, match="no room left"):
         export(large_scan, small_disk / "deep" / target)
-    left = [path for path in small_disk.rglob("*") if not path.is_relative_to(small_disk / "deep" / "a.zarr.partial")]
-    assert left == ([small_disk / "deep"] if name == "ome-zarr" else [])  # an OME-Zarr can be resumed
+    paths_left = [
+        path for path in small_disk.rglob("*") if not path.is_relative_to(small_disk / "deep" / "a.zarr.partial")
+    ]
+    assert paths_left == ([small_disk / "deep"] if name == "ome-zarr" else [])  # an OME-Zarr can be resumed
     for path in sorted(small_disk.rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
 
@@ -274,8 +276,8 @@ def test_a_full_disk_does_not_end_the_process_that_writes_hdf5(large_scan: Scan,
             f"try: {call.format(str(small_disk / 'a.nwb'))}\n"
             "except DiskFullError: print('full')\n"
         )
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-        assert (done.returncode, done.stdout) == (0, "full\n"), done.stderr
+        result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert (result.returncode, result.stdout) == (0, "full\n"), result.stderr
         assert names(small_disk) == ["filler"]
         filler.unlink()
 
@@ -302,15 +304,15 @@ def test_what_others_made_of_an_export_is_not_replaced(scan: Scan, tmp_path: Pat
     zarr.open_group(tmp_path / "a.zarr", mode="r+").create_array("0/9", shape=(2,), dtype="i2")
     scan.to_ome_zarr(tmp_path / "b.zarr")
     zarr.open_group(tmp_path / "b.zarr", mode="r+").create_array("9", shape=(2,), dtype="i2")
-    foreign = tmp_path / "results.zarr"
-    zarr.create_group(foreign).create_array("0", shape=(2,), dtype="i2")
-    for path in (tmp_path / "a.zarr", tmp_path / "b.zarr", foreign):
+    foreign_path = tmp_path / "results.zarr"
+    zarr.create_group(foreign_path).create_array("0", shape=(2,), dtype="i2")
+    for path in (tmp_path / "a.zarr", tmp_path / "b.zarr", foreign_path):
         with pytest.raises(TargetExistsError, match="so it is not replaced"):
             scan.to_ome_zarr(path, overwrite=True)
-    other = tmp_path / "refs.json"
-    other.write_text('{"version": 1, "refs": {".zgroup": "{}"}}')
+    other_path = tmp_path / "refs.json"
+    other_path.write_text('{"version": 1, "refs": {".zgroup": "{}"}}')
     with pytest.raises(TargetExistsError, match="so it is not replaced"):
-        scan.to_references(other, overwrite=True)
+        scan.to_references(other_path, overwrite=True)
 
 
 @pytest.mark.ecosystem

@@ -91,10 +91,14 @@ def test_netcdf_takes_every_text(tmp_path: Path) -> None:
             assert "a\0b" in scan.header_block
             dataset = scan.to_xarray(grouped="field")
             dataset.to_netcdf(folder / "a.nc", engine="h5netcdf")
-            with xr.open_dataset(folder / "a.nc", engine="h5netcdf") as again:
-                assert again.attrs == dataset.attrs
-                assert "a\ufffdb\ufffdc" in again.attrs["scanimage_header"]
-                names = again["name"].values[:2] if count == 2 else [again[f"field_{i}"].attrs["name"] for i in (0, 1)]
+            with xr.open_dataset(folder / "a.nc", engine="h5netcdf") as dataset_read:
+                assert dataset_read.attrs == dataset.attrs
+                assert "a\ufffdb\ufffdc" in dataset_read.attrs["scanimage_header"]
+                names = (
+                    dataset_read["name"].values[:2]
+                    if count == 2
+                    else [dataset_read[f"field_{i}"].attrs["name"] for i in (0, 1)]
+                )
                 assert list(names) == ["V\ufffd0\ufffd\ufffd", "V\ufffd1\ufffd\ufffd"]
 
 

@@ -36,7 +36,7 @@ RECORDINGS = {
     "3.8": Recording(release="3.8", frames_per_slice=5),
 }
 # One ROI that is narrower than the page.
-NARROW = replace(MESOSCOPE, rois=(*ROIS[:2], roi(scanfield((3.6, -0.5), (1.2, 2.4), (12, 24)), name="thin")))
+NARROW_ROI = replace(MESOSCOPE, rois=(*ROIS[:2], roi(scanfield((3.6, -0.5), (1.2, 2.4), (12, 24)), name="thin")))
 
 
 @pytest.fixture(params=RECORDINGS)
@@ -79,19 +79,21 @@ def test_the_store_is_read_only_and_lists_itself(scan: Scan) -> None:
     assert store.read_only
     with pytest.raises(ValueError, match="read-only"):
         zarr.open_group(store, mode="r")["field_0"][0] = 1
-    again = pickle.loads(pickle.dumps(store))
-    assert again == store
-    assert np.array_equal(in_order(zarr.open_group(again, mode="r")["field_0"][:]), scan[0])
+    store_copy = pickle.loads(pickle.dumps(store))
+    assert store_copy == store
+    assert np.array_equal(in_order(zarr.open_group(store_copy, mode="r")["field_0"][:]), scan[0])
 
     async def keys() -> tuple[list[str], list[str], bool, bool]:
-        every = [key async for key in store.list()]
+        every_key = [key async for key in store.list()]
         folder = [name async for name in store.list_dir("field_0/c/0")]
-        return every, folder, await store.exists("field_0/c/0/0/0/0"), await store.exists("field_0/c/1/0/0/0")
+        return every_key, folder, await store.exists("field_0/c/0/0/0/0"), await store.exists("field_0/c/1/0/0/0")
 
-    every, folder, there, nowhere = asyncio.run(keys())
-    assert len(every) == 1 + scan.num_fields * (1 + scan.num_channels)  # all frames are in one chunk, as they are small
+    every_key, folder, has_chunk, has_next_chunk = asyncio.run(keys())
+    assert len(every_key) == 1 + scan.num_fields * (
+        1 + scan.num_channels
+    )  # all frames are in one chunk, as they are small
     assert folder == [str(channel) for channel in range(scan.num_channels)]
-    assert (there, nowhere) == (True, False)
+    assert (has_chunk, has_next_chunk) == (True, False)
 
 
 def test_xarray_reads_the_store(scan: Scan) -> None:
@@ -108,9 +110,9 @@ def test_a_damaged_page_is_an_error_not_zeros(tmp_path: Path) -> None:
     (path,) = Recording(frames_per_slice=40).write(tmp_path)
     scan = read_scan(path)
     with tifffile.TiffFile(path) as tif:
-        at = tif.pages[20].offset
+        offset = tif.pages[20].offset
     with path.open("r+b") as file:
-        file.seek(at)
+        file.seek(offset)
         file.write(b"\x99" * 100)
     scan = read_scan(path)
     array = zarr.open_group(scan.to_zarr_store(), mode="r")["field_0"]
@@ -149,7 +151,7 @@ def test_references_lead_to_the_pixels(scan: Scan, tmp_path: Path) -> None:
 
 
 def test_a_field_narrower_than_the_page_is_referred_to_by_rows(tmp_path: Path) -> None:
-    NARROW.write(tmp_path / "files")
+    NARROW_ROI.write(tmp_path / "files")
     with pytest.warns(match="left edge of the page"):
         scan = read_scan(tmp_path / "files")
     path = tmp_path / "references.json"
@@ -193,10 +195,10 @@ def test_what_cannot_be_referred_to_is_refused(tmp_path: Path) -> None:
     (path,) = Recording(frames_per_slice=40).write(tmp_path)
     with pytest.raises(DtypeError, match="without dtype"):
         read_scan(path, np.float32).to_references(tmp_path / "r.json")
-    packed = tmp_path / "packed.tif"
-    tifffile.imwrite(packed, np.zeros((5, 8, 8), np.int16), compression="zlib", metadata=None)
+    packed_path = tmp_path / "packed.tif"
+    tifffile.imwrite(packed_path, np.zeros((5, 8, 8), np.int16), compression="zlib", metadata=None)
     with pytest.warns(match="not written by ScanImage"):
-        scan = read_scan(packed)
+        scan = read_scan(packed_path)
     with pytest.raises(FileFormatError, match="compressed"):
         scan.to_references(tmp_path / "r.json")
     strips = tuple(roi(scanfield((x, 0.0), (2.0, 8.0), (12, 48))) for x in (-1.0, 1.0))
@@ -209,10 +211,10 @@ def test_what_cannot_be_referred_to_is_refused(tmp_path: Path) -> None:
 def test_damaged_pages_and_changed_files_are_not_referred_to(tmp_path: Path) -> None:
     (path,) = Recording(frames_per_slice=200).write(tmp_path)
     with tifffile.TiffFile(path) as tif:
-        at = tif.pages[111].offset
+        offset = tif.pages[111].offset
     scan = read_scan(path)
     with path.open("r+b") as file:
-        file.seek(at)
+        file.seek(offset)
         file.write(b"\x99" * 100)
     with pytest.raises(ChangedFileError):
         scan.to_references(tmp_path / "r.json")

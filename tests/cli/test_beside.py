@@ -12,7 +12,7 @@ from scanreader import read_scan
 from scanreader.cli.commands import app
 from scanreader.simulate import Recording, integration_roi, stimulus, stimulus_group
 
-FULL = Recording(
+FULL_RECORDING = Recording(
     stem="my",
     frames_per_slice=20,
     photostim=(stimulus_group(stimulus("point"), name="a"),),
@@ -20,19 +20,19 @@ FULL = Recording(
     integration_rois=(integration_roi(name="soma"),),
     motion=lambda _: (0.0, 0.0, 0.0),
 )
-BESIDE = "1 group of stimuli, 1 integration ROI, my_00001.stim, my_IntegrationRois_00001.csv, my_Motion_00001.csv"
+SIDE_FILES = "1 group of stimuli, 1 integration ROI, my_00001.stim, my_IntegrationRois_00001.csv, my_Motion_00001.csv"
 
 
 def output(*arguments: str) -> str:
-    done = CliRunner().invoke(app, arguments)
-    assert done.exit_code == 0, done.output
-    return done.output
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    return result.output
 
 
 def test_info_and_events_name_it(tmp_path: Path) -> None:
-    (path,) = FULL.write(tmp_path)
-    assert f"beside: {BESIDE}" in output("info", str(path))
-    assert f"beside: {BESIDE}" in output("events", str(path))
+    (path,) = FULL_RECORDING.write(tmp_path)
+    assert f"beside: {SIDE_FILES}" in output("info", str(path))
+    assert f"beside: {SIDE_FILES}" in output("events", str(path))
     facts = json.loads(output("info", "--json", str(path)))
     assert (facts["photostim_groups"], facts["integration_rois"]) == (1, ["soma"])
     assert facts["side_files"]["motion"] == ["my_Motion_00001.csv"]
@@ -52,7 +52,7 @@ def test_stimuli_that_cannot_be_read_do_not_hide_the_rest(tmp_path: Path) -> Non
 
 def test_the_report_names_it(tmp_path: Path) -> None:
     pytest.importorskip("jinja2")
-    FULL.write(tmp_path)
+    FULL_RECORDING.write(tmp_path)
     (tmp_path / "my_Motion_00001.csv").write_bytes(b"nonsense\r\n")
     scan = read_scan(tmp_path)
     scan.report(tmp_path / "report.html")

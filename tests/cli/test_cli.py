@@ -28,8 +28,8 @@ from scanreader.tiff.pages import Pages
 
 ROOT = Path(__file__).resolve().parents[2]
 SAY_FACTS = ("info", "fields", "metadata", "frames", "events", "check")
-MANY = 300
-LONG = Recording(stem="long", frames_per_slice=MANY, channels=(1, 2))
+NUM_FRAMES = 300
+LONG_RECORDING = Recording(stem="long", frames_per_slice=NUM_FRAMES, channels=(1, 2))
 EVENTS = Recording(
     stem="events",
     frames_per_slice=40,
@@ -38,7 +38,7 @@ EVENTS = Recording(
 )
 
 
-class Done(NamedTuple):
+class Result(NamedTuple):
     code: int
     out: str
     err: str
@@ -49,20 +49,20 @@ class Done(NamedTuple):
 
     @property
     def json(self) -> Any:
-        def refuse(name: str) -> None:
+        def refuse_constant(name: str) -> None:
             raise ValueError(f"{name} is no JSON")
 
-        return json.loads(self.out, parse_constant=refuse)
+        return json.loads(self.out, parse_constant=refuse_constant)
 
 
-def run(*words: object) -> Done:
+def run(*words: object) -> Result:
     result = CliRunner().invoke(app, list(map(str, words)))
     assert "Traceback" not in result.output
     assert result.exception is None or isinstance(result.exception, SystemExit)
-    return Done(result.exit_code, result.stdout, result.stderr)
+    return Result(result.exit_code, result.stdout, result.stderr)
 
 
-def alone(*words: object, **options: Any) -> subprocess.CompletedProcess[str]:
+def run_alone(*words: object, **options: Any) -> subprocess.CompletedProcess[str]:
     """Run the command as a process of its own."""
     paths = os.pathsep.join([str(ROOT), *sys.path])
     command = [sys.executable, "-m", "scanreader", *map(str, words)]
@@ -77,9 +77,9 @@ def volume(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def broken(tmp_path: Path) -> Path:
+def broken_folder(tmp_path: Path) -> Path:
     """A recording of which frames are missing."""
-    replace(LONG, dropped=(7, 8)).write(tmp_path / "broken")
+    replace(LONG_RECORDING, dropped=(7, 8)).write(tmp_path / "broken")
     return tmp_path / "broken"
 
 
@@ -88,9 +88,9 @@ def broken(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_each_has_help_with_an_example(command: str) -> None:
-    done = run(command, "--help")
-    assert done.code == 0
-    assert command == "tiff" or "Example: scanreader" in re.sub(r"\s+", " ", done.out)
+    result = run(command, "--help")
+    assert result.code == 0
+    assert command == "tiff" or "Example: scanreader" in re.sub(r"\s+", " ", result.out)
 
 
 def test_the_help_lists_the_commands_in_their_order() -> None:
@@ -99,10 +99,10 @@ def test_the_help_lists_the_commands_in_their_order() -> None:
 
 
 def test_a_command_that_does_not_exist_is_refused() -> None:
-    done = run("inf", "x.tif")
-    assert done.code == 2
-    assert done.out == ""
-    assert "No such command 'inf'" in done.err
+    result = run("inf", "x.tif")
+    assert result.code == 2
+    assert result.out == ""
+    assert "No such command 'inf'" in result.err
 
 
 @pytest.mark.parametrize("command", SAY_FACTS)
@@ -111,8 +111,8 @@ def test_a_glob_is_the_same_expanded_or_not(volume: Path, command: str) -> None:
     assert len(files) > 1
     expected = run(command, volume)
     assert expected.code == 0
-    others = [] if command == "metadata" else ["--siblings"]  # all files have the same header
-    for sources in ([volume / "*.tif"], files, files[::-1], [*files[:1], *others]):
+    other_options = [] if command == "metadata" else ["--siblings"]  # all files have the same header
+    for sources in ([volume / "*.tif"], files, files[::-1], [*files[:1], *other_options]):
         assert run(command, *sources) == expected
 
 
@@ -121,40 +121,40 @@ def test_several_recordings_are_refused_expanded_or_not(tmp_path: Path, command:
     for stem in ("a", "b"):
         replace(VOLUME, stem=stem).write(tmp_path)
     for sources in ([tmp_path / "*.tif"], sorted(tmp_path.glob("*.tif"))):
-        done = run(command, *sources)
-        assert done.code == 1
-        assert done.out == ""
-        assert done.err.startswith("error: 2 recordings were named, not one: ")
-        assert "a_00001.tif" in done.err
-        assert "b_00001.tif" in done.err
+        result = run(command, *sources)
+        assert result.code == 1
+        assert result.out == ""
+        assert result.err.startswith("error: 2 recordings were named, not one: ")
+        assert "a_00001.tif" in result.err
+        assert "b_00001.tif" in result.err
 
 
 @pytest.mark.parametrize("command", SAY_FACTS)
 def test_an_error_is_one_line(tmp_path: Path, command: str) -> None:
     (tmp_path / "text.tif").write_text("not a TIFF")
     for name in ("nope.tif", "text.tif"):
-        done = run(command, tmp_path / name)
-        assert done.code == (2 if command == "check" else 1)
-        assert done.out == ""
-        assert re.fullmatch(r"error: [^\n]+\n", done.err)
+        result = run(command, tmp_path / name)
+        assert result.code == (2 if command == "check" else 1)
+        assert result.out == ""
+        assert re.fullmatch(r"error: [^\n]+\n", result.err)
 
 
 @pytest.mark.parametrize("command", ["fields", "frames", "events"])
-def test_warnings_are_lines_each_once(broken: Path, command: str) -> None:
-    done = run(command, broken)
-    assert done.code == 0
+def test_warnings_are_lines_each_once(broken_folder: Path, command: str) -> None:
+    result = run(command, broken_folder)
+    assert result.code == 0
     with pytest.warns(ScanReaderWarning):
-        scan = read_scan(broken)
-    assert done.err.splitlines() == [f"warning: {finding}" for finding in scan.findings]
+        scan = read_scan(broken_folder)
+    assert result.err.splitlines() == [f"warning: {finding}" for finding in scan.findings]
 
 
 def test_a_warning_while_reading_is_a_line_once(tmp_path: Path) -> None:
     """ScanImage cuts descriptions that hold too many events."""
     edges = tuple((0, i * 1e-5) for i in range(150))
     Recording(frames_per_slice=2, triggers=edges).write(tmp_path)
-    done = run("events", tmp_path)
-    assert done.code == 0
-    assert re.fullmatch(r"warning: ScanImage cut [^\n]+\n", done.err)
+    result = run("events", tmp_path)
+    assert result.code == 0
+    assert re.fullmatch(r"warning: ScanImage cut [^\n]+\n", result.err)
 
 
 @pytest.mark.parametrize("command", SAY_FACTS)
@@ -164,45 +164,45 @@ def test_ctrl_c_ends_with_130(volume: Path, command: str, monkeypatch: pytest.Mo
 
     for opens in ("read_scan", "find_files"):
         monkeypatch.setattr(f"scanreader.cli.sources.{opens}", interrupt)
-    done = run(command, volume)
-    assert done.code == 130
-    assert done.err.startswith("interrupted")
+    result = run(command, volume)
+    assert result.code == 130
+    assert result.err.startswith("interrupted")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows tells of a closed pipe otherwise")
 @pytest.mark.parametrize("words", [("frames", "--csv"), ("metadata",), ("info",), ("tiff", "descriptions")])
 def test_a_reader_that_has_enough_is_left_in_peace(tmp_path: Path, words: tuple[str, ...]) -> None:
-    (path,) = replace(LONG, frames_per_slice=3000).write(tmp_path)
-    read, write = os.pipe()
-    os.close(read)
+    (path,) = replace(LONG_RECORDING, frames_per_slice=3000).write(tmp_path)
+    reading_end, writing_end = os.pipe()
+    os.close(reading_end)
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
     command = [sys.executable, "-m", "scanreader", *words, str(path)]
     try:
-        done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, check=False, env=env)
+        result = subprocess.run(command, stdout=writing_end, stderr=subprocess.PIPE, text=True, check=False, env=env)
     finally:
-        os.close(write)
-    assert done.returncode != 0
-    assert done.stderr == ""
+        os.close(writing_end)
+    assert result.returncode != 0
+    assert result.stderr == ""
 
 
 def test_output_that_is_no_terminal_is_plain_and_never_cut(tmp_path: Path) -> None:
     name = "a name of a ROI " + "that is long " * 20
     rois = tuple(roi(scanfield((x, 0.0), (2.0, 8.0), (12, 48)), name=f"{x} {name}") for x in (-1.0, 1.0))
     Recording(rois=rois).write(tmp_path)
-    done = run("fields", tmp_path)
-    header, *rows = (line.split("\t") for line in done.out.splitlines())
+    result = run("fields", tmp_path)
+    header, *rows = (line.split("\t") for line in result.out.splitlines())
     assert header[:3] == ["field", "ROI", "z µm"]
     assert [row[1] for row in rows] == [field.name for field in read_scan(tmp_path).fields]
-    assert "\x1b" not in done.out
+    assert "\x1b" not in result.out
 
 
 def test_names_cannot_steer_a_terminal(tmp_path: Path) -> None:
     rois = (roi(scanfield(), name="evil\x1b[2J\tname\n"), roi(scanfield((12.0, 0.0)), name="plain"))
     Recording(rois=rois).write(tmp_path)
-    done = run("fields", tmp_path)
-    assert "\x1b" not in done.out
-    assert len(done.out.splitlines()) == 3
-    assert {line.count("\t") for line in done.out.splitlines()} == {7}
+    result = run("fields", tmp_path)
+    assert "\x1b" not in result.out
+    assert len(result.out.splitlines()) == 3
+    assert {line.count("\t") for line in result.out.splitlines()} == {7}
 
 
 def test_a_command_imports_no_other_and_nothing_to_draw_with(volume: Path) -> None:
@@ -213,8 +213,8 @@ def test_a_command_imports_no_other_and_nothing_to_draw_with(volume: Path) -> No
         "print(sorted(m for m in sys.modules if m.startswith('scanreader.')), 'rich.table' in sys.modules)"
     )
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
-    modules = done.stdout.splitlines()[-1]
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
+    modules = result.stdout.splitlines()[-1]
     assert "scanreader.cli.info" in modules
     for name in ("cli.convert", "cli.check", "cli.demo", "simulate", "bridges", "view.html", "view.plots", "compat"):
         assert f"scanreader.{name}" not in modules, name
@@ -235,9 +235,9 @@ def test_the_commands_of_the_docs_run(tmp_path: Path, monkeypatch: pytest.Monkey
     for line in lines:
         words = shlex.split(re.split(r" [|>]", line)[0])
         assert words[0] == "scanreader"
-        done = run(*words[1:])
-        assert done.code == 0, done.err
-        assert done.out
+        result = run(*words[1:])
+        assert result.code == 0, result.err
+        assert result.out
 
 
 # ------------------------------------------------------------------------------------ terminal
@@ -251,23 +251,23 @@ def terminal() -> Callable[..., tuple[int, str]]:
 
     def on_terminal(columns: int, *words: object, **variables: str) -> tuple[int, str]:
         paths = os.pathsep.join([str(ROOT), *sys.path])
-        outer, inner = pty.openpty()
-        fcntl.ioctl(inner, termios.TIOCSWINSZ, np.array([40, columns, 0, 0], np.uint16).tobytes())
+        our_end, its_end = pty.openpty()
+        fcntl.ioctl(its_end, termios.TIOCSWINSZ, np.array([40, columns, 0, 0], np.uint16).tobytes())
         env = {"PATH": os.environ.get("PATH", ""), "PYTHONPATH": paths, "TERM": "xterm-256color", **variables}
         env["PYTHONIOENCODING"] = "utf-8"
         command = [sys.executable, "-m", "scanreader", *map(str, words)]
-        with subprocess.Popen(command, stdout=inner, stderr=inner, env=env) as process:
-            os.close(inner)
+        with subprocess.Popen(command, stdout=its_end, stderr=its_end, env=env) as process:
+            os.close(its_end)
             out = b""
             while True:
                 try:
-                    more = os.read(outer, 65536)
+                    chunk = os.read(our_end, 65536)
                 except OSError:  # the other end was closed
                     break
-                if not more:
+                if not chunk:
                     break
-                out += more
-        os.close(outer)
+                out += chunk
+        os.close(our_end)
         return process.returncode, out.decode()
 
     return on_terminal
@@ -275,9 +275,9 @@ def terminal() -> Callable[..., tuple[int, str]]:
 
 @pytest.mark.parametrize("columns", [40, 80, 120])
 def test_a_terminal_gets_colours_and_lines_that_fit(
-    broken: Path, terminal: Callable[..., tuple[int, str]], columns: int
+    broken_folder: Path, terminal: Callable[..., tuple[int, str]], columns: int
 ) -> None:
-    code, out = terminal(columns, "check", broken)
+    code, out = terminal(columns, "check", broken_folder)
     assert code == 1
     assert "\x1b[33mwarning" in out
     lines = re.sub(r"\x1b\[[\d;]*m", "", out).splitlines()
@@ -285,8 +285,13 @@ def test_a_terminal_gets_colours_and_lines_that_fit(
     assert "dropped-frames" in re.sub(r"\s+", "", "".join(lines)) or columns == 40
 
 
-def test_no_color_is_respected(broken: Path, terminal: Callable[..., tuple[int, str]]) -> None:
-    for words in (["check", broken], ["fields", broken], ["metadata", broken, "acqState"], ["info", "nope.tif"]):
+def test_no_color_is_respected(broken_folder: Path, terminal: Callable[..., tuple[int, str]]) -> None:
+    for words in (
+        ["check", broken_folder],
+        ["fields", broken_folder],
+        ["metadata", broken_folder, "acqState"],
+        ["info", "nope.tif"],
+    ):
         _, out = terminal(80, *words, NO_COLOR="1")
         assert out
         assert not re.search(r"\x1b\[(\d+;)*[349]\d", out)
@@ -324,47 +329,47 @@ def test_info_in_json_has_the_scans_own_numbers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "made",
+    "recording",
     [
         VOLUME,
         MESOSCOPE,
         STACK,
-        LONG,
+        LONG_RECORDING,
         Recording(frames_per_slice=40, averaging=4),
         Recording(frames_per_slice=40, release="3.8"),
         Recording(frames_per_slice=40, release="5.0"),
     ],
     ids=str,
 )
-def test_the_duration_is_that_of_all_timestamps(tmp_path: Path, made: Recording) -> None:
-    made.write(tmp_path)
+def test_the_duration_is_that_of_all_timestamps(tmp_path: Path, recording: Recording) -> None:
+    recording.write(tmp_path)
     scan = read_warned(tmp_path)[0]
     length = (scan.timestamps.max() - scan.timestamps.min()) + scan.stack.averaging / scan.scan_frame_rate
     assert run("info", tmp_path, "--json").json["duration_s"] == pytest.approx(length, rel=1e-6)
 
 
 def test_info_reads_a_handful_of_pages_however_many_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    LONG.write(tmp_path)
-    read: list[int] = []
+    LONG_RECORDING.write(tmp_path)
+    pages: list[int] = []
     original = Pages.descriptions
 
-    def counted(self: Pages, numbers: Any, *rest: Any) -> Any:
-        read.extend(numbers.tolist())
+    def count_pages(self: Pages, numbers: Any, *rest: Any) -> Any:
+        pages.extend(numbers.tolist())
         return original(self, numbers, *rest)
 
-    monkeypatch.setattr(Pages, "descriptions", counted)
+    monkeypatch.setattr(Pages, "descriptions", count_pages)
     for name in ("frame_table", "timestamps"):
         monkeypatch.setattr(Scan, name, property(lambda _: pytest.fail("info reads every page")))
-    assert run("info", tmp_path).facts["frames"] == str(MANY)
-    assert 0 < len(set(read)) < 20
+    assert run("info", tmp_path).facts["frames"] == str(NUM_FRAMES)
+    assert 0 < len(set(pages)) < 20
 
 
-def test_info_lists_what_is_odd_and_does_not_warn_of_it_too(broken: Path) -> None:
-    done = run("info", broken)
-    assert done.code == 0
-    assert done.err == ""
-    assert "missing in long_00001.tif" in done.out
-    assert run("info", broken, "--json").json["findings"][0]["severity"] == "warning"
+def test_info_lists_what_is_odd_and_does_not_warn_of_it_too(broken_folder: Path) -> None:
+    result = run("info", broken_folder)
+    assert result.code == 0
+    assert result.err == ""
+    assert "missing in long_00001.tif" in result.out
+    assert run("info", broken_folder, "--json").json["findings"][0]["severity"] == "warning"
 
 
 def test_info_of_what_is_not_known(tmp_path: Path) -> None:
@@ -377,9 +382,11 @@ def test_info_of_what_is_not_known(tmp_path: Path) -> None:
     assert facts["field_heights_um"] == [None]
 
 
-@pytest.mark.parametrize("made", [LONG, VOLUME, STACK, MESOSCOPE], ids=["planar", "volume", "stack", "mesoscope"])
 @pytest.mark.parametrize(
-    "odd",
+    "recording", [LONG_RECORDING, VOLUME, STACK, MESOSCOPE], ids=["planar", "volume", "stack", "mesoscope"]
+)
+@pytest.mark.parametrize(
+    "odd_settings",
     [
         {"hRoiManager.scanFrameRate": 0.0, "hRoiManager.scanVolumeRate": 0.0},
         {"hRoiManager.scanFrameRate": float("nan")},
@@ -390,8 +397,8 @@ def test_info_of_what_is_not_known(tmp_path: Path) -> None:
     ],
     ids=str,
 )
-def test_odd_headers_are_shown(tmp_path: Path, made: Recording, odd: dict[str, Any]) -> None:
-    replace(made, settings=odd).write(tmp_path)
+def test_odd_headers_are_shown(tmp_path: Path, recording: Recording, odd_settings: dict[str, Any]) -> None:
+    replace(recording, settings=odd_settings).write(tmp_path)
     for words in (["info"], ["fields"], ["frames"], ["metadata"]):
         assert run(*words, tmp_path).code == 0
     for command in ("info", "fields", "metadata"):
@@ -461,21 +468,26 @@ def test_joined_fields_name_the_rows_of_each_piece(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "made", [LONG, replace(LONG, json_headers=True, release="2018a"), replace(LONG, release="3.8")]
+    "recording",
+    [
+        LONG_RECORDING,
+        replace(LONG_RECORDING, json_headers=True, release="2018a"),
+        replace(LONG_RECORDING, release="3.8"),
+    ],
 )
-def test_metadata_gives_every_setting(tmp_path: Path, made: Recording) -> None:
-    made.write(tmp_path)
+def test_metadata_gives_every_setting(tmp_path: Path, recording: Recording) -> None:
+    recording.write(tmp_path)
     settings = read_warned(tmp_path)[0].metadata
-    done = run("metadata", tmp_path)
-    assert [line.partition(" = ")[0] for line in done.out.splitlines()] == list(settings)
-    parsed = run("metadata", tmp_path, "--json").json
+    result = run("metadata", tmp_path)
+    assert [line.partition(" = ")[0] for line in result.out.splitlines()] == list(settings)
+    json_values = run("metadata", tmp_path, "--json").json
     for name, value in settings.items():
         if isinstance(value, float) and np.isnan(value):
-            assert parsed[name] is None
+            assert json_values[name] is None
         elif isinstance(value, float) and np.isinf(value):
-            assert parsed[name] == ("Inf" if value > 0 else "-Inf")
+            assert json_values[name] == ("Inf" if value > 0 else "-Inf")
         else:
-            assert parsed[name] == json.loads(json.dumps(value).replace("Infinity", '"Inf"')), name
+            assert json_values[name] == json.loads(json.dumps(value).replace("Infinity", '"Inf"')), name
 
 
 def test_the_text_of_a_setting_is_the_headers_own(volume: Path) -> None:
@@ -506,7 +518,7 @@ def test_metadata_of_a_group_is_its_settings(volume: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "meant"),
+    ("key", "near_key"),
     [
         ("scanFrameRate", "SI.hRoiManager.scanFrameRate"),
         ("SI.hRoiManager.scanFrameRat", "SI.hRoiManager.scanFrameRate"),
@@ -515,11 +527,11 @@ def test_metadata_of_a_group_is_its_settings(volume: Path) -> None:
         ("volumerate", "SI.hRoiManager.scanVolumeRate"),
     ],
 )
-def test_a_setting_that_is_not_there_is_near_to_some_that_are(volume: Path, key: str, meant: str) -> None:
-    done = run("metadata", volume, key)
-    assert done.code == 1
-    assert done.out == ""
-    assert re.fullmatch(rf"error: the header has no setting '{key}'; did you mean .*{meant}.*\n", done.err)
+def test_a_setting_that_is_not_there_is_near_to_some_that_are(volume: Path, key: str, near_key: str) -> None:
+    result = run("metadata", volume, key)
+    assert result.code == 1
+    assert result.out == ""
+    assert re.fullmatch(rf"error: the header has no setting '{key}'; did you mean .*{near_key}.*\n", result.err)
     assert "did you mean" not in run("metadata", volume, "xyzzy").err
 
 
@@ -530,17 +542,17 @@ def test_grep_looks_at_names_and_values_whatever_the_case(volume: Path) -> None:
         "SI.hScan2D.scannerFrequency"
     ]
     for pattern, sentence in (("(", "is not a regular expression"), ("xyzzy", "no setting's name or value matches")):
-        done = run("metadata", volume, "--grep", pattern)
-        assert done.code == 1
-        assert sentence in done.err
+        result = run("metadata", volume, "--grep", pattern)
+        assert result.code == 1
+        assert sentence in result.err
 
 
 # ------------------------------------------------------------------------------ frames, events
 
 
-@pytest.mark.parametrize("made", [VOLUME, STACK, replace(LONG, release="3.8"), EVENTS], ids=str)
-def test_every_row_of_the_frame_table_in_either_format(tmp_path: Path, made: Recording) -> None:
-    made.write(tmp_path)
+@pytest.mark.parametrize("recording", [VOLUME, STACK, replace(LONG_RECORDING, release="3.8"), EVENTS], ids=str)
+def test_every_row_of_the_frame_table_in_either_format(tmp_path: Path, recording: Recording) -> None:
+    recording.write(tmp_path)
     table = read_warned(tmp_path)[0].frame_table
     rows = list(csv.DictReader(io.StringIO(run("frames", tmp_path, "--csv").out)))
     objects = run("frames", tmp_path, "--json").json
@@ -568,8 +580,8 @@ def test_frames_say_how_they_follow_each_other(tmp_path: Path) -> None:
     assert out[-1].split("\t")[0] == "19"
 
 
-def test_jumps_of_frame_numbers_are_counted(broken: Path) -> None:
-    out = run("frames", broken).out
+def test_jumps_of_frame_numbers_are_counted(broken_folder: Path) -> None:
+    out = run("frames", broken_folder).out
     assert "numbers: 1 to 300, 1 jump\n" in out
     assert "gaps: 1 interval of more than 1.5 medians\n" in out
 
@@ -577,8 +589,8 @@ def test_jumps_of_frame_numbers_are_counted(broken: Path) -> None:
 def test_events_are_listed_and_counted(tmp_path: Path) -> None:
     EVENTS.write(tmp_path)
     events = read_scan(tmp_path).events
-    done = run("events", tmp_path)
-    assert done.out.splitlines()[:4] == [f"events: {len(events)}", "I2C: 2", "auxTrigger0: 10", "auxTrigger1: 10"]
+    result = run("events", tmp_path)
+    assert result.out.splitlines()[:4] == [f"events: {len(events)}", "I2C: 2", "auxTrigger0: 10", "auxTrigger1: 10"]
     rows = list(csv.DictReader(io.StringIO(run("events", tmp_path, "--csv").out)))
     objects = run("events", tmp_path, "--json").json
     assert [float(row["time"]) for row in rows] == [e["time"] for e in objects] == [e.time for e in events]
@@ -596,40 +608,40 @@ def test_no_events_are_an_empty_list(volume: Path) -> None:
 
 
 def test_check_of_a_sound_recording(volume: Path) -> None:
-    done = run("check", volume)
-    assert done.code == 0
-    assert done.out.startswith("ok: ")
+    result = run("check", volume)
+    assert result.code == 0
+    assert result.out.startswith("ok: ")
     assert run("check", volume, "--json").json["ok"] is True
 
 
 def test_check_of_notes_is_sound(tmp_path: Path) -> None:
-    replace(LONG, stop=20).write(tmp_path)
-    done = run("check", tmp_path)
-    assert done.code == 0
-    assert "note\tfewer-frames\t" in done.out
+    replace(LONG_RECORDING, stop=20).write(tmp_path)
+    result = run("check", tmp_path)
+    assert result.code == 0
+    assert "note\tfewer-frames\t" in result.out
 
 
-def test_check_of_a_recording_with_warnings(broken: Path) -> None:
-    done = run("check", broken)
-    assert done.code == 1
-    assert done.err == ""
-    assert "warning\tdropped-frames\t2 frames are missing" in done.out
-    as_json = run("check", broken, "--json")
+def test_check_of_a_recording_with_warnings(broken_folder: Path) -> None:
+    result = run("check", broken_folder)
+    assert result.code == 1
+    assert result.err == ""
+    assert "warning\tdropped-frames\t2 frames are missing" in result.out
+    as_json = run("check", broken_folder, "--json")
     assert as_json.code == as_json.json["exit_code"] == 1
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ScanReaderWarning)
-        report = read_scan(broken).check()
+        report = read_scan(broken_folder).check()
     assert as_json.json["findings"] == [finding._asdict() for finding in report.findings]
 
 
 def test_check_of_a_damaged_recording(tmp_path: Path) -> None:
-    (path,) = LONG.write(tmp_path)
+    (path,) = LONG_RECORDING.write(tmp_path)
     data = bytearray(path.read_bytes())
     data[len(data) // 2 : len(data) // 2 + 4000] = b"\xff" * 4000
     path.write_bytes(data)
-    done = run("check", path)
-    assert done.code == 2
-    assert "damage\tdamaged-page\t" in done.out
-    failed = run("frames", path)
-    assert failed.code == 1
-    assert "error: " in failed.err
+    result = run("check", path)
+    assert result.code == 2
+    assert "damage\tdamaged-page\t" in result.out
+    frames_result = run("frames", path)
+    assert frames_result.code == 1
+    assert "error: " in frames_result.err

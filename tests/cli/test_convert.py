@@ -245,5 +245,5 @@ def test_a_part_of_a_scan_is_indexed_as_a_scan(source: Path) -> None:
     assert scan.select(frames=slice(0, None, 2)).fps == scan.fps / 2
     assert len({part.token, scan.token, scan.select(fields=[2, 0]).token}) == 3
     assert np.array_equal(part.select(fields=[1], frames=[0])[:], pixels[[1]][..., [0]])
-    places, every = part.byte_places(1), scan.byte_places(0)
-    assert np.array_equal(places.offsets, every.offsets[::-1, [1]])
+    places, all_places = part.byte_places(1), scan.byte_places(0)
+    assert np.array_equal(places.offsets, all_places.offsets[::-1, [1]])

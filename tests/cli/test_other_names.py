@@ -47,8 +47,8 @@ def test_save_and_tiff(source: Path, tmp_path: Path, form: str) -> None:
     assert code == 0, output
     pixels = read_scan(source)[0]
     for channel in (1, 2, 3):
-        written = tifffile.imread(tmp_path / "out" / f"field0_channel{channel}.tif")
-        assert np.array_equal(written, pixels[:, :, channel - 1].transpose(2, 0, 1))
+        movie = tifffile.imread(tmp_path / "out" / f"field0_channel{channel}.tif")
+        assert np.array_equal(movie, pixels[:, :, channel - 1].transpose(2, 0, 1))
 
 
 ANSWERS = [
@@ -76,10 +76,10 @@ def test_assemble_is_an_option_of_convert_and_is_answered_without_a_command() ->
 
 @pytest.mark.parametrize(("words", "command"), ANSWERS)
 def test_other_options_are_answered_with_the_command(words: str, command: str) -> None:
-    found = re.search(r"type scanreader (.*?)(;|$)", answer(shlex.split(words), is_convert="--assemble" not in words))
-    assert found is not None
+    match = re.search(r"type scanreader (.*?)(;|$)", answer(shlex.split(words), is_convert="--assemble" not in words))
+    assert match is not None
     expected = command.replace(" TARGET", " TARGET --tiff") if command.startswith("convert raw TARGET") else command
-    assert found[1] == expected
+    assert match[1] == expected
     assert answer(shlex.split(words), is_convert=False)
 
 
@@ -97,9 +97,9 @@ def test_the_target_goes_last() -> None:
 def test_the_answer_works(source: Path, tmp_path: Path, start: list[str]) -> None:
     code, output = run(*start, source, "--save", tmp_path / "out", "--zplanes", "0:2", "--debug")
     assert code == 1
-    found = re.search(r"type scanreader (.*?);", output)
-    assert found is not None
-    assert run(*shlex.split(found[1]))[0] == 0
+    match = re.search(r"type scanreader (.*?);", output)
+    assert match is not None
+    assert run(*shlex.split(match[1]))[0] == 0
     assert {path.name for path in (tmp_path / "out").glob("*.tif")} == {"field0_channel1.tif", "field0_channel2.tif"}
 
 
@@ -131,8 +131,8 @@ def test_folders_of_selected_fields_have_their_numbers(tmp_path: Path) -> None:
     assert code == 0, output
     pixels = read_scan(tmp_path / "raw")
     for i in (4, 1):
-        written = tifffile.imread(tmp_path / "out" / f"field{i}_channel1.tif")
-        assert np.array_equal(written, pixels[i, :, :, 0].transpose(2, 0, 1))
+        movie = tifffile.imread(tmp_path / "out" / f"field{i}_channel1.tif")
+        assert np.array_equal(movie, pixels[i, :, :, 0].transpose(2, 0, 1))
 
 
 # ------------------------------------------------------------------------ formats and options
@@ -168,13 +168,13 @@ def test_ranges_that_are_no_channels(source: Path, tmp_path: Path, text: str, se
 
 
 @pytest.mark.parametrize(
-    ("word", "nearest"),
+    ("word", "nearest_name"),
     [("--trimx", "--trim-x"), ("--frame", "--frames"), ("--per_field", "--per-field"), ("--chanels", "--channels")],
 )
-def test_unknown_options_name_the_nearest(source: Path, tmp_path: Path, word: str, nearest: str) -> None:
+def test_unknown_options_name_the_nearest(source: Path, tmp_path: Path, word: str, nearest_name: str) -> None:
     code, output = run("convert", source, tmp_path / "a.npy", word, "1")
     assert code == 2
-    assert nearest in output
+    assert nearest_name in output
 
 
 @pytest.mark.parametrize(
@@ -201,6 +201,6 @@ def test_options_of_other_formats_are_refused(source: Path, tmp_path: Path, word
 )
 def test_arguments_of_others_say_what_to_use(source: Path, name: str, sentence: str) -> None:
     arguments: dict[str, object] = {name: (1, 1)}
-    with pytest.raises(ScanKeyError, match=sentence) as caught:
+    with pytest.raises(ScanKeyError, match=sentence) as error:
         read_scan(source, **arguments)  # type: ignore[arg-type]
-    assert isinstance(caught.value, TypeError)
+    assert isinstance(error.value, TypeError)

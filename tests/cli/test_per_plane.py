@@ -16,7 +16,7 @@ pytest.importorskip("rich")
 
 from scanreader.cli.commands import app
 
-SHUFFLED = replace(VOLUME, zs=(60.0, 0.0, 90.0), channels=(1,))
+SHUFFLED_VOLUME = replace(VOLUME, zs=(60.0, 0.0, 90.0), channels=(1,))
 
 
 def run(*words: object) -> tuple[int, str]:
@@ -26,7 +26,7 @@ def run(*words: object) -> tuple[int, str]:
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    (path,) = SHUFFLED.write(tmp_path / "rec")
+    (path,) = SHUFFLED_VOLUME.write(tmp_path / "rec")
     return Path(path)
 
 
@@ -66,10 +66,10 @@ def test_the_same_command_goes_on(source: Path, tmp_path: Path) -> None:
     (out / "zplane02.tif").unlink()  # as if it had been interrupted
     code, output = run(source, out, "--per-plane")
     assert code == 0, output
-    again = {path.name: path.stat().st_mtime_ns for path in out.glob("*.tif")}
-    assert {name for name in times if again[name] == times[name]} == {"zplane01.tif", "zplane03.tif"}
+    new_times = {path.name: path.stat().st_mtime_ns for path in out.glob("*.tif")}
+    assert {name for name in times if new_times[name] == times[name]} == {"zplane01.tif", "zplane03.tif"}
     assert run(source, out, "--per-plane")[0] == 0
-    assert {path.name: path.stat().st_mtime_ns for path in out.glob("*.tif")} == again
+    assert {path.name: path.stat().st_mtime_ns for path in out.glob("*.tif")} == new_times
 
 
 def test_files_of_other_options_are_not_taken_for_finished(source: Path, tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_several_fields_and_channels_of_a_plane_have_names_of_their_own(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("--format", "tif"), "--format is for --per-plane"),
         (("--per-plane", "--format", "mat"), "--format is one of tif"),
@@ -105,7 +105,7 @@ def test_several_fields_and_channels_of_a_plane_have_names_of_their_own(tmp_path
         (("--per-plane", "--tiff"), "does not go with --tiff"),
     ],
 )
-def test_what_does_not_fit_is_refused(source: Path, tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+def test_what_does_not_fit_is_refused(source: Path, tmp_path: Path, words: tuple[str, ...], message: str) -> None:
     code, output = run(source, tmp_path / "out.tif", *words)
     assert code == 1
-    assert said in output
+    assert message in output

@@ -50,15 +50,15 @@ def test_info_of_several_is_json_lines_and_of_one_an_object(folder: Path) -> Non
     assert [len(row["files"]) for row in rows] == [2, 1, 1, 1]
     assert [row.get("frames") for row in rows] == [4, 6, 5, None]
     assert "not a TIFF" in rows[3]["error"]
-    one = json.loads(run("info", folder / "a_*.tif", "--json").stdout)
-    assert one == rows[0]
-    assert one["bouts"] == [
+    single_row = json.loads(run("info", folder / "a_*.tif", "--json").stdout)
+    assert single_row == rows[0]
+    assert single_row["bouts"] == [
         {
             "frames": [0, 4],
             "start_time": read_scan(folder / "a_*.tif").start_time.isoformat(),  # type: ignore[union-attr]
             "offset_s": 0.0,
             "clock": "epoch",
-            "files": one["files"],
+            "files": single_row["files"],
             "complete": True,
         }
     ]
@@ -67,13 +67,13 @@ def test_info_of_several_is_json_lines_and_of_one_an_object(folder: Path) -> Non
 def test_recordings_come_in_the_order_in_which_they_are_named(
     folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    elsewhere = tmp_path_factory.mktemp("x")
-    replace(B, stem="d").write(elsewhere)
-    result = run("info", elsewhere, folder / "b_00001.tif", folder / "a_*.tif")
+    other_folder = tmp_path_factory.mktemp("x")
+    replace(B, stem="d").write(other_folder)
+    result = run("info", other_folder, folder / "b_00001.tif", folder / "a_*.tif")
     assert result.exit_code == 0
     names = [line.partition(":")[0] for line in result.stdout.splitlines()]
     assert names == [
-        f"{elsewhere.name}/d_00001.tif",
+        f"{other_folder.name}/d_00001.tif",
         f"{folder.name}/b_00001.tif",
         f"{folder.name}/a_00001_00001.tif and 1 more",
     ]
@@ -107,9 +107,9 @@ def test_pictures_and_reports_are_named_after_each_recording(command: str, endin
     assert sorted(path.name for path in out.iterdir()) == names
     assert result.stdout.splitlines() == [f"wrote {out / name}" for name in names]
     assert "text" in result.stderr
-    again = run(command, folder / "b_*.tif", folder / "c_*.tif", "-o", out / f"page{ending}")
-    assert again.exit_code == 1
-    assert again.stderr.count("exists") == 2
+    second_result = run(command, folder / "b_*.tif", folder / "c_*.tif", "-o", out / f"page{ending}")
+    assert second_result.exit_code == 1
+    assert second_result.stderr.count("exists") == 2
     assert run(command, folder / "b_*.tif", "-o", out / f"one{ending}").exit_code == 0
     assert (out / f"one{ending}").exists()
 
@@ -137,12 +137,12 @@ def test_other_tiffs_in_a_folder_are_skipped_and_said(folder: Path) -> None:
     assert "1 TIFF file that ScanImage did not write: skipped" in result.stderr
     for name in ("b_00001.tif", "c_00001.tif"):
         (folder / name).unlink()
-    alone = run("info", folder)
-    assert alone.exit_code == 0
-    assert "recording: a_00001_00001.tif and 1 more" in alone.stdout
+    folder_result = run("info", folder)
+    assert folder_result.exit_code == 0
+    assert "recording: a_00001_00001.tif and 1 more" in folder_result.stdout
     B.write(folder)
-    named = run("info", folder / "b_00001.tif", camera)
-    assert [line.partition(":")[0] for line in named.stdout.splitlines()] == ["b_00001.tif", "camera.tif"]
+    files_result = run("info", folder / "b_00001.tif", camera)
+    assert [line.partition(":")[0] for line in files_result.stdout.splitlines()] == ["b_00001.tif", "camera.tif"]
 
 
 @pytest.mark.parametrize("command", ["fields", "frames", "events", "metadata"])

@@ -39,7 +39,7 @@ def _no_file_stays_open() -> Iterator[None]:
         gc.collect()
 
 
-REAL: dict[str, tuple[str, list[dict[str, Any]]]] = {
+REAL_FILES: dict[str, tuple[str, list[dict[str, Any]]]] = {
     "volume": (
         "volume_two_channels/vol_two_ch_multi_files_00001_00001.tif",
         [
@@ -60,10 +60,10 @@ REAL: dict[str, tuple[str, list[dict[str, Any]]]] = {
         ],
     ),
 }
-CASES = [(kind, options) for kind, (_, every) in REAL.items() for options in every]
+CASES = [(kind, options) for kind, (_, options_of_kind) in REAL_FILES.items() for options in options_of_kind]
 
 
-def both(path: Path, **options: Any) -> tuple[Any, Any]:
+def both_extractors(path: Path, **options: Any) -> tuple[Any, Any]:
     """Our extractor and roiextractors' own."""
     return (
         compat.ScanImageImagingExtractor(file_path=path, **options),
@@ -128,7 +128,7 @@ def assert_same_names(ours: Any, theirs: Any) -> None:
                 assert list(inspect.signature(getattr(type(ours), name)).parameters)[: len(names)] == names, name
 
 
-SIMULATED: dict[str, tuple[Recording, dict[str, Any]]] = {
+SIMULATED_RECORDINGS: dict[str, tuple[Recording, dict[str, Any]]] = {
     "flyback": (replace(VOLUME, zs=(0.0, 30.0), flyback=3), {"channel_name": "Channel 2"}),
     "stack": (STACK, {"slice_sample": 1}),
     "interleaved": (STACK, {"interleave_slice_samples": True}),
@@ -137,19 +137,19 @@ SIMULATED: dict[str, tuple[Recording, dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("kind", SIMULATED)
+@pytest.mark.parametrize("kind", SIMULATED_RECORDINGS)
 def test_same_attributes_of_simulated_recordings(tmp_path: Path, kind: str) -> None:
-    made, options = SIMULATED[kind]
-    (path,) = made.write(tmp_path)
-    ours, theirs = both(path, **options)
+    recording, options = SIMULATED_RECORDINGS[kind]
+    (path,) = recording.write(tmp_path)
+    ours, theirs = both_extractors(path, **options)
     assert_same_names(ours, theirs)
     assert np.array_equal(ours.get_series(), theirs.get_series())
-    assert ours.num_flyback_frames_per_channel == made.flyback
+    assert ours.num_flyback_frames_per_channel == recording.flyback
 
 
 @pytest.mark.parametrize(("kind", "options"), CASES, ids=str)
 def test_same_of_real_recordings(recordings: Path, kind: str, options: dict[str, Any]) -> None:
-    assert_same(*both(recordings / REAL[kind][0], **options))
+    assert_same(*both_extractors(recordings / REAL_FILES[kind][0], **options))
 
 
 def test_a_real_volume_by_its_files(recordings: Path) -> None:
@@ -161,9 +161,9 @@ def test_a_real_volume_by_its_files(recordings: Path) -> None:
     assert_same(ours, theirs)
 
 
-@pytest.mark.parametrize("kind", REAL)
+@pytest.mark.parametrize("kind", REAL_FILES)
 def test_same_static_methods(recordings: Path, kind: str) -> None:
-    path = recordings / REAL[kind][0]
+    path = recordings / REAL_FILES[kind][0]
     for name in ("get_available_channel_names", "get_available_num_planes", "get_frames_per_slice"):
         ours, theirs = (getattr(module.ScanImageImagingExtractor, name)(path) for module in (compat, roiextractors))
         assert ours == theirs, name
@@ -173,28 +173,30 @@ def test_roiextractors_own_checks(recordings: Path) -> None:
     from roiextractors.testing import check_imaging_equal
 
     for kind, options in CASES:
-        ours, theirs = both(recordings / REAL[kind][0], **options)
+        ours, theirs = both_extractors(recordings / REAL_FILES[kind][0], **options)
         assert isinstance(ours, roiextractors.ImagingExtractor)
         check_imaging_equal(ours, theirs)
 
 
 @pytest.mark.parametrize("options", [{}, {"channel_name": "nope"}, {"channel_name": "Channel 1"}])
 def test_same_refusals(recordings: Path, options: dict[str, Any]) -> None:
-    path = recordings / REAL["stack"][0]
+    path = recordings / REAL_FILES["stack"][0]
     for module in (compat, roiextractors):
         with pytest.raises(ValueError, match=r"(?i)channel|slice_sample"):
             module.ScanImageImagingExtractor(file_path=path, **options)
 
 
-@pytest.mark.parametrize("wrong", [{"slice_sample": 2}, {"slice_sample": -1}, {"slice_sample": 0, "plane_index": 2}])
-def test_same_bounds(recordings: Path, wrong: dict[str, Any]) -> None:
-    path = recordings / REAL["stack"][0]
+@pytest.mark.parametrize(
+    "bad_options", [{"slice_sample": 2}, {"slice_sample": -1}, {"slice_sample": 0, "plane_index": 2}]
+)
+def test_same_bounds(recordings: Path, bad_options: dict[str, Any]) -> None:
+    path = recordings / REAL_FILES["stack"][0]
     for module in (compat, roiextractors):
         with pytest.raises(ValueError, match="must be between 0 and 1"):
-            module.ScanImageImagingExtractor(file_path=path, channel_name="Channel 1", **wrong)
+            module.ScanImageImagingExtractor(file_path=path, channel_name="Channel 1", **bad_options)
 
 
-REFUSED: dict[str, Callable[[Any, Path], object]] = {
+REFUSED_CALLS: dict[str, Callable[[Any, Path], object]] = {
     "nothing": lambda extractor, _: extractor(),
     "a number": lambda extractor, _: extractor(3),
     "no files": lambda extractor, _: extractor(file_paths=[]),
@@ -220,14 +222,14 @@ REFUSED: dict[str, Callable[[Any, Path], object]] = {
 }
 
 
-@pytest.mark.parametrize("what", REFUSED)
-def test_what_the_original_refuses_is_refused_with_its_type(recordings: Path, what: str) -> None:
+@pytest.mark.parametrize("call_name", REFUSED_CALLS)
+def test_what_the_original_refuses_is_refused_with_its_type(recordings: Path, call_name: str) -> None:
     types = []
     for extractor in (roiextractors.ScanImageImagingExtractor, compat.ScanImageImagingExtractor):
-        with pytest.raises(Exception) as caught, warnings.catch_warnings():  # noqa: PT012 - any type may come
+        with pytest.raises(Exception) as error, warnings.catch_warnings():  # noqa: PT012 - any type may come
             warnings.simplefilter("ignore")
-            REFUSED[what](extractor, recordings / REAL["volume"][0])
-        types.append(caught.type)
+            REFUSED_CALLS[call_name](extractor, recordings / REAL_FILES["volume"][0])
+        types.append(error.type)
     assert issubclass(types[1], types[0]), types
 
 
@@ -249,7 +251,7 @@ def test_a_file_of_no_scanimage(tmp_path: Path) -> None:
 
 
 def test_samples_out_of_bounds(recordings: Path) -> None:
-    ours, _ = both(recordings / REAL["volume"][0], channel_name="Channel 1")
+    ours, _ = both_extractors(recordings / REAL_FILES["volume"][0], channel_name="Channel 1")
     for start, end in ((-1, 3), (0, 101), (5, 4)):
         with pytest.raises(IndexError):
             ours.get_series(start, end)
@@ -269,15 +271,15 @@ def test_samples_out_of_bounds(recordings: Path) -> None:
 # ------------------------------------------------------- where roiextractors is not right
 
 
-def pixels(made: Recording, paths: list[Path], channel: int = 0) -> npt.NDArray[Any]:
+def pixels(recording: Recording, paths: list[Path], channel: int = 0) -> npt.NDArray[Any]:
     """The frames of a channel by the formula: (samples, rows, columns, planes), all repeats one behind the other."""
-    repeats = made.frames_per_slice // made.averaging if made.mode != "planar" else 1
+    repeats = recording.frames_per_slice // recording.averaging if recording.mode != "planar" else 1
     fields = reference.fields(
         reference.all_pages(paths),
-        channels=len(made.channels),
-        slices=len(made.zs),
+        channels=len(recording.channels),
+        slices=len(recording.zs),
         repeats=repeats,
-        flyback=made.flyback // made.averaging,
+        flyback=recording.flyback // recording.averaging,
     )
     stack = np.stack([field[:, :, channel] for field in fields], axis=-1)  # y, x, frames, planes
     return stack.transpose(2, 0, 1, 3)
@@ -302,15 +304,15 @@ RIGHT: dict[str, tuple[Recording, dict[str, Any]]] = {
 
 @pytest.mark.parametrize("kind", RIGHT)
 def test_right_where_roiextractors_is_not(tmp_path: Path, kind: str) -> None:
-    made, options = RIGHT[kind]
-    paths = made.write(tmp_path)
+    recording, options = RIGHT[kind]
+    paths = recording.write(tmp_path)
     names = read_scan(tmp_path).channel_names
     for channel, name in enumerate(names):
         ours = compat.ScanImageImagingExtractor(file_path=paths[0], channel_name=name, **options)
-        right = pixels(made, paths, channel)
+        right = pixels(recording, paths, channel)
         assert ours.channel_names == names
         assert ours.get_num_samples() == len(right)
-        assert np.array_equal(ours.get_series(), right if len(made.zs) > 1 else right[..., 0])
+        assert np.array_equal(ours.get_series(), right if len(recording.zs) > 1 else right[..., 0])
         if kind != "3.8":
             stamps = read_scan(tmp_path).timestamps[-1]
             assert np.array_equal(ours.get_times(), stamps)
@@ -319,7 +321,7 @@ def test_right_where_roiextractors_is_not(tmp_path: Path, kind: str) -> None:
     if kind != "3.8":
         statics = compat.ScanImageImagingExtractor
         assert statics.get_available_channel_names(paths[0]) == names
-        assert statics.get_available_num_planes(paths[0]) == len(made.zs)
+        assert statics.get_available_num_planes(paths[0]) == len(recording.zs)
 
 
 def test_files_of_more_than_65535_pages(tmp_path: Path) -> None:
@@ -339,15 +341,15 @@ def test_3_8_has_times_by_its_rate(tmp_path: Path) -> None:
 
 
 def test_missing_and_stray_files_are_said(tmp_path: Path) -> None:
-    made = Recording(frames_per_slice=40, frames_per_file=10)
-    paths = made.write(tmp_path)
+    recording = Recording(frames_per_slice=40, frames_per_file=10)
+    paths = recording.write(tmp_path)
     paths[1].unlink()
     (tmp_path / "scan_00001_copy.tif").write_bytes(paths[0].read_bytes())
     for module in (compat, roiextractors):
-        with warnings.catch_warnings(record=True) as caught:
+        with warnings.catch_warnings(record=True) as warning_records:
             warnings.simplefilter("always")
             extractor = module.ScanImageImagingExtractor(file_path=paths[0])
-        messages = " ".join(str(warning.message) for warning in caught)
+        messages = " ".join(str(warning.message) for warning in warning_records)
         assert "Missing files detected in the sequence: scan_00001_00002.tif" in messages
         assert "Non-sequence files detected: scan_00001_copy.tif" in messages
         assert extractor.get_num_samples() == 30
@@ -355,7 +357,7 @@ def test_missing_and_stray_files_are_said(tmp_path: Path) -> None:
 
 def test_loops_are_found_by_their_first_file(tmp_path: Path) -> None:
     paths = Recording(frames_per_slice=4, loops=3).write(tmp_path)
-    ours, theirs = both(paths[0])
+    ours, theirs = both_extractors(paths[0])
     assert [Path(p) for p in ours.file_paths] == [Path(p) for p in theirs.file_paths] == paths
     assert np.array_equal(ours.get_series(), theirs.get_series())
 
@@ -368,9 +370,11 @@ def test_an_odd_suffix_is_said(tmp_path: Path) -> None:
 
 
 def test_planes_are_known_by_the_header_however_little_a_file_holds(tmp_path: Path) -> None:
-    fast = Recording(mode="fast", zs=(0, 10, 20), volumes=4, flyback=1, frames_per_file=2).write(tmp_path / "fast")
-    slow = Recording(mode="slow", zs=(0, 10, 20), frames_per_slice=4, frames_per_file=4).write(tmp_path / "slow")
-    for path in (*fast, *slow):
+    fast_paths = Recording(mode="fast", zs=(0, 10, 20), volumes=4, flyback=1, frames_per_file=2).write(
+        tmp_path / "fast"
+    )
+    slow_paths = Recording(mode="slow", zs=(0, 10, 20), frames_per_slice=4, frames_per_file=4).write(tmp_path / "slow")
+    for path in (*fast_paths, *slow_paths):
         assert compat.ScanImageImagingExtractor.get_available_num_planes(path) == 3
 
 
@@ -391,15 +395,15 @@ def test_samples_that_are_no_integers(tmp_path: Path, samples: Any) -> None:
 
 
 def test_slow_stacks_are_found_without_enable(tmp_path: Path) -> None:
-    made = Recording(mode="slow", zs=(0, 1, 2), settings={"hStackManager.enable": None}, loops=2)
-    paths = replace(made, settings={**made.settings, "acqState": "other"}).write(tmp_path)
+    recording = Recording(mode="slow", zs=(0, 1, 2), settings={"hStackManager.enable": None}, loops=2)
+    paths = replace(recording, settings={**recording.settings, "acqState": "other"}).write(tmp_path)
     assert compat.ScanImageImagingExtractor(file_path=paths[0]).file_paths == paths
 
 
 def test_names_that_are_not_scanimage_s_stay_alone(tmp_path: Path) -> None:
-    made = Recording(frames_per_slice=6, frames_per_file=10)
+    recording = Recording(frames_per_slice=6, frames_per_file=10)
     for number in (1, 2):
-        (path,) = replace(made, epoch=(2023, 1, 1, 1, number, 0.0)).write(tmp_path / str(number))
+        (path,) = replace(recording, epoch=(2023, 1, 1, 1, number, 0.0)).write(tmp_path / str(number))
         path.rename(tmp_path / f"m_{number}.tif")
     assert compat.ScanImageImagingExtractor(file_path=tmp_path / "m_1.tif").get_num_samples() == 6
 
@@ -429,12 +433,12 @@ def test_multi_roi_gives_whole_pages_or_one_roi(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"roi_name": "V2"}, {"roi_index": 3}, {"field_index": 5}, {"roi_index": 0, "field_index": 0}]
+    "bad_options", [{"roi_name": "V2"}, {"roi_index": 3}, {"field_index": 5}, {"roi_index": 0, "field_index": 0}]
 )
-def test_rois_that_are_not_there(tmp_path: Path, wrong: dict[str, Any]) -> None:
+def test_rois_that_are_not_there(tmp_path: Path, bad_options: dict[str, Any]) -> None:
     (path,) = MESOSCOPE.write(tmp_path)
     with pytest.raises(ValueError, match="ROI|roi|field"):
-        compat.ScanImageImagingExtractor(file_path=path, **wrong)
+        compat.ScanImageImagingExtractor(file_path=path, **bad_options)
 
 
 # ---------------------------------------------------------------------------- legacy
@@ -464,23 +468,23 @@ def test_the_legacy_extractor(recordings: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["two_channels_5_7.tif", REAL["volume"][0], REAL["stack"][0], "legacy_3_8_resaved.tiff"]
+    "name", ["two_channels_5_7.tif", REAL_FILES["volume"][0], REAL_FILES["stack"][0], "legacy_3_8_resaved.tiff"]
 )
 def test_same_utilities(recordings: Path, name: str) -> None:
     from roiextractors.extractors.tiffimagingextractors import scanimagetiff_utils as original
 
     path = recordings / name
-    extra = compat.extract_extra_metadata(path)
-    assert extra == original.extract_extra_metadata(path)
+    extra_metadata = compat.extract_extra_metadata(path)
+    assert extra_metadata == original.extract_extra_metadata(path)
     if "legacy" in name:
-        assert compat.parse_metadata_v3_8(extra) == original.parse_metadata_v3_8(extra)
+        assert compat.parse_metadata_v3_8(extra_metadata) == original.parse_metadata_v3_8(extra_metadata)
         for module in (compat, original):
             with pytest.raises(AssertionError, match="frameTimestamps_sec"):
                 module.extract_timestamps_from_file(path)
             with pytest.raises(ValueError, match="BigTIFF|channel"):
                 module.read_scanimage_metadata(path)
         return
-    assert compat.parse_metadata(extra) == original.parse_metadata(extra)
+    assert compat.parse_metadata(extra_metadata) == original.parse_metadata(extra_metadata)
     assert np.array_equal(compat.extract_timestamps_from_file(path), original.extract_timestamps_from_file(path))
     ours = compat.read_scanimage_metadata(path)
     if name.startswith("two"):  # of this one the original makes nothing: channelSave = [1;2]
@@ -530,8 +534,8 @@ def test_neuroconv_writes_a_real_recording_to_nwb(recordings: Path, tmp_path: Pa
     from neuroconv.tools.roiextractors import add_imaging_to_nwbfile
     from pynwb import NWBHDF5IO
 
-    ours, theirs = both(recordings / REAL["volume"][0], channel_name="Channel 1")
-    written = []
+    ours, theirs = both_extractors(recordings / REAL_FILES["volume"][0], channel_name="Channel 1")
+    arrays = []
     for name, extractor in (("ours", ours), ("theirs", theirs)):
         nwbfile = make_nwbfile_from_metadata(
             {"NWBFile": {"session_start_time": datetime(2025, 4, 24, 16, 41, tzinfo=UTC)}}
@@ -542,22 +546,22 @@ def test_neuroconv_writes_a_real_recording_to_nwb(recordings: Path, tmp_path: Pa
         with NWBHDF5IO(tmp_path / f"{name}.nwb", "r") as io:
             series = next(iter(io.read().acquisition.values()))
             assert series.data.shape == (100, 20, 20, 9)
-            written.append(np.asarray(series.data))
-    assert np.array_equal(written[0], written[1])
+            arrays.append(np.asarray(series.data))
+    assert np.array_equal(arrays[0], arrays[1])
 
 
 def test_neuroconv_s_interface_has_its_metadata(recordings: Path) -> None:
     interfaces = pytest.importorskip("neuroconv.datainterfaces", reason="pip install 'scanreader[neuroconv]'")
 
-    class Ours(interfaces.ScanImageImagingInterface):  # type: ignore[misc,name-defined]
+    class OurInterface(interfaces.ScanImageImagingInterface):  # type: ignore[misc,name-defined]
         @classmethod
         def get_extractor_class(cls) -> Any:
             return compat.ScanImageImagingExtractor
 
-    path = recordings / REAL["volume"][0]
+    path = recordings / REAL_FILES["volume"][0]
     ours, theirs = (
         interface(file_path=path, channel_name="Channel 1").get_metadata().to_dict()
-        for interface in (Ours, interfaces.ScanImageImagingInterface)
+        for interface in (OurInterface, interfaces.ScanImageImagingInterface)
     )
     assert ours["Devices"] == theirs["Devices"]
     assert ours["Ophys"] == theirs["Ophys"]

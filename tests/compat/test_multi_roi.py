@@ -24,13 +24,13 @@ ROIS = (
     roi(scanfield((1, 0.3), (2.4, 4), (24, 32)), name="LM", uuid="00000000000000A3"),
     roi(scanfield((4, 1.2), (2.4, 4), (24, 24)), name="LM", uuid="00000000000000A4"),
 )
-MADE = Recording(frames_per_slice=6, channels=(1, 2), rois=ROIS, scanner_frequency=12013.0)
+RECORDING = Recording(frames_per_slice=6, channels=(1, 2), rois=ROIS, scanner_frequency=12013.0)
 UUIDS = ["00000000000000A1", "00000000000000A3", "00000000000000A4"]
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return MADE.write(tmp_path)[0]
+    return RECORDING.write(tmp_path)[0]
 
 
 @pytest.mark.parametrize(
@@ -39,18 +39,18 @@ def path(tmp_path: Path) -> Path:
 )
 def test_one_roi(path: Path, options: dict[str, Any], index: int) -> None:
     extractor = Extractor(path, "Channel 2", **options)
-    field = reference.fields(reference.all_pages([path]), channels=2, boxes=MADE.field_rows())[index]
+    field = reference.fields(reference.all_pages([path]), channels=2, boxes=RECORDING.field_rows())[index]
     assert np.array_equal(extractor.get_series(), field[:, :, 1].transpose(2, 0, 1))
-    drawn = (ROIS[0], ROIS[2], ROIS[3])[index]
-    shape = drawn["scanfields"]
-    assert (extractor.roi_index, extractor.roi_name, extractor.roi_uuid) == (index, drawn["name"], UUIDS[index])
+    scanned_roi = (ROIS[0], ROIS[2], ROIS[3])[index]
+    shape = scanned_roi["scanfields"]
+    assert (extractor.roi_index, extractor.roi_name, extractor.roi_uuid) == (index, scanned_roi["name"], UUIDS[index])
     assert (extractor.roi_zs, extractor.roi_center_xy, extractor.roi_size_xy) == (
-        drawn["zs"],
+        scanned_roi["zs"],
         shape["centerXY"],
         shape["sizeXY"],
     )
     assert np.allclose(extractor.roi_affine, shape["affine"])
-    assert extractor.roi_row_start == MADE.field_rows()[0][index][0]
+    assert extractor.roi_row_start == RECORDING.field_rows()[0][index][0]
     assert extractor.line_period is not None
     offset = extractor.line_period * extractor.roi_row_start
     assert extractor.get_field_time_offset() == offset
@@ -63,7 +63,9 @@ def test_rois_are_listed(path: Path) -> None:
     assert Extractor.get_num_rois(path) == 3
     assert Extractor.get_roi_names(path) == ["V1", "LM", "LM"]
     assert Extractor.get_roi_uuids(path) == UUIDS
-    assert [one.uuid for one in read_scan(path).rois] == [drawn["roiUuid"] for drawn in ROIS]
+    assert [roi_of_scan.uuid for roi_of_scan in read_scan(path).rois] == [
+        scanned_roi["roiUuid"] for scanned_roi in ROIS
+    ]
 
 
 @pytest.mark.parametrize(
@@ -110,6 +112,6 @@ def test_several_depths_and_widths_are_read(tmp_path: Path) -> None:
     scan = read_scan(path)
     extractor = Extractor(path, roi_name="LM")
     assert np.array_equal(extractor.get_series()[..., 1], scan[3, :, :, 0].transpose(2, 0, 1))
-    narrow = (ROIS[0], roi(scanfield((1, 0.3), (1.2, 2), (12, 20)), name="narrow"))
-    (path,) = replace(MADE, rois=narrow, channels=(1,), resonant=False).write(tmp_path / "widths")
+    rois = (ROIS[0], roi(scanfield((1, 0.3), (1.2, 2), (12, 20)), name="narrow"))
+    (path,) = replace(RECORDING, rois=rois, channels=(1,), resonant=False).write(tmp_path / "widths")
     assert Extractor(path, roi_index=1).get_series().shape == (6, 20, 12)

@@ -32,10 +32,10 @@ def _put_back(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def test_other_programs_import_ours(tmp_path: Path) -> None:
     (path,) = Recording(frames_per_slice=5).write(tmp_path)
-    before = set(sys.modules)
+    modules_before = set(sys.modules)
     module = stand_in()
     assert stand_in() is module
-    assert set(sys.modules) - before == {NAME}
+    assert set(sys.modules) - modules_before == {NAME}
     import ScanImageTiffReader
     from ScanImageTiffReader import ScanImageTiffReader as Reader
     from ScanImageTiffReader import api_version

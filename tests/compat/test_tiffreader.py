@@ -24,13 +24,13 @@ from scanreader.simulate import RELEASES, Recording, write_bigtiff
 
 original = pytest.importorskip("ScanImageTiffReader", reason="scanimage-tiff-reader has no wheel here")
 
-REAL = [
+REAL_FILES = [
     "two_channels_5_7.tif",
     "slow_stack_20220923_noroi.tif",
     "legacy_3_8_resaved.tiff",
     *(f"volume_two_channels/vol_two_ch_multi_files_00001_{n:05d}.tif" for n in range(1, 11)),
 ]
-MADE = {
+RECORDINGS = {
     "volume": VOLUME,
     "stack": STACK,
     "mesoscope": MESOSCOPE,
@@ -52,10 +52,10 @@ def assert_same(path: Path) -> None:
         assert type(ours.shape()) is type(theirs.shape())
         assert ours.dtype() == theirs.dtype()
         assert ours.metadata() == theirs.metadata()
-        every = theirs.data()
-        mine = ours.data()
-        assert mine.dtype == every.dtype
-        assert np.array_equal(mine, every)
+        their_data = theirs.data()
+        our_data = ours.data()
+        assert our_data.dtype == their_data.dtype
+        assert np.array_equal(our_data, their_data)
         texts = [theirs.description(i) for i in range(len(theirs))]
         assert [ours.description(i) for i in range(len(ours))] == texts
         assert ours.descriptions() == texts
@@ -69,14 +69,14 @@ def assert_same(path: Path) -> None:
             assert str(our_error.value) == str(their_error.value)
 
 
-@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize("name", REAL_FILES)
 def test_same_of_real_recordings(recordings: Path, name: str) -> None:
     assert_same(recordings / name)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in MADE if kind != "not closed"])
+@pytest.mark.parametrize("kind", [kind for kind in RECORDINGS if kind != "not closed"])
 def test_same_of_simulated_recordings(tmp_path: Path, kind: str) -> None:
-    (path,) = MADE[kind].write(tmp_path)
+    (path,) = RECORDINGS[kind].write(tmp_path)
     assert_same(path)
 
 
@@ -90,7 +90,7 @@ def test_same_without_rois_and_without_a_block(tmp_path: Path) -> None:
 
 
 def test_a_file_that_was_not_closed_is_read_where_the_original_refuses(tmp_path: Path) -> None:
-    (path,) = MADE["not closed"].write(tmp_path)
+    (path,) = RECORDINGS["not closed"].write(tmp_path)
     with tifffile.TiffFile(path) as tif, ScanImageTiffReader(path) as reader:
         assert np.array_equal(reader.data()[0], tif.pages[0].asarray())
         assert len(reader) == 5
@@ -144,7 +144,7 @@ def outcome(call: Callable[[Any], object], reader: Any) -> type[BaseException] |
     return None
 
 
-REFUSED: dict[str, Callable[[Any], object]] = {
+REFUSED_CALLS: dict[str, Callable[[Any], object]] = {
     "None": lambda reader: type(reader)(None),
     "a number": lambda reader: type(reader)(3),
     "bytes": lambda reader: type(reader)(b"a.tif"),
@@ -172,11 +172,11 @@ REFUSED: dict[str, Callable[[Any], object]] = {
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of the original's __del__
-@pytest.mark.parametrize("what", REFUSED)
-def test_what_the_original_refuses_is_refused_with_its_type(tmp_path: Path, what: str) -> None:
+@pytest.mark.parametrize("call_name", REFUSED_CALLS)
+def test_what_the_original_refuses_is_refused_with_its_type(tmp_path: Path, call_name: str) -> None:
     (path,) = Recording(frames_per_slice=5).write(tmp_path)
     with original.ScanImageTiffReader(str(path)) as theirs, ScanImageTiffReader(path) as ours:
-        their_type, our_type = outcome(REFUSED[what], theirs), outcome(REFUSED[what], ours)
+        their_type, our_type = outcome(REFUSED_CALLS[call_name], theirs), outcome(REFUSED_CALLS[call_name], ours)
     assert their_type is not None
     assert our_type is not None
     assert issubclass(our_type, their_type), (their_type, our_type)

@@ -19,7 +19,7 @@ import pytest
 import tifffile
 from common import MESOSCOPE, STACK, VOLUME
 from matplotlib.text import Text
-from served import Served, serve
+from served import Site, serve
 
 from scanreader import (
     ChangedFileError,
@@ -54,12 +54,12 @@ def _empty_caches(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Served]:
-    with serve(tmp_path) as served:
-        yield served
+def server(tmp_path: Path) -> Iterator[Site]:
+    with serve(tmp_path) as site:
+        yield site
 
 
-LARGE = Recording(height=256, width=256, frames_per_slice=150, channels=(1, 2), frames_per_file=100)
+LARGE_RECORDING = Recording(height=256, width=256, frames_per_slice=150, channels=(1, 2), frames_per_file=100)
 KEYS: list[Any] = [
     np.s_[:],
     np.s_[0, :, :, 0, 3:9],
@@ -70,9 +70,11 @@ KEYS: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("recording", [VOLUME, STACK, MESOSCOPE, LARGE, Recording(release="3.8", frames_per_slice=70)])
+@pytest.mark.parametrize(
+    "recording", [VOLUME, STACK, MESOSCOPE, LARGE_RECORDING, Recording(release="3.8", frames_per_slice=70)]
+)
 @pytest.mark.parametrize("scheme", ["http", "memory"])
-def test_a_url_gives_what_a_path_gives(server: Served, tmp_path: Path, recording: Recording, scheme: str) -> None:
+def test_a_url_gives_what_a_path_gives(server: Site, tmp_path: Path, recording: Recording, scheme: str) -> None:
     files = recording.write(tmp_path / "here")
     url = f"{server.url}/here"
     if scheme == "memory":
@@ -92,33 +94,35 @@ def test_a_url_gives_what_a_path_gives(server: Served, tmp_path: Path, recording
         np.testing.assert_array_equal(remote_scan.frame_table[column], local_scan.frame_table[column])
     assert (remote_scan.header, remote_scan.roi_metadata) == (local_scan.header, local_scan.roi_metadata)
     assert remote_scan.check().ok == local_scan.check().ok
-    again = pickle.loads(pickle.dumps(remote_scan))
-    np.testing.assert_array_equal(again[0, ..., -1], local_scan[0, ..., -1])
+    scan_copy = pickle.loads(pickle.dumps(remote_scan))
+    np.testing.assert_array_equal(scan_copy[0, ..., -1], local_scan[0, ..., -1])
 
 
-def test_opening_and_reading_take_few_requests(server: Served, tmp_path: Path) -> None:
-    replace(LARGE, height=512, width=512, frames_per_slice=2000, frames_per_file=2000, holes=True).write(tmp_path)
+def test_opening_and_reading_take_few_requests(server: Site, tmp_path: Path) -> None:
+    replace(LARGE_RECORDING, height=512, width=512, frames_per_slice=2000, frames_per_file=2000, holes=True).write(
+        tmp_path
+    )
     (path,) = sorted(tmp_path.glob("*.tif"))
     url = f"{server.url}/{path.name}"
     scan = read_scan(url)
     assert scan.num_frames == 2000
     assert server.count("HEAD") <= 8
     assert server.count("GET") <= 12
-    server.asked.clear()
+    server.requests.clear()
     assert np.array_equal(scan[..., 1000:1100], read_scan(path)[..., 1000:1100])
-    sizes = [length for method, _, _, length in server.asked if method == "GET"]
+    sizes = [length for method, _, _, length in server.requests if method == "GET"]
     assert len(sizes) <= 30
     assert sum(sizes) < 1.01 * scan[..., 1000:1100].nbytes
-    server.asked.clear()
+    server.requests.clear()
     assert np.array_equal(scan[0, 7, 8, 0, :1000], read_scan(path)[0, 7, 8, 0, :1000])
     assert server.count("GET") <= 1001
-    assert sum(length for _, _, _, length in server.asked if length < 1 << 24) <= 1001 * 2 * remote.BLOCK
-    server.asked.clear()
+    assert sum(length for _, _, _, length in server.requests if length < 1 << 24) <= 1001 * 2 * remote.BLOCK
+    server.requests.clear()
     assert np.array_equal(scan[0, :, :, 1, :100], read_scan(path)[0, :, :, 1, :100])
     assert server.count("GET") <= 101
 
 
-def test_files_are_opened_at_once(server: Served, tmp_path: Path) -> None:
+def test_files_are_opened_at_once(server: Site, tmp_path: Path) -> None:
     replace(VOLUME, volumes=200, frames_per_file=20).write(tmp_path)
     local_scan = read_scan(tmp_path)
     assert len(local_scan.filenames) == 50
@@ -126,19 +130,19 @@ def test_files_are_opened_at_once(server: Served, tmp_path: Path) -> None:
     np.testing.assert_array_equal(remote_scan[:], local_scan[:])
 
 
-def test_compressed_pages_are_decoded(server: Served, tmp_path: Path) -> None:
-    (plain,) = replace(LARGE, frames_per_slice=20, frames_per_file=20).write(tmp_path)
-    with tifffile.TiffFile(plain) as tif:
+def test_compressed_pages_are_decoded(server: Site, tmp_path: Path) -> None:
+    (plain_path,) = replace(LARGE_RECORDING, frames_per_slice=20, frames_per_file=20).write(tmp_path)
+    with tifffile.TiffFile(plain_path) as tif:
         texts = [page.description for page in tif.pages if isinstance(page, tifffile.TiffPage)]
         software = tif.pages.first.software
         images = tif.asarray()
-    packed = tmp_path / "packed" / plain.name
-    packed.parent.mkdir()
-    with tifffile.TiffWriter(packed, bigtiff=True) as out:
+    packed_path = tmp_path / "packed" / plain_path.name
+    packed_path.parent.mkdir()
+    with tifffile.TiffWriter(packed_path, bigtiff=True) as out:
         for image, text in zip(images.reshape(-1, 256, 256), texts, strict=True):
             out.write(image, compression="zlib", description=text, software=software, metadata=None, contiguous=False)
-    local_scan = read_scan(packed)
-    remote_scan = read_scan(f"{server.url}/packed/{packed.name}")
+    local_scan = read_scan(packed_path)
+    remote_scan = read_scan(f"{server.url}/packed/{packed_path.name}")
     np.testing.assert_array_equal(remote_scan[:], local_scan[:])
     np.testing.assert_array_equal(remote_scan[0, 5:9, 7, :, ::2], local_scan[0, 5:9, 7, :, ::2])
 
@@ -148,9 +152,9 @@ def test_compressed_pages_are_decoded(server: Served, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("fault", ["500", "short", "cut", "stall"])
 def test_what_fails_now_and_then_is_asked_again(
-    server: Served, tmp_path: Path, fault: str, monkeypatch: pytest.MonkeyPatch
+    server: Site, tmp_path: Path, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    LARGE.write(tmp_path)
+    LARGE_RECORDING.write(tmp_path)
     monkeypatch.setattr(ranges, "STALL", 0.3)
     server.fault = lambda _path, _start, number: fault if number % 5 == 2 else ""
     remote_scan, local_scan = read_scan(f"{server.url}/scan_*.tif"), read_scan(tmp_path)
@@ -160,24 +164,24 @@ def test_what_fails_now_and_then_is_asked_again(
 
 @pytest.mark.parametrize("fault", ["500", "short", "cut", "stall"])
 def test_what_fails_always_is_said_with_url_and_offset(
-    server: Served, tmp_path: Path, fault: str, monkeypatch: pytest.MonkeyPatch
+    server: Site, tmp_path: Path, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (path, *_) = LARGE.write(tmp_path)
+    (path, *_) = LARGE_RECORDING.write(tmp_path)
     monkeypatch.setattr(ranges, "STALL", 0.2)
     scan = read_scan(f"{server.url}/{path.name}")
-    server.asked.clear()
+    server.requests.clear()
     server.fault = lambda _path, start, _number: fault if start > 20_000_000 else ""
     expected = read_scan(path)
     np.testing.assert_array_equal(scan[..., :50], expected[..., :50])
     with pytest.raises(UnreachableError, match=rf"{server.url}/{path.name}.* at byte \d+: .*4 tries"):
         scan[..., -5:]
-    assert sum(start > 20_000_000 for _, _, start, _ in server.asked) <= 4 * 4
+    assert sum(start > 20_000_000 for _, _, start, _ in server.requests) <= 4 * 4
     server.fault = lambda *_: ""
     np.testing.assert_array_equal(scan[..., -5:], expected[..., -5:])
 
 
-def test_what_fails_at_opening_is_said(server: Served, tmp_path: Path) -> None:
-    (path, *_) = LARGE.write(tmp_path)
+def test_what_fails_at_opening_is_said(server: Site, tmp_path: Path) -> None:
+    (path, *_) = LARGE_RECORDING.write(tmp_path)
     server.fault = lambda *_: "500"
     with pytest.raises((PathnameError, UnreachableError), match=rf"{server.url}/{path.name}.*500"):
         read_scan(f"{server.url}/{path.name}")
@@ -187,15 +191,15 @@ def test_what_fails_at_opening_is_said(server: Served, tmp_path: Path) -> None:
         read_scan(f"{server.url}/nope/*.tif")
 
 
-def test_a_server_without_ranges_is_refused(server: Served, tmp_path: Path) -> None:
-    (path, *_) = LARGE.write(tmp_path)
+def test_a_server_without_ranges_is_refused(server: Site, tmp_path: Path) -> None:
+    (path, *_) = LARGE_RECORDING.write(tmp_path)
     server.ranges = False
     with pytest.raises(PathnameError, match="range requests"):
         read_scan(f"{server.url}/{path.name}")
 
 
-def test_a_file_that_changed_is_refused(server: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (path, *_) = LARGE.write(tmp_path)
+def test_a_file_that_changed_is_refused(server: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (path, *_) = LARGE_RECORDING.write(tmp_path)
     scan = read_scan(f"{server.url}/{path.name}")
     os.utime(path, ns=(1, 1))
     monkeypatch.setattr(remote, "FRESH", 0.0)
@@ -203,18 +207,18 @@ def test_a_file_that_changed_is_refused(server: Served, tmp_path: Path, monkeypa
         scan[..., 0]
 
 
-def test_what_grows_is_refreshed(server: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (complete,) = replace(LARGE, frames_per_file=150).write(tmp_path / "whole")
-    data = complete.read_bytes()
-    path = tmp_path / complete.name
+def test_what_grows_is_refreshed(server: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (complete_path,) = replace(LARGE_RECORDING, frames_per_file=150).write(tmp_path / "whole")
+    data = complete_path.read_bytes()
+    path = tmp_path / complete_path.name
     path.write_bytes(data[: len(data) // 3])
     monkeypatch.setattr(remote, "FRESH", 0.0)
     with pytest.warns(match="not closed"):
         scan = read_scan(f"{server.url}/{path.name}")
     path.write_bytes(data)
-    grown = scan.refresh()
-    assert scan.num_frames < grown.num_frames == 150
-    np.testing.assert_array_equal(grown[:], read_scan(complete)[:])
+    grown_scan = scan.refresh()
+    assert scan.num_frames < grown_scan.num_frames == 150
+    np.testing.assert_array_equal(grown_scan[:], read_scan(complete_path)[:])
     path.write_bytes(replace_first_pixels(data[: len(data) // 2]))
     with pytest.raises(ChangedFileError):
         scan.refresh()
@@ -223,30 +227,32 @@ def test_what_grows_is_refreshed(server: Served, tmp_path: Path, monkeypatch: py
 def replace_first_pixels(data: bytes) -> bytes:
     """Another recording's first page, as large."""
     with tifffile.TiffFile(io.BytesIO(data)) as tif:
-        at = tif.pages.first.dataoffsets[0]
-    return data[:at] + bytes(255 - byte for byte in data[at : at + 5000]) + data[at + 5000 :]
+        offset = tif.pages.first.dataoffsets[0]
+    return data[:offset] + bytes(255 - byte for byte in data[offset : offset + 5000]) + data[offset + 5000 :]
 
 
-def test_damaged_pages_are_found(server: Served, tmp_path: Path) -> None:
-    (path, *_) = LARGE.write(tmp_path)
+def test_damaged_pages_are_found(server: Site, tmp_path: Path) -> None:
+    (path, *_) = LARGE_RECORDING.write(tmp_path)
     with tifffile.TiffFile(path) as tif:
-        at = tif.pages[100].offset
+        offset = tif.pages[100].offset
     with path.open("r+b") as file:
-        file.seek(at)
+        file.seek(offset)
         file.write(b"\x99" * 200)
     scan = read_scan(f"{server.url}/{path.name}")
     with pytest.raises(DamagedPageError):
         scan[0, :, :, 0]
     with pytest.raises(DamagedPageError):
         scan[0, 3, 3, 0]
-    filled = read_scan(f"{server.url}/{path.name}", on_damage="fill", fill_value=-7)
+    filled_scan = read_scan(f"{server.url}/{path.name}", on_damage="fill", fill_value=-7)
     with pytest.warns(match="filled with -7"):
-        assert (filled[0, 3, 3, 0, 50] == -7).all()
+        assert (filled_scan[0, 3, 3, 0, 50] == -7).all()
 
 
 # ----------------------------------------------------------------- files that are replaced
 
-OTHER = replace(LARGE, epoch=(2024, 5, 6, 7, 8, 9.5), pixels=lambda _, channel: np.full((256, 256), 7000 + channel))
+OTHER_RECORDING = replace(
+    LARGE_RECORDING, epoch=(2024, 5, 6, 7, 8, 9.5), pixels=lambda _, channel: np.full((256, 256), 7000 + channel)
+)
 
 
 def put(recording: Recording, path: Path) -> None:
@@ -256,17 +262,17 @@ def put(recording: Recording, path: Path) -> None:
 
 
 @pytest.mark.parametrize("marks", [True, False])
-def test_another_file_of_the_name_is_opened_as_it_is(server: Served, tmp_path: Path, marks: bool) -> None:
+def test_another_file_of_the_name_is_opened_as_it_is(server: Site, tmp_path: Path, marks: bool) -> None:
     server.marks = marks
     path = tmp_path / "scan_00001_00001.tif"
-    put(LARGE, path)
+    put(LARGE_RECORDING, path)
     url = f"{server.url}/{path.name}"
     first = read_scan(url)
-    began = first.start_time
+    start_time = first.start_time
     np.testing.assert_array_equal(first[0, 3, 3, 0], read_scan(path)[0, 3, 3, 0])
-    put(OTHER, path)
+    put(OTHER_RECORDING, path)
     second, expected = read_scan(url), read_scan(path)
-    assert second.start_time == expected.start_time != began
+    assert second.start_time == expected.start_time != start_time
     np.testing.assert_array_equal(second[0, 3, 3, 0], expected[0, 3, 3, 0])
     np.testing.assert_array_equal(second[..., :20], expected[..., :20])
     for key in (np.s_[..., 50:60], np.s_[0, 3, 3, 0]):
@@ -274,10 +280,10 @@ def test_another_file_of_the_name_is_opened_as_it_is(server: Served, tmp_path: P
             first[key]
 
 
-def test_a_file_that_is_replaced_while_it_is_read_is_refused(server: Served, tmp_path: Path) -> None:
+def test_a_file_that_is_replaced_while_it_is_read_is_refused(server: Site, tmp_path: Path) -> None:
     path = tmp_path / "scan_00001_00001.tif"
-    put(LARGE, path)
-    put(OTHER, tmp_path / "other.tif")
+    put(LARGE_RECORDING, path)
+    put(OTHER_RECORDING, tmp_path / "other.tif")
     scan = read_scan(f"{server.url}/{path.name}")
     server.swap(3, tmp_path / "other.tif", path)
     with pytest.raises(ChangedFileError):
@@ -286,22 +292,22 @@ def test_a_file_that_is_replaced_while_it_is_read_is_refused(server: Served, tmp
         scan[..., 90:]
 
 
-def test_what_the_network_loses_is_not_damage(server: Served, tmp_path: Path) -> None:
-    recording = replace(LARGE, frames_per_slice=100, frames_per_file=100)
+def test_what_the_network_loses_is_not_damage(server: Site, tmp_path: Path) -> None:
+    recording = replace(LARGE_RECORDING, frames_per_slice=100, frames_per_file=100)
     recording.write(tmp_path)
     scan = read_scan(f"{server.url}/scan_00001_00001.tif", on_damage="fill", fill_value=-1)
     server.fault = lambda _path, start, _number: "500" if start > 10_000_000 else ""
-    server.asked.clear()
+    server.requests.clear()
     with pytest.raises(UnreachableError):
         scan[:]
     with pytest.raises(UnreachableError):
         _ = scan.timestamps
     with pytest.raises(UnreachableError):
         scan.check()
-    assert len(server.asked) < 1000  # about 350; were each failed place tried to the end, 4,000
+    assert len(server.requests) < 1000  # about 350; were each failed place tried to the end, 4,000
 
 
-def test_a_part_that_goes_is_not_left_out(server: Served, tmp_path: Path) -> None:
+def test_a_part_that_goes_is_not_left_out(server: Site, tmp_path: Path) -> None:
     replace(VOLUME, volumes=30, frames_per_file=50).write(tmp_path)
     scan = read_scan(f"{server.url}/scan_00001_00001.tif", siblings=True)
     remote._block_cache.clear()
@@ -313,10 +319,10 @@ def test_a_part_that_goes_is_not_left_out(server: Served, tmp_path: Path) -> Non
         read_scan(f"{server.url}/scan_00001_00001.tif", siblings=True)
 
 
-def test_what_is_still_being_written_is_opened_and_read(server: Served, tmp_path: Path) -> None:
-    (complete,) = replace(LARGE, frames_per_file=150).write(tmp_path / "whole")
-    data, expected = complete.read_bytes(), read_scan(complete)[:]
-    path = tmp_path / complete.name
+def test_what_is_still_being_written_is_opened_and_read(server: Site, tmp_path: Path) -> None:
+    (complete_path,) = replace(LARGE_RECORDING, frames_per_file=150).write(tmp_path / "whole")
+    data, expected = complete_path.read_bytes(), read_scan(complete_path)[:]
+    path = tmp_path / complete_path.name
     page = len(data) // 300
     path.write_bytes(data[: 40 * page])
 
@@ -324,8 +330,8 @@ def test_what_is_still_being_written_is_opened_and_read(server: Served, tmp_path
 
     def grow(_path: str, _start: int, _number: int) -> str:
         with lock, path.open("ab") as file:
-            at = file.tell()
-            file.write(data[at : at + page])
+            offset = file.tell()
+            file.write(data[offset : offset + page])
         return ""
 
     server.fault = grow
@@ -341,7 +347,7 @@ def test_what_is_still_being_written_is_opened_and_read(server: Served, tmp_path
 
 
 @pytest.mark.parametrize("marks", [True, False])
-def test_a_server_without_etags_is_noted(server: Served, tmp_path: Path, marks: bool) -> None:
+def test_a_server_without_etags_is_noted(server: Site, tmp_path: Path, marks: bool) -> None:
     server.marks = marks
     replace(VOLUME, volumes=30, frames_per_file=50).write(tmp_path)
     for names, subject in ((f"{server.url}/scan_00001_00001.tif", "this file"), (f"{server.url}/", "3 files")):
@@ -349,24 +355,24 @@ def test_a_server_without_etags_is_noted(server: Served, tmp_path: Path, marks: 
         assert [(note.is_note, subject in note.sentence) for note in notes] == ([] if marks else [(True, True)])
 
 
-def test_a_long_header_stands_before_the_first_page(server: Served, tmp_path: Path) -> None:
+def test_a_long_header_stands_before_the_first_page(server: Site, tmp_path: Path) -> None:
     server.marks = False
-    (path, *_) = replace(LARGE, settings={"hPad.text": "x" * 300_000}).write(tmp_path)
+    (path, *_) = replace(LARGE_RECORDING, settings={"hPad.text": "x" * 300_000}).write(tmp_path)
     scan = read_scan(f"{server.url}/{path.name}")
     np.testing.assert_array_equal(scan[..., ::7], read_scan(path)[..., ::7])
     np.testing.assert_array_equal(scan[0, 4, 4], read_scan(path)[0, 4, 4])
     assert len(scan.metadata["SI.hPad.text"]) == 300_000
 
 
-@pytest.mark.parametrize("packed", [True, False])
-def test_servers_without_marks_mix_no_files(server: Served, tmp_path: Path, packed: bool) -> None:
+@pytest.mark.parametrize("is_packed", [True, False])
+def test_servers_without_marks_mix_no_files(server: Site, tmp_path: Path, is_packed: bool) -> None:
     server.marks = False
     path = tmp_path / "scan_00001_00001.tif"
-    for recording, name in ((LARGE, path), (OTHER, tmp_path / "other.tif")):
+    for recording, name in ((LARGE_RECORDING, path), (OTHER_RECORDING, tmp_path / "other.tif")):
         put(recording, name)
-        if packed:
+        if is_packed:
             image = tifffile.imread(name)
-            image = image if recording is LARGE else image[:, ::-1].copy()
+            image = image if recording is LARGE_RECORDING else image[:, ::-1].copy()
             tifffile.imwrite(name, image.reshape(-1, 256, 256), tile=(64, 64), metadata=None, photometric="minisblack")
     first = read_scan_quietly(f"{server.url}/{path.name}")
     token = first.token
@@ -384,8 +390,8 @@ def read_scan_quietly(url: str) -> Scan:
         return read_scan(url)
 
 
-def test_a_part_that_does_not_come_is_not_left_out(server: Served, tmp_path: Path) -> None:
-    LARGE.write(tmp_path)
+def test_a_part_that_does_not_come_is_not_left_out(server: Site, tmp_path: Path) -> None:
+    LARGE_RECORDING.write(tmp_path)
     server.fault = lambda path, _start, _number: "500" if path.endswith("_00002.tif") else ""
     with pytest.raises(UnreachableError):
         read_scan(f"{server.url}/scan_00001_00001.tif", siblings=True)
@@ -407,18 +413,18 @@ def test_frames_without_numbers_where_scanimage_writes_them_are_refused(tmp_path
 
 
 @pytest.mark.parametrize("escapes", [True, False])
-@pytest.mark.parametrize("spelled", ["my scan", "my%20scan"])
-def test_names_with_blanks_bring_their_other_files(server: Served, tmp_path: Path, escapes: bool, spelled: str) -> None:
+@pytest.mark.parametrize("stem", ["my scan", "my%20scan"])
+def test_names_with_blanks_bring_their_other_files(server: Site, tmp_path: Path, escapes: bool, stem: str) -> None:
     server.escapes = escapes
     replace(VOLUME, stem="my scan", volumes=30, frames_per_file=33).write(tmp_path)
     local_scan = read_scan(tmp_path, siblings=True)
-    for name in (f"{spelled}_00001_00001.tif", f"{spelled}_*.tif", "", f"{spelled}_00001_00001.tif?download=1"):
+    for name in (f"{stem}_00001_00001.tif", f"{stem}_*.tif", "", f"{stem}_00001_00001.tif?download=1"):
         remote_scan = read_scan(f"{server.url}/{name}", siblings=True)
         assert remote_scan.num_frames == local_scan.num_frames
         np.testing.assert_array_equal(remote_scan[:], local_scan[:])
 
 
-def test_a_listing_without_the_file_itself_is_said(server: Served, tmp_path: Path) -> None:
+def test_a_listing_without_the_file_itself_is_said(server: Site, tmp_path: Path) -> None:
     files = replace(VOLUME, volumes=30, frames_per_file=33).write(tmp_path)
     listing = tmp_path / "alone"
     listing.mkdir()
@@ -427,7 +433,7 @@ def test_a_listing_without_the_file_itself_is_said(server: Served, tmp_path: Pat
         read_scan(f"{server.url}/alone/../alone/{files[0].name}".replace("/alone/../alone/", "/alone//"), siblings=True)
 
 
-def test_a_file_named_in_two_ways_is_one(server: Served, tmp_path: Path) -> None:
+def test_a_file_named_in_two_ways_is_one(server: Site, tmp_path: Path) -> None:
     (path,) = Recording(release="3.8", stem="x", frames_per_slice=10).write(tmp_path)
     fsspec.filesystem("memory").pipe_file("/d/x.tif", path.read_bytes())
     for names in (["memory://d/x.tif", "memory:///d/x.tif"], [f"{server.url}/{path.name}"] * 2):
@@ -450,11 +456,11 @@ def test_files_that_came_since_are_found(tmp_path: Path) -> None:
 
 
 def test_names_of_urls() -> None:
-    signed = Url("https://h/a/scan_00001.tif?token=x/y.z#p")
-    assert (signed.name, signed.stem, signed.suffix) == ("scan_00001.tif", "scan_00001", ".tif")
-    assert str(signed.parent) == "https://h/a"
-    inside = Url("zip://rec/scan_00001.tif::https://h/all.zip")
-    assert (inside.name, str(inside.parent)) == ("scan_00001.tif", "zip://rec::https://h/all.zip")
+    signed_url = Url("https://h/a/scan_00001.tif?token=x/y.z#p")
+    assert (signed_url.name, signed_url.stem, signed_url.suffix) == ("scan_00001.tif", "scan_00001", ".tif")
+    assert str(signed_url.parent) == "https://h/a"
+    url_in_archive = Url("zip://rec/scan_00001.tif::https://h/all.zip")
+    assert (url_in_archive.name, str(url_in_archive.parent)) == ("scan_00001.tif", "zip://rec::https://h/all.zip")
     assert Url("simplecache::s3://b/k/scan_00002.tif").name == "scan_00002.tif"
 
 
@@ -464,19 +470,19 @@ def test_colons_alone_make_no_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert read_scan(path.name).num_frames == 3
 
 
-def test_names_in_exports_have_no_signature(server: Served, tmp_path: Path) -> None:
+def test_names_in_exports_have_no_signature(server: Site, tmp_path: Path) -> None:
     (path,) = Recording(frames_per_slice=3).write(tmp_path)
     scan = read_scan(f"{server.url}/{path.name}?signature=secret")
     scan.to_ome_zarr(tmp_path / "a.zarr")
     scan.report(tmp_path / "a.html")
-    for written in (tmp_path / "a.zarr" / "scanimage" / "zarr.json", tmp_path / "a.html"):
-        text = written.read_text("utf-8")
+    for export in (tmp_path / "a.zarr" / "scanimage" / "zarr.json", tmp_path / "a.html"):
+        text = export.read_text("utf-8")
         assert path.name in text
         assert "secret" not in text
     assert "secret" not in repr(scan) + scan._repr_html_()
 
 
-def test_titles_of_pictures_have_no_signature(server: Served, tmp_path: Path) -> None:
+def test_titles_of_pictures_have_no_signature(server: Site, tmp_path: Path) -> None:
     (path,) = Recording(frames_per_slice=3).write(tmp_path)
     scan = read_scan(f"{server.url}/{path.name}?signature=secret/key")
     texts = [text.get_text() for figure in (scan.plot(), scan.plot_layout()) for text in figure.findobj(Text)]
@@ -484,12 +490,12 @@ def test_titles_of_pictures_have_no_signature(server: Served, tmp_path: Path) ->
     assert not [text for text in texts if "secret" in text or "key" in text]
 
 
-def test_chains_of_file_systems(server: Served, tmp_path: Path) -> None:
+def test_chains_of_file_systems(server: Site, tmp_path: Path) -> None:
     VOLUME.write(tmp_path / "rec")
     local_scan = read_scan(tmp_path / "rec")
-    with zipfile.ZipFile(tmp_path / "all.zip", "w") as packed:
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
         for path in sorted((tmp_path / "rec").iterdir()):
-            packed.write(path, f"rec/{path.name}")
+            archive.write(path, f"rec/{path.name}")
     for url in (
         f"zip://rec/*.tif::{tmp_path / 'all.zip'}",
         f"zip://rec/*.tif::{server.url}/all.zip",

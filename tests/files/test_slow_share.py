@@ -22,23 +22,23 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def slow(monkeypatch: pytest.MonkeyPatch, seconds: float) -> list[int]:
+def slow_down(monkeypatch: pytest.MonkeyPatch, seconds: float) -> list[int]:
     """Let every read of a file take a while; the list gets the thread of each."""
     calls: list[int] = []
     original = local._read_once
 
-    def read(*arguments: Any) -> int:
+    def read_slowly(*arguments: Any) -> int:
         calls.append(threading.get_ident())
         time.sleep(seconds)
         return original(*arguments)
 
-    monkeypatch.setattr(local, "_read_once", read)
+    monkeypatch.setattr(local, "_read_once", read_slowly)
     return calls
 
 
 def test_many_files_are_opened_side_by_side(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = read_scan(folder)
-    calls = slow(monkeypatch, 0.008)
+    calls = slow_down(monkeypatch, 0.008)
     scan = read_scan(folder)
     assert scan.filenames == expected.filenames
     assert scan.num_frames == expected.num_frames == 600
@@ -52,17 +52,17 @@ def test_many_files_are_opened_side_by_side(folder: Path, monkeypatch: pytest.Mo
 def test_a_bad_file_is_named_whether_opened_ahead_or_not(
     folder: Path, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bad = sorted(folder.glob("*.tif"))[number]
-    bad.write_bytes(b"no tiff")
-    with pytest.raises(ScanReaderError, match=bad.name):
+    bad_path = sorted(folder.glob("*.tif"))[number]
+    bad_path.write_bytes(b"no tiff")
+    with pytest.raises(ScanReaderError, match=bad_path.name):
         read_scan(folder)
     monkeypatch.setattr(naming, "SLOW_OPENING", -1.0)
-    with pytest.raises(ScanReaderError, match=bad.name):
+    with pytest.raises(ScanReaderError, match=bad_path.name):
         read_scan(folder)
     if os.name == "posix":
-        bad.unlink()
-        os.mkfifo(bad)
-        with pytest.raises(PathnameError, match=bad.name):
+        bad_path.unlink()
+        os.mkfifo(bad_path)
+        with pytest.raises(PathnameError, match=bad_path.name):
             read_scan(sorted(folder.glob("*.tif")))
 
 
@@ -71,11 +71,11 @@ def test_few_calls_are_made_for_each_file(folder: Path, monkeypatch: pytest.Monk
     for name in ("stat", "lstat", "open", "fstat", "close"):
         original = getattr(os, name)
 
-        def counted(*arguments: Any, name: str = name, original: Any = original, **options: Any) -> Any:
+        def count_call(*arguments: Any, name: str = name, original: Any = original, **options: Any) -> Any:
             calls.append(name)
             return original(*arguments, **options)
 
-        monkeypatch.setattr(os, name, counted)
+        monkeypatch.setattr(os, name, count_call)
     for names in (folder, str(folder / "*.tif"), sorted(folder.glob("*.tif"))):
         calls.clear()
         read_scan(names)

@@ -17,29 +17,31 @@ from scanreader import HeaderError, LayoutError, Scan, ScanReaderError, read_sca
 from scanreader.compat import ScanImageTiffReader
 from scanreader.simulate import Recording, roi, scanfield
 
-SMALL = Recording(height=4, width=4, frames_per_slice=4, slot=300)
+SMALL_RECORDING = Recording(height=4, width=4, frames_per_slice=4, slot=300)
 KINDS: dict[str, Recording] = {
-    "planar": SMALL,
-    "channels": replace(SMALL, channels=(1, 3)),
-    "volume": replace(SMALL, mode="fast", zs=(0, 10), flyback=1, volumes=2, frames_per_slice=1),
-    "stack": replace(SMALL, mode="slow", zs=(0, 10), frames_per_slice=2),
+    "planar": SMALL_RECORDING,
+    "channels": replace(SMALL_RECORDING, channels=(1, 3)),
+    "volume": replace(SMALL_RECORDING, mode="fast", zs=(0, 10), flyback=1, volumes=2, frames_per_slice=1),
+    "stack": replace(SMALL_RECORDING, mode="slow", zs=(0, 10), frames_per_slice=2),
     "rois": replace(
-        SMALL,
+        SMALL_RECORDING,
         rois=(roi(scanfield((-1, 0), (2, 2), (4, 4))), roi(scanfield((1, 0), (2, 2), (4, 4)))),
         scanner_frequency=12013.0,
     ),
-    "galvo": replace(SMALL, resonant=False, slot=None),
-    "json": replace(SMALL, release="2018a", json_headers=True, json_descriptions=True),
-    "2015": replace(SMALL, release="2015.4"),
-    "5.1": replace(SMALL, release="5.1"),
-    "5.0": replace(SMALL, release="5.0"),
-    "3.8": replace(SMALL, release="3.8"),
-    "averaged": replace(SMALL, averaging=2),
-    "events": replace(SMALL, triggers=((0, 0.0001), (3, 0.0002)), packets=((0.0003, b"\x01\x02"), (0.0004, "go"))),
+    "galvo": replace(SMALL_RECORDING, resonant=False, slot=None),
+    "json": replace(SMALL_RECORDING, release="2018a", json_headers=True, json_descriptions=True),
+    "2015": replace(SMALL_RECORDING, release="2015.4"),
+    "5.1": replace(SMALL_RECORDING, release="5.1"),
+    "5.0": replace(SMALL_RECORDING, release="5.0"),
+    "3.8": replace(SMALL_RECORDING, release="3.8"),
+    "averaged": replace(SMALL_RECORDING, averaging=2),
+    "events": replace(
+        SMALL_RECORDING, triggers=((0, 0.0001), (3, 0.0002)), packets=((0.0003, b"\x01\x02"), (0.0004, "go"))
+    ),
 }
 
 PIXELS = np.arange(3 * 20 * 16, dtype=np.uint16).reshape(3, 20, 16)
-SAVED: dict[str, dict[str, Any]] = {
+TIFF_OPTIONS: dict[str, dict[str, Any]] = {
     "zlib": {"compression": "zlib", "rowsperstrip": 7},
     "predictor": {"compression": "zlib", "predictor": True},
     "lzma": {"compression": "lzma"},
@@ -51,10 +53,10 @@ SAVED: dict[str, dict[str, Any]] = {
 def seeds() -> Iterator[tuple[str, bytes]]:
     """Small recordings of every kind, each one file, and TIFFs that other programs compressed."""
     with tempfile.TemporaryDirectory() as folder:
-        for name, made in KINDS.items():
-            (path,) = made.write(Path(folder) / name)
+        for name, recording in KINDS.items():
+            (path,) = recording.write(Path(folder) / name)
             yield name, path.read_bytes()
-        for name, options in SAVED.items():
+        for name, options in TIFF_OPTIONS.items():
             path = Path(folder) / "saved.tif"
             tifffile.imwrite(path, PIXELS, photometric="minisblack", metadata=None, **options)
             yield name, path.read_bytes()

@@ -22,7 +22,7 @@ FOLDER = tempfile.TemporaryDirectory()
 PATH = Path(FOLDER.name) / "fuzzed_00001.tif"
 
 
-def one(data: bytes) -> None:
+def read_input(data: bytes) -> None:
     """Write one input to a file, and use that."""
     PATH.write_bytes(data)
     exercise(PATH)
@@ -40,7 +40,7 @@ def main() -> None:
         for name, data in seeds():
             (folder / name).write_bytes(data)
     arguments = [sys.argv[0], *(word for word in sys.argv[1:] if word.startswith("-")), "-max_len=20000", str(folder)]
-    atheris.Setup(arguments, one)
+    atheris.Setup(arguments, read_input)
     atheris.Fuzz()
 
 

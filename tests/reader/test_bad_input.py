@@ -54,29 +54,31 @@ def assert_raw(paths: Sequence[Path]) -> None:
 
 def chain(data: bytes) -> list[tuple[int, int]]:
     """Where the IFD of each page of a BigTIFF is, and where the next one is pointed to."""
-    found, at = [], 8
-    while ifd := struct.unpack_from("<Q", data, at)[0]:
-        at = ifd + 8 + 20 * struct.unpack_from("<Q", data, ifd)[0]
-        found.append((ifd, at))
-    return found
+    pointers, pointer = [], 8
+    while ifd := struct.unpack_from("<Q", data, pointer)[0]:
+        pointer = ifd + 8 + 20 * struct.unpack_from("<Q", data, ifd)[0]
+        pointers.append((ifd, pointer))
+    return pointers
 
 
 def point(path: Path, nexts: dict[int, int]) -> None:
     """Let pages of a BigTIFF point to other ones as the next."""
     data = bytearray(path.read_bytes())
     pages = chain(bytes(data))
-    for page, to in nexts.items():
-        struct.pack_into("<Q", data, pages[page][1], pages[to][0])
+    for page, target in nexts.items():
+        struct.pack_into("<Q", data, pages[page][1], pages[target][0])
     path.write_bytes(data)
 
 
 def end_chain(path: Path, page: int) -> None:
     """Let a page say that it is the last."""
     with tifffile.TiffFile(path) as tif:
-        big, ifd = tif.is_bigtiff, tif.pages[page].offset
+        is_bigtiff, ifd = tif.is_bigtiff, tif.pages[page].offset
     data = bytearray(path.read_bytes())
-    (entries,) = struct.unpack_from("<Q" if big else "<H", data, ifd)
-    struct.pack_into("<Q" if big else "<I", data, ifd + (8 + 20 * entries if big else 2 + 12 * entries), 0)
+    (entries,) = struct.unpack_from("<Q" if is_bigtiff else "<H", data, ifd)
+    struct.pack_into(
+        "<Q" if is_bigtiff else "<I", data, ifd + (8 + 20 * entries if is_bigtiff else 2 + 12 * entries), 0
+    )
     path.write_bytes(data)
 
 
@@ -125,9 +127,9 @@ def test_directory_without_a_tiff(tmp_path: Path, content: str | None) -> None:
 def test_glob_without_a_match(tmp_path: Path) -> None:
     Recording().write(tmp_path)
     for pattern in ("mouse_*.tif", "scan_0000[23].tif", "**/mouse*.tif"):
-        with pytest.raises(PathnameError) as caught:
+        with pytest.raises(PathnameError) as warning_records:
             read_scan(str(tmp_path / pattern))
-        assert Path(pattern).name in str(caught.value)
+        assert Path(pattern).name in str(warning_records.value)
 
 
 def test_missing_file(tmp_path: Path) -> None:
@@ -239,9 +241,9 @@ def test_pages_of_other_than_integers(tmp_path: Path, dtype: str) -> None:
         read_scan(path, raw=True)
 
 
-@pytest.mark.parametrize("odd", [1, 7, 39])
+@pytest.mark.parametrize("odd_page", [1, 7, 39])
 @pytest.mark.parametrize(
-    "other",
+    "image",
     [
         np.zeros((8, 16), np.int16),
         np.zeros((8, 32), np.int16),
@@ -250,22 +252,22 @@ def test_pages_of_other_than_integers(tmp_path: Path, dtype: str) -> None:
     ],
     ids=["smaller", "as large", "unsigned", "bytes"],
 )
-def test_pages_that_differ_inside_a_file(tmp_path: Path, odd: int, other: npt.NDArray[Any]) -> None:
+def test_pages_that_differ_inside_a_file(tmp_path: Path, odd_page: int, image: npt.NDArray[Any]) -> None:
     pages = [np.full((16, 16), i, np.int16) for i in range(40)]
-    pages[odd] = other
+    pages[odd_page] = image
     path = write_pages(tmp_path / "mixed.tif", pages, metadata=None)
-    with pytest.raises(ScanReaderError, match=rf"mixed\.tif.*page {odd}\b"):
+    with pytest.raises(ScanReaderError, match=rf"mixed\.tif.*page {odd_page}\b"):
         read_warned(path)[0][:]
 
 
-@pytest.mark.parametrize("odd", [1, 7, 30])
-def test_pages_that_differ_inside_a_recording(tmp_path: Path, odd: int) -> None:
+@pytest.mark.parametrize("odd_page", [1, 7, 30])
+def test_pages_that_differ_inside_a_recording(tmp_path: Path, odd_page: int) -> None:
     pages = list(PLANAR.pages())
-    frame, channel, image = pages[odd]
-    pages[odd] = frame, channel, np.ascontiguousarray(image.reshape(8, 32))
+    frame, channel, image = pages[odd_page]
+    pages[odd_page] = frame, channel, np.ascontiguousarray(image.reshape(8, 32))
     path = tmp_path / "scan_00001.tif"
     PLANAR.write_file(path, pages)
-    with pytest.raises(ScanReaderError, match=rf"scan_00001\.tif.*page {odd}\b"):
+    with pytest.raises(ScanReaderError, match=rf"scan_00001\.tif.*page {odd_page}\b"):
         read_scan(path)[:]
 
 
@@ -275,9 +277,9 @@ def test_files_of_a_set_that_differ(tmp_path: Path, changes: dict[str, Any]) -> 
     paths = recording.write(tmp_path)
     pages = list(replace(recording, **changes).pages())
     recording.write_file(paths[2], pages[20:30])  # the header and the frames' texts stay
-    for named in (paths[0], paths, tmp_path):
+    for names in (paths[0], paths, tmp_path):
         with pytest.raises(LayoutError, match=r"scan_00001_00003\.tif.*scan_00001_00001\.tif"):
-            read_scan(named, siblings=True)
+            read_scan(names, siblings=True)
 
 
 def test_files_of_a_set_that_differ_with_their_forms(tmp_path: Path) -> None:
@@ -359,11 +361,11 @@ def test_six_entries(scan: Scan) -> None:
     ("axis", "size", "words"),
     [(0, 1, "1 field"), (1, 4, "4 rows"), (2, 6, "6 columns"), (3, 2, "2 channels"), (4, 1500, "1500 frames")],
 )
-@pytest.mark.parametrize("off", [-1, 1])
-def test_mask_of_the_wrong_length(scan: Scan, axis: int, size: int, words: str, off: int) -> None:
-    for mask in (np.ones(size + off, bool), [True] * (size + off)):
+@pytest.mark.parametrize("difference", [-1, 1])
+def test_mask_of_the_wrong_length(scan: Scan, axis: int, size: int, words: str, difference: int) -> None:
+    for mask in (np.ones(size + difference, bool), [True] * (size + difference)):
         if len(mask):
-            with pytest.raises(ScanIndexError, match=rf"mask of {size + off}\b.*{words}"):
+            with pytest.raises(ScanIndexError, match=rf"mask of {size + difference}\b.*{words}"):
                 scan[(slice(None),) * axis + (mask,)]
 
 
@@ -371,10 +373,10 @@ def test_mask_of_the_wrong_length(scan: Scan, axis: int, size: int, words: str, 
     ("axis", "name", "size"), [(0, "field", 1), (1, "row", 4), (2, "column", 6), (3, "channel", 2), (4, "frame", 1500)]
 )
 def test_out_of_bounds_on_each_axis(scan: Scan, axis: int, name: str, size: int) -> None:
-    wrong: list[Any] = [10**30, -(10**30), np.uint64(2**64 - 1)]
+    bad_entries: list[Any] = [10**30, -(10**30), np.uint64(2**64 - 1)]
     for index in (size, -size - 1, size + 500):
-        wrong += [index, np.int64(index), [0, index], np.array([index, 0], np.int16)]
-    for entry in wrong:
+        bad_entries += [index, np.int64(index), [0, index], np.array([index, 0], np.int16)]
+    for entry in bad_entries:
         number = next(i for i in np.ravel(entry).tolist() if i)
         with pytest.raises(IndexError, match=rf"{name} {number} is out of bounds.* {size} {name}"):
             scan[(0,) * axis + (entry,)]
@@ -392,9 +394,9 @@ def test_out_of_bounds_says_what_there_is(scan: Scan) -> None:
 def test_out_of_bounds_of_a_field_names_the_field(tmp_path: Path) -> None:
     MESOSCOPE.write(tmp_path)
     scan = read_scan(tmp_path)
-    small = scan.field_heights.index(24)
-    with pytest.raises(IndexError, match=rf"row 30 .*field {small} has 24 rows"):
-        scan[small, 30]
+    small_field = scan.field_heights.index(24)
+    with pytest.raises(IndexError, match=rf"row 30 .*field {small_field} has 24 rows"):
+        scan[small_field, 30]
 
 
 def test_bounds_are_checked_where_nothing_is_picked(scan: Scan) -> None:
@@ -416,7 +418,7 @@ def test_a_wrong_key_reads_nothing_and_harms_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("native", "asked"),
+    ("native_dtype", "dtype_name"),
     [
         ("int16", "uint16"),
         ("int16", "uint64"),
@@ -428,18 +430,18 @@ def test_a_wrong_key_reads_nothing_and_harms_nothing(tmp_path: Path) -> None:
         ("int16", "bool"),
     ],
 )
-def test_dtype_that_cannot_hold_every_value(tmp_path: Path, native: str, asked: str) -> None:
-    Recording(dtype=native).write(tmp_path)
-    for dtype in (asked, np.dtype(asked), np.dtype(asked).type):
-        with pytest.raises(DtypeError, match=rf"^{asked}\b.*\b{native}\b"):
+def test_dtype_that_cannot_hold_every_value(tmp_path: Path, native_dtype: str, dtype_name: str) -> None:
+    Recording(dtype=native_dtype).write(tmp_path)
+    for dtype in (dtype_name, np.dtype(dtype_name), np.dtype(dtype_name).type):
+        with pytest.raises(DtypeError, match=rf"^{dtype_name}\b.*\b{native_dtype}\b"):
             read_scan(tmp_path, dtype)
 
 
-@pytest.mark.parametrize("asked", ["nonsense", "int17", 5, object(), [1, 2]])
-def test_what_is_no_dtype(tmp_path: Path, asked: Any) -> None:
+@pytest.mark.parametrize("dtype_name", ["nonsense", "int17", 5, object(), [1, 2]])
+def test_what_is_no_dtype(tmp_path: Path, dtype_name: Any) -> None:
     Recording().write(tmp_path)
     with pytest.raises(DtypeError, match=r"is not a dtype|cannot hold"):
-        read_scan(tmp_path, dtype=asked)
+        read_scan(tmp_path, dtype=dtype_name)
 
 
 # ------------------------------------------------------- after the file was opened
@@ -495,8 +497,8 @@ def rewrite(path: Path) -> None:
 
 
 def record_anew(path: Path) -> None:
-    other = Recording(frames_per_slice=3, height=8, settings={"hRoiManager.scanZoomFactor": 9})
-    other.write(path.parent / "new")[0].replace(path)
+    other_recording = Recording(frames_per_slice=3, height=8, settings={"hRoiManager.scanZoomFactor": 9})
+    other_recording.write(path.parent / "new")[0].replace(path)
 
 
 def remove(path: Path) -> None:
@@ -522,9 +524,9 @@ def test_a_file_of_a_set_that_changed(tmp_path: Path, change: Change) -> None:
     recording = replace(VOLUME, frames_per_file=4)
     paths = recording.write(tmp_path)
     scan = read_scan(paths[0], siblings=True)
-    wanted = expected(recording, paths)
+    expected_fields = expected(recording, paths)
     change(paths[-1])
-    np.testing.assert_array_equal(scan[2, ..., :3], wanted[2][..., :3])
+    np.testing.assert_array_equal(scan[2, ..., :3], expected_fields[2][..., :3])
     with pytest.raises(ChangedFileError, match=paths[-1].name):
         scan[2]
 
@@ -557,19 +559,19 @@ def test_a_compressed_file_that_changed(tmp_path: Path) -> None:
 def test_a_chain_that_skips_pages_behind_the_first(tmp_path: Path, channels: tuple[int, ...], comment: str) -> None:
     # The length of the header decides whether pages begin at multiples of 8 bytes.
     recording = Recording(frames_per_slice=20, channels=channels, settings={"comment": comment})
-    for to in (2, 3, len(channels) * 20 - 1):
+    for target in (2, 3, len(channels) * 20 - 1):
         (path,) = recording.write(tmp_path)
-        point(path, {0: to})
+        point(path, {0: target})
         with pytest.raises(DamagedPageError, match=r"scan_00001\.tif"):
             read_scan(path)
 
 
 @pytest.mark.parametrize("page", [1, 2, 5, 20, 24, 34])
-@pytest.mark.parametrize("skipped", [1, 4])
+@pytest.mark.parametrize("num_skipped", [1, 4])
 @pytest.mark.parametrize("recording", [Recording(frames_per_slice=40), PLANAR, VOLUME])
-def test_a_chain_that_skips_pages(tmp_path: Path, recording: Recording, page: int, skipped: int) -> None:
+def test_a_chain_that_skips_pages(tmp_path: Path, recording: Recording, page: int, num_skipped: int) -> None:
     (path,) = recording.write(tmp_path)
-    point(path, {page: page + 1 + skipped})
+    point(path, {page: page + 1 + num_skipped})
     with pytest.raises(DamagedPageError, match=r"scan_00001\.tif"):
         read_scan(path)[:]
 
@@ -577,14 +579,14 @@ def test_a_chain_that_skips_pages(tmp_path: Path, recording: Recording, page: in
 @pytest.mark.parametrize("page", [7, 8, 9, 19, 36, 37])
 def test_a_chain_that_skips_pages_in_flyback_harms_no_pixel(tmp_path: Path, page: int) -> None:
     (path,) = paths = VOLUME.write(tmp_path)
-    wanted = expected(VOLUME, paths)
+    expected_fields = expected(VOLUME, paths)
     point(path, {page: page + 2})
     try:
         scan = read_scan(path)
     except DamagedPageError as error:
         assert path.name in str(error)  # noqa: PT017 - either is right
     else:
-        assert_reads(scan, wanted)
+        assert_reads(scan, expected_fields)
 
 
 def test_a_chain_that_skips_every_second_page(tmp_path: Path) -> None:
@@ -604,21 +606,21 @@ def test_a_chain_that_ends_before_its_last_page_is_not_passed_over_in_silence(
     end_chain(path, page)
     assert len(reference.all_pages([path])) == page + 1
     try:
-        with warnings.catch_warnings(record=True) as caught:
+        with warnings.catch_warnings(record=True) as warning_records:
             warnings.simplefilter("always")
             scan = read_scan(path)
             pixels = scan[:]
     except ScanReaderError as error:
         assert path.name in str(error)  # noqa: PT017 - either is right
     else:
-        assert path.name in str(caught[0].message)
+        assert path.name in str(warning_records[0].message)
         assert pixels.shape[-1] == 40
 
 
-@pytest.mark.parametrize(("page", "to"), [(39, 0), (39, 20), (20, 0), (20, 20), (1, 0), (0, 0)])
-def test_a_chain_that_runs_in_a_circle(tmp_path: Path, page: int, to: int) -> None:
+@pytest.mark.parametrize(("page", "target"), [(39, 0), (39, 20), (20, 0), (20, 20), (1, 0), (0, 0)])
+def test_a_chain_that_runs_in_a_circle(tmp_path: Path, page: int, target: int) -> None:
     (path,) = Recording(frames_per_slice=40).write(tmp_path)
-    point(path, {page: to})
+    point(path, {page: target})
     with pytest.raises(ScanReaderError, match=r"scan_00001\.tif"):
         read_scan(path)[:]
 
@@ -630,40 +632,40 @@ def test_a_page_of_which_the_pixels_are_elsewhere(tmp_path: Path) -> None:
     (pixels,) = struct.unpack_from("<Q", data, ifd + 8 + 6 * 20 + 12)
     struct.pack_into("<Q", data, ifd + 8 + 6 * 20 + 12, pixels + 16)
     path.write_bytes(data)
-    wanted = reference.all_pages([path])
+    images = reference.all_pages([path])
     scan = read_scan(path)
     try:
-        got = scan[0, :, :, 0, 7]
+        result = scan[0, :, :, 0, 7]
     except DamagedPageError as error:
         assert "page 7" in str(error)  # noqa: PT017
     else:
-        np.testing.assert_array_equal(got, wanted[7])
+        np.testing.assert_array_equal(result, images[7])
 
 
 # ----------------------------------------------------------- headers and their pages
 
 
 def test_two_scanfields_of_one_roi_at_one_z(tmp_path: Path) -> None:
-    twice = roi(
+    doubled_roi = roi(
         scanfield((-3.2, 1.1), (2.4, 4.0), (24, 40)),
         scanfield((3.2, 1.1), (2.4, 2.0), (24, 20)),
         zs=(30, 30),
         name="V1",
     )
-    other = roi(scanfield((0.4, 1.9), (2.4, 4.0), (24, 40)), name="LM")
-    single = replace(MESOSCOPE, zs=(30.0,), mode="planar", flyback=0, frames_per_slice=5, rois=(other,))
+    other_roi = roi(scanfield((0.4, 1.9), (2.4, 4.0), (24, 40)), name="LM")
+    single_slice = replace(MESOSCOPE, zs=(30.0,), mode="planar", flyback=0, frames_per_slice=5, rois=(other_roi,))
     path = tmp_path / "scan_00001.tif"
-    written = replace(single, height=80, width=24, rois=())
-    text = replace(single, settings={"hStackManager.zs": 30}).header_text()
+    whole_pages = replace(single_slice, height=80, width=24, rois=())
+    text = replace(single_slice, settings={"hStackManager.zs": 30}).header_text()
 
-    class Twice(Recording):
+    class DoubledRoi(Recording):
         def header_text(self) -> str:
             return text
 
         def roi_text(self) -> str:
-            return replace(single, rois=(twice, other)).roi_text()
+            return replace(single_slice, rois=(doubled_roi, other_roi)).roi_text()
 
-    Twice(height=80, width=24, frames_per_slice=5).write_file(path, written.pages())
+    DoubledRoi(height=80, width=24, frames_per_slice=5).write_file(path, whole_pages.pages())
     with pytest.raises(LayoutError, match=r"V1.*2 scanfields.*30.*raw=True"):
         read_scan(path)
     assert_raw([path])
@@ -776,9 +778,9 @@ def test_a_header_that_contradicts_itself_or_the_pages(
     tmp_path: Path, recording: Recording, settings: dict[str, Any], words: str
 ) -> None:
     paths = replace(recording, settings=settings).write(tmp_path)
-    with pytest.raises((LayoutError, HeaderError), match=words) as caught:
+    with pytest.raises((LayoutError, HeaderError), match=words) as warning_records:
         read_scan(tmp_path)
-    assert "raw=True" in str(caught.value)
+    assert "raw=True" in str(warning_records.value)
     assert_raw(paths)
 
 
@@ -790,9 +792,9 @@ def test_fields_that_do_not_make_up_the_page(tmp_path: Path, shape: tuple[int, i
     path = tmp_path / "scan_00001.tif"
     frames = replace(galvo, rois=(), height=shape[0], width=shape[1]).pages()
     galvo.write_file(path, frames)
-    with pytest.raises(LayoutError, match=r"pages.*(rows|wide).*raw=True") as caught:
+    with pytest.raises(LayoutError, match=r"pages.*(rows|wide).*raw=True") as warning_records:
         read_scan(path)
-    assert any(f" {size} " in str(caught.value) for size in shape)
+    assert any(f" {size} " in str(warning_records.value) for size in shape)
     assert_raw([path])
 
 
@@ -825,11 +827,11 @@ def test_older_headers_with_unknown_stack_settings(tmp_path: Path, settings: dic
 
 
 def test_a_header_of_no_known_kind(tmp_path: Path) -> None:
-    class Unknown(Recording):
+    class UnknownRecording(Recording):
         def header_text(self) -> str:
             return "SI.VERSION_MAJOR = 'Next'\nSI.hOrder.pages = 'any'\n"
 
-    paths = Unknown(frames_per_slice=6).write(tmp_path)
+    paths = UnknownRecording(frames_per_slice=6).write(tmp_path)
     with pytest.raises(ScanImageVersionError, match=r"Next.*raw=True"):
         read_scan(tmp_path)
     assert_raw(paths)
@@ -847,8 +849,8 @@ def test_raw_reads_the_pages_of_the_same_files(tmp_path: Path) -> None:
     paths = replace(VOLUME, frames_per_file=5).write(tmp_path)
     pages = reference.all_pages(paths)
     assert read_scan(paths[1], raw=True, siblings=True).num_frames == len(pages)
-    alone = read_scan(paths[1], raw=True)
-    assert_reads(alone, [np.moveaxis(reference.all_pages([paths[1]]), 0, -1)[:, :, None, :]])
+    one_file = read_scan(paths[1], raw=True)
+    assert_reads(one_file, [np.moveaxis(reference.all_pages([paths[1]]), 0, -1)[:, :, None, :]])
     assert_raw([paths[1].rename(tmp_path / "recording_a.tif")])
 
 
@@ -892,8 +894,8 @@ def test_every_error_is_in_the_tree() -> None:
 def test_errors_say_where_raw_helps_also_when_pickled() -> None:
     hint = "refused; raw=True reads the pages as they are stored"
     errors = [LayoutError("refused"), LayoutError("refused", raw_helps=False), HeaderError("refused", raw_helps=True)]
-    for again in (errors, pickle.loads(pickle.dumps(errors))):
-        assert [str(error) for error in again] == [hint, "refused", hint]
+    for errors_read in (errors, pickle.loads(pickle.dumps(errors))):
+        assert [str(error) for error in errors_read] == [hint, "refused", hint]
 
 
 def test_the_older_name_of_the_error() -> None:
@@ -903,19 +905,19 @@ def test_the_older_name_of_the_error() -> None:
 def test_unequal_fields_at_once_are_refused_with_their_sizes(tmp_path: Path) -> None:
     MESOSCOPE.write(tmp_path)
     scan = read_scan(tmp_path)
-    for read in (lambda: scan[:], lambda: scan.shape, lambda: scan.image_height, lambda: np.asarray(scan)):
+    for read_all in (lambda: scan[:], lambda: scan.shape, lambda: scan.image_height, lambda: np.asarray(scan)):
         with pytest.raises(scanreader.FieldDimensionMismatch, match=r"40.*24"):
-            read()
+            read_all()
 
 
 def test_a_scan_outlives_a_change_of_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Recording(frames_per_slice=3).write(tmp_path / "here")
     monkeypatch.chdir(tmp_path)
     scan = read_scan("here")
-    before = scan[:]
+    pixels = scan[:]
     monkeypatch.chdir("here")
-    assert np.array_equal(scan[:], before)
-    assert np.array_equal(pickle.loads(pickle.dumps(scan))[:], before)
+    assert np.array_equal(scan[:], pixels)
+    assert np.array_equal(pickle.loads(pickle.dumps(scan))[:], pixels)
 
 
 def test_a_file_that_was_touched_says_so(tmp_path: Path) -> None:
@@ -942,8 +944,8 @@ def test_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
 def test_every_warning_is_kept_as_a_finding(tmp_path: Path) -> None:
     (path,) = replace(VOLUME, volumes=3).write(tmp_path)
     os.truncate(path, path.stat().st_size - 100)
-    with pytest.warns(ScanReaderWarning) as caught:
+    with pytest.warns(ScanReaderWarning) as warning_records:
         scan = read_scan(path)
     assert [finding.name for finding in scan.findings] == ["cut-end", "partial-volume"]
-    assert all(finding.sentence in str(caught[0].message) for finding in scan.findings)
+    assert all(finding.sentence in str(warning_records[0].message) for finding in scan.findings)
     assert str(scan.findings[0]) == scan.findings[0].sentence

@@ -22,7 +22,7 @@ from scanreader import ChangedFileError, ClosedScanError, Scan, read_scan
 from scanreader.simulate import Recording
 from scanreader.tiff import maps, pages
 
-ROLLED = replace(VOLUME, volumes=20, frames_per_file=13)
+ROLLED_RECORDING = replace(VOLUME, volumes=20, frames_per_file=13)
 
 
 def some_keys(shape: tuple[int, ...], count: int) -> list[tuple[Any, ...]]:
@@ -40,99 +40,99 @@ def some_keys(shape: tuple[int, ...], count: int) -> list[tuple[Any, ...]]:
     return keys
 
 
-def wanted(whole: np.ndarray, key: tuple[Any, ...]) -> np.ndarray:
+def index_each(array: np.ndarray, key: tuple[Any, ...]) -> np.ndarray:
     """Index an array with each entry by itself."""
     for axis in reversed(range(len(key))):
-        whole = whole[(slice(None),) * axis + (key[axis],)]
-    return whole
+        array = array[(slice(None),) * axis + (key[axis],)]
+    return array
 
 
 @pytest.fixture(scope="module")
-def rolled(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], np.ndarray]:
-    paths = ROLLED.write(tmp_path_factory.mktemp("rolled"))
-    return paths, np.stack(expected(ROLLED, paths))
+def rolled_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], np.ndarray]:
+    paths = ROLLED_RECORDING.write(tmp_path_factory.mktemp("rolled"))
+    return paths, np.stack(expected(ROLLED_RECORDING, paths))
 
 
-def assert_all_come(futures: list[Future[Any]], whole: np.ndarray, keys: list[tuple[Any, ...]]) -> None:
+def assert_all_come(futures: list[Future[Any]], all_pixels: np.ndarray, keys: list[tuple[Any, ...]]) -> None:
     for future, key in zip(futures, keys, strict=True):
-        np.testing.assert_array_equal(future.result(120), wanted(whole, key), err_msg=f"{key}")
+        np.testing.assert_array_equal(future.result(120), index_each(all_pixels, key), err_msg=f"{key}")
 
 
-def test_threads_share_a_scan(rolled: tuple[list[Path], np.ndarray]) -> None:
-    paths, whole = rolled
-    keys = some_keys(whole.shape, 400)
+def test_threads_share_a_scan(rolled_files: tuple[list[Path], np.ndarray]) -> None:
+    paths, all_pixels = rolled_files
+    keys = some_keys(all_pixels.shape, 400)
     with read_scan(paths) as scan, ThreadPoolExecutor(16) as pool:
-        assert_all_come([pool.submit(operator.getitem, scan, key) for key in keys], whole, keys)
+        assert_all_come([pool.submit(operator.getitem, scan, key) for key in keys], all_pixels, keys)
 
 
 def test_requests_that_use_threads_themselves(
-    rolled: tuple[list[Path], np.ndarray], monkeypatch: pytest.MonkeyPatch
+    rolled_files: tuple[list[Path], np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pages, "MOST_BYTES", 2000)
     monkeypatch.setattr(pages, "THREADS", 4)
-    paths, whole = rolled
-    keys = some_keys(whole.shape, 60)
+    paths, all_pixels = rolled_files
+    keys = some_keys(all_pixels.shape, 60)
     with read_scan(paths) as scan, ThreadPoolExecutor(8) as pool:
-        assert_all_come([pool.submit(operator.getitem, scan, key) for key in keys], whole, keys)
+        assert_all_come([pool.submit(operator.getitem, scan, key) for key in keys], all_pixels, keys)
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 @pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_processes(rolled: tuple[list[Path], np.ndarray], method: str) -> None:
+def test_processes(rolled_files: tuple[list[Path], np.ndarray], method: str) -> None:
     if method not in multiprocessing.get_all_start_methods():
         pytest.skip(f"this system has no {method}")
-    paths, whole = rolled
-    keys = some_keys(whole.shape, 60)
+    paths, all_pixels = rolled_files
+    keys = some_keys(all_pixels.shape, 60)
     with read_scan(paths) as scan:
-        np.testing.assert_array_equal(scan[0, 3, 4, 0], whole[0, 3, 4, 0])  # maps are held when it is forked
+        np.testing.assert_array_equal(scan[0, 3, 4, 0], all_pixels[0, 3, 4, 0])  # maps are held when it is forked
         with ProcessPoolExecutor(3, multiprocessing.get_context(method)) as pool:
-            assert_all_come([pool.submit(operator.getitem, scan, key) for key in keys], whole, keys)
-        assert_all_come([resolved(scan[key]) for key in keys], whole, keys)
+            assert_all_come([pool.submit(operator.getitem, scan, key) for key in keys], all_pixels, keys)
+        assert_all_come([finished_future(scan[key]) for key in keys], all_pixels, keys)
 
 
-def resolved(value: Any) -> Future[Any]:
+def finished_future(value: Any) -> Future[Any]:
     future: Future[Any] = Future()
     future.set_result(value)
     return future
 
 
-def test_many_open_scans_and_few_open_files(rolled: tuple[list[Path], np.ndarray]) -> None:
-    paths, whole = rolled
-    before = open_tiffs()
+def test_many_open_scans_and_few_open_files(rolled_files: tuple[list[Path], np.ndarray]) -> None:
+    paths, all_pixels = rolled_files
+    tiffs_before = open_tiffs()
     scans = [read_scan(paths) for _ in range(50)]
     for scan in scans:
-        np.testing.assert_array_equal(scan[1, 3, 4, 0], whole[1, 3, 4, 0])
-        np.testing.assert_array_equal(scan[1, :, :, 0, 7], whole[1, :, :, 0, 7])
-        assert len(open_tiffs()) <= len(before) + maps.MOST_MAPS
+        np.testing.assert_array_equal(scan[1, 3, 4, 0], all_pixels[1, 3, 4, 0])
+        np.testing.assert_array_equal(scan[1, :, :, 0, 7], all_pixels[1, :, :, 0, 7])
+        assert len(open_tiffs()) <= len(tiffs_before) + maps.MOST_MAPS
     for scan in scans:
         scan.close()
     gc.collect()
-    assert open_tiffs() <= before
+    assert open_tiffs() <= tiffs_before
 
 
 def test_more_files_than_may_be_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recording = Recording(height=16, width=16, frames_per_slice=80, frames_per_file=2)
     paths = recording.write(tmp_path)
-    (whole,) = expected(recording, paths)
+    (all_pixels,) = expected(recording, paths)
     monkeypatch.setattr(maps, "MOST_MAPS", 5)
-    before = open_tiffs()
+    tiffs_before = open_tiffs()
     with read_scan(paths) as scan:
         for _ in range(3):
-            np.testing.assert_array_equal(scan[0, 3, 4, 0], whole[3, 4, 0])
-            assert len(open_tiffs() - before) <= 5
+            np.testing.assert_array_equal(scan[0, 3, 4, 0], all_pixels[3, 4, 0])
+            assert len(open_tiffs() - tiffs_before) <= 5
         if sys.platform == "linux":
-            assert len(open_tiffs() - before) > 0
+            assert len(open_tiffs() - tiffs_before) > 0
 
 
-def test_no_map_outlives_its_scan(rolled: tuple[list[Path], np.ndarray]) -> None:
-    paths, whole = rolled
-    before = open_tiffs()
+def test_no_map_outlives_its_scan(rolled_files: tuple[list[Path], np.ndarray]) -> None:
+    paths, all_pixels = rolled_files
+    tiffs_before = open_tiffs()
     scan: Scan | None = read_scan(paths)
     assert scan is not None
-    np.testing.assert_array_equal(scan[0, 3, 4], whole[0, 3, 4])
+    np.testing.assert_array_equal(scan[0, 3, 4], all_pixels[0, 3, 4])
     scan = None
     gc.collect()
-    assert open_tiffs() <= before
+    assert open_tiffs() <= tiffs_before
 
 
 def test_a_kept_map_of_a_file_that_changed_is_not_read(tmp_path: Path) -> None:
@@ -151,41 +151,41 @@ def test_a_kept_map_of_a_file_that_changed_is_not_read(tmp_path: Path) -> None:
 def test_a_kept_map_is_not_taken_for_another_file_of_that_name(tmp_path: Path) -> None:
     """Not even if size and time are the same, as some programs that restore files make them."""
     (path,) = replace(VOLUME, volumes=3).write(tmp_path / "a")
-    (other,) = replace(VOLUME, volumes=3).write(tmp_path / "b")
-    data = bytearray(other.read_bytes())
-    with tifffile.TiffFile(other) as tif:
+    (other_path,) = replace(VOLUME, volumes=3).write(tmp_path / "b")
+    data = bytearray(other_path.read_bytes())
+    with tifffile.TiffFile(other_path) as tif:
         for page in tif.pages:
             assert isinstance(page, tifffile.TiffPage)
             data[page.dataoffsets[0] : page.dataoffsets[0] + 512] = bytes(512)
-    other.write_bytes(data)
+    other_path.write_bytes(data)
     with read_scan(path) as scan:
-        before = scan[0, 3, 4, 0]
-        assert before.any()
+        tiffs_before = scan[0, 3, 4, 0]
+        assert tiffs_before.any()
         status = path.stat()
-        os.utime(other, ns=(status.st_atime_ns, status.st_mtime_ns))
-        other.replace(path)
-        with read_scan(path) as again:
-            np.testing.assert_array_equal(again[0, 3, 4, 0], again[0][3, 4, 0])
-            assert not again[0, 3, 4, 0].any()
+        os.utime(other_path, ns=(status.st_atime_ns, status.st_mtime_ns))
+        other_path.replace(path)
+        with read_scan(path) as new_scan:
+            np.testing.assert_array_equal(new_scan[0, 3, 4, 0], new_scan[0][3, 4, 0])
+            assert not new_scan[0, 3, 4, 0].any()
         with pytest.raises(ChangedFileError, match="another file of the same size and time"):
             scan[0, 3, 4, 0]
 
 
-def test_closing_while_others_read(rolled: tuple[list[Path], np.ndarray]) -> None:
+def test_closing_while_others_read(rolled_files: tuple[list[Path], np.ndarray]) -> None:
     """Each read gives the right pixels, or says that the scan was closed."""
-    paths, whole = rolled
-    keys = some_keys(whole.shape, 200)
+    paths, all_pixels = rolled_files
+    keys = some_keys(all_pixels.shape, 200)
     scan = read_scan(paths)
     with ThreadPoolExecutor(8) as pool:
         futures = [pool.submit(operator.getitem, scan, key) for key in keys]
         futures[20].result()
         scan.close()
-    refused = 0
+    num_refused = 0
     for future, key in zip(futures, keys, strict=True):
         if isinstance(future.exception(), ClosedScanError):
-            refused += 1
+            num_refused += 1
         else:
-            np.testing.assert_array_equal(future.result(), wanted(whole, key))
-    assert refused > 0
+            np.testing.assert_array_equal(future.result(), index_each(all_pixels, key))
+    assert num_refused > 0
     gc.collect()
     assert not open_tiffs() & {str(path) for path in paths}

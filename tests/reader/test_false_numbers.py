@@ -34,44 +34,44 @@ def number_at(path: Path, page: int, name: bytes) -> tuple[int, bytes] | None:
     return (start + match.start(1), match[1]) if match else None
 
 
-@pytest.mark.parametrize("where", ["the ends", pytest.param("everywhere", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("extent", ["the ends", pytest.param("everywhere", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", [b"frameNumbers", b"frameNumberAcquisition", b"acquisitionNumbers"])
 @pytest.mark.parametrize("case", CASES)
-def test_a_false_number_moves_and_costs_no_frame(tmp_path: Path, case: str, name: bytes, where: str) -> None:
-    made = CASES[case]
-    paths = made.write(tmp_path)
-    fields = expected(made, paths)
-    checked = 0
+def test_a_false_number_moves_and_costs_no_frame(tmp_path: Path, case: str, name: bytes, extent: str) -> None:
+    recording = CASES[case]
+    paths = recording.write(tmp_path)
+    fields = expected(recording, paths)
+    num_checked = 0
     for path in paths:
         original = path.read_bytes()
         with tifffile.TiffFile(path) as tif:
             pages = len(tif.pages)
-        frame = len(made.channels)
-        for page in range(pages) if where == "everywhere" else [*range(frame), *range(pages - frame, pages)]:
+        frame = len(recording.channels)
+        for page in range(pages) if extent == "everywhere" else [*range(frame), *range(pages - frame, pages)]:
             place = number_at(path, page, name)
             if place is None:
                 continue
-            at, digits = place
-            for false in sorted({(int(digits) + step) % 10 ** len(digits) for step in (1, 3, 5, 9, 10)}):
-                if false == int(digits):
+            start, digits = place
+            for false_number in sorted({(int(digits) + step) % 10 ** len(digits) for step in (1, 3, 5, 9, 10)}):
+                if false_number == int(digits):
                     continue
-                text = str(false).zfill(len(digits)).encode()
-                path.write_bytes(original[:at] + text + original[at + len(digits) :])
-                checked += 1
+                text = str(false_number).zfill(len(digits)).encode()
+                path.write_bytes(original[:start] + text + original[start + len(digits) :])
+                num_checked += 1
                 scan, warning = read_warned(tmp_path)
                 for i, field in enumerate(fields):
-                    got, kept = scan[i], field.shape[-1]
-                    if made.mode == "slow" and page == pages - 1 and (int(text) - int(digits)) % 2 == 0:
+                    pixels, num_kept = scan[i], field.shape[-1]
+                    if recording.mode == "slow" and page == pages - 1 and (int(text) - int(digits)) % 2 == 0:
                         # The number of another frame that is as far into its slice, and no page after it: a volume is
                         # left out, and said.
                         assert warning
-                        kept = got.shape[-1]
-                        assert kept == field.shape[-1] - made.frames_per_slice
-                    assert np.array_equal(got, field[..., :kept]), (path.name, page, text)
+                        num_kept = pixels.shape[-1]
+                        assert num_kept == field.shape[-1] - recording.frames_per_slice
+                    assert np.array_equal(pixels, field[..., :num_kept]), (path.name, page, text)
                 if name == b"frameNumbers":
                     assert warning or not scan.check().ok, (path.name, page, text)
         path.write_bytes(original)
-    assert checked or made.release == "5.1"
+    assert num_checked or recording.release == "5.1"
 
 
 def test_a_false_number_is_damage_of_its_page(tmp_path: Path) -> None:

@@ -87,10 +87,12 @@ def test_averaging_that_straddles_volumes_is_refused(tmp_path: Path, release: st
     assert read_scan(tmp_path, raw=True).shape == (1, 16, 16, 1, 16)
 
 
-@pytest.mark.parametrize(("saved", "count"), [(Column([1, 2]), 2), ([1, 2], 2), (2, 1), ([1, 4], 2), (Column([3]), 1)])
-def test_channels_saved_in_every_spelling(tmp_path: Path, saved: Any, count: int) -> None:
-    channels = tuple(saved) if isinstance(saved, list) else (saved,)
-    recording = Recording(frames_per_slice=6, channels=channels, settings={"hChannels.channelSave": saved})
+@pytest.mark.parametrize(
+    ("channels_saved", "count"), [(Column([1, 2]), 2), ([1, 2], 2), (2, 1), ([1, 4], 2), (Column([3]), 1)]
+)
+def test_channels_saved_in_every_spelling(tmp_path: Path, channels_saved: Any, count: int) -> None:
+    channels = tuple(channels_saved) if isinstance(channels_saved, list) else (channels_saved,)
+    recording = Recording(frames_per_slice=6, channels=channels, settings={"hChannels.channelSave": channels_saved})
     assert_right(recording, tmp_path)
     scan = read_scan(tmp_path)
     assert scan.num_channels == count
@@ -104,35 +106,35 @@ def test_channel_names_are_those_of_the_numbers(tmp_path: Path) -> None:
 
 
 def test_frames_without_end(tmp_path: Path) -> None:
-    endless = {"hStackManager.framesPerSlice": math.inf, "hStackManager.actualNumSlices": 0}
-    assert_right(Recording(frames_per_slice=5, settings=endless), tmp_path)
+    endless_counts = {"hStackManager.framesPerSlice": math.inf, "hStackManager.actualNumSlices": 0}
+    assert_right(Recording(frames_per_slice=5, settings=endless_counts), tmp_path)
     scan = read_scan(tmp_path)
     assert scan.num_frames == 5
     assert scan.num_requested_frames == 10**9
 
 
 def test_frames_without_end_with_a_stack_enabled(tmp_path: Path) -> None:
-    endless = {
+    endless_counts = {
         "hStackManager.framesPerSlice": math.inf,
         "hStackManager.actualNumSlices": 0,
         "hStackManager.enable": True,
     }
-    assert_right(Recording(frames_per_slice=5, settings=endless), tmp_path)
+    assert_right(Recording(frames_per_slice=5, settings=endless_counts), tmp_path)
 
 
 # ------------------------------------------------------------ one slice
 
 
 def test_a_stack_of_one_slice_is_planar(tmp_path: Path) -> None:
-    on = {"hStackManager.enable": True, "hStackManager.zs": [7] * 9, "hStackManager.numFramesPerVolume": 9}
-    on["hStackManager.numFramesPerVolumeWithFlyback"] = 9
-    assert_right(Recording(frames_per_slice=9, channels=(1, 2), settings=on), tmp_path)
+    stack_settings = {"hStackManager.enable": True, "hStackManager.zs": [7] * 9, "hStackManager.numFramesPerVolume": 9}
+    stack_settings["hStackManager.numFramesPerVolumeWithFlyback"] = 9
+    assert_right(Recording(frames_per_slice=9, channels=(1, 2), settings=stack_settings), tmp_path)
     assert read_scan(tmp_path).scanning_depths == [7]
 
 
 def test_one_slice_with_flyback_drops_it(tmp_path: Path) -> None:
-    one = Recording(mode="fast", zs=(5.0,), frames_per_slice=3, flyback=1, volumes=4)
-    assert_right(one, tmp_path)
+    single_slice = Recording(mode="fast", zs=(5.0,), frames_per_slice=3, flyback=1, volumes=4)
+    assert_right(single_slice, tmp_path)
     assert read_scan(tmp_path).shape == (1, 16, 16, 1, 12)
 
 
@@ -143,13 +145,13 @@ def test_one_averaged_slice_with_flyback_is_refused(tmp_path: Path) -> None:
 
 
 def test_one_slice_of_the_older_header_with_fast_z_on(tmp_path: Path) -> None:
-    on = {"hFastZ.enable": True, "hFastZ.numFramesPerVolume": 1}
-    assert_right(Recording(release="2016b", frames_per_slice=9, settings=on), tmp_path)
+    stack_settings = {"hFastZ.enable": True, "hFastZ.numFramesPerVolume": 1}
+    assert_right(Recording(release="2016b", frames_per_slice=9, settings=stack_settings), tmp_path)
 
 
 def test_one_slice_of_the_older_header_with_flyback(tmp_path: Path) -> None:
-    one = Recording(release="2016b", mode="fast", zs=(5.0,), flyback=2, volumes=4)
-    assert_right(one, tmp_path)
+    single_slice = Recording(release="2016b", mode="fast", zs=(5.0,), flyback=2, volumes=4)
+    assert_right(single_slice, tmp_path)
     assert read_scan(tmp_path).num_frames == 4
 
 
@@ -163,11 +165,11 @@ def test_arbitrary_stack_keeps_the_users_order(tmp_path: Path) -> None:
 
 
 def test_dual_actuators_make_no_fields(tmp_path: Path) -> None:
-    both = {
+    actuator_settings = {
         "hStackManager.zsAllActuators": Verbatim("[0 100;30 130;60 160]"),
         "hStackManager.numFastZActuators": 2,
     }
-    assert_right(replace(VOLUME, settings=both), tmp_path)
+    assert_right(replace(VOLUME, settings=actuator_settings), tmp_path)
     assert read_scan(tmp_path).num_fields == 3
 
 
@@ -183,8 +185,8 @@ def test_slow_stack_with_fast_z(tmp_path: Path) -> None:
 
 
 def test_older_slices_per_acquisition_come_first(tmp_path: Path) -> None:
-    extra = {"hStackManager.slicesPerAcq": 3, "hStackManager.numSlices": 50}
-    assert_right(replace(VOLUME, release="5.3", settings=extra), tmp_path)
+    extra_settings = {"hStackManager.slicesPerAcq": 3, "hStackManager.numSlices": 50}
+    assert_right(replace(VOLUME, release="5.3", settings=extra_settings), tmp_path)
 
 
 def test_older_volume_whose_counts_disagree_is_refused(tmp_path: Path) -> None:
@@ -216,12 +218,12 @@ def test_slow_stack_stopped_early(tmp_path: Path, release: str, pages: int, slic
     zs = (0.0, 10.0, 20.0, 30.0, 40.0)
     recording = Recording(release=release, mode="slow", zs=zs, frames_per_slice=10, volumes=4, stop=pages)
     paths = recording.write(tmp_path)
-    scan, warned = read_warned(tmp_path)
+    scan, warning = read_warned(tmp_path)
     assert scan.shape == (slices, 16, 16, 1, frames)
     assert scan.requested_scanning_depths == list(zs)
     assert scan.scanning_depths == list(zs[:slices])
-    whole = pages in (50, 100)
-    assert bool(warned) is not whole
+    is_complete = pages in (50, 100)
+    assert bool(warning) is not is_complete
     if pages < 10:
         assert_reads(scan, [np.moveaxis(reference.all_pages(paths), 0, -1)[:, :, None, :]])
     else:
@@ -230,23 +232,23 @@ def test_slow_stack_stopped_early(tmp_path: Path, release: str, pages: int, slic
             scan,
             reference.fields(reference.all_pages(paths)[: slices * frames], slices=slices, repeats=repeats),
         )
-    if not whole:
+    if not is_complete:
         with pytest.raises(LayoutError):
             read_scan(tmp_path, strict=True)
 
 
 def test_fast_volume_stopped_in_a_volume(tmp_path: Path) -> None:
     paths = replace(VOLUME, stop=13).write(tmp_path)
-    scan, warned = read_warned(tmp_path)
-    assert "6 pages of incomplete volumes" in warned
+    scan, warning = read_warned(tmp_path)
+    assert "6 pages of incomplete volumes" in warning
     assert_reads(scan, expected(VOLUME, paths))
     assert scan.num_frames == 2
 
 
 def test_fast_volume_stopped_in_its_first(tmp_path: Path) -> None:
     paths = replace(VOLUME, stop=2).write(tmp_path)
-    scan, warned = read_warned(tmp_path)
-    assert "end in the first volume: 2 of 3 slices" in warned
+    scan, warning = read_warned(tmp_path)
+    assert "end in the first volume: 2 of 3 slices" in warning
     assert_reads(scan, reference.fields(reference.all_pages(paths), channels=2, slices=2))
 
 
@@ -254,9 +256,9 @@ def test_fast_volume_stopped_in_its_first(tmp_path: Path) -> None:
 
 
 def test_every_release_in_the_table_opens(tmp_path: Path) -> None:
-    simulated = {"4": "5.0", "5.6": "5.5", "2019a": "2018b", "2020": "2020.0"}
+    simulated_releases = {"4": "5.0", "5.6": "5.5", "2019a": "2018b", "2020": "2020.0"}
     for row in VERSIONS:
-        if row.name.startswith(("3.", "4", "2015.")) or row.name in simulated:
+        if row.name.startswith(("3.", "4", "2015.")) or row.name in simulated_releases:
             continue
         (path,) = Recording(release=row.name, frames_per_slice=3).write(tmp_path / row.name)
         scan = read_scan(path)
@@ -274,8 +276,8 @@ def test_2015_in_classic_tiff(tmp_path: Path, minor: int) -> None:
 @pytest.mark.parametrize("major", [2024, 2031])
 def test_a_newer_release_opens_with_one_warning(tmp_path: Path, major: int) -> None:
     paths = replace(VOLUME, settings={"VERSION_MAJOR": major}).write(tmp_path)
-    scan, warned = read_warned(tmp_path)
-    assert f"ScanImage {major}.1 is not among the known releases" in warned
+    scan, warning = read_warned(tmp_path)
+    assert f"ScanImage {major}.1 is not among the known releases" in warning
     assert_reads(scan, expected(VOLUME, paths))
     with pytest.raises(LayoutError, match="known releases"):
         read_scan(tmp_path, strict=True)
@@ -283,8 +285,8 @@ def test_a_newer_release_opens_with_one_warning(tmp_path: Path, major: int) -> N
 
 def test_a_release_in_the_spelling_of_an_older_one(tmp_path: Path) -> None:
     """2021 exists in two spellings: the settings decide, not the number."""
-    older = {"VERSION_MAJOR": 2021, "VERSION_MINOR": 0}
-    assert_right(replace(VOLUME, release="2016b", settings=older), tmp_path)
+    older_version = {"VERSION_MAJOR": 2021, "VERSION_MINOR": 0}
+    assert_right(replace(VOLUME, release="2016b", settings=older_version), tmp_path)
 
 
 def test_a_newer_block_opens_with_a_warning(tmp_path: Path) -> None:
@@ -292,8 +294,8 @@ def test_a_newer_block_opens_with_a_warning(tmp_path: Path) -> None:
     with path.open("r+b") as file:
         file.seek(20)
         file.write(b"\x05\0\0\0")
-    scan, warned = read_warned(path)
-    assert "version 5" in warned
+    scan, warning = read_warned(path)
+    assert "version 5" in warning
     assert scan.num_frames == 3
 
 
@@ -321,10 +323,10 @@ def test_header_from_the_tags_where_the_block_is_missing(tmp_path: Path) -> None
 def test_json_header(tmp_path: Path, release: str, descriptions: bool) -> None:
     recording = replace(VOLUME, release=release, json_headers=True, json_descriptions=descriptions)
     assert_right(recording, tmp_path)
-    plain = replace(recording, json_headers=False).write(tmp_path / "plain")
-    scan, same = read_scan(next(tmp_path.glob("*.tif"))), read_scan(plain[0])
+    text_paths = replace(recording, json_headers=False).write(tmp_path / "plain")
+    scan, text_scan = read_scan(next(tmp_path.glob("*.tif"))), read_scan(text_paths[0])
     names = ("hChannels.channelSave", "hStackManager.zs", "objectiveResolution", "hChannels.channelName")
-    assert [scan.metadata[n] for n in names] == [same.metadata[n] for n in names]
+    assert [scan.metadata[n] for n in names] == [text_scan.metadata[n] for n in names]
 
 
 # ------------------------------------------------------------------ 3.x
@@ -371,9 +373,9 @@ def test_asked_dtype(tmp_path: Path) -> None:
     paths = VOLUME.write(tmp_path)
     scan = read_scan(tmp_path, dtype=np.float32)
     assert scan.dtype == np.float32
-    for got, field in zip(scan, expected(VOLUME, paths), strict=True):
-        assert got.dtype == np.float32
-        np.testing.assert_array_equal(got, field)
+    for pixels, field in zip(scan, expected(VOLUME, paths), strict=True):
+        assert pixels.dtype == np.float32
+        np.testing.assert_array_equal(pixels, field)
     assert scan.nbytes == scan.size * 4
 
 
@@ -425,11 +427,11 @@ def test_one_plane_saved_again_without_descriptions_needs_no_numbers(tmp_path: P
 
 
 def test_a_file_saved_again_with_the_first_description_alone_keeps_all_pages(tmp_path: Path) -> None:
-    for made in (replace(VOLUME, volumes=6), Recording(frames_per_slice=6)):
-        paths = made.write(tmp_path / made.mode)
-        target = tmp_path / f"{made.mode}.tif"
+    for recording in (replace(VOLUME, volumes=6), Recording(frames_per_slice=6)):
+        paths = recording.write(tmp_path / recording.mode)
+        target = tmp_path / f"{recording.mode}.tif"
         pages = save_again(paths, target, descriptions=1)
         scan, warning = read_warned(target)
         assert "pages are counted from the first one" in warning
-        volume: dict[str, Any] = {"channels": 2, "slices": 3, "flyback": 2} if made.mode == "fast" else {}
+        volume: dict[str, Any] = {"channels": 2, "slices": 3, "flyback": 2} if recording.mode == "fast" else {}
         assert_reads(scan, reference.fields(pages, **volume))

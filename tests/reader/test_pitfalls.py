@@ -49,8 +49,8 @@ def test_04_frames_per_volume_mean_two_things(tmp_path: Path, release: str) -> N
 
 
 def test_05_slices_are_the_actual_ones_and_only_if_enabled(tmp_path: Path) -> None:
-    stale = {"hStackManager.numSlices": 25, "hStackManager.actualNumSlices": 5}
-    right(replace(PLANAR, settings=stale), tmp_path)
+    stale_counts = {"hStackManager.numSlices": 25, "hStackManager.actualNumSlices": 5}
+    right(replace(PLANAR, settings=stale_counts), tmp_path)
 
 
 def test_06_flyback_frames_are_the_last_of_each_volume(tmp_path: Path) -> None:
@@ -62,8 +62,8 @@ def test_07_averaging_changes_pages_rates_and_numbers(tmp_path: Path) -> None:
 
 
 def test_08_infinite_counts(tmp_path: Path) -> None:
-    endless = {"hStackManager.framesPerSlice": math.inf, "hStackManager.actualNumSlices": 0}
-    right(replace(PLANAR, settings=endless), tmp_path)
+    endless_counts = {"hStackManager.framesPerSlice": math.inf, "hStackManager.actualNumSlices": 0}
+    right(replace(PLANAR, settings=endless_counts), tmp_path)
 
 
 def test_09_volumes_are_counted_in_the_pages(tmp_path: Path) -> None:
@@ -91,16 +91,16 @@ def test_13_galvo_files_change_their_spacing(tmp_path: Path, frames: int) -> Non
     right(replace(PLANAR, frames_per_slice=frames, resonant=False), tmp_path)
 
 
-@pytest.mark.parametrize("extra", range(8))
-def test_14_the_first_page_is_not_aligned(tmp_path: Path, extra: int) -> None:
-    right(replace(PLANAR, settings={"hLab.note": "x" * extra}), tmp_path)
+@pytest.mark.parametrize("num_characters", range(8))
+def test_14_the_first_page_is_not_aligned(tmp_path: Path, num_characters: int) -> None:
+    right(replace(PLANAR, settings={"hLab.note": "x" * num_characters}), tmp_path)
 
 
 def test_15_an_unfinished_file_gives_its_whole_pages(tmp_path: Path) -> None:
     paths = replace(PLANAR, closed=False).write(tmp_path)
     os.truncate(paths[0], paths[0].stat().st_size - 100)
-    scan, warned = read_warned(tmp_path)
-    assert "5 complete pages" in warned
+    scan, warning = read_warned(tmp_path)
+    assert "5 complete pages" in warning
     pages = reference.all_pages(replace(PLANAR, frames_per_slice=5).write(tmp_path / "whole"))
     assert_reads(scan, reference.fields(pages))
 
@@ -109,16 +109,16 @@ def test_15_an_unfinished_file_gives_its_whole_pages(tmp_path: Path) -> None:
 def test_15_a_tail_of_zeros(tmp_path: Path, zeros_from: float) -> None:
     """A file system fills in zeros after a power cut: here from some place in page 4 on."""
     (path,) = replace(PLANAR, closed=False).write(tmp_path)
-    good = reference.all_pages([path])[:4]
+    complete_pages = reference.all_pages([path])[:4]
     with tifffile.TiffFile(path) as tif:
         start, stride = tif.pages[4].offset, tif.pages[4].offset - tif.pages[3].offset
     size = path.stat().st_size
     os.truncate(path, start + int(zeros_from * stride))
     os.truncate(path, size)
-    scan, warned = read_warned(path)
-    assert warned
+    scan, warning = read_warned(path)
+    assert warning
     assert scan.num_frames == 4
-    np.testing.assert_array_equal(scan[0, :, :, 0], np.moveaxis(good, 0, -1))
+    np.testing.assert_array_equal(scan[0, :, :, 0], np.moveaxis(complete_pages, 0, -1))
 
 
 def test_16_17_a_long_header_is_read_once_and_quickly(tmp_path: Path) -> None:
@@ -162,10 +162,14 @@ def test_20_releases_of_any_spelling(tmp_path: Path, version: Any) -> None:
     assert_reads(scan, expected(VOLUME, paths))
 
 
-@pytest.mark.parametrize("yes", [1, True])
-def test_21_truth_is_1_or_true(tmp_path: Path, yes: Any) -> None:
-    on = {"hStackManager.enable": yes, "hRoiManager.mroiEnable": yes, "hScan2D.bidirectional": yes}
-    right(replace(MESOSCOPE, settings=on), tmp_path)
+@pytest.mark.parametrize("true_value", [1, True])
+def test_21_truth_is_1_or_true(tmp_path: Path, true_value: Any) -> None:
+    switches = {
+        "hStackManager.enable": true_value,
+        "hRoiManager.mroiEnable": true_value,
+        "hScan2D.bidirectional": true_value,
+    }
+    right(replace(MESOSCOPE, settings=switches), tmp_path)
 
 
 @pytest.mark.parametrize("frequency", [math.nan, []])
@@ -198,8 +202,8 @@ def test_27_slices_are_in_the_order_of_scanning(tmp_path: Path) -> None:
 
 def test_28_json_collapses(tmp_path: Path) -> None:
     shape: dict[str, Any] = scanfield(pixels=(24, 20))
-    nested = {**roi(shape), "zs": [[0]], "scanfields": [[shape]]}
-    right(replace(PLANAR, rois=(nested, ROIS[0])), tmp_path)
+    nested_roi = {**roi(shape), "zs": [[0]], "scanfields": [[shape]]}
+    right(replace(PLANAR, rois=(nested_roi, ROIS[0])), tmp_path)
 
 
 def test_30_affines_are_in_micrometres_from_pixels_that_count_from_0(tmp_path: Path) -> None:
@@ -247,9 +251,9 @@ def test_38_a_page_that_was_replaced_at_the_end_of_the_file(tmp_path: Path) -> N
     with path.open("r+b") as file:
         file.seek(offsets[6] + 368)
         file.write(struct.pack("<Q", end))
-    want = reference.all_pages([path])
-    assert (want[7] == -77).all()
-    assert len(want) == 12
+    expected_pixels = reference.all_pages([path])
+    assert (expected_pixels[7] == -77).all()
+    assert len(expected_pixels) == 12
     with pytest.raises(DamagedPageError, match="skips a page"):
         read_scan(path)
 
@@ -257,61 +261,61 @@ def test_38_a_page_that_was_replaced_at_the_end_of_the_file(tmp_path: Path) -> N
 def test_38_pages_in_another_order_than_their_bytes(tmp_path: Path) -> None:
     (path,) = PLANAR.write(tmp_path)
     with tifffile.TiffFile(path) as tif:
-        at = [page.offset for page in tif.pages]
+        ifd_starts = [page.offset for page in tif.pages]
     order = [0, 3, 2, 1, 4, 5]
     with path.open("r+b") as file:
-        for here, there in zip(order, [*order[1:], None], strict=True):
-            file.seek(at[here] + 368)
-            file.write(struct.pack("<Q", 0 if there is None else at[there]))
-    want = reference.all_pages([path])
-    assert len(want) == 6
+        for page_before, page_after in zip(order, [*order[1:], None], strict=True):
+            file.seek(ifd_starts[page_before] + 368)
+            file.write(struct.pack("<Q", 0 if page_after is None else ifd_starts[page_after]))
+    expected_pixels = reference.all_pages([path])
+    assert len(expected_pixels) == 6
     scan = read_scan(path, raw=True)
-    np.testing.assert_array_equal(scan[0, :, :, 0], np.moveaxis(want, 0, -1))
+    np.testing.assert_array_equal(scan[0, :, :, 0], np.moveaxis(expected_pixels, 0, -1))
 
 
 # ------------------------------------------------- what a reviewer once got wrong
 
 
-def legacy(folder: Path, name: str, **facts: Any) -> Path:
+def write_legacy(folder: Path, name: str, **facts: Any) -> Path:
     (path,) = Recording(release="3.8", **facts).write(folder / name)
     return path.rename(folder / f"{name}.tif")
 
 
 def test_legacy_files_of_other_settings_are_other_recordings(tmp_path: Path) -> None:
-    legacy(tmp_path, "S001", channels=(1,), frames_per_slice=4)
-    legacy(tmp_path, "S002", channels=(1, 2), frames_per_slice=4)
+    write_legacy(tmp_path, "S001", channels=(1,), frames_per_slice=4)
+    write_legacy(tmp_path, "S002", channels=(1, 2), frames_per_slice=4)
     with pytest.raises(PathnameError, match="2 recordings"):
         read_scan(str(tmp_path / "S00*.tif"))
 
 
 def test_legacy_stacks_do_not_straddle_acquisitions(tmp_path: Path) -> None:
     zs = (0.0, 10.0, 20.0)
-    legacy(tmp_path, "S001", mode="slow", zs=zs, stop=2)
-    second = legacy(tmp_path, "S002", mode="slow", zs=zs)
-    scan, warned = read_warned(str(tmp_path / "S00*.tif"))
-    assert "2 pages" in warned
+    write_legacy(tmp_path, "S001", mode="slow", zs=zs, stop=2)
+    second = write_legacy(tmp_path, "S002", mode="slow", zs=zs)
+    scan, warning = read_warned(str(tmp_path / "S00*.tif"))
+    assert "2 pages" in warning
     assert_reads(scan, reference.fields(reference.all_pages([second]), slices=3))
 
 
-@pytest.mark.parametrize("missing", [0, 1])
-def test_a_missing_part_of_a_legacy_stack_is_refused(tmp_path: Path, missing: int) -> None:
+@pytest.mark.parametrize("missing_part", [0, 1])
+def test_a_missing_part_of_a_legacy_stack_is_refused(tmp_path: Path, missing_part: int) -> None:
     zs = tuple(10.0 * i for i in range(6))
     paths = Recording(release="3.8", mode="slow", zs=zs, frames_per_file=2).write(tmp_path)
-    paths[missing].unlink()
-    with pytest.raises(LayoutError, match=rf"part {missing + 1} is missing"):
+    paths[missing_part].unlink()
+    with pytest.raises(LayoutError, match=rf"part {missing_part + 1} is missing"):
         read_scan(tmp_path)
 
 
 def test_a_missing_part_of_a_legacy_recording_is_said(tmp_path: Path) -> None:
     paths = Recording(release="3.8", frames_per_slice=6, frames_per_file=2).write(tmp_path)
     paths[1].unlink()
-    scan, warned = read_warned(tmp_path)
-    assert "part 2 is missing" in warned
+    scan, warning = read_warned(tmp_path)
+    assert "part 2 is missing" in warning
     assert_reads(scan, reference.fields(reference.all_pages([paths[0], paths[2]])))
 
 
 @pytest.mark.parametrize(
-    "other",
+    "changes",
     [
         {"channels": (1, 3)},
         {"zs": (0.0, 40.0, 60.0)},
@@ -320,23 +324,23 @@ def test_a_missing_part_of_a_legacy_recording_is_said(tmp_path: Path) -> None:
         {"mode": "slow", "flyback": 0},
     ],
 )
-def test_lists_of_recordings_that_differ_are_not_joined(tmp_path: Path, other: dict[str, Any]) -> None:
+def test_lists_of_recordings_that_differ_are_not_joined(tmp_path: Path, changes: dict[str, Any]) -> None:
     (a,) = replace(VOLUME, stem="a").write(tmp_path)
-    (b,) = replace(VOLUME, stem="b", **other).write(tmp_path)
+    (b,) = replace(VOLUME, stem="b", **changes).write(tmp_path)
     with pytest.raises(LayoutError, match=r"b_00001\.tif and a_00001\.tif differ"):
         read_scan([a, b])
 
 
 @pytest.mark.parametrize(
-    ("release", "missing"),
+    ("release", "missing_setting"),
     [
         ("2023.1", "hStackManager.numFramesPerVolumeWithFlyback"),
         ("2016b", "hFastZ.numFramesPerVolume"),
         ("2016b", "hFastZ.enable"),
     ],
 )
-def test_a_missing_count_is_not_guessed(tmp_path: Path, release: str, missing: str) -> None:
-    replace(VOLUME, release=release, settings={missing: None}).write(tmp_path)
+def test_a_missing_count_is_not_guessed(tmp_path: Path, release: str, missing_setting: str) -> None:
+    replace(VOLUME, release=release, settings={missing_setting: None}).write(tmp_path)
     with pytest.raises(LayoutError, match="raw=True"):
         read_scan(tmp_path)
 
@@ -346,8 +350,8 @@ def test_a_stack_is_on_where_its_volume_has_frames(tmp_path: Path) -> None:
 
 
 def test_the_older_flyback_switch(tmp_path: Path) -> None:
-    off = {"hFastZ.discardFlybackFrames": False, "hFastZ.numDiscardFlybackFrames": 2}
-    right(replace(VOLUME, release="5.1", flyback=0, settings=off), tmp_path)
+    flyback_settings = {"hFastZ.discardFlybackFrames": False, "hFastZ.numDiscardFlybackFrames": 2}
+    right(replace(VOLUME, release="5.1", flyback=0, settings=flyback_settings), tmp_path)
 
 
 def test_a_slow_stack_of_one_slice_is_planar(tmp_path: Path) -> None:
@@ -360,11 +364,11 @@ def test_a_part_of_a_loop_of_slow_stacks_that_cannot_be_placed_is_refused(tmp_pa
     paths = recording.write(tmp_path)
     with pytest.raises(LayoutError, match="loop"):
         read_scan(paths[-1])
-    for dropped in (0, 9):
-        (tmp_path / f"{dropped}").mkdir()
-        replace(STACK, loops=2, frames_per_slice=1, dropped=(dropped,)).write(tmp_path / f"{dropped}")
-    scan, warned = read_warned(tmp_path / "0")
-    assert "frames before it are missing" in warned
+    for dropped_frame in (0, 9):
+        (tmp_path / f"{dropped_frame}").mkdir()
+        replace(STACK, loops=2, frames_per_slice=1, dropped=(dropped_frame,)).write(tmp_path / f"{dropped_frame}")
+    scan, warning = read_warned(tmp_path / "0")
+    assert "frames before it are missing" in warning
     assert scan.num_frames == 5
     with pytest.raises(LayoutError, match="loop"):
         read_scan(tmp_path / "9")
@@ -372,10 +376,10 @@ def test_a_part_of_a_loop_of_slow_stacks_that_cannot_be_placed_is_refused(tmp_pa
 
 def test_what_is_checked_may_stand_on_both_sides_of_the_pixels(tmp_path: Path) -> None:
     """Strip arrays before the pixels, the IFD behind: a layout of another program."""
-    want = (np.arange(5 * 8 * 6) - 100).astype(np.int16).reshape(5, 8, 6)
+    expected_pixels = (np.arange(5 * 8 * 6) - 100).astype(np.int16).reshape(5, 8, 6)
     data = bytearray(struct.pack("<2sHI", b"II", 42, 0))
     at_next = 4
-    for image in want:
+    for image in expected_pixels:
         arrays = len(data)
         pixels = arrays + 32
         ifd = pixels + image.nbytes
@@ -387,21 +391,21 @@ def test_what_is_checked_may_stand_on_both_sides_of_the_pixels(tmp_path: Path) -
         struct.pack_into("<I", data, at_next, ifd)
         at_next = len(data) - 4
     (tmp_path / "a.tif").write_bytes(data)
-    np.testing.assert_array_equal(reference.all_pages([tmp_path / "a.tif"]), want)
+    np.testing.assert_array_equal(reference.all_pages([tmp_path / "a.tif"]), expected_pixels)
     scan, _ = read_warned(tmp_path / "a.tif")
-    assert_reads(scan, reference.fields(want))
+    assert_reads(scan, reference.fields(expected_pixels))
 
 
 @pytest.mark.parametrize("pointer", [1 << 63, (1 << 64) - 8, 1 << 40, 3])
 def test_pointers_to_nowhere(tmp_path: Path, pointer: int) -> None:
     (path,) = PLANAR.write(tmp_path)
     with tifffile.TiffFile(path) as tif:
-        at = tif.pages.first.offset
+        offset = tif.pages.first.offset
     with path.open("r+b") as file:
-        file.seek(at + 368)
+        file.seek(offset + 368)
         file.write(struct.pack("<Q", pointer))
-    scan, said = read_warned(path)
-    assert "page 0 of scan_00001.tif points to byte" in said
+    scan, warning = read_warned(path)
+    assert "page 0 of scan_00001.tif points to byte" in warning
     assert_reads(scan, [np.stack([image for *_, image in PLANAR.pages()], axis=-1)[:, :, None]])
 
 
@@ -427,20 +431,20 @@ def test_rates_of_zero(tmp_path: Path) -> None:
 def test_a_page_with_a_corrupt_byte_count_is_what_tifffile_says(tmp_path: Path) -> None:
     (path,) = replace(PLANAR, frames_per_slice=20).write(tmp_path)
     with tifffile.TiffFile(path) as tif:
-        at = tif.pages[13].offset
+        offset = tif.pages[13].offset
     with path.open("r+b") as file:
-        file.seek(at + 8 + 10 * 20 + 12)
+        file.seek(offset + 8 + 10 * 20 + 12)
         file.write(struct.pack("<Q", 4))
-    want = reference.all_pages([path])
-    np.testing.assert_array_equal(read_scan(path)[0, :, :, 0, 13], want[13])
+    expected_pixels = reference.all_pages([path])
+    np.testing.assert_array_equal(read_scan(path)[0, :, :, 0, 13], expected_pixels[13])
 
 
 def test_a_seam_of_two_acquisitions_that_counts_on_by_chance_is_one(tmp_path: Path) -> None:
     """5.1 writes no acquisition number: frames 1 and 2 of the first, then frame 3 of the second, are no volume."""
     recording = Recording(release="5.1", mode="fast", zs=(0.0, 10.0, 20.0), loops=2, dropped=(2, 3, 4))
     recording.write(tmp_path)
-    scan, warned = read_warned(tmp_path)
-    assert "no volume is complete" in warned
+    scan, warning = read_warned(tmp_path)
+    assert "no volume is complete" in warning
     assert scan.num_fields == 2
     assert scan.num_frames == 1
 
@@ -452,18 +456,22 @@ def test_a_loop_that_stopped_and_began_late_is_refused(tmp_path: Path) -> None:
         read_scan(tmp_path)
 
 
-@pytest.mark.parametrize("odd", [1, 2, 4, 6, 10, 15])
-def test_odd_galvo_pages_that_cancel_out_do_not_hide_their_numbers(tmp_path: Path, odd: int) -> None:
+@pytest.mark.parametrize("odd_page", [1, 2, 4, 6, 10, 15])
+def test_odd_galvo_pages_that_cancel_out_do_not_hide_their_numbers(tmp_path: Path, odd_page: int) -> None:
     recording = Recording(frames_per_slice=9, channels=(1, 2), resonant=False)
     texts = recording.header_text().encode() + b"\0", recording.roi_text().encode() + b"\0"
     pages = [
-        (recording.description(frame, 0.01).encode().ljust(300) + b" " * (8 * (i == odd) - 8 * (i == odd + 1)), image)
+        (
+            recording.description(frame, 0.01).encode().ljust(300)
+            + b" " * (8 * (i == odd_page) - 8 * (i == odd_page + 1)),
+            image,
+        )
         for i, (frame, _, image) in enumerate(recording.pages())
     ]
-    shortened = [(text[:292] if i == odd + 1 else text, image) for i, (text, image) in enumerate(pages)]
-    write_bigtiff(tmp_path / "a.tif", *texts, shortened, slot=None)
-    want = reference.all_pages([tmp_path / "a.tif"])
-    assert_reads(read_scan(tmp_path / "a.tif"), reference.fields(want, channels=2))
+    shorter_pages = [(text[:292] if i == odd_page + 1 else text, image) for i, (text, image) in enumerate(pages)]
+    write_bigtiff(tmp_path / "a.tif", *texts, shorter_pages, slot=None)
+    expected_pixels = reference.all_pages([tmp_path / "a.tif"])
+    assert_reads(read_scan(tmp_path / "a.tif"), reference.fields(expected_pixels, channels=2))
 
 
 def test_a_failing_disk_is_our_own_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,8 +21,8 @@ from scanreader.simulate import Recording
 def test_any_key_of_any_recording(recording: Recording, data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as folder:
         paths = recording.write(folder)
-        scan, warned = read_warned(folder)
-        assert ("closed" in warned) is (not recording.closed)
+        scan, warning = read_warned(folder)
+        assert ("closed" in warning) is (not recording.closed)
         fields = expected(recording, paths)
         assert len(scan) == len(fields)
         assert_keys_pick(data, scan, fields, recording.dtype)
@@ -34,13 +34,13 @@ def test_any_key_of_any_recording(recording: Recording, data: st.DataObject) -> 
 def test_whatever_is_lost_no_frame_is_wrong(recording: Recording, data: st.DataObject | None) -> None:
     """Files missing, frames dropped, stopped early: each frame that is given names the page that it should be."""
     frames = list(recording.logged())
-    dropped: set[int] = set()
+    dropped_frames: set[int] = set()
     if data is not None:
-        dropped = data.draw(st.sets(st.integers(0, len(frames) - 1), max_size=3))
-    assume(len(dropped) < len(frames))
-    lossy = Recording(**{**vars(recording), "dropped": tuple(sorted(dropped))})
+        dropped_frames = data.draw(st.sets(st.integers(0, len(frames) - 1), max_size=3))
+    assume(len(dropped_frames) < len(frames))
+    lossy_recording = Recording(**{**vars(recording), "dropped": tuple(sorted(dropped_frames))})
     with tempfile.TemporaryDirectory() as folder:
-        paths = lossy.write(folder)
+        paths = lossy_recording.write(folder)
         if data is not None and len(paths) > 2:
             for path in data.draw(st.sets(st.sampled_from(paths), max_size=len(paths) - 1)):
                 Path(path).unlink()
@@ -48,7 +48,7 @@ def test_whatever_is_lost_no_frame_is_wrong(recording: Recording, data: st.DataO
             scan, _ = read_warned(folder)
         except ValueError:
             return  # a typed refusal
-        _check_identities(lossy, scan, folder)
+        _check_identities(lossy_recording, scan, folder)
 
 
 def _check_identities(recording: Recording, scan: Any, folder: str) -> None:
@@ -60,8 +60,8 @@ def _check_identities(recording: Recording, scan: Any, folder: str) -> None:
         for c, channel in enumerate(recording.channels):
             for t in range(scan.num_frames):
                 page = int(scan[i, 0, 0, c, t]) % 32768
-                frame, found = truth[page]
-                assert found == channel
+                frame, true_channel = truth[page]
+                assert true_channel == channel
                 assert frame.slice == field.slice_id or recording.mode == "planar"
                 if scan.layout.counts.repeats > 1:
                     assert (

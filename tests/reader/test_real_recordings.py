@@ -21,7 +21,7 @@ CASES = {
 }
 
 
-def dumb(scan: Scan, counts: tuple[int, int, int, int]) -> list[np.ndarray]:
+def fields_by_reference(scan: Scan, counts: tuple[int, int, int, int]) -> list[np.ndarray]:
     pages = reference.all_pages(scan.filenames)
     channels, slices, repeats, flyback = counts
     return reference.fields(pages, channels=channels, slices=slices, repeats=repeats, flyback=flyback)
@@ -32,8 +32,8 @@ def test_reads_every_pixel(recordings: Path, name: str) -> None:
     shape, counts = CASES[name]
     scan = read_scan(str(recordings / name))
     assert scan.shape == shape
-    assert_reads(scan, dumb(scan, counts))
-    np.testing.assert_array_equal(np.asarray(scan), np.stack(dumb(scan, counts)))
+    assert_reads(scan, fields_by_reference(scan, counts))
+    np.testing.assert_array_equal(np.asarray(scan), np.stack(fields_by_reference(scan, counts)))
     assert scan.findings == ()
 
 
@@ -41,30 +41,30 @@ def test_reads_every_pixel(recordings: Path, name: str) -> None:
 def test_reads_any_key(recordings: Path, name: str) -> None:
     shape, counts = CASES[name]
     scan = read_scan(str(recordings / name))
-    whole = np.stack(dumb(scan, counts))
+    all_pixels = np.stack(fields_by_reference(scan, counts))
     rng = np.random.default_rng(1)
     for _ in range(20):
         key = tuple(rng.integers(-n, n, size=rng.integers(1, 4)) for n in shape)
-        np.testing.assert_array_equal(scan[key], reference.index(whole, key))
+        np.testing.assert_array_equal(scan[key], reference.index(all_pixels, key))
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_survives_pickling(recordings: Path, name: str) -> None:
     scan = read_scan(str(recordings / name))
-    again = pickle.loads(pickle.dumps(scan))
-    np.testing.assert_array_equal(again[..., -1], scan[..., -1])
-    assert again.header == scan.header
-    assert again.zoom == scan.zoom
+    scan_copy = pickle.loads(pickle.dumps(scan))
+    np.testing.assert_array_equal(scan_copy[..., -1], scan[..., -1])
+    assert scan_copy.header == scan.header
+    assert scan_copy.zoom == scan.zoom
 
 
 def test_any_file_of_a_set_brings_the_others(recordings: Path) -> None:
     folder = recordings / "volume_two_channels"
-    whole = read_scan(folder)
-    one = read_scan(folder / "vol_two_ch_multi_files_00001_00004.tif", siblings=True)
-    assert one.filenames == whole.filenames
-    alone = read_scan(folder / "vol_two_ch_multi_files_00001_00004.tif")
-    assert alone.findings[0].name == "parts-not-read"
-    np.testing.assert_array_equal(alone[:], whole[..., 30:40])
+    whole_scan = read_scan(folder)
+    scan_by_file = read_scan(folder / "vol_two_ch_multi_files_00001_00004.tif", siblings=True)
+    assert scan_by_file.filenames == whole_scan.filenames
+    single_file = read_scan(folder / "vol_two_ch_multi_files_00001_00004.tif")
+    assert single_file.findings[0].name == "parts-not-read"
+    np.testing.assert_array_equal(single_file[:], whole_scan[..., 30:40])
 
 
 def test_facts_of_the_volume(recordings: Path) -> None:

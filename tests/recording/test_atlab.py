@@ -137,11 +137,11 @@ def test_scan_angle_multipliers(release: str, tmp_path: Path) -> None:
     Recording(release=release, settings=settings).write(tmp_path / "shrunk")
     Recording(release=release).write(tmp_path / "default")
     Recording(release=release, settings=dict.fromkeys(settings)).write(tmp_path / "none")
-    shrunk, default, none = (read_scan(tmp_path / name) for name in ("shrunk", "default", "none"))
-    assert (shrunk._x_angle_scale_factor, shrunk._y_angle_scale_factor) == (0.5, 0.25)
-    assert (default._x_angle_scale_factor, default._y_angle_scale_factor) == (1, 1)
-    assert math.isnan(none._x_angle_scale_factor)
-    assert math.isnan(none._y_angle_scale_factor)
+    shrunk_scan, default_scan, scan_without = (read_scan(tmp_path / name) for name in ("shrunk", "default", "none"))
+    assert (shrunk_scan._x_angle_scale_factor, shrunk_scan._y_angle_scale_factor) == (0.5, 0.25)
+    assert (default_scan._x_angle_scale_factor, default_scan._y_angle_scale_factor) == (1, 1)
+    assert math.isnan(scan_without._x_angle_scale_factor)
+    assert math.isnan(scan_without._y_angle_scale_factor)
 
 
 def test_errors_have_their_older_names(tmp_path: Path) -> None:
@@ -171,26 +171,26 @@ def test_patterns_are_expanded_to_files_sorted_by_name(tmp_path: Path, monkeypat
 # ------------------------------------------------------------------------------ numbers
 
 
-def requested(recording: Recording, folder: Path) -> int | None:
+def requested_frames(recording: Recording, folder: Path) -> int | None:
     recording.write(folder)
     return read_scan(folder).num_requested_frames
 
 
 def test_requested_frames_are_a_whole_number(tmp_path: Path) -> None:
     inf, volumes = {"hStackManager.framesPerSlice": math.inf}, {"hFastZ.numVolumes": math.inf}
-    fast = dataclasses.replace(VOLUME, release="2018b")
+    fast_volume = dataclasses.replace(VOLUME, release="2018b")
     for i, (recording, count) in enumerate(
         [
             (PLANAR, 6),
-            (fast, 4),
+            (fast_volume, 4),
             (dataclasses.replace(PLANAR, frames_per_slice=7, averaging=2), 3),
             (dataclasses.replace(PLANAR, settings=inf), 10**9),
             (dataclasses.replace(PLANAR, settings=inf, loops=2), 10**9),
-            (dataclasses.replace(fast, settings=volumes), 10**9),
+            (dataclasses.replace(fast_volume, settings=volumes), 10**9),
             (dataclasses.replace(PLANAR, settings={"hStackManager.framesPerSlice": None}), None),
         ]
     ):
-        number = requested(recording, tmp_path / str(i))
+        number = requested_frames(recording, tmp_path / str(i))
         assert number == count
         assert type(number) is (int if count is not None else type(None))
 
@@ -236,9 +236,11 @@ def test_the_stage_of_3_8(tmp_path: Path) -> None:
     [("5.1", "hMotors.motorSecondMotorZEnable"), ("2018b", "hStackManager.slowStackWithFastZ")],
 )
 def test_the_actuator_of_slow_stacks(release: str, name: str, tmp_path: Path) -> None:
-    for on in (True, False):
-        dataclasses.replace(STACK, release=release, volumes=1, settings={name: on}).write(tmp_path / f"{on}")
-        assert read_scan(tmp_path / f"{on}").is_slow_stack_with_fastZ is on
+    for is_fast_z in (True, False):
+        dataclasses.replace(STACK, release=release, volumes=1, settings={name: is_fast_z}).write(
+            tmp_path / f"{is_fast_z}"
+        )
+        assert read_scan(tmp_path / f"{is_fast_z}").is_slow_stack_with_fastZ is is_fast_z
 
 
 # ---------------------------------------------------------------------- whole functions

@@ -55,15 +55,15 @@ def test_one_period_with_six_digits_is_one_period(tmp_path: Path) -> None:
     recording = replace(PLANAR, release="2021.0", scanner_frequency=frequency, flyto=1 / frequency)
     assert float(f"{1 / frequency:.6g}") * frequency > 1
     paths = recording.write(tmp_path)
-    scan, warned = read_warned(tmp_path)
-    assert warned == ""
+    scan, warning = read_warned(tmp_path)
+    assert warning == ""
     assert_reads(scan, reference.fields(reference.all_pages(paths), boxes=[[(0, 40, 24), (42, 40, 24)]]))
 
 
 def test_gap_of_the_page_wins_within_a_period_with_a_warning(tmp_path: Path) -> None:
     paths = replace(PLANAR, settings={"hScan2D.flytoTimePerScanfield": 0.00108}).write(tmp_path)
-    scan, warned = read_warned(tmp_path)
-    assert "16 lines by the page's height and 18 by the header" in warned
+    scan, warning = read_warned(tmp_path)
+    assert "16 lines by the page's height and 18 by the header" in warning
     assert_reads(scan, expected(PLANAR, paths))
 
 
@@ -143,12 +143,12 @@ def test_roi_enable_may_be_missing(tmp_path: Path) -> None:
 
 
 def test_disabled_scanfield(tmp_path: Path) -> None:
-    hidden = roi(
+    disabled_roi = roi(
         scanfield((0, 0), (2, 2), (24, 20)),
         scanfield((0, 0), (2, 2), (24, 60), enabled=False),
         zs=(0, 60),
     )
-    recording = replace(MESOSCOPE, rois=(hidden, ROIS[0]))
+    recording = replace(MESOSCOPE, rois=(disabled_roi, ROIS[0]))
     paths = recording.write(tmp_path)
     scan = read_scan(tmp_path)
     assert scan.field_heights == [20, 40, 20, 40]
@@ -158,8 +158,8 @@ def test_disabled_scanfield(tmp_path: Path) -> None:
 
 def test_interpolated_fields(tmp_path: Path) -> None:
     """Between z = 0 (20 rows) and z = 90 (50 rows): 30 and 40 rows, and centres on the line."""
-    leaning = roi(scanfield((0, 0), (2, 2), (24, 20)), scanfield((3, 6), (2, 5), (24, 50), rotation=30), zs=(0, 90))
-    recording = replace(MESOSCOPE, zs=(0.0, 30.0, 60.0, 90.0, 120.0), rois=(leaning, ROIS[0]))
+    leaning_roi = roi(scanfield((0, 0), (2, 2), (24, 20)), scanfield((3, 6), (2, 5), (24, 50), rotation=30), zs=(0, 90))
+    recording = replace(MESOSCOPE, zs=(0.0, 30.0, 60.0, 90.0, 120.0), rois=(leaning_roi, ROIS[0]))
     paths = recording.write(tmp_path)
     scan = read_scan(tmp_path)
     assert [f.height for f in scan.fields] == [20, 40, 30, 40, 40, 40, 50, 40, 40]
@@ -189,8 +189,8 @@ def test_rois_are_in_the_order_of_the_list(tmp_path: Path) -> None:
 
 def test_depths_are_compared_with_a_tolerance(tmp_path: Path) -> None:
     """Six digits of the header: -11179.53 µm prints as -11179.5."""
-    at = roi(scanfield(pixels=(24, 20)), zs=(-11179.53,), discrete=True)
-    recording = replace(MESOSCOPE, release="2021.0", zs=(-11179.53, -11100.0), rois=(at, ROIS[0]))
+    deep_roi = roi(scanfield(pixels=(24, 20)), zs=(-11179.53,), discrete=True)
+    recording = replace(MESOSCOPE, release="2021.0", zs=(-11179.53, -11100.0), rois=(deep_roi, ROIS[0]))
     recording.write(tmp_path)
     scan = read_scan(tmp_path)
     assert scan.scanning_depths[0] == -11179.5
@@ -206,20 +206,20 @@ def test_one_roi_that_fills_the_page(tmp_path: Path) -> None:
 
 def test_one_roi_that_does_not_fill_the_page_is_refused(tmp_path: Path) -> None:
     image = np.zeros((44, 24), np.int16)
-    one = replace(PLANAR, rois=ROIS[:1])
+    recording = replace(PLANAR, rois=ROIS[:1])
     write_bigtiff(
         tmp_path / "a.tif",
-        one.header_text().encode() + b"\0",
-        one.roi_text().encode() + b"\0",
+        recording.header_text().encode() + b"\0",
+        recording.roi_text().encode() + b"\0",
         [(b"", image)],
     )
     with pytest.raises(LayoutError, match=r"44 rows.*1 fields.*40 lines"):
         read_scan(tmp_path / "a.tif")
 
 
-@pytest.mark.parametrize("on", [1, True, 0, False])
-def test_more_than_one_roi_or_mroi_on_cuts_the_page(tmp_path: Path, on: Any) -> None:
-    paths = replace(PLANAR, settings={"hRoiManager.mroiEnable": on}).write(tmp_path)
+@pytest.mark.parametrize("mroi_enable", [1, True, 0, False])
+def test_more_than_one_roi_or_mroi_on_cuts_the_page(tmp_path: Path, mroi_enable: Any) -> None:
+    paths = replace(PLANAR, settings={"hRoiManager.mroiEnable": mroi_enable}).write(tmp_path)
     assert_reads(read_scan(tmp_path), expected(PLANAR, paths))
 
 
@@ -227,8 +227,8 @@ def test_more_than_one_roi_or_mroi_on_cuts_the_page(tmp_path: Path, on: Any) -> 
 def test_mroi_without_rois_gives_whole_pages_with_a_warning(tmp_path: Path, rois: bytes) -> None:
     pages = [(b"", np.arange(64, dtype=np.int16).reshape(8, 8))]
     write_bigtiff(tmp_path / "a.tif", PLANAR.header_text().encode() + b"\0", rois, pages)
-    scan, warned = read_warned(tmp_path / "a.tif")
-    assert "the whole pages are the fields" in warned
+    scan, warning = read_warned(tmp_path / "a.tif")
+    assert "the whole pages are the fields" in warning
     assert scan.shape == (1, 8, 8, 1, 1)
 
 
@@ -286,8 +286,8 @@ def test_joins_fields_side_by_side_and_on_top(tmp_path: Path) -> None:
     scan = read_scan(tmp_path, join_contiguous=True)
     assert scan.num_fields == 1
     a, b, c, d = expected(recording, paths)
-    whole = np.concatenate([np.concatenate([b, c], 1), np.concatenate([d, a], 1)], 0)
-    assert_reads(scan, [whole])
+    joined_field = np.concatenate([np.concatenate([b, c], 1), np.concatenate([d, a], 1)], 0)
+    assert_reads(scan, [joined_field])
     field = scan.fields[0]
     assert (field.y, field.x, field.height_in_degrees, field.width_in_degrees) == (0, 0, 4, 4)
     assert sorted(field.roi_ids) == [0, 1, 2, 3]
@@ -300,8 +300,8 @@ def test_joins_fields_side_by_side_and_on_top(tmp_path: Path) -> None:
         (0, 7, 30),
         (0, 25, slice(3)),
     ):
-        full = (*key, *[slice(None)] * (5 - len(key)))
-        np.testing.assert_array_equal(scan[key], reference.index(whole[None], full))
+        whole_key = (*key, *[slice(None)] * (5 - len(key)))
+        np.testing.assert_array_equal(scan[key], reference.index(joined_field[None], whole_key))
 
 
 @pytest.mark.parametrize(
@@ -342,8 +342,8 @@ def test_joining_is_of_neighbours_in_a_row(tmp_path: Path) -> None:
 
 def test_affine_is_scanimages_own(tmp_path: Path) -> None:
     """pixelToRefTransform counts pixels from 1 and gives degrees."""
-    turned = scanfield((3, -2), (4, 6), (24, 36), rotation=25)
-    replace(PLANAR, rois=(roi(turned), ROIS[0])).write(tmp_path)
+    rotated_scanfield = scanfield((3, -2), (4, 6), (24, 36), rotation=25)
+    replace(PLANAR, rois=(roi(rotated_scanfield), ROIS[0])).write(tmp_path)
     scan = read_scan(tmp_path)
     angle = math.radians(25)
     for column, row in ((0, 0), (23, 35), (7, 20)):
@@ -351,7 +351,7 @@ def test_affine_is_scanimages_own(tmp_path: Path) -> None:
         x = 3 + u * math.cos(angle) - v * math.sin(angle)
         y = -2 + u * math.sin(angle) + v * math.cos(angle)
         np.testing.assert_allclose(scan.fields[0].affine @ [column, row, 1], [x * 15, y * 15, 1])
-        to_ref = np.array(turned["pixelToRefTransform"])
+        to_ref = np.array(rotated_scanfield["pixelToRefTransform"])
         np.testing.assert_allclose((to_ref @ [column + 1, row + 1, 1])[:2], [x, y])
 
 
@@ -405,8 +405,8 @@ def test_resonant_pixels_are_crowded_in_the_middle_of_a_line() -> None:
     assert steps[0] > steps[50]
     np.testing.assert_allclose(times + times[::-1], 1)
     assert times[0] == pytest.approx(0.15, abs=0.01)
-    even = np.diff(line_times(100, resonant=False, temporal_fill_fraction=0.7))
-    np.testing.assert_allclose(even, even[0])
+    pixel_times = np.diff(line_times(100, resonant=False, temporal_fill_fraction=0.7))
+    np.testing.assert_allclose(pixel_times, pixel_times[0])
 
 
 def test_unidirectional_lines_are_all_alike() -> None:
@@ -422,12 +422,12 @@ def test_slow_stack_offsets_count_from_the_slice(tmp_path: Path) -> None:
 
 
 def test_depths_that_do_not_fit_are_said(tmp_path: Path) -> None:
-    wrong = {"hStackManager.zs": Verbatim("[0 1 2 3 4]")}
-    replace(MESOSCOPE, settings=wrong, rois=()).write(tmp_path / "plain")
-    scan, warned = read_warned(tmp_path / "plain")
-    assert "5 depths" in warned
+    wrong_settings = {"hStackManager.zs": Verbatim("[0 1 2 3 4]")}
+    replace(MESOSCOPE, settings=wrong_settings, rois=()).write(tmp_path / "plain")
+    scan, warning = read_warned(tmp_path / "plain")
+    assert "5 depths" in warning
     assert all(math.isnan(z) for z in scan.field_depths)
-    replace(MESOSCOPE, settings=wrong).write(tmp_path / "mroi")
+    replace(MESOSCOPE, settings=wrong_settings).write(tmp_path / "mroi")
     with pytest.raises(LayoutError, match="depths of the slices are unknown"):
         read_scan(tmp_path / "mroi")
 
@@ -448,8 +448,8 @@ def test_rois_that_scanimage_would_not_write_give_whole_pages_with_a_warning(tmp
     pages = [(b"", np.arange(64, dtype=np.int16).reshape(8, 8))]
     text = roi_json(tree).encode() + b"\0"
     write_bigtiff(tmp_path / "a.tif", PLANAR.header_text().encode() + b"\0", text, pages)
-    scan, warned = read_warned(tmp_path / "a.tif")
-    assert "the whole pages are the fields" in warned
+    scan, warning = read_warned(tmp_path / "a.tif")
+    assert "the whole pages are the fields" in warning
     assert scan.shape == (1, 8, 8, 1, 1)
 
 
@@ -461,19 +461,19 @@ def test_a_gap_that_the_header_does_not_say_is_refused(tmp_path: Path) -> None:
 
 def test_a_shape_that_needs_a_disabled_scanfield_is_refused() -> None:
     a = Scanfield(0, 0, 1, 1, 0, 10, 10)
-    hidden = Roi("R", (0, 50, 100), (a, a._replace(height=20), a._replace(height=30, enabled=False)))
-    assert hidden.at(25) is not None
+    roi_with_gap = Roi("R", (0, 50, 100), (a, a._replace(height=20), a._replace(height=30, enabled=False)))
+    assert roi_with_gap.at(25) is not None
     with pytest.raises(LayoutError, match="disabled"):
-        hidden.at(75)
-    assert hidden.at(101) is None
+        roi_with_gap.at(75)
+    assert roi_with_gap.at(101) is None
 
 
 def test_resonant_rois_of_unequal_width_are_said(tmp_path: Path) -> None:
     rois = (roi(box(-3, 0, pixels=(10, 20))), roi(box(3, 0, pixels=(30, 8))))
     recording = replace(PLANAR, rois=rois)
     paths = recording.write(tmp_path)
-    scan, warned = read_warned(tmp_path)
-    assert "10 to 30 pixels wide" in warned
+    scan, warning = read_warned(tmp_path)
+    assert "10 to 30 pixels wide" in warning
     assert_reads(scan, expected(recording, paths))
 
 

@@ -40,22 +40,22 @@ RECORDINGS = {
 
 def plain_table(scan: Scan) -> list[dict[str, str]]:
     """Settings of the description of each page of one channel, as tifffile and a split of lines have them."""
-    found = []
+    rows = []
     for name in scan.filenames:
         with tifffile.TiffFile(name) as tif:
             texts = [page.tags[270].value for page in tif.pages]  # type: ignore[union-attr] # whole pages
         for text in texts[:: scan.num_channels]:
             pairs = re.findall(r'"?(\w+)"?\s*[=:]\s*(.*?),?\s*(?:\n|$)', text)
-            found.append(dict(pairs))
-    return found
+            rows.append(dict(pairs))
+    return rows
 
 
 @pytest.mark.parametrize("kind", RECORDINGS)
 def test_table_is_what_each_description_says(tmp_path: Path, kind: str) -> None:
     RECORDINGS[kind].write(tmp_path)
     scan = read_scan(tmp_path)
-    table, said = scan.frame_table, plain_table(scan)
-    assert len(table) == len(said)
+    table, rows_of_texts = scan.frame_table, plain_table(scan)
+    assert len(table) == len(rows_of_texts)
     for column, key in {
         "frame_number": "frameNumbers",
         "acquisition_number": "acquisitionNumbers",
@@ -65,26 +65,26 @@ def test_table_is_what_each_description_says(tmp_path: Path, kind: str) -> None:
         "end_of_acquisition_mode": "endOfAcquisitionMode",
         "dc_overvoltage": "dcOverVoltage",
     }.items():
-        assert table[column].tolist() == [float(settings[key]) for settings in said], column
-    triggers = [float(settings["acqTriggerTimestamps_sec"]) for settings in said]
+        assert table[column].tolist() == [float(settings[key]) for settings in rows_of_texts], column
+    triggers = [float(settings["acqTriggerTimestamps_sec"]) for settings in rows_of_texts]
     assert np.array_equal(table["acquisition_trigger"], [math.nan if t == -1 else t for t in triggers], equal_nan=True)
     assert np.isnan(table["next_file_marker"]).all()
 
 
 @pytest.mark.parametrize("kind", RECORDINGS)
 def test_rows_have_the_places_that_the_formula_gives(tmp_path: Path, kind: str) -> None:
-    made = RECORDINGS[kind]
-    made.write(tmp_path)
+    recording = RECORDINGS[kind]
+    recording.write(tmp_path)
     scan = read_scan(tmp_path)
     table, sizes = scan.frame_table, []
     for name in scan.filenames:
         with tifffile.TiffFile(name) as tif:
             sizes.append(len(tif.pages))
     starts = np.cumsum([0, *sizes])
-    s, r, c = scan.num_scanning_depths, made.frames_per_slice // made.averaging, scan.num_channels
-    if made.mode == "planar":
+    s, r, c = scan.num_scanning_depths, recording.frames_per_slice // recording.averaging, scan.num_channels
+    if recording.mode == "planar":
         r = 1
-    per = s * r + made.flyback // made.averaging
+    per = s * r + recording.flyback // recording.averaging
     for i, row in enumerate(table):
         v, q = divmod(i, per)
         assert starts[row["file"]] + row["page"] == i * c
@@ -92,11 +92,11 @@ def test_rows_have_the_places_that_the_formula_gives(tmp_path: Path, kind: str) 
         assert row["is_flyback"] == (q >= s * r)
         assert (row["slice"], row["repeat"]) == ((-1, -1) if q >= s * r else divmod(q, r))
     for slice_id in range(s):
-        mine = table[table["slice"] == slice_id]
-        assert np.array_equal(mine["timestamp"], scan.timestamps[slice_id])
+        rows_of_slice = table[table["slice"] == slice_id]
+        assert np.array_equal(rows_of_slice["timestamp"], scan.timestamps[slice_id])
         assert np.array_equal(np.flatnonzero(table["slice"] == slice_id), scan.frame_indices(slice_id))
         for channel in range(c):
-            numbers = starts[mine["file"]] + mine["page"] + channel
+            numbers = starts[rows_of_slice["file"]] + rows_of_slice["page"] + channel
             assert np.array_equal(numbers, scan.frame_indices(slice_id, pages=True, channel=channel))
     for i, field in enumerate(scan.fields):
         assert np.array_equal(scan.field_timestamps(i), scan.timestamps[field.slice_id])
@@ -110,8 +110,8 @@ def test_indices_are_of_the_last_slice_by_default(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("release", RELEASES)
 def test_times_of_every_release(tmp_path: Path, release: str) -> None:
-    made = Recording(release=release, frames_per_slice=6, channels=(1, 2))
-    made.write(tmp_path)
+    recording = Recording(release=release, frames_per_slice=6, channels=(1, 2))
+    recording.write(tmp_path)
     scan = read_scan(tmp_path)
     period = scan.scan_frame_period
     assert scan.timestamps_source == ("frame rate" if release == "3.8" else "file")
@@ -150,11 +150,11 @@ def test_indices_count_frames_that_were_dropped_inside_a_file(tmp_path: Path) ->
     scan = read_warned(tmp_path)[0]
     table = scan.frame_table
     for slice_id in range(scan.num_scanning_depths):
-        here = table[table["slice"] == slice_id]
-        assert np.array_equal(scan.frame_indices(slice_id), here["frame_number"] - 1)
-    left_out = table[table["volume"] == -1]
-    assert len(left_out) > 0
-    assert (left_out["slice"] == -1).all()
+        rows_of_slice = table[table["slice"] == slice_id]
+        assert np.array_equal(scan.frame_indices(slice_id), rows_of_slice["frame_number"] - 1)
+    rows_left_out = table[table["volume"] == -1]
+    assert len(rows_left_out) > 0
+    assert (rows_left_out["slice"] == -1).all()
     assert len(table) == sum(1 for _ in replace(VOLUME, volumes=6, dropped=(9,)).logged())
 
 
@@ -172,10 +172,10 @@ def test_joined_recordings_count_on(tmp_path: Path) -> None:
 
 
 def test_page_of_one_channel_lost_keeps_rows_whole(tmp_path: Path) -> None:
-    made = Recording(frames_per_slice=8, channels=(1, 2))
-    (path,) = made.write(tmp_path)
-    all_pages = list(made.pages())
-    made.write_file(path, (page for i, page in enumerate(all_pages) if i != 5))
+    recording = Recording(frames_per_slice=8, channels=(1, 2))
+    (path,) = recording.write(tmp_path)
+    all_pages = list(recording.pages())
+    recording.write_file(path, (page for i, page in enumerate(all_pages) if i != 5))
     scan = read_warned(path)[0]
     assert scan.frame_table["frame_number"].tolist() == list(range(1, 9))
 
@@ -211,9 +211,9 @@ def test_tables_cannot_be_changed_by_who_asks(tmp_path: Path) -> None:
 def test_tables_are_read_again_by_a_copy_elsewhere(tmp_path: Path) -> None:
     PLANAR.write(tmp_path)
     scan = read_scan(tmp_path)
-    before = len(pickle.dumps(scan))
+    size_before = len(pickle.dumps(scan))
     table = scan.frame_table
-    assert len(pickle.dumps(scan)) == before
+    assert len(pickle.dumps(scan)) == size_before
     assert np.array_equal(
         pickle.loads(pickle.dumps(scan)).frame_table[["page", "timestamp"]], table[["page", "timestamp"]]
     )
@@ -235,9 +235,9 @@ def test_slices_out_of_bounds(tmp_path: Path, index: int) -> None:
 
 def spoil_description(path: Path, page: int) -> None:
     with tifffile.TiffFile(path) as tif:
-        at = tif.pages[page].offset
+        offset = tif.pages[page].offset
     with path.open("r+b") as file:
-        file.seek(at + 376)
+        file.seek(offset + 376)
         file.write(b"\1" * 2000)
 
 
@@ -252,8 +252,8 @@ def test_one_description_that_is_unreadable_costs_its_own_time_alone(tmp_path: P
 
 
 def test_raw_frame_numbers_are_scanimages(tmp_path: Path) -> None:
-    made = replace(VOLUME, volumes=6, dropped=(9,))
-    made.write(tmp_path / "dropped")
+    recording = replace(VOLUME, volumes=6, dropped=(9,))
+    recording.write(tmp_path / "dropped")
     scan = read_warned(tmp_path / "dropped")[0]
     for slice_id in range(scan.num_scanning_depths):
         in_slice = scan.frame_table["slice"] == slice_id
@@ -265,10 +265,10 @@ def test_raw_frame_numbers_are_scanimages(tmp_path: Path) -> None:
 
 
 def test_indices_count_what_the_first_acquisition_of_a_loop_has_lost(tmp_path: Path) -> None:
-    made = replace(VOLUME, flyback=1, volumes=2, loops=3, dropped=(2, 3, 6))  # no whole volume in the first
-    made.write(tmp_path)
+    recording = replace(VOLUME, flyback=1, volumes=2, loops=3, dropped=(2, 3, 6))  # no whole volume in the first
+    recording.write(tmp_path)
     scan = read_warned(tmp_path)[0]
-    per = len(made.zs) + 1
+    per = len(recording.zs) + 1
     assert scan.frame_indices(0).tolist() == [2 * per, 3 * per, 4 * per, 5 * per]
     assert scan.raw_frame_numbers(0).tolist() == [2 * per + 1, 3 * per + 1, 4 * per + 1, 5 * per + 1]
 
@@ -279,7 +279,7 @@ def test_indices_count_what_the_first_acquisition_of_a_loop_has_lost(tmp_path: P
     averaging=st.integers(1, 4),
     loops=st.integers(1, 4),
     volumes=st.integers(1, 3),
-    rest=st.integers(0, 3),
+    num_rest=st.integers(0, 3),
     data=st.data(),
 )
 def test_indices_of_any_loop(
@@ -288,11 +288,11 @@ def test_indices_of_any_loop(
     averaging: int,
     loops: int,
     volumes: int,
-    rest: int,
+    num_rest: int,
     data: st.DataObject,
 ) -> None:
-    whole = (
-        Recording(frames_per_slice=2 * averaging * volumes + rest, averaging=averaging, loops=loops)
+    recording = (
+        Recording(frames_per_slice=2 * averaging * volumes + num_rest, averaging=averaging, loops=loops)
         if mode == "planar"
         else Recording(
             mode=mode,
@@ -304,15 +304,15 @@ def test_indices_of_any_loop(
             loops=loops,
         )
     )
-    logged = list(whole.logged())
-    lost = data.draw(st.sets(st.integers(1, len(logged) - 1), max_size=3)) if mode != "slow" else set()
+    logged_frames = list(recording.logged())
+    lost_frames = data.draw(st.sets(st.integers(1, len(logged_frames) - 1), max_size=3)) if mode != "slow" else set()
     folder = tmp_path_factory.mktemp("loop")
-    replace(whole, dropped=tuple(sorted(lost))).write(folder)
+    replace(recording, dropped=tuple(sorted(lost_frames))).write(folder)
     try:
         scan = read_warned(folder)[0]
     except LayoutError:  # no volume is whole, or the slices of what is left are unknown
         return
-    place_of = {frame.number: place for place, frame in enumerate(logged)}
+    place_of = {frame.number: place for place, frame in enumerate(logged_frames)}
     for slice_id in range(scan.num_scanning_depths):
         in_slice = scan.frame_table["slice"] == slice_id
         numbers = scan.frame_table["frame_number"][in_slice].tolist()
@@ -352,8 +352,8 @@ def test_raw_pages_have_no_made_up_times_and_events_once(tmp_path: Path) -> None
 
 
 def test_events_of_a_rig_with_longer_descriptions(tmp_path: Path) -> None:
-    many = tuple((0, i * 1e-6) for i in range(400))
-    Recording(frames_per_slice=3, slot=8000, triggers=many).write(tmp_path)
+    triggers = tuple((0, i * 1e-6) for i in range(400))
+    Recording(frames_per_slice=3, slot=8000, triggers=triggers).write(tmp_path)
     assert len(read_scan(tmp_path).events) == 400
 
 
@@ -370,29 +370,29 @@ def test_no_text_takes_long(text: bytes) -> None:
 @pytest.mark.parametrize("kind", RECORDINGS)
 def test_many_descriptions_are_those_of_each_alone(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     RECORDINGS[kind].write(tmp_path)
-    held = read_scan(tmp_path).opened.pages
-    numbers = np.random.default_rng(1).permutation(len(held))
+    pages = read_scan(tmp_path).opened.pages
+    numbers = np.random.default_rng(1).permutation(len(pages))
     for limit in (None, 1, 17, 800):
         for module in (descriptions, templates):
             monkeypatch.setattr(module, "FEW_PAGES", 10**9)
-        alone = held.descriptions(numbers, limit)
+        descriptions_alone = pages.descriptions(numbers, limit)
         for module in (descriptions, templates):
             monkeypatch.setattr(module, "FEW_PAGES", 0)
-        assert held.descriptions(numbers, limit) == alone
+        assert pages.descriptions(numbers, limit) == descriptions_alone
         with monkeypatch.context() as patch:  # a file system without maps
             patch.setattr(OpenFile, "map", lambda _: None)
-            assert held.descriptions(numbers, limit) == alone
+            assert pages.descriptions(numbers, limit) == descriptions_alone
 
 
 def test_descriptions_of_classic_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Recording(release="5.1", frames_per_slice=50).write(tmp_path)
-    held = read_scan(tmp_path).opened.pages
+    pages = read_scan(tmp_path).opened.pages
     numbers = np.arange(50)
-    many = held.descriptions(numbers)
+    descriptions_together = pages.descriptions(numbers)
     for module in (descriptions, templates):
         monkeypatch.setattr(module, "FEW_PAGES", 10**9)
-    assert held.descriptions(numbers) == many
-    assert all(b"frameNumbers = %d" % (n + 1) in text for n, text in enumerate(many))
+    assert pages.descriptions(numbers) == descriptions_together
+    assert all(b"frameNumbers = %d" % (n + 1) in text for n, text in enumerate(descriptions_together))
 
 
 # --------------------------------------------------------------------------- styles
@@ -497,8 +497,8 @@ def test_events_of_flyback_frames_count(tmp_path: Path) -> None:
 
 
 def test_events_that_were_cut_are_said(tmp_path: Path) -> None:
-    many = tuple((1, i * 1e-6) for i in range(1000))
-    Recording(frames_per_slice=3, triggers=many).write(tmp_path)
+    triggers = tuple((1, i * 1e-6) for i in range(1000))
+    Recording(frames_per_slice=3, triggers=triggers).write(tmp_path)
     scan = read_scan(tmp_path)
     with pytest.warns(ScanReaderWarning, match="1 frame short"):
         events = scan.events
@@ -569,8 +569,8 @@ def test_times_of_the_real_legacy_recording_come_from_its_rate(recordings: Path)
 
 def test_real_descriptions_read_alone_say_the_same(recordings: Path) -> None:
     scan = read_scan(recordings / "volume_two_channels")
-    for row, said in itertools.islice(zip(scan.frame_table, plain_table(scan), strict=True), 0, None, 37):
-        assert row["timestamp"] == float(said["frameTimestamps_sec"])
+    for row, texts in itertools.islice(zip(scan.frame_table, plain_table(scan), strict=True), 0, None, 37):
+        assert row["timestamp"] == float(texts["frameTimestamps_sec"])
 
 
 def test_a_table_of_a_file_that_changed_is_refused(tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ from scanreader import FieldDimensionMismatch, Scan, ScanIndexError, ScanReaderW
 from scanreader.simulate import Cell, Column, Recording, Verbatim, roi, scanfield
 
 STRIPS = tuple(roi(scanfield((2.0 * i, 0.5), (2.0, 8.0), (12, 48)), name=f"strip {i}") for i in range(3))
-JOINED = Recording(rois=STRIPS, frames_per_slice=4, channels=(1, 2))
-TURNED = Recording(rois=(roi(scanfield((1.0, 2.0), (4.0, 3.0), (32, 24), rotation=30)),), frames_per_slice=3)
+JOINED_STRIPS = Recording(rois=STRIPS, frames_per_slice=4, channels=(1, 2))
+TURNED_FIELD = Recording(rois=(roi(scanfield((1.0, 2.0), (4.0, 3.0), (32, 24), rotation=30)),), frames_per_slice=3)
 
 # ------------------------------------------------------------------------- fields
 
@@ -38,7 +38,7 @@ def test_micrometres_are_degrees_times_the_objective(tmp_path: Path) -> None:
 
 
 def test_corners_are_half_a_pixel_around_the_affine(tmp_path: Path) -> None:
-    TURNED.write(tmp_path)
+    TURNED_FIELD.write(tmp_path)
     (field,) = read_scan(tmp_path).fields
     height, width = field.height, field.width
     edge = np.array([[-0.5, -0.5, 1], [width - 0.5, -0.5, 1], [width - 0.5, height - 0.5, 1], [-0.5, height - 0.5, 1]])
@@ -66,17 +66,19 @@ def test_channels_have_their_own_offsets_and_luts(tmp_path: Path) -> None:
 
 
 def test_virtual_channels_have_the_offsets_of_their_inputs(tmp_path: Path) -> None:
-    virtual = {f"hScan2D.virtualChannelSettings__{n}.source": f"AI{(n - 1) % 2}" for n in range(1, 9)}
+    channel_sources = {f"hScan2D.virtualChannelSettings__{n}.source": f"AI{(n - 1) % 2}" for n in range(1, 9)}
     Recording(
-        frames_per_slice=2, channels=(1, 4, 5), settings={**virtual, "hChannels.channelOffset": [412, -37]}
+        frames_per_slice=2, channels=(1, 4, 5), settings={**channel_sources, "hChannels.channelOffset": [412, -37]}
     ).write(tmp_path)
     assert read_scan(tmp_path).channel_offsets == [412, -37, 412]
 
 
 @pytest.mark.parametrize("values", [None, Verbatim("<unencodeable value>"), [1], Cell([])])
 def test_channels_of_which_less_is_known(tmp_path: Path, values: Any) -> None:
-    odd = dict.fromkeys(["hChannels.channelOffset", "hChannels.channelSubtractOffset", "hChannels.channelLUT"], values)
-    Recording(frames_per_slice=2, channels=(2, 3), settings=odd).write(tmp_path)
+    channel_settings = dict.fromkeys(
+        ["hChannels.channelOffset", "hChannels.channelSubtractOffset", "hChannels.channelLUT"], values
+    )
+    Recording(frames_per_slice=2, channels=(2, 3), settings=channel_settings).write(tmp_path)
     scan = read_scan(tmp_path)
     assert all(map(math.isnan, scan.channel_offsets))
     assert scan.channel_offsets_subtracted == [False, False]
@@ -84,7 +86,7 @@ def test_channels_of_which_less_is_known(tmp_path: Path, values: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "given"),
+    ("positions_text", "positions"),
     [
         (Column([0, 30, 60]), [[0], [30], [60]]),
         (Verbatim("[0 5;30 6;60 7]"), [[0, 5], [30, 6], [60, 7]]),
@@ -92,14 +94,14 @@ def test_channels_of_which_less_is_known(tmp_path: Path, values: Any) -> None:
         (Column([1, 2]), [[0], [30], [60]]),
     ],
 )
-def test_actuators_of_a_volume(tmp_path: Path, said: Any, given: list[list[float]]) -> None:
-    replace(VOLUME, settings={"hStackManager.zsAllActuators": said}).write(tmp_path)
-    assert read_scan(tmp_path).actuator_positions.tolist() == given
+def test_actuators_of_a_volume(tmp_path: Path, positions_text: Any, positions: list[list[float]]) -> None:
+    replace(VOLUME, settings={"hStackManager.zsAllActuators": positions_text}).write(tmp_path)
+    assert read_scan(tmp_path).actuator_positions.tolist() == positions
 
 
 def test_actuators_of_a_stack_of_repeats(tmp_path: Path) -> None:
-    every = Verbatim("[0 1;0 1;30 2;30 2;60 3;60 3]")
-    replace(STACK, settings={"hStackManager.zsAllActuators": every}).write(tmp_path)
+    positions_text = Verbatim("[0 1;0 1;30 2;30 2;60 3;60 3]")
+    replace(STACK, settings={"hStackManager.zsAllActuators": positions_text}).write(tmp_path)
     assert read_scan(tmp_path).actuator_positions.tolist() == [[0, 1], [30, 2], [60, 3]]
 
 
@@ -111,9 +113,11 @@ def test_actuators_of_one_plane(tmp_path: Path) -> None:
 def test_powers_of_beams_and_rois(tmp_path: Path) -> None:
     strip = roi(scanfield((0.0, 0.0), (2.0, 2.0), (16, 16)))
     rois = ({**strip, "powers": [10, 20]}, {**strip, "powers": None})
-    moved = scanfield((4.0, 0.0), (2.0, 2.0), (16, 16))
-    made = Recording(rois=(rois[0], {**rois[1], "scanfields": moved}), settings={"hBeams.powers": [21, 3]})
-    made.write(tmp_path)
+    moved_scanfield = scanfield((4.0, 0.0), (2.0, 2.0), (16, 16))
+    recording = Recording(
+        rois=(rois[0], {**rois[1], "scanfields": moved_scanfield}), settings={"hBeams.powers": [21, 3]}
+    )
+    recording.write(tmp_path)
     scan = read_scan(tmp_path)
     assert scan.beam_powers == [21, 3]
     assert [r.powers for r in scan.rois] == [(10.0, 20.0), ()]
@@ -145,28 +149,28 @@ def test_fields_lie_where_their_centres_are(tmp_path: Path, slice_id: int) -> No
     MESOSCOPE.write(tmp_path)
     scan = read_scan(tmp_path)
     canvas = scan.canvas(slice_id)
-    seen = np.zeros(canvas.image.shape, bool)
+    is_covered = np.zeros(canvas.image.shape, bool)
     for i, field in enumerate(scan.fields):
         if field.slice_id != slice_id:
             continue
         picture = scan[i, :, :, 0].mean(axis=-1)
         for row, column in np.ndindex(picture.shape):
             x, y, _ = field.affine @ [column, row, 1]
-            at = (int((y - canvas.top) / canvas.pixel_size), int((x - canvas.left) / canvas.pixel_size))
-            assert canvas.image[at] == pytest.approx(picture[row, column])
-            seen[at] = True
-    assert np.array_equal(np.isnan(canvas.image), ~seen)
+            pixel = (int((y - canvas.top) / canvas.pixel_size), int((x - canvas.left) / canvas.pixel_size))
+            assert canvas.image[pixel] == pytest.approx(picture[row, column])
+            is_covered[pixel] = True
+    assert np.array_equal(np.isnan(canvas.image), ~is_covered)
 
 
 def test_a_turned_field_is_turned_about_its_centre(tmp_path: Path) -> None:
-    TURNED.write(tmp_path)
+    TURNED_FIELD.write(tmp_path)
     scan = read_scan(tmp_path)
     canvas, field = scan.canvas(frames=0, pixel_size=0.2), scan.fields[0]
     picture = scan[0, :, :, 0, 0]
     for row, column in [(0, 0), (0, 31), (23, 0), (23, 31), (5, 20), (12, 16)]:
         x, y, _ = field.affine @ [column, row, 1]
-        at = (int((y - canvas.top) / canvas.pixel_size), int((x - canvas.left) / canvas.pixel_size))
-        assert canvas.image[at] == picture[row, column]
+        pixel = (int((y - canvas.top) / canvas.pixel_size), int((x - canvas.left) / canvas.pixel_size))
+        assert canvas.image[pixel] == picture[row, column]
     assert np.isnan(canvas.image[0, 0])
 
 
@@ -196,7 +200,7 @@ def test_a_canvas_of_what_lies_nowhere_is_in_pixels(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    "bad_options",
     [
         {"slice_id": 2},
         {"how": "median"},
@@ -212,16 +216,16 @@ def test_a_canvas_of_what_lies_nowhere_is_in_pixels(tmp_path: Path) -> None:
         {"pixel_size": 1e-320},
     ],
 )
-def test_a_canvas_that_cannot_be(tmp_path: Path, wrong: dict[str, Any]) -> None:
+def test_a_canvas_that_cannot_be(tmp_path: Path, bad_options: dict[str, Any]) -> None:
     MESOSCOPE.write(tmp_path)
     with pytest.raises(ScanIndexError):
-        read_scan(tmp_path).canvas(**wrong)
+        read_scan(tmp_path).canvas(**bad_options)
 
 
 # ------------------------------------------------------------------------- trimming
 
 
-def kept(scan: Scan, left: int, right: int) -> list[int]:
+def kept_columns(scan: Scan, left: int, right: int) -> list[int]:
     """Columns of a joined field that are left, as the seed's documentation finds them."""
     return [x for s in scan.fields[0].output_xslices for x in range(s.start + left, s.stop - right)]
 
@@ -230,79 +234,84 @@ def kept(scan: Scan, left: int, right: int) -> list[int]:
 def test_joined_fields_lose_the_edges_of_each_piece(
     tmp_path: Path, left: int, right: int, top: int, bottom: int
 ) -> None:
-    JOINED.write(tmp_path)
+    JOINED_STRIPS.write(tmp_path)
     scan = read_scan(tmp_path, join_contiguous=True)
-    less = scan.trimmed(left=left, right=right, top=top, bottom=bottom)
+    trimmed = scan.trimmed(left=left, right=right, top=top, bottom=bottom)
     rows = slice(top, scan.image_height - bottom)
-    assert np.array_equal(less[:], scan[:, rows, kept(scan, left, right)])
-    (whole,), (field,) = scan.fields, less.fields
-    assert (field.height, field.width) == less[0].shape[:2]
-    assert np.allclose(field.offsets, whole.offsets[rows][:, kept(scan, left, right)])
-    assert np.array_equal(field.roi_mask, whole.roi_mask[rows][:, kept(scan, left, right)])
-    assert field.pixel_width_in_microns == pytest.approx(whole.pixel_width_in_microns)
+    assert np.array_equal(trimmed[:], scan[:, rows, kept_columns(scan, left, right)])
+    (whole_field,), (field,) = scan.fields, trimmed.fields
+    assert (field.height, field.width) == trimmed[0].shape[:2]
+    assert np.allclose(field.offsets, whole_field.offsets[rows][:, kept_columns(scan, left, right)])
+    assert np.array_equal(field.roi_mask, whole_field.roi_mask[rows][:, kept_columns(scan, left, right)])
+    assert field.pixel_width_in_microns == pytest.approx(whole_field.pixel_width_in_microns)
 
 
-@pytest.mark.parametrize("made", [MESOSCOPE, VOLUME, STACK, TURNED], ids=["mesoscope", "volume", "stack", "turned"])
-def test_fields_by_themselves_lose_their_edges(tmp_path: Path, made: Recording) -> None:
-    paths = made.write(tmp_path)
+@pytest.mark.parametrize(
+    "recording", [MESOSCOPE, VOLUME, STACK, TURNED_FIELD], ids=["mesoscope", "volume", "stack", "turned"]
+)
+def test_fields_by_themselves_lose_their_edges(tmp_path: Path, recording: Recording) -> None:
+    paths = recording.write(tmp_path)
     scan = read_scan(tmp_path).trimmed(left=1, right=2, top=3, bottom=4)
-    assert_reads(scan, [field[3:-4, 1:-2] for field in expected(made, paths)])
-    for field, whole in zip(scan.fields, read_scan(tmp_path).fields, strict=True):
-        assert np.allclose(field.offsets, whole.offsets[3:-4, 1:-2])
+    assert_reads(scan, [field[3:-4, 1:-2] for field in expected(recording, paths)])
+    for field, whole_field in zip(scan.fields, read_scan(tmp_path).fields, strict=True):
+        assert np.allclose(field.offsets, whole_field.offsets[3:-4, 1:-2])
         for pixel in ((0, 0), (5, 7)):
-            there = whole.affine @ [pixel[1] + 1, pixel[0] + 3, 1]
-            assert np.allclose(field.affine @ [pixel[1], pixel[0], 1], there)
+            position = whole_field.affine @ [pixel[1] + 1, pixel[0] + 3, 1]
+            assert np.allclose(field.affine @ [pixel[1], pixel[0], 1], position)
 
 
 def test_trimming_twice_is_trimming_once(tmp_path: Path) -> None:
-    JOINED.write(tmp_path)
+    JOINED_STRIPS.write(tmp_path)
     scan = read_scan(tmp_path, join_contiguous=True)
-    twice, once = scan.trimmed(left=1, top=2).trimmed(left=2, bottom=1), scan.trimmed(left=3, top=2, bottom=1)
-    assert twice.fields == once.fields
-    assert np.array_equal(pickle.loads(pickle.dumps(twice))[:], once[:])
+    trimmed_twice, trimmed_once = (
+        scan.trimmed(left=1, top=2).trimmed(left=2, bottom=1),
+        scan.trimmed(left=3, top=2, bottom=1),
+    )
+    assert trimmed_twice.fields == trimmed_once.fields
+    assert np.array_equal(pickle.loads(pickle.dumps(trimmed_twice))[:], trimmed_once[:])
 
 
 def test_the_trimmed_scan_leaves_the_other_alone(tmp_path: Path) -> None:
-    JOINED.write(tmp_path)
+    JOINED_STRIPS.write(tmp_path)
     scan = read_scan(tmp_path, join_contiguous=True)
-    before = scan[:]
-    less = scan.trimmed(left=1)
+    pixels = scan[:]
+    trimmed = scan.trimmed(left=1)
     scan.close()
-    assert less[:].shape[2] == before.shape[2] - 3
-    assert np.array_equal(read_scan(tmp_path, join_contiguous=True)[:], before)
+    assert trimmed[:].shape[2] == pixels.shape[2] - 3
+    assert np.array_equal(read_scan(tmp_path, join_contiguous=True)[:], pixels)
 
 
 def test_what_no_longer_fits_is_not_joined(tmp_path: Path) -> None:
-    wide = roi(scanfield((1.0, 0.0), (4.0, 2.0), (24, 12)), name="wide")
-    narrow = [roi(scanfield((2.0 * i, 2.0), (2.0, 2.0), (12, 12)), name=f"narrow {i}") for i in range(2)]
-    made = Recording(rois=(wide, *narrow), frames_per_slice=2, resonant=False)
-    made.write(tmp_path)
+    wide_roi = roi(scanfield((1.0, 0.0), (4.0, 2.0), (24, 12)), name="wide")
+    narrow_rois = [roi(scanfield((2.0 * i, 2.0), (2.0, 2.0), (12, 12)), name=f"narrow {i}") for i in range(2)]
+    recording = Recording(rois=(wide_roi, *narrow_rois), frames_per_slice=2, resonant=False)
+    recording.write(tmp_path)
     scan = read_scan(tmp_path, join_contiguous=True)
     assert scan.num_fields == 1
-    less = scan.trimmed(left=1)
-    assert [field.name for field in less.fields] == ["wide", "narrow 0 + narrow 1"]
-    assert [field.width for field in less.fields] == [23, 22]
+    trimmed = scan.trimmed(left=1)
+    assert [field.name for field in trimmed.fields] == ["wide", "narrow 0 + narrow 1"]
+    assert [field.width for field in trimmed.fields] == [23, 22]
     with pytest.raises(FieldDimensionMismatch):
-        less[:]
+        trimmed[:]
     top = scan.trimmed(top=1)
     assert np.array_equal(top[0], scan[0, [*range(1, 12), *range(13, 24)]])
 
 
-@pytest.mark.parametrize("wrong", [{"left": -1}, {"left": 12}, {"top": 24, "bottom": 24}, {"left": 1.5}])
-def test_trimming_that_cannot_be(tmp_path: Path, wrong: dict[str, Any]) -> None:
-    JOINED.write(tmp_path)
+@pytest.mark.parametrize("bad_options", [{"left": -1}, {"left": 12}, {"top": 24, "bottom": 24}, {"left": 1.5}])
+def test_trimming_that_cannot_be(tmp_path: Path, bad_options: dict[str, Any]) -> None:
+    JOINED_STRIPS.write(tmp_path)
     with pytest.raises(ScanIndexError):
-        read_scan(tmp_path).trimmed(**wrong)
+        read_scan(tmp_path).trimmed(**bad_options)
 
 
 def test_trimmed_line_averaged_fields(tmp_path: Path) -> None:
-    made = Recording(rois=STRIPS, frames_per_slice=3, lines_averaged=2, flyto=0.0012)
-    paths = made.write(tmp_path)
+    recording = Recording(rois=STRIPS, frames_per_slice=3, lines_averaged=2, flyto=0.0012)
+    paths = recording.write(tmp_path)
     scan, _ = read_warned(tmp_path)
-    less = scan.trimmed(top=2, left=1)
-    assert_reads(less, [field[2:, 1:] for field in expected(made, paths)])
-    for field, whole in zip(less.fields, scan.fields, strict=True):
-        assert np.allclose(field.offsets, whole.offsets[2:, 1:])
+    trimmed = scan.trimmed(top=2, left=1)
+    assert_reads(trimmed, [field[2:, 1:] for field in expected(recording, paths)])
+    for field, whole_field in zip(trimmed.fields, scan.fields, strict=True):
+        assert np.allclose(field.offsets, whole_field.offsets[2:, 1:])
 
 
 @settings(max_examples=30, deadline=None)
@@ -311,44 +320,46 @@ def test_any_trim_of_any_strips(
     tmp_path_factory: pytest.TempPathFactory, trim: tuple[int, ...], resonant: bool
 ) -> None:
     folder = tmp_path_factory.mktemp("trim")
-    replace(JOINED, resonant=resonant).write(folder)
+    replace(JOINED_STRIPS, resonant=resonant).write(folder)
     top, bottom, left, right = trim
     scan = read_scan(folder, join_contiguous=True)
-    less = scan.trimmed(top=top, bottom=bottom, left=left, right=right)
-    assert np.array_equal(less[:], scan[:, top : scan.image_height - bottom, kept(scan, left, right)])
+    trimmed = scan.trimmed(top=top, bottom=bottom, left=left, right=right)
+    assert np.array_equal(trimmed[:], scan[:, top : scan.image_height - bottom, kept_columns(scan, left, right)])
 
 
 @pytest.mark.parametrize(("left", "right", "top", "bottom"), [(3, 3, 0, 0), (0, 2, 1, 5), (4, 1, 2, 0), (0, 0, 3, 3)])
 def test_a_field_joined_and_trimmed_keeps_its_position(
     tmp_path: Path, left: int, right: int, top: int, bottom: int
 ) -> None:
-    JOINED.write(tmp_path)
+    JOINED_STRIPS.write(tmp_path)
     scan = read_scan(tmp_path, join_contiguous=True)
-    (whole,) = scan.fields
-    for less in (
+    (whole_field,) = scan.fields
+    for trimmed in (
         scan.trimmed(left=left, right=right, top=top, bottom=bottom),
         read_scan(tmp_path).trimmed(left=left, right=right, top=top, bottom=bottom).join_contiguous(),
     ):
-        (field,) = less.fields
+        (field,) = trimmed.fields
         assert field.closed_gaps == (0, 2 * (left + right))
         for piece, xs in enumerate(field.output_xslices):
-            moved = piece * (left + right)
+            num_moved = piece * (left + right)
             for column in (xs.start, xs.stop - 1):
-                recorded = whole.affine @ [kept(scan, left, right)[column], top, 1]
-                shown = field.affine @ [column, 0, 1]
-                assert np.allclose(shown + np.array([moved * whole.pixel_width_in_microns, 0, 0]), recorded)
-        canvas, whole_canvas = less.canvas(), scan.canvas()
-        down = round((canvas.top - whole_canvas.top) / canvas.pixel_size)
+                recorded_position = whole_field.affine @ [kept_columns(scan, left, right)[column], top, 1]
+                shown_position = field.affine @ [column, 0, 1]
+                assert np.allclose(
+                    shown_position + np.array([num_moved * whole_field.pixel_width_in_microns, 0, 0]), recorded_position
+                )
+        canvas, whole_canvas = trimmed.canvas(), scan.canvas()
+        down_by = round((canvas.top - whole_canvas.top) / canvas.pixel_size)
         right_by = round((canvas.left - whole_canvas.left) / canvas.pixel_size)
         rows, columns = canvas.image.shape
-        recorded_image = whole_canvas.image[down : down + rows, right_by : right_by + columns]
+        recorded_image = whole_canvas.image[down_by : down_by + rows, right_by : right_by + columns]
         is_kept = np.isfinite(canvas.image)
         assert is_kept.sum() == field.height * field.width
         assert np.array_equal(canvas.image[is_kept], recorded_image[is_kept])
 
 
 def test_a_joined_field_that_is_not_trimmed_has_no_closed_gaps(tmp_path: Path) -> None:
-    JOINED.write(tmp_path)
+    JOINED_STRIPS.write(tmp_path)
     assert read_scan(tmp_path, join_contiguous=True).fields[0].closed_gaps == (0, 0)
     assert read_scan(tmp_path).trimmed(left=3).fields[0].closed_gaps == (0, 0)
 
@@ -357,11 +368,11 @@ def test_a_realigned_joined_field_stays_joined_when_trimmed(tmp_path: Path) -> N
     rois = (*STRIPS, roi(scanfield((20.0, 0.5), (2.0, 8.0), (12, 48)), name="apart"))
     Recording(rois=rois, frames_per_slice=3).write(tmp_path)
     scan = read_scan(tmp_path, join_contiguous=True)
-    moved = phase.realigned(scan, [[2], [5]])
-    less = moved.trimmed(top=1)
-    assert [field.name for field in less.fields] == ["strip 0 + strip 1 + strip 2", "apart"]
+    realigned = phase.realigned(scan, [[2], [5]])
+    trimmed = realigned.trimmed(top=1)
+    assert [field.name for field in trimmed.fields] == ["strip 0 + strip 1 + strip 2", "apart"]
     for i in range(2):
-        assert np.array_equal(less[i], moved[i, 1:])
+        assert np.array_equal(trimmed[i], realigned[i, 1:])
 
 
 @pytest.mark.parametrize("resonant", [True, False])
@@ -371,15 +382,15 @@ def test_pixels_scanned_backwards_are_later_on_the_left(tmp_path: Path, resonant
     Recording(rois=rois, frames_per_slice=2, resonant=resonant).write(tmp_path)
     scan = read_scan(tmp_path).trimmed(top=1)
     for field in scan.fields:
-        backward = phase.is_backward(field)
-        assert np.array_equal(np.diff(field.offsets, axis=1) < 0, backward[:, 1:])
+        backward_pixels = phase.is_backward(field)
+        assert np.array_equal(np.diff(field.offsets, axis=1) < 0, backward_pixels[:, 1:])
         first = 1 + field.yslices[0].start - 1 if resonant else 1  # trimmed by one row
-        assert backward[0, 0] == (first % 2 == 1)
+        assert backward_pixels[0, 0] == (first % 2 == 1)
 
 
 def test_no_fields_of_a_selection(tmp_path: Path) -> None:
     MESOSCOPE.write(tmp_path)
     scan = read_scan(tmp_path)
-    one = scan.select(fields=[1])
-    assert one[[]].shape == (0, *one[0].shape)
+    selection = scan.select(fields=[1])
+    assert selection[[]].shape == (0, *selection[0].shape)
     assert scan[[], :3, :3].shape == (0, 3, 3, 1, 5)

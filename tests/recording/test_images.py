@@ -23,7 +23,7 @@ from scanreader.recording.opened import FrameChoice
 from scanreader.recording.reduced import reducing
 from scanreader.simulate import Recording
 
-HOW: dict[str, Callable[..., Any]] = {"mean": np.mean, "max": np.max, "std": np.std}
+REDUCTIONS: dict[str, Callable[..., Any]] = {"mean": np.mean, "max": np.max, "std": np.std}
 NOISE = np.random.default_rng(3)
 
 
@@ -38,35 +38,35 @@ def images(scan: Scan, how: str) -> Any:
     return getattr(scan, how)()
 
 
-@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("how", REDUCTIONS)
 @pytest.mark.parametrize("recording", [VOLUME, STACK, replace(VOLUME, frames_per_file=7)])
 def test_fields_of_one_size_give_an_array(how: str, recording: Recording, tmp_path: Path) -> None:
     fields = expected(recording, recording.write(tmp_path))
     result = images(read_scan(tmp_path), how)
     assert result.shape == (3, 16, 16, len(recording.channels))
     assert result.dtype == (fields[0].dtype if how == "max" else np.float64)
-    np.testing.assert_allclose(result, [HOW[how](field, axis=-1) for field in fields], rtol=1e-14)
+    np.testing.assert_allclose(result, [REDUCTIONS[how](field, axis=-1) for field in fields], rtol=1e-14)
 
 
-@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("how", REDUCTIONS)
 def test_fields_of_several_sizes_give_a_list(how: str, tmp_path: Path) -> None:
     fields = expected(MESOSCOPE, MESOSCOPE.write(tmp_path))
     result = images(read_scan(tmp_path), how)
     assert isinstance(result, list)
     for image, field in zip(result, fields, strict=True):
-        np.testing.assert_allclose(image, HOW[how](field, axis=-1), rtol=1e-14)
+        np.testing.assert_allclose(image, REDUCTIONS[how](field, axis=-1), rtol=1e-14)
 
 
-@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("how", REDUCTIONS)
 def test_numpys_functions_give_the_same(how: str, tmp_path: Path) -> None:
     fields = np.stack(expected(VOLUME, VOLUME.write(tmp_path)))
     scan = read_scan(tmp_path)
-    function = HOW[how]
-    kept: dict[str, Any] = {"axis": -1, "keepdims": True}
-    for options in ({"axis": -1}, {"axis": 4}, {"axis": None}, {"axis": 0}, {"axis": (1, 2)}, kept):
-        got, wanted = function(scan, **options), function(fields, **options)
-        assert np.shape(got) == np.shape(wanted)
-        np.testing.assert_allclose(got, wanted, rtol=1e-13)
+    function = REDUCTIONS[how]
+    options_kept: dict[str, Any] = {"axis": -1, "keepdims": True}
+    for options in ({"axis": -1}, {"axis": 4}, {"axis": None}, {"axis": 0}, {"axis": (1, 2)}, options_kept):
+        image, expected_image = function(scan, **options), function(fields, **options)
+        assert np.shape(image) == np.shape(expected_image)
+        np.testing.assert_allclose(image, expected_image, rtol=1e-13)
     np.testing.assert_allclose(np.std(scan, axis=-1, ddof=1), np.std(fields, axis=-1, ddof=1))
     np.testing.assert_allclose(scan.mean(axis=2), fields.mean(axis=2))
     out = np.empty(fields.shape[:-1])
@@ -103,13 +103,13 @@ def test_pages_that_cannot_be_read_are_ignored(tmp_path: Path) -> None:
         file.seek(entries)
         file.write(b"\xff" * 20)
     scan: Any = read_warned(path, dtype=np.float32, on_damage="fill")[0]
-    kept = np.delete(pages, 2, axis=0).astype(float)
+    intact_pages = np.delete(pages, 2, axis=0).astype(float)
     with pytest.warns(ScanReaderWarning):
-        np.testing.assert_allclose(scan.mean()[0, ..., 0], kept.mean(axis=0))
+        np.testing.assert_allclose(scan.mean()[0, ..., 0], intact_pages.mean(axis=0))
     with pytest.warns(ScanReaderWarning):
-        np.testing.assert_allclose(scan.std()[0, ..., 0], kept.std(axis=0), rtol=1e-12)
+        np.testing.assert_allclose(scan.std()[0, ..., 0], intact_pages.std(axis=0), rtol=1e-12)
     with pytest.warns(ScanReaderWarning):
-        np.testing.assert_allclose(scan.max()[0, ..., 0], kept.max(axis=0))
+        np.testing.assert_allclose(scan.max()[0, ..., 0], intact_pages.max(axis=0))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "int64", "uint64"])
@@ -145,9 +145,9 @@ def test_a_reduced_scan_is_a_scan(tmp_path: Path) -> None:
     assert view.num_frames == 1
     assert math.isnan(view.fps)
     assert "mean of 5 frames" in repr(view)
-    for other in (view, pickle.loads(pickle.dumps(view))):
+    for scan_copy in (view, pickle.loads(pickle.dumps(view))):
         for i, field in enumerate(fields):
-            np.testing.assert_array_equal(other[i], field.mean(axis=-1, keepdims=True))
+            np.testing.assert_array_equal(scan_copy[i], field.mean(axis=-1, keepdims=True))
     assert view.field_timestamps(1).tolist() == scan.field_timestamps(1)[:1].tolist()
     assert view.token != scan.view(reducing("std")).token
     trimmed = view.trimmed(left=2, top=1)

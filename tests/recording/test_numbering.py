@@ -21,15 +21,15 @@ from scanreader.scanimage.descriptions import FrameNumbers
 from scanreader.scanimage.stacks import Stack
 from scanreader.simulate import Recording, roi, scanfield
 
-SLOW = Recording(mode="slow", zs=(0.0, 30.0), frames_per_slice=3, volumes=4)
+SLOW_STACK = Recording(mode="slow", zs=(0.0, 30.0), frames_per_slice=3, volumes=4)
 
 
 def blank_description(path: Path, page: int) -> None:
     """Overwrite the numbers of a page."""
     with tifffile.TiffFile(path) as tif:
-        at = tif.pages[page].aspage().tags[270].valueoffset
+        offset = tif.pages[page].aspage().tags[270].valueoffset
     with path.open("r+b") as file:
-        file.seek(at)
+        file.seek(offset)
         file.write(b" " * 200)
 
 
@@ -37,33 +37,33 @@ def blank_description(path: Path, page: int) -> None:
 def test_another_number_of_frames_a_slice_is_refused(tmp_path: Path, frames: int) -> None:
     names = ("numFramesPerVolume", "numFramesPerVolumeWithFlyback")
     settings = {"hStackManager.framesPerSlice": frames, **{f"hStackManager.{name}": 2 * frames for name in names}}
-    for rolled in (None, 2, 4):  # the first file ends inside the first slice, or behind it
-        folder = tmp_path / f"{rolled}"
-        replace(SLOW, settings=settings, frames_per_file=rolled).write(folder)
+    for frames_per_file in (None, 2, 4):  # the first file ends inside the first slice, or behind it
+        folder = tmp_path / f"{frames_per_file}"
+        replace(SLOW_STACK, settings=settings, frames_per_file=frames_per_file).write(folder)
         with pytest.raises(LayoutError, match=r"frames a slice|by frameNumberAcquisition"):
             read_warned(folder)
 
 
 def test_what_is_missing_inside_a_file_and_between_files_has_its_name(tmp_path: Path) -> None:
-    made = Recording(frames_per_slice=30, frames_per_file=10)
-    replace(made, dropped=(14,)).write(tmp_path / "inside")
-    made.write(tmp_path / "between")[1].unlink()
+    recording = Recording(frames_per_slice=30, frames_per_file=10)
+    replace(recording, dropped=(14,)).write(tmp_path / "inside")
+    recording.write(tmp_path / "between")[1].unlink()
     names = [[finding.name for finding in read_warned(tmp_path / name)[0].findings] for name in ("inside", "between")]
     assert names == [["dropped-frames"], ["missing-file"]]
 
 
-@pytest.mark.parametrize("lost", [0, 3])
-def test_a_file_whose_first_page_has_no_number_must_continue_the_file_before(tmp_path: Path, lost: int) -> None:
-    made = replace(VOLUME, volumes=6, frames_per_file=7, dropped=tuple(range(7, 7 + lost)))
-    paths = made.write(tmp_path)
+@pytest.mark.parametrize("num_lost", [0, 3])
+def test_a_file_whose_first_page_has_no_number_must_continue_the_file_before(tmp_path: Path, num_lost: int) -> None:
+    recording = replace(VOLUME, volumes=6, frames_per_file=7, dropped=tuple(range(7, 7 + num_lost)))
+    paths = recording.write(tmp_path)
     blank_description(paths[1], 0)
-    if lost:
+    if num_lost:
         with pytest.raises(LayoutError, match="do not continue"):
             read_scan(tmp_path)
         return
     scan = read_warned(tmp_path)[0]
     assert scan.num_frames == 6
-    assert np.array_equal(scan[:], read_scan(replace(made).write(tmp_path / "whole"))[:])
+    assert np.array_equal(scan[:], read_scan(replace(recording).write(tmp_path / "whole"))[:])
 
 
 def change_number(path: Path, page: int, name: bytes, number: int) -> None:
@@ -83,36 +83,36 @@ LOOP = Recording(stem="b", mode="slow", zs=(0.0, 30.0), frames_per_slice=1, volu
 
 @pytest.mark.parametrize("grab_first", [True, False])
 def test_a_grab_and_a_loop_in_one_list_keep_their_slices(tmp_path: Path, grab_first: bool) -> None:
-    made = Recording(mode="slow", zs=(0.0, 30.0), frames_per_slice=1, volumes=3)
-    grab = replace(made, stem="a", epoch=(2020, 1, 1, 0, 0, 0)).write(tmp_path)
+    recording = Recording(mode="slow", zs=(0.0, 30.0), frames_per_slice=1, volumes=3)
+    grab = replace(recording, stem="a", epoch=(2020, 1, 1, 0, 0, 0)).write(tmp_path)
     pages = list(LOOP.pages())
-    moved = [(frame._replace(number=frame.number - 3), channel, image) for frame, channel, image in pages[6:]]
+    moved_pages = [(frame._replace(number=frame.number - 3), channel, image) for frame, channel, image in pages[6:]]
     loop = [tmp_path / "b_00001.tif", tmp_path / "b_00002.tif"]
     LOOP.write_file(loop[0], iter(pages[:3]))  # stopped inside its second volume
-    LOOP.write_file(loop[1], iter(moved))
-    alone = read_warned(loop)[0]
-    both = read_warned([*grab, *loop] if grab_first else [*loop, *grab])[0]
-    frames = slice(3, None) if grab_first else slice(0, alone.num_frames)
-    assert np.array_equal(both[..., frames], alone[:])
+    LOOP.write_file(loop[1], iter(moved_pages))
+    loop_scan = read_warned(loop)[0]
+    pixels = read_warned([*grab, *loop] if grab_first else [*loop, *grab])[0]
+    frames = slice(3, None) if grab_first else slice(0, loop_scan.num_frames)
+    assert np.array_equal(pixels[..., frames], loop_scan[:])
 
 
 def test_a_false_number_in_a_slow_loop_moves_no_slice(tmp_path: Path) -> None:
     paths = LOOP.write(tmp_path)
-    whole = read_scan(tmp_path)[:]
+    all_pixels = read_scan(tmp_path)[:]
     change_number(paths[1], 0, b"frameNumberAcquisition", 2)
     try:
         scan = read_warned(tmp_path)[0]
     except LayoutError:
         return
-    assert np.array_equal(scan[:], whole)
+    assert np.array_equal(scan[:], all_pixels)
 
 
 @pytest.mark.parametrize("loops", [1, 3])
 def test_a_false_first_number_moves_no_index(tmp_path: Path, loops: int) -> None:
     paths = Recording(frames_per_slice=6, loops=loops).write(tmp_path)
     change_number(paths[-1], 0, b"frameNumberAcquisition", 5)
-    for named, count in ((tmp_path, 6 * loops), (paths[-1], 6)):
-        scan, warning = read_warned(named)
+    for name, count in ((tmp_path, 6 * loops), (paths[-1], 6)):
+        scan, warning = read_warned(name)
         assert warning == ""
         assert scan.frame_indices().tolist() == list(range(count))
         assert scan.raw_frame_numbers().tolist()[-1] == 6 * loops
@@ -131,18 +131,18 @@ def test_both_channels_of_a_frame_with_a_false_number_are_damage(tmp_path: Path,
         {"mode": "fast", "zs": (0.0, 10.0), "volumes": 16} if mode == "fast" else {"frames_per_slice": 32}
     )
     paths = Recording(channels=(1, 2), frames_per_file=10, **volume).write(tmp_path)
-    whole = read_scan(tmp_path)[:]
+    all_pixels = read_scan(tmp_path)[:]
     for page in (0, 1):
         change_number(paths[1], page, name, 91)
     scan, _ = read_warned(tmp_path)
-    assert np.array_equal(scan[:], whole)
+    assert np.array_equal(scan[:], all_pixels)
     assert not {"dropped-frames", "doubled-frames", "missing-file"} & set(scan.check().names)
 
 
 def test_two_recordings_whose_first_files_hold_less_than_a_volume_can_be_joined(tmp_path: Path) -> None:
-    made = Recording(mode="fast", zs=(0, 10, 20), volumes=4, frames_per_file=2)
-    first = replace(made, stem="a").write(tmp_path)
-    second = replace(made, stem="b", epoch=(2020, 1, 1, 0, 0, 0)).write(tmp_path)
+    recording = Recording(mode="fast", zs=(0, 10, 20), volumes=4, frames_per_file=2)
+    first = replace(recording, stem="a").write(tmp_path)
+    second = replace(recording, stem="b", epoch=(2020, 1, 1, 0, 0, 0)).write(tmp_path)
     assert read_warned([*first, *second])[0].num_frames == 8
 
 
@@ -188,8 +188,8 @@ def numbered_pages(draw: st.DrawFn) -> tuple[Stack, list[tuple[FrameNumbers, int
     per = slices * repeats + flyback
     counts = {"slices": slices, "frames_per_slice": repeats * a, "frames_per_volume": per * a}
     frames = range(draw(st.integers(3, 8)) * per)
-    within = [(frame % repeats + 1 if mode == "slow" else frame + 1) * a for frame in frames]
-    pages = [(FrameNumbers((f + 1) * a, within[f], 1), channel, f) for f in frames for channel in range(c)]
+    numbers_within = [(frame % repeats + 1 if mode == "slow" else frame + 1) * a for frame in frames]
+    pages = [(FrameNumbers((f + 1) * a, numbers_within[f], 1), channel, f) for f in frames for channel in range(c)]
     return Stack(mode, channels=c, averaging=a, **(counts if mode != "planar" else {})), pages
 
 
@@ -216,25 +216,31 @@ def assert_right(stack: Stack, pages: list[tuple[FrameNumbers, int, int]]) -> in
 
 @given(numbered_pages(), st.data())
 @settings(max_examples=500)
-def test_missing_pages_shift_no_channel(drawn: tuple[Stack, list[tuple[FrameNumbers, int, int]]], data: Any) -> None:
-    stack, pages = drawn
-    near = st.integers(0, 2 * stack.channels).map(lambda page: min(page, len(pages) - 1))
-    places = data.draw(st.lists(near | near.map(lambda page: -1 - page) | st.integers(0, len(pages) - 1), max_size=3))
-    lost = {place % len(pages) for place in places}
-    assert_right(stack, [page for i, page in enumerate(pages) if i not in lost] or pages)
+def test_missing_pages_shift_no_channel(
+    stack_and_pages: tuple[Stack, list[tuple[FrameNumbers, int, int]]], data: Any
+) -> None:
+    stack, pages = stack_and_pages
+    near_pages = st.integers(0, 2 * stack.channels).map(lambda page: min(page, len(pages) - 1))
+    places = data.draw(
+        st.lists(near_pages | near_pages.map(lambda page: -1 - page) | st.integers(0, len(pages) - 1), max_size=3)
+    )
+    lost_pages = {place % len(pages) for place in places}
+    assert_right(stack, [page for i, page in enumerate(pages) if i not in lost_pages] or pages)
 
 
 @given(numbered_pages(), st.data())
 @settings(max_examples=500)
-def test_a_false_number_shifts_no_channel(drawn: tuple[Stack, list[tuple[FrameNumbers, int, int]]], data: Any) -> None:
-    stack, pages = drawn
-    whole = assert_right(stack, pages)
-    near = st.integers(0, 2 * stack.channels).map(lambda page: min(page, len(pages) - 1))
-    place = data.draw(near | near.map(lambda page: -1 - page) | st.integers(0, len(pages) - 1)) % len(pages)
+def test_a_false_number_shifts_no_channel(
+    stack_and_pages: tuple[Stack, list[tuple[FrameNumbers, int, int]]], data: Any
+) -> None:
+    stack, pages = stack_and_pages
+    num_frames = assert_right(stack, pages)
+    near_pages = st.integers(0, 2 * stack.channels).map(lambda page: min(page, len(pages) - 1))
+    place = data.draw(near_pages | near_pages.map(lambda page: -1 - page) | st.integers(0, len(pages) - 1)) % len(pages)
     name = data.draw(st.sampled_from(["frame", "in_acquisition"]))
     numbers, channel, frame = pages[place]
-    false = max(0, getattr(numbers, name) + data.draw(st.integers(-12, 12)))
-    pages[place] = (numbers._replace(**{name: false}), channel, frame)
-    kept = assert_right(stack, pages)
+    false_number = max(0, getattr(numbers, name) + data.draw(st.integers(-12, 12)))
+    pages[place] = (numbers._replace(**{name: false_number}), channel, frame)
+    num_kept = assert_right(stack, pages)
     # A slow stack's second count begins again with each slice, and may not tell which of the two is false.
-    assert kept == whole or stack.mode == "slow" or (stack.channels == 1 and place == 0)
+    assert num_kept == num_frames or stack.mode == "slow" or (stack.channels == 1 and place == 0)

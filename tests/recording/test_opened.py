@@ -18,13 +18,15 @@ from scanreader import ChangedFileError, ClosedScanError, Scan, read_scan
 from scanreader.simulate import Recording, integration_roi, stimulus, stimulus_group
 
 PACKETS = ((0.001, "a"), (0.002, b"\x01"))
-EVENTFUL = Recording(frames_per_slice=4, channels=(1, 2), triggers=((0, 0.0001),), packets=PACKETS)
+RECORDING_WITH_EVENTS = Recording(frames_per_slice=4, channels=(1, 2), triggers=((0, 0.0001),), packets=PACKETS)
 
 
 # ------------------------------------------------------------------------------ pickles
 
 
-@pytest.mark.parametrize("recording", [Recording(frames_per_slice=3), Recording(release="3.8"), EVENTFUL, STACK])
+@pytest.mark.parametrize(
+    "recording", [Recording(frames_per_slice=3), Recording(release="3.8"), RECORDING_WITH_EVENTS, STACK]
+)
 def test_a_file_is_pickled_in_2_kb(recording: Recording, tmp_path: Path) -> None:
     recording.write(tmp_path)
     scan = read_scan(tmp_path)
@@ -34,45 +36,45 @@ def test_a_file_is_pickled_in_2_kb(recording: Recording, tmp_path: Path) -> None
     assert len(data) - len(str(tmp_path)) <= 2000
     kind, (opened,) = scan.__reduce__()
     assert (kind, opened) == (type(scan), scan.opened)
-    again = pickle.loads(data)
-    assert (again.zoom, again.header, again.roi_metadata) == (scan.zoom, scan.header, scan.roi_metadata)
-    assert np.array_equal(again[:], scan[:])
+    scan_copy = pickle.loads(data)
+    assert (scan_copy.zoom, scan_copy.header, scan_copy.roi_metadata) == (scan.zoom, scan.header, scan.roi_metadata)
+    assert np.array_equal(scan_copy[:], scan[:])
 
 
 def test_a_further_file_is_pickled_in_200_bytes(tmp_path: Path) -> None:
     Recording(frames_per_slice=200, frames_per_file=2).write(tmp_path)
-    one = len(pickle.dumps(read_scan(min(tmp_path.glob("*.tif")))))
-    for named in (tmp_path, sorted(tmp_path.glob("*.tif"))):
-        scan = read_scan(named)
+    size_of_one = len(pickle.dumps(read_scan(min(tmp_path.glob("*.tif")))))
+    for names in (tmp_path, sorted(tmp_path.glob("*.tif"))):
+        scan = read_scan(names)
         assert len(scan.filenames) == 100
-        assert len(pickle.dumps(scan)) <= one + 99 * 200
+        assert len(pickle.dumps(scan)) <= size_of_one + 99 * 200
 
 
 def test_texts_are_those_of_the_file_that_was_opened(tmp_path: Path) -> None:
     (path,) = Recording(frames_per_slice=3).write(tmp_path)
-    again = pickle.loads(pickle.dumps(read_scan(path)))
+    scan_copy = pickle.loads(pickle.dumps(read_scan(path)))
     status = path.stat()
     data = path.read_bytes()
     place = data.index(b"scanZoomFactor = ") + len(b"scanZoomFactor = ")
     path.write_bytes(data[:place] + b"7" + data[place + 1 :])
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     with pytest.raises(ChangedFileError, match="the header of .* changed after"):
-        _ = again.zoom
+        _ = scan_copy.zoom
 
 
 def test_a_closed_scan_stays_closed_in_a_pickle_and_a_copy(tmp_path: Path) -> None:
     Recording(frames_per_slice=3).write(tmp_path)
     scan = read_scan(tmp_path)
     scan.close()
-    for again in (pickle.loads(pickle.dumps(scan)), copy.copy(scan), copy.deepcopy(scan)):
+    for scan_copy in (pickle.loads(pickle.dumps(scan)), copy.copy(scan), copy.deepcopy(scan)):
         with pytest.raises(ClosedScanError):
-            again[0]
+            scan_copy[0]
 
 
 def test_tokens_tell_raw_pages_from_a_recording(tmp_path: Path) -> None:
     Recording(frames_per_slice=3).write(tmp_path)
-    scan, raw = read_scan(tmp_path), read_scan(tmp_path, raw=True)
-    assert len({scan.token, raw.token, scan.select(frames=[0]).token}) == 3
+    scan, raw_scan = read_scan(tmp_path), read_scan(tmp_path, raw=True)
+    assert len({scan.token, raw_scan.token, scan.select(frames=[0]).token}) == 3
     assert scan.select(frames=[0]).token == scan.select(frames=slice(0, 1, 7)).token
     assert scan.select(frames=[0]).fps == scan.select(frames=slice(0, 1, 7)).fps == scan.fps
 
@@ -99,12 +101,12 @@ def spoil(value: Any) -> None:
         for item in value:
             spoil(item)
     elif dataclasses.is_dataclass(value):
-        for one in dataclasses.fields(value):
+        for member in dataclasses.fields(value):
             with pytest.raises((dataclasses.FrozenInstanceError, TypeError)):
-                setattr(value, one.name, None)
+                setattr(value, member.name, None)
 
 
-HANDED_OUT: dict[str, Callable[[Scan], Any]] = {
+HANDED_OUT_VALUES: dict[str, Callable[[Scan], Any]] = {
     "fields": lambda scan: scan.fields,
     "rois": lambda scan: scan.rois,
     "findings": lambda scan: scan.findings,
@@ -135,23 +137,23 @@ HANDED_OUT: dict[str, Callable[[Scan], Any]] = {
 
 
 @pytest.mark.parametrize("json_headers", [False, True])
-@pytest.mark.parametrize("name", HANDED_OUT)
+@pytest.mark.parametrize("name", HANDED_OUT_VALUES)
 def test_what_is_handed_out_changes_nothing(name: str, json_headers: bool, tmp_path: Path) -> None:
-    beside: dict[str, Any] = {
+    side_files: dict[str, Any] = {
         "photostim": (stimulus_group(stimulus(parameters={"a": [1, 2]}, slm_points=((1, 2, 3, 4), (5, 6, 7, 8)))),),
         "stimulus_sequence": (0,),
         "integration_rois": (integration_roi(name="r"),),
         "motion": lambda _: (1.0, 2.0, 3.0),
     }
-    recording = dataclasses.replace(MESOSCOPE, channels=(1, 2), volumes=20, json_headers=json_headers, **beside)
+    recording = dataclasses.replace(MESOSCOPE, channels=(1, 2), volumes=20, json_headers=json_headers, **side_files)
     recording.write(tmp_path)
     scan = read_scan(tmp_path)
-    hand_out = HANDED_OUT[name]
-    before = pickle.dumps(hand_out(read_scan(tmp_path)))
+    hand_out = HANDED_OUT_VALUES[name]
+    pickle_before = pickle.dumps(hand_out(read_scan(tmp_path)))
     pixels = scan[:, :1]
     spoil(hand_out(scan))
     if name != "opened":  # what it has read by now is not pickled in the same order
-        assert pickle.dumps(hand_out(scan)) == before
+        assert pickle.dumps(hand_out(scan)) == pickle_before
     assert np.array_equal(scan[:, :1], pixels)
 
 
@@ -207,7 +209,7 @@ READS: dict[str, Callable[[Scan], Any]] = {
 @pytest.mark.parametrize("name", READS)
 @pytest.mark.parametrize("read_before", [False, True])
 def test_every_read_refuses_after_close(name: str, read_before: bool, tmp_path: Path) -> None:
-    EVENTFUL.write(tmp_path)
+    RECORDING_WITH_EVENTS.write(tmp_path)
     scan = pickle.loads(pickle.dumps(read_scan(tmp_path)))  # nothing was read of it yet
     if read_before and name != "follow":
         READS[name](scan)
@@ -227,12 +229,12 @@ TEXTS: dict[str, Callable[[Scan], Any]] = {
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_texts_that_were_not_read_are_refused_after_close(name: str, tmp_path: Path) -> None:
-    EVENTFUL.write(tmp_path)
+    RECORDING_WITH_EVENTS.write(tmp_path)
     scan = read_scan(tmp_path)
-    fresh = pickle.loads(pickle.dumps(scan))
-    fresh.close()
+    unread_scan = pickle.loads(pickle.dumps(scan))
+    unread_scan.close()
     with pytest.raises(ClosedScanError):
-        TEXTS[name](fresh)
+        TEXTS[name](unread_scan)
     scan.close()
     assert TEXTS[name](scan) is not None, "opening read them"
-    assert "1 field" in repr(fresh)
+    assert "1 field" in repr(unread_scan)

@@ -33,7 +33,7 @@ def beads(tmp_path_factory: pytest.TempPathFactory) -> tuple[Scan, npt.NDArray[A
 
 
 @pytest.fixture(scope="module")
-def dual(tmp_path_factory: pytest.TempPathFactory) -> tuple[Scan, npt.NDArray[Any]]:
+def dual_plane(tmp_path_factory: pytest.TempPathFactory) -> tuple[Scan, npt.NDArray[Any]]:
     """A dual-plane recording, and all its pages."""
     paths = list(DUAL_PLANE.write(tmp_path_factory.mktemp("dual")))
     return read_scan(paths), reference.all_pages(paths)
@@ -76,15 +76,15 @@ def test_any_index_of_a_plane_view_gives_what_numpy_gives(
     scan, pages = beads
     order = data.draw(st.permutations(range(1, 15)).flatmap(lambda p: st.integers(1, 14).map(lambda n: p[:n])))
     planes = scan.channels_as_planes(order, dz=data.draw(st.sampled_from((16, -15.5))))
-    whole = np.stack([strip(pages, number, s)[:, :, None] for number in order for s in range(2)])
+    all_planes = np.stack([strip(pages, number, s)[:, :, None] for number in order for s in range(2)])
 
     def entry(size: int) -> st.SearchStrategy[Any]:
         number = st.integers(-size, size - 1)
         part = st.builds(slice, st.none() | number, st.none() | number, st.sampled_from((None, 1, 2, -1, -3)))
         return number | part | st.lists(number, max_size=4)
 
-    key = tuple(data.draw(entry(size)) for size in whole.shape)
-    expected = reference.index(whole, key)
+    key = tuple(data.draw(entry(size)) for size in all_planes.shape)
+    expected = reference.index(all_planes, key)
     np.testing.assert_array_equal(planes[key], expected)
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(planes))[key], expected)
 
@@ -100,7 +100,7 @@ def test_permuting_the_order_permutes_planes_and_depths_alike(beads: tuple[Scan,
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"order": (1, 1, 2)}, "channel 1 is listed twice"),
         ({"order": (1, 15)}, "channel 15 was not saved"),
@@ -113,15 +113,15 @@ def test_permuting_the_order_permutes_planes_and_depths_alike(beads: tuple[Scan,
     ],
 )
 def test_a_wrong_order_names_the_saved_channels(
-    beads: tuple[Scan, npt.NDArray[Any]], options: dict[str, Any], said: str
+    beads: tuple[Scan, npt.NDArray[Any]], options: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(ScanKeyError, match=said) as error:
+    with pytest.raises(ScanKeyError, match=message) as error:
         beads[0].channels_as_planes(**options)
     assert "saved channels are 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14" in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"depths": [0.0, 16.0]}, "one for each of 14 planes"),
         ({"depths": 16}, "dz gives a spacing"),
@@ -141,8 +141,10 @@ def test_a_wrong_order_names_the_saved_channels(
         ({"colours": {"green": None}}, "order is empty"),
     ],
 )
-def test_what_does_not_fit_is_refused(beads: tuple[Scan, npt.NDArray[Any]], options: dict[str, Any], said: str) -> None:
-    with pytest.raises(ScanKeyError, match=said):
+def test_what_does_not_fit_is_refused(
+    beads: tuple[Scan, npt.NDArray[Any]], options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ScanKeyError, match=message):
         beads[0].channels_as_planes(**options)
 
 
@@ -157,12 +159,14 @@ def test_unknown_depths_are_nan_whatever_the_idle_stack_manager_says(tmp_path: P
 
 
 def test_colours_of_different_numbers_of_planes_are_refused(tmp_path: Path) -> None:
-    gated = {**gates(range(1, 15)), **gates((15, 16, 17), "AI1", 49, 51)}
-    scan = read_scan(Recording(channels=tuple(range(1, 18)), frames_per_slice=5, settings=gated).write(tmp_path))
+    gate_settings = {**gates(range(1, 15)), **gates((15, 16, 17), "AI1", 49, 51)}
+    scan = read_scan(
+        Recording(channels=tuple(range(1, 18)), frames_per_slice=5, settings=gate_settings).write(tmp_path)
+    )
     with pytest.raises(ScanKeyError, match="green 14, red 3.*once for each"):
         scan.channels_as_planes(colours={"green": range(1, 15), "red": (15, 16, 17)})
-    red = scan.channels_as_planes((15, 16, 17), dz=16)
-    np.testing.assert_array_equal(red[:, :, :, 0], scan[0].transpose(2, 0, 1, 3)[14:])
+    red_planes = scan.channels_as_planes((15, 16, 17), dz=16)
+    np.testing.assert_array_equal(red_planes[:, :, :, 0], scan[0].transpose(2, 0, 1, 3)[14:])
 
 
 def test_colours_are_channels_of_the_planes(tmp_path: Path) -> None:
@@ -191,9 +195,9 @@ def test_channels_are_planes_once(beads: tuple[Scan, npt.NDArray[Any]]) -> None:
 
 @pytest.mark.parametrize("order", [(1, 2), (2, 1)])
 def test_actuators_give_the_depth_of_the_channel_in_their_place(
-    dual: tuple[Scan, npt.NDArray[Any]], order: tuple[int, int]
+    dual_plane: tuple[Scan, npt.NDArray[Any]], order: tuple[int, int]
 ) -> None:
-    scan, pages = dual
+    scan, pages = dual_plane
     planes = scan.channels_as_planes(order, depths="actuators")
     assert planes.num_fields == 8
     assert [field.depth for field in planes.fields] == [195, 105, 207, 116, 167, 92, 183, 112]
@@ -209,34 +213,36 @@ def test_actuators_give_the_depth_of_the_channel_in_their_place(
     np.testing.assert_array_equal(planes.timestamps, scan.timestamps)
 
 
-def test_actuators_without_an_order_are_refused_with_both_conventions(dual: tuple[Scan, npt.NDArray[Any]]) -> None:
+def test_actuators_without_an_order_are_refused_with_both_conventions(
+    dual_plane: tuple[Scan, npt.NDArray[Any]],
+) -> None:
     with pytest.raises(ScanKeyError, match=r"order=\(1, 2\).*order=\(2, 1\)"):
-        dual[0].channels_as_planes(depths="actuators")
+        dual_plane[0].channels_as_planes(depths="actuators")
     with pytest.raises(ScanKeyError, match="2 z actuators.*1 plane is listed"):
-        dual[0].channels_as_planes((1,), depths="actuators")
+        dual_plane[0].channels_as_planes((1,), depths="actuators")
 
 
-def test_depths_of_a_stack_are_one_for_each_slice_and_plane(dual: tuple[Scan, npt.NDArray[Any]]) -> None:
-    scan, _ = dual
+def test_depths_of_a_stack_are_one_for_each_slice_and_plane(dual_plane: tuple[Scan, npt.NDArray[Any]]) -> None:
+    scan, _ = dual_plane
     planes = scan.channels_as_planes((2, 1), depths=np.array(PLANE_DEPTHS)[:, ::-1])
     assert [field.depth for field in planes.fields] == [105, 195, 116, 207, 92, 167, 112, 183]
-    for wrong in ({"depths": (195, 105)}, {"dz": 90}):
+    for bad_options in ({"depths": (195, 105)}, {"dz": 90}):
         with pytest.raises(ScanKeyError, match=r"\(4, 2\)"):
-            scan.channels_as_planes(**wrong)
+            scan.channels_as_planes(**bad_options)
 
 
 def test_one_channel_with_two_actuator_positions_is_refused(tmp_path: Path) -> None:
-    gated = {"hStackManager.zsAllActuators": Verbatim("[245 245]")}
-    scan = read_scan(Recording(mode="fast", zs=(245.0,), volumes=3, settings=gated).write(tmp_path))
+    actuator_settings = {"hStackManager.zsAllActuators": Verbatim("[245 245]")}
+    scan = read_scan(Recording(mode="fast", zs=(245.0,), volumes=3, settings=actuator_settings).write(tmp_path))
     with pytest.raises(ScanKeyError, match="actuators"):
         scan.channels_as_planes((1,), depths="actuators")
 
 
 def test_rois_that_differ_between_the_planes_are_warned_about(tmp_path: Path) -> None:
     shapes = (scanfield((0, 0), (4.0, 4.0), (16, 16)), scanfield((0.5, 0), (4.0, 4.0), (16, 16)))
-    drawn = (roi(*shapes, zs=(105, 195), discrete=True, name="moved"),)
-    gated = {"hStackManager.zsAllActuators": Verbatim("[195 105]")}
-    recording = replace(DUAL_PLANE, zs=(195.0,), rois=drawn, settings=gated)
+    rois = (roi(*shapes, zs=(105, 195), discrete=True, name="moved"),)
+    actuator_settings = {"hStackManager.zsAllActuators": Verbatim("[195 105]")}
+    recording = replace(DUAL_PLANE, zs=(195.0,), rois=rois, settings=actuator_settings)
     scan = read_scan(recording.write(tmp_path))
     with pytest.warns(ScanReaderWarning, match=r"another place or size at another plane \(moved\)"):
         scan.channels_as_planes((1, 2), depths="actuators")
@@ -270,12 +276,12 @@ CHAIN = ("planes", "joined", "trimmed", "realigned", "frames")
 def test_views_in_any_order_are_equal(beads: tuple[Scan, npt.NDArray[Any]], names: tuple[str, ...]) -> None:
     scan = beads[0]
     in_one_order = views(scan, tuple(name for name in CHAIN if name in names))
-    other = views(scan, names)
-    np.testing.assert_array_equal(other[:], in_one_order[:])
-    assert [field.depth for field in other.fields] == [field.depth for field in in_one_order.fields]
-    assert [field.plane for field in other.fields] == [field.plane for field in in_one_order.fields]
-    assert [field.affine.tolist() for field in other.fields] == [f.affine.tolist() for f in in_one_order.fields]
-    np.testing.assert_array_equal(pickle.loads(pickle.dumps(other))[:], other[:])
+    view = views(scan, names)
+    np.testing.assert_array_equal(view[:], in_one_order[:])
+    assert [field.depth for field in view.fields] == [field.depth for field in in_one_order.fields]
+    assert [field.plane for field in view.fields] == [field.plane for field in in_one_order.fields]
+    assert [field.affine.tolist() for field in view.fields] == [f.affine.tolist() for f in in_one_order.fields]
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(view))[:], view[:])
 
 
 def test_some_channels_of_a_selection_become_planes(beads: tuple[Scan, npt.NDArray[Any]]) -> None:
@@ -290,15 +296,15 @@ def test_some_channels_of_a_selection_become_planes(beads: tuple[Scan, npt.NDArr
 def test_a_growing_recording_keeps_its_planes(tmp_path: Path) -> None:
     recording = Recording(channels=(1, 2), frames_per_slice=10, frames_per_file=5)
     paths = list(recording.write(tmp_path))
-    saved = paths[1].read_bytes()
+    content = paths[1].read_bytes()
     paths[1].unlink()
     planes = read_scan(str(tmp_path / "*.tif")).channels_as_planes((2, 1), dz=5)
     assert planes.num_frames == 5
-    paths[1].write_bytes(saved)
-    grown = planes.refresh()
-    assert grown.num_frames == 10
-    np.testing.assert_array_equal(grown[0, :, :, 0], reference.all_pages(paths)[1::2].transpose(1, 2, 0))
-    assert [field.depth for field in grown.fields] == [0, 5]
+    paths[1].write_bytes(content)
+    grown_planes = planes.refresh()
+    assert grown_planes.num_frames == 10
+    np.testing.assert_array_equal(grown_planes[0, :, :, 0], reference.all_pages(paths)[1::2].transpose(1, 2, 0))
+    assert [field.depth for field in grown_planes.fields] == [0, 5]
 
 
 @pytest.mark.parametrize("recording", [STACK, VOLUME])
@@ -324,7 +330,7 @@ def test_a_token_tells_orders_and_depths_apart(beads: tuple[Scan, npt.NDArray[An
         {"order": ORDER[::-1], "dz": 16},
         {},
     )
-    tokens = [scan.channels_as_planes(**one).token for one in options]
+    tokens = [scan.channels_as_planes(**plane_options).token for plane_options in options]
     assert len({scan.token, *tokens}) == len(options) + 1
 
 
@@ -333,9 +339,9 @@ def test_a_token_tells_orders_and_depths_apart(beads: tuple[Scan, npt.NDArray[An
 
 def test_inputs_and_laser_windows_are_as_the_header_has_them(beads: tuple[Scan, npt.NDArray[Any]]) -> None:
     inputs = beads[0].channel_inputs
-    assert [one.number for one in inputs] == list(range(1, 15))
-    assert {one.source for one in inputs} == {"AI0"}
-    assert {one.mode for one in inputs} == {"analog"}
+    assert [channel_input.number for channel_input in inputs] == list(range(1, 15))
+    assert {channel_input.source for channel_input in inputs} == {"AI0"}
+    assert {channel_input.mode for channel_input in inputs} == {"analog"}
     assert inputs[1].laser_window == (18, 26)
 
 
@@ -360,8 +366,10 @@ def test_single_channel_real_recordings_become_one_plane() -> None:
         planes = scan.channels_as_planes(depths=depths)
         frame = slice(0, 2)
         for i, field in enumerate(planes.fields):
-            recorded = [
-                j for j, one in enumerate(scan.fields) if (one.slice_id, one.pieces) == (field.slice_id, field.pieces)
+            field_indices = [
+                j
+                for j, field_of_scan in enumerate(scan.fields)
+                if (field_of_scan.slice_id, field_of_scan.pieces) == (field.slice_id, field.pieces)
             ]
-            np.testing.assert_array_equal(planes[i, ..., 0, frame], scan[recorded[0], ..., field.plane, frame])
+            np.testing.assert_array_equal(planes[i, ..., 0, frame], scan[field_indices[0], ..., field.plane, frame])
             assert field.depth == depths[field.slice_id, field.plane]

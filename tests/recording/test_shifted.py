@@ -35,7 +35,7 @@ TWO_ROIS = replace(
 )
 
 
-def moved(field: Array, shift: list[int], padding: tuple[int, int, int, int], fill: float) -> Array:
+def move_field(field: Array, shift: list[int], padding: tuple[int, int, int, int], fill: float) -> Array:
     """A field with each pixel moved, one by one, on a canvas with rows and columns added around it."""
     top, bottom, left, right = padding
     height, width = field.shape[:2]
@@ -61,7 +61,7 @@ def test_the_canvas_holds_every_pixel_at_its_shifted_place(planes: tuple[Scan, l
     for y, x in ((0, 0), (9, 11), (4, 7)):
         np.testing.assert_array_equal(shifted[1, y + 2, x - 1 + 2], fields[1][y, x])
     for i, shift in enumerate(SHIFTS):
-        np.testing.assert_array_equal(shifted[i], moved(fields[i], shift, (0, 3, 2, 0), -5))
+        np.testing.assert_array_equal(shifted[i], move_field(fields[i], shift, (0, 3, 2, 0), -5))
 
 
 def test_the_round_trip_is_exact(planes: tuple[Scan, list[Array]]) -> None:
@@ -75,11 +75,11 @@ def test_the_round_trip_is_exact(planes: tuple[Scan, list[Array]]) -> None:
 
 def test_common_is_what_all_planes_have(planes: tuple[Scan, list[Array]]) -> None:
     scan, fields = planes
-    common = scan.shifted(SHIFTS, keep="common")
-    assert common.shape == (3, 10 - 3, 12 - 2, 2, 4)
-    for i, (down, right) in enumerate(SHIFTS):
-        np.testing.assert_array_equal(common[i], fields[i][3 - down : 10 - down, -right : 10 - right])
-    assert all(field.placement.hidden == 120 - 70 for field in common.fields)
+    common_view = scan.shifted(SHIFTS, keep="common")
+    assert common_view.shape == (3, 10 - 3, 12 - 2, 2, 4)
+    for i, (down_by, right) in enumerate(SHIFTS):
+        np.testing.assert_array_equal(common_view[i], fields[i][3 - down_by : 10 - down_by, -right : 10 - right])
+    assert all(field.placement.hidden == 120 - 70 for field in common_view.fields)
 
 
 @pytest.mark.parametrize("keep", ["canvas", "common"])
@@ -88,19 +88,21 @@ def test_positions_in_microns_stay_those_of_the_recorded_pixels(tmp_path: Path, 
     scan = read_scan(tmp_path)
     shifts = [[0, 0], [1, -4], [2, -1], [0, 3], [3, -2], [-2, 0]]
     shifted = scan.shifted(shifts, keep=keep)
-    for i, (before, after) in enumerate(zip(scan.fields, shifted.fields, strict=True)):
-        (piece,) = after.pieces
-        assert piece.page_y - before.pieces[0].page_y == piece.trim.top
+    for i, (recorded_field, shifted_field) in enumerate(zip(scan.fields, shifted.fields, strict=True)):
+        (piece,) = shifted_field.pieces
+        assert piece.page_y - recorded_field.pieces[0].page_y == piece.trim.top
         for row, column in ((0, 0), (piece.height - 1, piece.width - 1), (2, 1)):
-            recorded = before.affine @ [column + piece.trim.left, row + piece.trim.top, 1]
-            now = after.affine @ [column + piece.output_x, row + piece.output_y, 1]
-            np.testing.assert_allclose(now, recorded, atol=1e-9)
+            recorded_place = recorded_field.affine @ [column + piece.trim.left, row + piece.trim.top, 1]
+            shifted_place = shifted_field.affine @ [column + piece.output_x, row + piece.output_y, 1]
+            np.testing.assert_allclose(shifted_place, recorded_place, atol=1e-9)
             value = scan[i, row + piece.trim.top, column + piece.trim.left, 0, 1]
             assert shifted[i, row + piece.output_y, column + piece.output_x, 0, 1] == value
-        edge = np.array([[-0.5, -0.5, 1], [after.width - 0.5, -0.5, 1]])
-        np.testing.assert_allclose((after.affine @ edge.T)[:2].T, after.corners_in_microns[:2], atol=1e-9)
-        times = before.offsets[piece.trim.top :, piece.trim.left :][: piece.height, : piece.width]
-        np.testing.assert_array_equal(after.offsets[after.roi_mask >= 0].reshape(times.shape), times)
+        edge = np.array([[-0.5, -0.5, 1], [shifted_field.width - 0.5, -0.5, 1]])
+        np.testing.assert_allclose(
+            (shifted_field.affine @ edge.T)[:2].T, shifted_field.corners_in_microns[:2], atol=1e-9
+        )
+        times = recorded_field.offsets[piece.trim.top :, piece.trim.left :][: piece.height, : piece.width]
+        np.testing.assert_array_equal(shifted_field.offsets[shifted_field.roi_mask >= 0].reshape(times.shape), times)
 
 
 def test_one_row_a_plane_moves_all_its_fields(tmp_path: Path) -> None:
@@ -121,12 +123,12 @@ def test_microns_are_rounded_and_the_rest_is_reported(planes: tuple[Scan, list[A
     assert size == pytest.approx(3.0)
     shifted = scan.shifted([[0, 0], [7, -3], [8.9, -6]], unit="um")
     assert shifted.shifts.tolist() == [[0, 0], [2, -1], [3, -2]]
-    (finding,) = [one for one in shifted.findings if one.name == "shifted-fields"]
+    (finding,) = [finding_of_view for finding_of_view in shifted.findings if finding_of_view.name == "shifted-fields"]
     assert finding.is_note
     assert "up to 1 µm remain (field 1: dy 1, dx 0)" in finding.sentence
-    exact = scan.shifted([[0, 0], [6, -3], [9, -6]], unit="um")
-    assert exact.findings == scan.findings
-    assert exact.token == shifted.token
+    exact_view = scan.shifted([[0, 0], [6, -3], [9, -6]], unit="um")
+    assert exact_view.findings == scan.findings
+    assert exact_view.token == shifted.token
 
 
 def test_the_shift_is_an_attribute(planes: tuple[Scan, list[Array]]) -> None:
@@ -135,8 +137,8 @@ def test_the_shift_is_an_attribute(planes: tuple[Scan, list[Array]]) -> None:
     shifted = scan.shifted(SHIFTS)
     assert shifted.shifts.tolist() == SHIFTS
     assert shifted.select(fields=[2, 0]).shifts.tolist() == [[3, -2], [0, 0]]
-    for again in (pickle.loads(pickle.dumps(shifted)), shifted.refresh()):
-        assert (again.token, again.fields, again.shifts.tolist()) == (shifted.token, shifted.fields, SHIFTS)
+    for view_copy in (pickle.loads(pickle.dumps(shifted)), shifted.refresh()):
+        assert (view_copy.token, view_copy.fields, view_copy.shifts.tolist()) == (shifted.token, shifted.fields, SHIFTS)
 
 
 @pytest.mark.parametrize(
@@ -183,9 +185,9 @@ def test_shifting_and_trimming_twice_are_refused(planes: tuple[Scan, list[Array]
             shifted.trimmed(left=1)
         with pytest.raises(LayoutError, match="stitched goes before"):
             shifted.stitched()
-    before = scan.trimmed(left=2).shifted(SHIFTS)
+    trimmed_first = scan.trimmed(left=2).shifted(SHIFTS)
     for i, shift in enumerate(SHIFTS):
-        np.testing.assert_array_equal(before[i], moved(fields[i][:, 2:], shift, (0, 3, 2, 0), 0))
+        np.testing.assert_array_equal(trimmed_first[i], move_field(fields[i][:, 2:], shift, (0, 3, 2, 0), 0))
 
 
 def test_references_serve_common_pixels_and_refuse_a_canvas(planes: tuple[Scan, list[Array]], tmp_path: Path) -> None:
@@ -196,51 +198,51 @@ def test_references_serve_common_pixels_and_refuse_a_canvas(planes: tuple[Scan, 
     references = json.loads((tmp_path / "common.json").read_text("utf-8"))["refs"]
     row = fields[2][0, 2:12, 1, 3]
     url, start, size = references["field_2/3.1.0.0"]
-    there = Path(url.removeprefix("file://")).read_bytes()[start : start + size]
-    np.testing.assert_array_equal(np.frombuffer(there, row.dtype), row)
+    file_bytes = Path(url.removeprefix("file://")).read_bytes()[start : start + size]
+    np.testing.assert_array_equal(np.frombuffer(file_bytes, row.dtype), row)
 
 
 def test_realigned_before_and_after(planes: tuple[Scan, list[Array]]) -> None:
     scan, _ = planes
     for keep in ("canvas", "common"):
-        before = phase.realigned(scan, 1.5).shifted(SHIFTS, keep=keep, fill=-2)
-        after = phase.realigned(scan.shifted(SHIFTS, keep=keep, fill=-2), 1.5)
-        np.testing.assert_array_equal(before[:], after[:])
+        realigned_first = phase.realigned(scan, 1.5).shifted(SHIFTS, keep=keep, fill=-2)
+        shifted_first = phase.realigned(scan.shifted(SHIFTS, keep=keep, fill=-2), 1.5)
+        np.testing.assert_array_equal(realigned_first[:], shifted_first[:])
         realigned = phase.realigned(scan, 1.5)
-        (piece,) = before.fields[2].pieces
+        (piece,) = realigned_first.fields[2].pieces
         rows = np.s_[piece.trim.top : piece.trim.top + piece.height]
         columns = np.s_[piece.trim.left : piece.trim.left + piece.width]
-        there = before[2, piece.output_y :, piece.output_x :][: piece.height, : piece.width]
-        np.testing.assert_array_equal(there, realigned[2, rows, columns])
+        piece_pixels = realigned_first[2, piece.output_y :, piece.output_x :][: piece.height, : piece.width]
+        np.testing.assert_array_equal(piece_pixels, realigned[2, rows, columns])
 
 
 def test_joined_and_stitched_fields_move_as_a_whole(tmp_path: Path) -> None:
     strips = tuple(roi(scanfield((2.0 * i, 0.0), (2.0, 2.0), (12, 10)), name=f"strip {i}") for i in range(2))
-    apart = (strips[0], roi(scanfield((3.0, 1.0), (2.0, 2.0), (12, 10)), name="apart"))
+    separate_rois = (strips[0], roi(scanfield((3.0, 1.0), (2.0, 2.0), (12, 10)), name="apart"))
     replace(PLANES, rois=strips).write(tmp_path / "touching")
-    replace(PLANES, rois=apart).write(tmp_path / "apart")
+    replace(PLANES, rois=separate_rois).write(tmp_path / "apart")
     joined = read_scan(tmp_path / "touching").trimmed(right=1).join_contiguous()
     stitched = read_scan(tmp_path / "apart").stitched(fill=-3)
     for scan, fill in ((joined, 0), (stitched, -3)):
         fields = [scan[i] for i in range(3)]
-        canvas, common = scan.shifted(SHIFTS), scan.shifted(SHIFTS, keep="common")
+        canvas, common_view = scan.shifted(SHIFTS), scan.shifted(SHIFTS, keep="common")
         height, width = fields[0].shape[:2]
-        for i, (down, right) in enumerate(SHIFTS):
-            np.testing.assert_array_equal(canvas[i], moved(fields[i], [down, right], (0, 3, 2, 0), fill))
-            part = np.s_[3 - down : height - down, -right : width - 2 - right]
-            np.testing.assert_array_equal(common[i], fields[i][part])
-            np.testing.assert_array_equal(common.fields[i].roi_mask, scan.fields[i].roi_mask[part])
-        assert {field.closed_gaps for field in (*canvas.fields, *common.fields)} == {scan.fields[0].closed_gaps}
+        for i, (down_by, right) in enumerate(SHIFTS):
+            np.testing.assert_array_equal(canvas[i], move_field(fields[i], [down_by, right], (0, 3, 2, 0), fill))
+            part = np.s_[3 - down_by : height - down_by, -right : width - 2 - right]
+            np.testing.assert_array_equal(common_view[i], fields[i][part])
+            np.testing.assert_array_equal(common_view.fields[i].roi_mask, scan.fields[i].roi_mask[part])
+        assert {field.closed_gaps for field in (*canvas.fields, *common_view.fields)} == {scan.fields[0].closed_gaps}
     assert joined.fields[0].closed_gaps == (0, 1)
 
 
 def test_the_canvas_draws_pixels_where_they_were_recorded(planes: tuple[Scan, list[Array]]) -> None:
     scan, _ = planes
     assert np.array_equal(scan.shifted(SHIFTS).canvas(1).image, scan.canvas(1).image)
-    common = scan.shifted(SHIFTS, keep="common").canvas(1)
+    common_canvas = scan.shifted(SHIFTS, keep="common").canvas(1)
     top, left = SHIFTS[2][0] - SHIFTS[1][0], -SHIFTS[1][1]
-    np.testing.assert_array_equal(common.image, scan.canvas(1).image[top : top + 7, left : left + 10])
-    assert common.top == pytest.approx(scan.canvas(1).top + 3.0 * top)
+    np.testing.assert_array_equal(common_canvas.image, scan.canvas(1).image[top : top + 7, left : left + 10])
+    assert common_canvas.top == pytest.approx(scan.canvas(1).top + 3.0 * top)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -256,13 +258,13 @@ def test_any_key_of_any_shifted_scan_is_what_numpy_gives(
     folder = tmp_path_factory.mktemp("shifted")
     fields = expected(MESOSCOPE, MESOSCOPE.write(folder))
     scan = read_scan(folder).shifted(shifts, keep=keep, fill=fill)
-    downs, rights = np.transpose(shifts)
-    padding = (max(0, -min(downs)), max(0, *downs), max(0, -min(rights)), max(0, *rights))
-    arrays = [moved(field, list(shift), padding, fill) for field, shift in zip(fields, shifts, strict=True)]
+    rows_down, columns_right = np.transpose(shifts)
+    padding = (max(0, -min(rows_down)), max(0, *rows_down), max(0, -min(columns_right)), max(0, *columns_right))
+    arrays = [move_field(field, list(shift), padding, fill) for field, shift in zip(fields, shifts, strict=True)]
     if keep == "common":
         arrays = [
-            array[padding[0] + max(downs) :, padding[2] + max(rights) :][
-                : field.shape[0] - np.ptp(downs), : field.shape[1] - np.ptp(rights)
+            array[padding[0] + max(rows_down) :, padding[2] + max(columns_right) :][
+                : field.shape[0] - np.ptp(rows_down), : field.shape[1] - np.ptp(columns_right)
             ]
             for array, field in zip(arrays, fields, strict=True)
         ]

@@ -59,23 +59,23 @@ GROUPS = (
     stimulus_group(stimulus("point", (0.0, 3.0), duration=0.02, powers=(5, math.nan), slm_points=((1, 1, 0, 1),))),
     stimulus_group(stimulus("circle", (-4.0, 0.0)), name="no SLM"),
 )
-INTEGRATED = (
+INTEGRATED_ROIS = (
     integration_roi((-3.0, 1.0), (3.0, 1.5), name="a, left"),
     integration_roi((3.0, -3.0), (2.0, 2.0), name="", mask=((1, 0), (0, 0.5)), channel=2),
 )
 
 
-def moved(frame: Logged) -> tuple[float, float, float]:
+def displacement(frame: Logged) -> tuple[float, float, float]:
     return (0.5 * frame.number, -0.25, math.nan) if frame.number % 3 else (math.nan,) * 3
 
 
-FULL = Recording(
+FULL_RECORDING = Recording(
     stem="my",
     frames_per_slice=40,
     photostim=GROUPS,
     stimulus_sequence=(0, 1, 0),
-    integration_rois=INTEGRATED,
-    motion=moved,
+    integration_rois=INTEGRATED_ROIS,
+    motion=displacement,
 )
 
 
@@ -88,15 +88,17 @@ def opened(recording: Recording, folder: Path) -> Scan:
 
 
 def test_groups_are_those_that_were_drawn(tmp_path: Path) -> None:
-    photostim = opened(FULL, tmp_path).photostim
+    photostim = opened(FULL_RECORDING, tmp_path).photostim
     assert photostim is not None
     assert [group.name for group in photostim.groups] == ["two cells", "group 2", "no SLM"]
-    pause, spiral, park = photostim.groups[0].stimuli
-    assert [one.is_stimulus for one in (pause, spiral, park)] == [False, True, False]
-    assert (spiral.function, spiral.parameters) == ("logspiral", {"revolutions": 3})
-    assert (spiral.duration, spiral.repetitions, spiral.powers) == (0.01, 3, (20,))
-    assert (spiral.center, spiral.size, spiral.rotation) == ((1, -2), (0.4, 0.2), 0)
-    np.testing.assert_array_equal(spiral.slm_points, SLM)
+    pause_stimulus, spiral_stimulus, park_stimulus = photostim.groups[0].stimuli
+    assert [
+        stimulus_of_group.is_stimulus for stimulus_of_group in (pause_stimulus, spiral_stimulus, park_stimulus)
+    ] == [False, True, False]
+    assert (spiral_stimulus.function, spiral_stimulus.parameters) == ("logspiral", {"revolutions": 3})
+    assert (spiral_stimulus.duration, spiral_stimulus.repetitions, spiral_stimulus.powers) == (0.01, 3, (20,))
+    assert (spiral_stimulus.center, spiral_stimulus.size, spiral_stimulus.rotation) == ((1, -2), (0.4, 0.2), 0)
+    np.testing.assert_array_equal(spiral_stimulus.slm_points, SLM)
     (point,) = photostim.groups[1].stimuli
     np.testing.assert_array_equal(point.slm_points, [[1, 1, 0, 1]])  # one row, whose brackets JSON lost
     np.testing.assert_array_equal(point.powers, [5, math.nan])
@@ -108,7 +110,7 @@ def test_groups_are_those_that_were_drawn(tmp_path: Path) -> None:
 
 def test_targets_are_pixels_of_the_field(tmp_path: Path) -> None:
     """A field of 16 x 16 pixels of 0.75 degrees, whose centre is between pixels 7 and 8."""
-    scan = opened(FULL, tmp_path)
+    scan = opened(FULL_RECORDING, tmp_path)
     assert scan.photostim is not None
     degrees = np.array([[0.5, -1.75], [1.5, -2.25], [1.0, 4.0]])
     np.testing.assert_allclose(scan.photostim.targets(scan.fields[0]), degrees[:, ::-1] / 0.75 + 7.5)
@@ -119,9 +121,9 @@ def test_targets_are_pixels_of_the_field(tmp_path: Path) -> None:
     np.testing.assert_array_equal(scan.photostim.targets(0), scan.photostim.targets(scan.fields[0]))
     with pytest.raises(ScanIndexError, match="field 1 is out of bounds"):
         scan.photostim.targets(1)
-    for wrong in ("V1", None, True):
+    for not_a_field in ("V1", None, True):
         with pytest.raises(ScanKeyError):
-            scan.photostim.targets(wrong)  # type: ignore[arg-type]
+            scan.photostim.targets(not_a_field)  # type: ignore[arg-type]
     with pytest.raises(ScanKeyError, match="one of scan.fields"):
         scan.integration_rois[0].mask(0)  # type: ignore[arg-type]
 
@@ -130,7 +132,7 @@ def test_targets_of_rotated_and_trimmed_fields_go_through_the_affine(tmp_path: P
     from scanreader.simulate import roi, scanfield
 
     rois = (roi(scanfield((1.0, -1.0), (4.0, 2.0), (20, 16), rotation=30), name="turned"),)
-    scan = opened(replace(FULL, rois=rois), tmp_path)
+    scan = opened(replace(FULL_RECORDING, rois=rois), tmp_path)
     for view in (scan, scan.trimmed(left=3, top=2)):
         (field,) = view.fields
         assert view.photostim is not None
@@ -149,14 +151,14 @@ def test_there_is_none_without_groups(tmp_path: Path) -> None:
 
 
 def test_one_group_is_an_object(tmp_path: Path) -> None:
-    photostim = opened(replace(FULL, photostim=GROUPS[:1], stimulus_sequence=(0,)), tmp_path).photostim
+    photostim = opened(replace(FULL_RECORDING, photostim=GROUPS[:1], stimulus_sequence=(0,)), tmp_path).photostim
     assert photostim is not None
     assert [group.name for group in photostim.groups] == ["two cells"]
 
 
-@pytest.mark.parametrize("selected", [[1, 4], [0], [1.5], "x"])
-def test_a_sequence_that_cannot_be_is_refused(tmp_path: Path, selected: Any) -> None:
-    scan = opened(replace(FULL, settings={"hPhotostim.sequenceSelectedStimuli": selected}), tmp_path)
+@pytest.mark.parametrize("sequence", [[1, 4], [0], [1.5], "x"])
+def test_a_sequence_that_cannot_be_is_refused(tmp_path: Path, sequence: Any) -> None:
+    scan = opened(replace(FULL_RECORDING, settings={"hPhotostim.sequenceSelectedStimuli": sequence}), tmp_path)
     assert scan.photostim is not None
     assert len(scan.photostim.groups) == 3
     with pytest.raises(HeaderError, match=r"group|integers"):
@@ -173,9 +175,14 @@ def test_older_spellings() -> None:
         "slmPattern": [[1, 2, 3], [4, 5, 6]],
     }
     (group,) = parse_groups([{"rois": {"scanfields": shape}}])
-    (one,) = group.stimuli
-    assert (one.function, one.parameters, one.size, one.repetitions) == ("circle", {"a": [1, 2]}, (1, 0.5), 1)
-    np.testing.assert_array_equal(one.slm_points, [[1, 2, 3, math.nan], [4, 5, 6, math.nan]])
+    (stimulus_of_group,) = group.stimuli
+    assert (
+        stimulus_of_group.function,
+        stimulus_of_group.parameters,
+        stimulus_of_group.size,
+        stimulus_of_group.repetitions,
+    ) == ("circle", {"a": [1, 2]}, (1, 0.5), 1)
+    np.testing.assert_array_equal(stimulus_of_group.slm_points, [[1, 2, 3, math.nan], [4, 5, 6, math.nan]])
 
 
 def test_a_group_of_a_real_recording() -> None:
@@ -191,17 +198,17 @@ def test_a_group_of_a_real_recording() -> None:
          "duration": 0.01, "repetitions": 10, "powers": 20, "zSpan": 0,
          "slmPattern": [[-0.1974509986, 0.4931291721, 0, 1], [-0.04916991149, 0.06637069324, 0, 1]]}}]}"""
     (group,) = parse_groups(parse_json(text))
-    pause, spiral = group.stimuli
-    assert pause.slm_points.shape == (0, 4)
-    assert (spiral.total_duration, spiral.parameters) == (0.1, {"revolutions": 3})
-    np.testing.assert_allclose(spiral.places[0], [1.161313386 - 0.1974509986, -1.313514243 + 0.4931291721])
+    pause_stimulus, spiral_stimulus = group.stimuli
+    assert pause_stimulus.slm_points.shape == (0, 4)
+    assert (spiral_stimulus.total_duration, spiral_stimulus.parameters) == (0.1, {"revolutions": 3})
+    np.testing.assert_allclose(spiral_stimulus.places[0], [1.161313386 - 0.1974509986, -1.313514243 + 0.4931291721])
 
 
 def test_an_image_of_an_slm_has_no_points() -> None:
     shape = {"centerXY": [1, 2], "sizeXY": [1, 1], "stimulusFunction": "point", "slmPattern": [[1, 0, 1, 1, 0]] * 3}
-    ((one,),) = (group.stimuli for group in parse_groups({"rois": {"scanfields": shape}}))
-    assert one.has_slm_image
-    assert np.isnan(one.places).all()
+    ((stimulus_of_group,),) = (group.stimuli for group in parse_groups({"rois": {"scanfields": shape}}))
+    assert stimulus_of_group.has_slm_image
+    assert np.isnan(stimulus_of_group.places).all()
 
 
 @pytest.mark.parametrize(
@@ -215,13 +222,13 @@ def test_stimuli_that_cannot_be_are_refused(change: dict[str, Any]) -> None:
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
-    lambda inner: (
-        st.lists(inner, max_size=4)
+    lambda values: (
+        st.lists(values, max_size=4)
         | st.dictionaries(
             st.sampled_from(
                 ["rois", "scanfields", "zs", "centerXY", "sizeXY", "stimulusFunction", "slmPattern", "mask", "channel"]
             ),
-            inner,
+            values,
             max_size=6,
         )
     ),
@@ -229,10 +236,10 @@ json_values = st.recursive(
 )
 
 
-odd = st.sampled_from([0.0, -1.0, 1e308, math.inf, -math.inf, math.nan, 3.0])
+odd_numbers = st.sampled_from([0.0, -1.0, 1e308, math.inf, -math.inf, math.nan, 3.0])
 
 
-@given(st.lists(odd, min_size=7, max_size=7))
+@given(st.lists(odd_numbers, min_size=7, max_size=7))
 def test_any_numbers_give_targets_and_masks(numbers: list[float]) -> None:
     x, y, width, height, rotation, *point = numbers
     shape = {"centerXY": [x, y], "sizeXY": [width, height], "rotationDegrees": rotation, "mask": [[1, 0.5]]}
@@ -256,15 +263,15 @@ def test_any_json_is_read_or_refused_by_a_typed_error(value: Any) -> None:
 
 
 def test_the_log_has_degrees_and_the_beam(tmp_path: Path) -> None:
-    photostim = opened(FULL, tmp_path).photostim
+    photostim = opened(FULL_RECORDING, tmp_path).photostim
     assert photostim is not None
     log = photostim.log
     assert log is not None
     assert (log.beam_unit, log.rate) == ("fraction", 9000)
     assert len(log.x) % 300 == 0
-    on = log.beam > 0
-    assert log.beam[on].max() == np.float32(0.2)
-    assert abs(log.x[: 9 + 270][on[: 9 + 270]] - 1).max() <= 0.2 + 1e-6
+    is_on = log.beam > 0
+    assert log.beam[is_on].max() == np.float32(0.2)
+    assert abs(log.x[: 9 + 270][is_on[: 9 + 270]] - 1).max() <= 0.2 + 1e-6
     np.testing.assert_allclose(log.times[:3], [0, 1 / 9000, 2 / 9000])
     np.testing.assert_array_equal(log.bout, 0)
     with pytest.raises(ValueError, match="read-only"):
@@ -300,7 +307,7 @@ def test_the_unit_of_the_beam_is_decided_by_the_release(version: tuple[str, str,
 
 
 def test_an_empty_log_is_empty(tmp_path: Path) -> None:
-    scan = opened(FULL, tmp_path)
+    scan = opened(FULL_RECORDING, tmp_path)
     write_stim(tmp_path / "my_00001.stim", np.empty((0, 3)))
     assert scan.photostim is not None
     with pytest.warns(ScanReaderWarning, match="holds no sample"):
@@ -313,7 +320,7 @@ def test_an_empty_log_is_empty(tmp_path: Path) -> None:
 
 
 def test_integration_rois_are_those_that_were_drawn(tmp_path: Path) -> None:
-    first, second = opened(FULL, tmp_path).integration_rois
+    first, second = opened(FULL_RECORDING, tmp_path).integration_rois
     assert (first.name, first.channel, first.planes, first.is_enabled) == ("a, left", 1, (0,), True)
     assert (second.name, second.channel) == ("7CC89341", 2)
     assert second.shapes[0].threshold == 100
@@ -332,7 +339,7 @@ def reference_mask(field: Any, centre: tuple[float, float], size: tuple[float, f
 
 
 def test_masks_are_resampled_on_the_pixels(tmp_path: Path) -> None:
-    scan = opened(FULL, tmp_path)
+    scan = opened(FULL_RECORDING, tmp_path)
     first, second = scan.integration_rois
     (field,) = scan.fields
     np.testing.assert_array_equal(first.mask(field), reference_mask(field, (-3.0, 1.0), (3.0, 1.5), [[1]]))
@@ -344,49 +351,49 @@ def test_masks_are_resampled_on_the_pixels(tmp_path: Path) -> None:
 def test_a_mask_is_where_its_centre_is(tmp_path: Path) -> None:
     rois = (integration_roi((-3.2, 1.1), (9.0, 9.0), name="V1", z=60.0, discrete=True),)
     scan = opened(replace(MESOSCOPE, integration_rois=rois), tmp_path)
-    (one,) = scan.integration_rois
-    sums = [one.mask(field).sum() for field in scan.fields]
-    inside = [field.name == "V1" and field.depth == 60 for field in scan.fields]
-    assert [total > 0 for total in sums] == inside
-    assert sum(inside) == 1
+    (roi_of_scan,) = scan.integration_rois
+    sums = [roi_of_scan.mask(field).sum() for field in scan.fields]
+    is_inside = [field.name == "V1" and field.depth == 60 for field in scan.fields]
+    assert [total > 0 for total in sums] == is_inside
+    assert sum(is_inside) == 1
 
 
 @pytest.mark.parametrize("rotation", [0, 25, -140])
 def test_a_mask_is_inside_of_the_affine_that_scanimage_writes(tmp_path: Path, rotation: float) -> None:
     """It takes the square from -0.5 to 0.5 to degrees (section 2.1 of the reference of side files)."""
     rois = (integration_roi((1.0, -1.5), (4.0, 2.0), name="r", rotation=rotation),)
-    scan = opened(replace(FULL, integration_rois=rois), tmp_path)
+    scan = opened(replace(FULL_RECORDING, integration_rois=rois), tmp_path)
     affine = np.array(rois[0]["scanfields"]["affine"])
     (field,) = scan.fields
     columns, rows = np.meshgrid(np.arange(field.width), np.arange(field.height))
     microns = field.affine @ np.stack([columns.ravel(), rows.ravel(), np.ones(field.width * field.height)])
     unit = np.linalg.inv(affine) @ (microns / [[15], [15], [1]])
-    inside = (np.abs(unit[:2]) < 0.5).all(axis=0).reshape(field.height, field.width)
-    assert inside.any()
-    np.testing.assert_array_equal(scan.integration_rois[0].mask(field) > 0, inside)
+    is_inside = (np.abs(unit[:2]) < 0.5).all(axis=0).reshape(field.height, field.width)
+    assert is_inside.any()
+    np.testing.assert_array_equal(scan.integration_rois[0].mask(field) > 0, is_inside)
 
 
 def test_pixels_of_no_field_have_no_weight(tmp_path: Path) -> None:
     rois = (integration_roi((6.5, 0.0), (2.0, 2.0), name="beyond"), integration_roi((5.5, 0.0), (3.0, 2.0), name="in"))
     scan = opened(Recording(integration_rois=rois), tmp_path)
     shifted = scan.shifted([[0, -4]], keep="canvas")
-    beyond, within = shifted.integration_rois
-    assert not beyond.mask(scan.fields[0]).any()
-    assert not beyond.mask(shifted.fields[0]).any()
-    mask = within.mask(scan.fields[0])
+    roi_beyond, roi_within = shifted.integration_rois
+    assert not roi_beyond.mask(scan.fields[0]).any()
+    assert not roi_beyond.mask(shifted.fields[0]).any()
+    mask = roi_within.mask(scan.fields[0])
     assert mask.any()
-    np.testing.assert_array_equal(within.mask(shifted.fields[0]), np.pad(mask, [(0, 0), (0, 4)]))
+    np.testing.assert_array_equal(roi_within.mask(shifted.fields[0]), np.pad(mask, [(0, 0), (0, 4)]))
 
 
 def test_masks_that_json_collapsed() -> None:
     for mask, shape in (([1, 0, 1], (1, 3)), ([[1], [0]], (2, 1)), (1, (1, 1)), ([[]], (0,))):
         roi = {"name": "r", "zs": 0, "scanfields": {"centerXY": [0, 0], "sizeXY": [1, 1], "channel": 1, "mask": mask}}
-        (one,) = parse_integration_rois({"rois": roi})
-        assert np.shape(one.shapes[0].weights) == shape
+        (roi_read,) = parse_integration_rois({"rois": roi})
+        assert np.shape(roi_read.shapes[0].weights) == shape
 
 
 def test_values_are_aligned_by_frame_number(tmp_path: Path) -> None:
-    scan = opened(FULL, tmp_path)
+    scan = opened(FULL_RECORDING, tmp_path)
     table = scan.integration
     assert table is not None
     assert table.dtype.names == ("bout", "frame", "frame_number", "timestamp", "a, left", "7CC89341")
@@ -409,25 +416,29 @@ def test_values_are_aligned_by_frame_number(tmp_path: Path) -> None:
     ],
 )
 def test_values_of_volumes_and_averages(tmp_path: Path, recording: Recording) -> None:
-    paths = replace(recording, integration_rois=INTEGRATED, motion=moved).write(tmp_path)
+    paths = replace(recording, integration_rois=INTEGRATED_ROIS, motion=displacement).write(tmp_path)
     scan, _ = read_warned(paths[0].parent)
     table, motion, frames = scan.integration, scan.motion, scan.frame_table
     assert table is not None
     assert motion is not None
     repeats, last = scan.layout.counts.repeats, scan.num_scanning_depths - 1
-    for found in (table, motion):
-        for row in found[:: max(1, len(found) // 30)]:
+    for rows in (table, motion):
+        for row in rows[:: max(1, len(rows) // 30)]:
             number = row["frame_number"]
-            behind = frames[
+            frames_behind = frames[
                 (frames["frame_number"] >= number) & (frames["frame_number"] < number + recording.averaging)
             ]
-            behind = behind[(behind["slice"] >= 0) & ((behind["slice"] == last) | (found is motion))]
-            expected = [int(one["volume"]) * repeats + int(one["repeat"]) for one in behind] or [-1]
+            frames_behind = frames_behind[
+                (frames_behind["slice"] >= 0) & ((frames_behind["slice"] == last) | (rows is motion))
+            ]
+            expected = [
+                int(frame_behind["volume"]) * repeats + int(frame_behind["repeat"]) for frame_behind in frames_behind
+            ] or [-1]
             assert [row["frame"]] == expected
 
 
 def test_a_loop_has_one_file_for_all_its_acquisitions(tmp_path: Path) -> None:
-    scan = opened(replace(FULL, loops=3), tmp_path)
+    scan = opened(replace(FULL_RECORDING, loops=3), tmp_path)
     table = scan.integration
     assert table is not None
     np.testing.assert_array_equal(table["bout"], np.repeat([0, 1, 2], 40))
@@ -437,36 +448,44 @@ def test_a_loop_has_one_file_for_all_its_acquisitions(tmp_path: Path) -> None:
 def test_rows_of_frames_that_are_not_selected_stay_in_their_acquisition(tmp_path: Path) -> None:
     Recording(frames_per_slice=4, loops=2, motion=lambda frame: (frame.number, 0.0, 0.0)).write(tmp_path)
     starts = (10.0, 500.0)
-    whole = read_scan(tmp_path, bout_starts=starts)
-    few = whole.select(frames=[0, 6]).motion
-    assert few is not None
-    assert few["frame"].tolist() == [0, -1, -1, -1, -1, -1, 1, -1]
-    assert few["bout"].tolist() == [0] * 4 + [1] * 4
-    np.testing.assert_allclose(few["timestamp"], whole.timestamps[0], atol=1e-5)
+    whole_scan = read_scan(tmp_path, bout_starts=starts)
+    motion = whole_scan.select(frames=[0, 6]).motion
+    assert motion is not None
+    assert motion["frame"].tolist() == [0, -1, -1, -1, -1, -1, 1, -1]
+    assert motion["bout"].tolist() == [0] * 4 + [1] * 4
+    np.testing.assert_allclose(motion["timestamp"], whole_scan.timestamps[0], atol=1e-5)
 
 
 def test_bouts_that_differ_in_averaging_have_rows_by_their_own(tmp_path: Path) -> None:
-    one = Recording(frames_per_slice=16, averaging=8, integration_rois=(integration_roi(name="a"),))
-    other = replace(one, averaging=1, epoch=(2023, 9, 22, 13, 0, 0.0))
-    for pair, found in (
-        ((one, other), [[0] * 8 + [-1] * 8, [1 + i // 2 if i % 2 == 1 else -1 for i in range(16)]]),
-        ((other, one), [[i // 2 if i % 2 == 0 else -1 for i in range(16)], [8] * 8 + [-1] * 8]),
+    averaged_recording = Recording(frames_per_slice=16, averaging=8, integration_rois=(integration_roi(name="a"),))
+    plain_recording = replace(averaged_recording, averaging=1, epoch=(2023, 9, 22, 13, 0, 0.0))
+    for pair, frames_of_bouts in (
+        (
+            (averaged_recording, plain_recording),
+            [[0] * 8 + [-1] * 8, [1 + i // 2 if i % 2 == 1 else -1 for i in range(16)]],
+        ),
+        (
+            (plain_recording, averaged_recording),
+            [[i // 2 if i % 2 == 0 else -1 for i in range(16)], [8] * 8 + [-1] * 8],
+        ),
     ):
         folders = [tmp_path / f"{pair[0].averaging}{recording.averaging}" for recording in pair]
         for folder, recording in zip(folders, pair, strict=True):
             recording.write(folder)
         scan, _ = read_warned([*map(str, folders)])
-        table = scan.select(frames=slice(0, None, 2) if pair[0] is other else [0, *range(3, 18, 2)]).integration
+        table = scan.select(
+            frames=slice(0, None, 2) if pair[0] is plain_recording else [0, *range(3, 18, 2)]
+        ).integration
         assert table is not None
-        for bout, frames in enumerate(found):
+        for bout, frames in enumerate(frames_of_bouts):
             assert table["frame"][table["bout"] == bout].tolist() == frames
 
 
 def test_joined_recordings_have_each_its_own(tmp_path: Path) -> None:
-    first = FULL.write(tmp_path / "a")
+    first = FULL_RECORDING.write(tmp_path / "a")
     rois = (integration_roi(name="only here"),)
-    other = replace(FULL, stem="other", integration_rois=rois, epoch=(2023, 9, 22, 13, 0, 0.0))
-    second = other.write(tmp_path / "b")
+    other_recording = replace(FULL_RECORDING, stem="other", integration_rois=rois, epoch=(2023, 9, 22, 13, 0, 0.0))
+    second = other_recording.write(tmp_path / "b")
     with pytest.warns(ScanReaderWarning, match="2 recordings are joined"):
         scan = read_scan([*first, *second])
     for table in (scan.integration, scan.motion):
@@ -483,12 +502,14 @@ def test_joined_recordings_have_each_its_own(tmp_path: Path) -> None:
 
 
 def test_acquisitions_with_one_name_have_each_its_own_by_the_counter(tmp_path: Path) -> None:
-    first = FULL.write(tmp_path)
-    later = replace(FULL, epoch=(2023, 9, 22, 13, 0, 0.0), integration_value=lambda _, number: -number)
-    second = later.write(tmp_path / "later")
+    first = FULL_RECORDING.write(tmp_path)
+    later_recording = replace(
+        FULL_RECORDING, epoch=(2023, 9, 22, 13, 0, 0.0), integration_value=lambda _, number: -number
+    )
+    second = later_recording.write(tmp_path / "later")
     names = {"my_00001.tif": "my_00002.tif", "my_IntegrationRois_00001.csv": "my_IntegrationRois_00002.csv"}
-    for old, new in names.items():
-        (tmp_path / "later" / old).rename(tmp_path / new)
+    for old_name, new_name in names.items():
+        (tmp_path / "later" / old_name).rename(tmp_path / new_name)
     table = read_scan(tmp_path / "my_00002.tif").integration
     assert table is not None
     assert table["a, left"][0] == -1
@@ -523,7 +544,7 @@ def test_the_example_of_the_integration_file() -> None:
 
 
 def test_rows_cut_by_a_crash_are_said(tmp_path: Path) -> None:
-    scan = opened(FULL, tmp_path)
+    scan = opened(FULL_RECORDING, tmp_path)
     path = tmp_path / "my_IntegrationRois_00001.csv"
     path.write_bytes(path.read_bytes()[:-12])
     with pytest.warns(ScanReaderWarning, match="ends inside a line: that line is skipped"):
@@ -539,8 +560,8 @@ def test_rows_cut_by_a_crash_are_said(tmp_path: Path) -> None:
 
 
 def test_counts_that_differ_number_the_columns(tmp_path: Path) -> None:
-    rois = (*INTEGRATED, integration_roi(name="off", enabled=False))
-    scan = opened(replace(FULL, integration_rois=rois), tmp_path)
+    rois = (*INTEGRATED_ROIS, integration_roi(name="off", enabled=False))
+    scan = opened(replace(FULL_RECORDING, integration_rois=rois), tmp_path)
     with pytest.warns(
         ScanReaderWarning, match="names 3 ROIs, but its rows have 2 values: .* disabled .*enabled are a, left"
     ):
@@ -554,13 +575,13 @@ def test_counts_that_differ_number_the_columns(tmp_path: Path) -> None:
 
 def test_names_that_are_taken_get_a_number(tmp_path: Path) -> None:
     rois = tuple(integration_roi(name=name) for name in ("frame", "a", "a"))
-    table = opened(replace(FULL, integration_rois=rois), tmp_path).integration
+    table = opened(replace(FULL_RECORDING, integration_rois=rois), tmp_path).integration
     assert table is not None
     assert (table.dtype.names or ())[-3:] == ("frame (2)", "a", "a (2)")
 
 
 def test_a_file_of_another_recording_is_refused_by_name(tmp_path: Path) -> None:
-    scan = opened(FULL, tmp_path)
+    scan = opened(FULL_RECORDING, tmp_path)
     name = "my_IntegrationRois_00001.csv"
     write_integration(tmp_path / name, ["x", "y"], [(0.0, 1, (1, 2))])
     with pytest.raises(PathnameError, match=rf"{name} is of another recording: its ROIs are x, y"):
@@ -578,12 +599,12 @@ def test_a_file_of_another_recording_is_refused_by_name(tmp_path: Path) -> None:
 
 
 @given(st.text(alphabet="0123456789.,-naNif eE\r\n\0[];", max_size=200), st.booleans())
-def test_any_table_is_read_or_refused_by_a_typed_error(text: str, older: bool) -> None:
+def test_any_table_is_read_or_refused_by_a_typed_error(text: str, is_older: bool) -> None:
     from scanreader.simulate.beside import MOTION_HEAD, OLDER_MOTION_HEAD
 
     rows, _ = rows_of("timestamp,frameNumber,a,b\r\n" + text)
     assert rows.values.shape == (len(rows.timestamps), len(rows.names))
-    for row in parse_motion(f"{OLDER_MOTION_HEAD if older else MOTION_HEAD}\r\n{text}", "m", []):
+    for row in parse_motion(f"{OLDER_MOTION_HEAD if is_older else MOTION_HEAD}\r\n{text}", "m", []):
         assert len(row.pixels) == len(row.degrees) == len(row.confidence) == 3
 
 
@@ -601,15 +622,15 @@ def test_what_is_written_is_read(rows: Any, names: list[str]) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "a.csv")
-        write_integration(path, names, [(0.5 * number, number, two) for number, two in rows])
+        write_integration(path, names, [(0.5 * number, number, pair) for number, pair in rows])
         text = path.read_bytes().decode()
-    described = parse_json(roi_json({"rois": [integration_roi(name=name) for name in names]}))
-    rois = parse_integration_rois(described)
-    found, notes = rows_of(text, *rois)
+    description = parse_json(roi_json({"rois": [integration_roi(name=name) for name in names]}))
+    rois = parse_integration_rois(description)
+    integration, notes = rows_of(text, *rois)
     assert notes == []
-    assert found.frame_numbers.tolist() == [number for number, _ in rows]
-    np.testing.assert_array_equal(found.values, np.array([two for _, two in rows]).reshape(-1, 2))
-    assert found.names == tuple(names)
+    assert integration.frame_numbers.tolist() == [number for number, _ in rows]
+    np.testing.assert_array_equal(integration.values, np.array([pair for _, pair in rows]).reshape(-1, 2))
+    assert integration.names == tuple(names)
 
 
 # -------------------------------------------------------------------------------- motion
@@ -617,23 +638,23 @@ def test_what_is_written_is_read(rows: Any, names: list[str]) -> None:
 
 @pytest.mark.parametrize("release", ["2023.1", "2018a"])
 def test_motion_is_as_written(tmp_path: Path, release: str) -> None:
-    scan = opened(replace(FULL, release=release), tmp_path)
+    scan = opened(replace(FULL_RECORDING, release=release), tmp_path)
     motion = scan.motion
     assert motion is not None
     assert motion["frame"].tolist() == list(range(40))
     assert (motion["roi"] == "Default Imaging Roi").all()
     numbers = motion["frame_number"]
-    succeeded = numbers % 3 > 0
-    np.testing.assert_array_equal(motion["success"], succeeded)
-    np.testing.assert_allclose(motion["pixels"][succeeded, 0], 0.5 * numbers[succeeded])
-    np.testing.assert_allclose(motion["pixels"][succeeded, 1], -0.25)
+    has_succeeded = numbers % 3 > 0
+    np.testing.assert_array_equal(motion["success"], has_succeeded)
+    np.testing.assert_allclose(motion["pixels"][has_succeeded, 0], 0.5 * numbers[has_succeeded])
+    np.testing.assert_allclose(motion["pixels"][has_succeeded, 1], -0.25)
     assert np.isnan(motion["pixels"][:, 2]).all()
     if release == "2018a":
         assert motion["pixels"][2, 0] == motion["pixels"][1, 0]  # a failure repeats the last offset
         assert np.isnan(motion["degrees"]).all()
         np.testing.assert_allclose(motion["confidence"][:, 0], 0.31)
     else:
-        np.testing.assert_allclose(motion["degrees"][succeeded, 0], 0.5 * numbers[succeeded] * 0.75)
+        np.testing.assert_allclose(motion["degrees"][has_succeeded, 0], 0.5 * numbers[has_succeeded] * 0.75)
 
 
 def test_the_example_of_the_motion_file() -> None:
@@ -659,7 +680,7 @@ def test_the_example_of_the_motion_file() -> None:
 
 
 def test_nothing_is_opened_before_it_is_asked_for(tmp_path: Path) -> None:
-    FULL.write(tmp_path)
+    FULL_RECORDING.write(tmp_path)
     for path in tmp_path.iterdir():
         if path.suffix != ".tif":
             path.write_bytes(b"nonsense")
@@ -667,9 +688,9 @@ def test_nothing_is_opened_before_it_is_asked_for(tmp_path: Path) -> None:
     assert scan[0, 0, 0, 0].shape == (40,)
     assert scan.photostim is not None
     assert scan.side_files["integration"] == ["my_IntegrationRois_00001.csv"]
-    again = pickle.loads(pickle.dumps(scan))
+    scan_copy = pickle.loads(pickle.dumps(scan))
     with pytest.raises(FileFormatError):
-        _ = again.motion
+        _ = scan_copy.motion
     photostim = scan.photostim
     scan.close()
     with pytest.raises(ClosedScanError):
@@ -679,7 +700,7 @@ def test_nothing_is_opened_before_it_is_asked_for(tmp_path: Path) -> None:
 
 
 def test_raw_pages_have_rows_without_frames(tmp_path: Path) -> None:
-    FULL.write(tmp_path)
+    FULL_RECORDING.write(tmp_path)
     table = read_scan(tmp_path, raw=True).integration
     assert table is not None
     assert (table["frame"] == -1).all()

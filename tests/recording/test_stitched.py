@@ -42,7 +42,7 @@ def strips(places: list[tuple[float, float]], **options: Any) -> Recording:
 PLACES = [(0.0, 20.0), (0.0, 0.0), (0.0, 10.0)]
 """Right, left, middle: with overlaps of 2 columns."""
 OVERLAPPING = strips(PLACES)
-SCATTERED = strips([(3.0, 9.0), (0.0, 0.0), (-5.0, 7.0), (14.0, -3.0)])
+SCATTERED_STRIPS = strips([(3.0, 9.0), (0.0, 0.0), (-5.0, 7.0), (14.0, -3.0)])
 
 
 def by_geometry(
@@ -63,16 +63,16 @@ def by_geometry(
 
 
 @pytest.fixture
-def overlapping(tmp_path: Path) -> tuple[Scan, list[Array]]:
+def overlapping_strips(tmp_path: Path) -> tuple[Scan, list[Array]]:
     paths = OVERLAPPING.write(tmp_path)
     return read_scan(tmp_path), expected(OVERLAPPING, paths)
 
 
 @pytest.mark.parametrize("overlap", ["last", "first"])
 def test_strips_listed_right_left_middle_are_placed_by_geometry(
-    overlapping: tuple[Scan, list[Array]], overlap: str
+    overlapping_strips: tuple[Scan, list[Array]], overlap: str
 ) -> None:
-    scan, fields = overlapping
+    scan, fields = overlapping_strips
     stitched = scan.stitched(overlap=overlap)
     image, strip = by_geometry(fields, PLACES, overlap, 0)
     assert stitched.shape == (1, 16, 32, 2, 5)
@@ -82,13 +82,13 @@ def test_strips_listed_right_left_middle_are_placed_by_geometry(
     np.testing.assert_array_equal(stitched.field_masks[0], strip)
 
 
-def test_overlap_decides_the_overlap_alone_and_the_mask_counts(overlapping: tuple[Scan, list[Array]]) -> None:
-    scan, _ = overlapping
+def test_overlap_decides_the_overlap_alone_and_the_mask_counts(overlapping_strips: tuple[Scan, list[Array]]) -> None:
+    scan, _ = overlapping_strips
     last, first = scan.stitched(), scan.stitched(overlap="first")
-    differs = (last[0] != first[0]).any(axis=(2, 3))
+    is_different = (last[0] != first[0]).any(axis=(2, 3))
     is_overlap = np.zeros((16, 32), bool)
     is_overlap[:, 10:12] = is_overlap[:, 20:22] = True
-    np.testing.assert_array_equal(differs, is_overlap)
+    np.testing.assert_array_equal(is_different, is_overlap)
     columns = [np.bincount(view.fields[0].roi_mask.ravel()).tolist() for view in (last, first)]
     assert columns == [[16 * 10, 16 * 10, 16 * 12], [16 * 12, 16 * 12, 16 * 8]]
     assert last.token != first.token
@@ -96,8 +96,8 @@ def test_overlap_decides_the_overlap_alone_and_the_mask_counts(overlapping: tupl
 
 def test_covered_pixels_are_there_once(tmp_path: Path) -> None:
     """The sum over the mask of a frame is that of the pixels that are covered, each once."""
-    paths = SCATTERED.write(tmp_path)
-    fields = expected(SCATTERED, paths)
+    paths = SCATTERED_STRIPS.write(tmp_path)
+    fields = expected(SCATTERED_STRIPS, paths)
     scan = read_scan(tmp_path).stitched(fill=-7)
     field = scan.fields[0]
     places = [(3.0, 9.0), (0.0, 0.0), (-5.0, 7.0), (14.0, -3.0)]
@@ -120,7 +120,7 @@ def test_a_fifth_of_a_pixel_is_rounded_and_reported(tmp_path: Path) -> None:
     strips([(0.0, 0.0), (0.2, 12.0)]).write(tmp_path)
     scan = read_scan(tmp_path).stitched()
     assert scan.shape[1:3] == (16, 24)
-    (finding,) = [one for one in scan.findings if one.name == "stitched-fields"]
+    (finding,) = [item for item in scan.findings if item.name == "stitched-fields"]
     assert "up to 0.2 pixels off" in finding.sentence
 
 
@@ -128,26 +128,26 @@ def test_on_strips_that_touch_it_equals_joining(tmp_path: Path) -> None:
     strips([(0.0, 12.0), (0.0, 0.0), (0.0, 24.0)]).write(tmp_path)
     joined, stitched = read_scan(tmp_path, join_contiguous=True), read_scan(tmp_path).stitched()
     np.testing.assert_array_equal(stitched[:], joined[:])
-    one, other = stitched.fields[0], joined.fields[0]
-    np.testing.assert_array_equal(one.roi_mask, other.roi_mask)
-    np.testing.assert_array_equal(one.offsets, other.offsets)
-    np.testing.assert_allclose(one.affine, other.affine, atol=1e-9)
-    assert one.name == other.name
+    stitched_field, joined_field = stitched.fields[0], joined.fields[0]
+    np.testing.assert_array_equal(stitched_field.roi_mask, joined_field.roi_mask)
+    np.testing.assert_array_equal(stitched_field.offsets, joined_field.offsets)
+    np.testing.assert_allclose(stitched_field.affine, joined_field.affine, atol=1e-9)
+    assert stitched_field.name == joined_field.name
     assert not [finding for finding in stitched.findings if finding.name == "stitched-fields"]
 
 
 def test_turned_and_unequal_fields_are_refused_with_the_numbers(tmp_path: Path) -> None:
-    plain = OVERLAPPING.rois[0]
-    turned = roi(scanfield((4.0, 0.0), (1.5, 2.0), (12, 16), rotation=7), name="turned")
-    fine = roi(scanfield((4.0, 0.0), (1.2, 2.0), (12, 16)), name="fine")
-    replace(OVERLAPPING, rois=(plain, turned)).write(tmp_path / "turned")
-    replace(OVERLAPPING, rois=(plain, fine)).write(tmp_path / "fine")
+    plain_roi = OVERLAPPING.rois[0]
+    turned_roi = roi(scanfield((4.0, 0.0), (1.5, 2.0), (12, 16), rotation=7), name="turned")
+    fine_roi = roi(scanfield((4.0, 0.0), (1.2, 2.0), (12, 16)), name="fine")
+    replace(OVERLAPPING, rois=(plain_roi, turned_roi)).write(tmp_path / "turned")
+    replace(OVERLAPPING, rois=(plain_roi, fine_roi)).write(tmp_path / "fine")
     with pytest.raises(LayoutError, match=r"they are rotated \(field 1 \(turned\) by 7 degrees\)"):
         read_scan(tmp_path / "turned").stitched()
     with pytest.raises(LayoutError, match=r"\(field 0 .* 0\.125 x 0\.125, field 1 \(fine\) 0\.125 x 0\.1 degrees\)"):
         read_scan(tmp_path / "fine").stitched()
-    alone = read_scan(tmp_path / "turned").select(fields=[1])
-    np.testing.assert_array_equal(alone.stitched()[:], alone[:])  # there is nothing to place
+    turned_scan = read_scan(tmp_path / "turned").select(fields=[1])
+    np.testing.assert_array_equal(turned_scan.stitched()[:], turned_scan[:])  # there is nothing to place
 
 
 def test_fields_that_are_far_apart_are_refused(tmp_path: Path) -> None:
@@ -157,13 +157,13 @@ def test_fields_that_are_far_apart_are_refused(tmp_path: Path) -> None:
 
 
 def test_overlaps_and_uncovered_pixels_are_reported(tmp_path: Path) -> None:
-    SCATTERED.write(tmp_path)
+    SCATTERED_STRIPS.write(tmp_path)
     stitched = read_scan(tmp_path).stitched()
-    (finding,) = [one for one in stitched.findings if one.name == "stitched-fields"]
+    (finding,) = [item for item in stitched.findings if item.name == "stitched-fields"]
     assert finding.is_note
     mask = stitched.fields[0].roi_mask
-    hidden = 4 * HEIGHT * WIDTH - np.count_nonzero(mask >= 0)
-    sentence = f"fields overlap by up to 8 pixels ({hidden} pixels in all), and the last field is shown there"
+    num_hidden = 4 * HEIGHT * WIDTH - np.count_nonzero(mask >= 0)
+    sentence = f"fields overlap by up to 8 pixels ({num_hidden} pixels in all), and the last field is shown there"
     assert sentence in finding.sentence
     assert f"{np.count_nonzero(mask < 0)} of {mask.size:,} pixels" in finding.sentence
 
@@ -178,16 +178,16 @@ def test_a_field_that_others_cover_is_reported(tmp_path: Path) -> None:
     )
 
 
-def test_bad_options_are_refused(overlapping: tuple[Scan, list[Array]]) -> None:
+def test_bad_options_are_refused(overlapping_strips: tuple[Scan, list[Array]]) -> None:
     with pytest.raises(ScanKeyError, match="'last' or 'first'"):
-        overlapping[0].stitched(overlap="mean")
+        overlapping_strips[0].stitched(overlap="mean")
     for fill in (1e6, 0.5, "0", None, True):
         with pytest.raises(DtypeError, match="give another fill"):
-            overlapping[0].stitched(fill=fill)  # type: ignore[arg-type]
+            overlapping_strips[0].stitched(fill=fill)  # type: ignore[arg-type]
 
 
 def test_floats_are_filled_with_what_was_asked(tmp_path: Path) -> None:
-    SCATTERED.write(tmp_path)
+    SCATTERED_STRIPS.write(tmp_path)
     scan = read_scan(tmp_path, dtype="float32")
     for fill in (0.5, np.nan):
         stitched = scan.stitched(fill=fill)
@@ -196,14 +196,14 @@ def test_floats_are_filled_with_what_was_asked(tmp_path: Path) -> None:
 
 
 def test_each_slice_is_stitched_by_itself(tmp_path: Path) -> None:
-    volume = replace(SCATTERED, mode="fast", zs=(0.0, 40.0), flyback=1, volumes=5, frames_per_slice=1)
+    volume = replace(SCATTERED_STRIPS, mode="fast", zs=(0.0, 40.0), flyback=1, volumes=5, frames_per_slice=1)
     fields = expected(volume, volume.write(tmp_path))
     scan = read_scan(tmp_path).stitched()
     assert [(field.slice_id, field.depth) for field in scan.fields] == [(0, 0.0), (1, 40.0)]
     for i in range(2):
         image, _ = by_geometry(fields[4 * i : 4 * i + 4], [(3, 9), (0, 0), (-5, 7), (14, -3)], "last", 0)
         np.testing.assert_array_equal(scan[i], image)
-    (finding,) = [one for one in scan.findings if one.name == "stitched-fields"]
+    (finding,) = [item for item in scan.findings if item.name == "stitched-fields"]
     assert "slices 0, 1:" in finding.sentence
 
 
@@ -216,19 +216,19 @@ def in_sample(field: Field, roi_id: int) -> dict[tuple[float, float], tuple[floa
 
 
 def test_each_pixel_keeps_its_position_and_its_time(tmp_path: Path) -> None:
-    SCATTERED.write(tmp_path)
+    SCATTERED_STRIPS.write(tmp_path)
     scan = read_scan(tmp_path)
     stitched = scan.stitched().fields[0]
     for i, field in enumerate(scan.fields):
-        before, after = in_sample(field, field.roi_ids[0]), in_sample(stitched, field.roi_ids[0])
-        assert len(after) <= len(before) == HEIGHT * WIDTH, i
-        for key, place in after.items():
-            assert place == pytest.approx(before[key], abs=1e-6)
+        places_in_field, places_in_view = in_sample(field, field.roi_ids[0]), in_sample(stitched, field.roi_ids[0])
+        assert len(places_in_view) <= len(places_in_field) == HEIGHT * WIDTH, i
+        for key, place in places_in_view.items():
+            assert place == pytest.approx(places_in_field[key], abs=1e-6)
     assert np.isnan(stitched.offsets[stitched.roi_mask < 0]).all()
 
 
-def test_trimming_goes_before_and_leaves_fields_at_their_place(overlapping: tuple[Scan, list[Array]]) -> None:
-    scan, fields = overlapping
+def test_trimming_goes_before_and_leaves_fields_at_their_place(overlapping_strips: tuple[Scan, list[Array]]) -> None:
+    scan, fields = overlapping_strips
     stitched = scan.trimmed(left=2, right=1).stitched(fill=-1)
     assert stitched.shape == (1, 16, 29, 2, 5)
     image, _ = by_geometry(fields, PLACES, "last", -1)
@@ -257,27 +257,31 @@ def test_fields_that_were_joined_and_trimmed_go_back_to_their_place(tmp_path: Pa
 
 
 def test_realigned_before_and_after(tmp_path: Path) -> None:
-    SCATTERED.write(tmp_path)
+    SCATTERED_STRIPS.write(tmp_path)
     scan = read_scan(tmp_path)
-    before, after = phase.realigned(scan, 1).stitched(), phase.realigned(scan.stitched(), 1)
-    np.testing.assert_array_equal(before[:], after[:])
+    view_first, stitched_first = phase.realigned(scan, 1).stitched(), phase.realigned(scan.stitched(), 1)
+    np.testing.assert_array_equal(view_first[:], stitched_first[:])
     realigned = phase.realigned(scan, 1)
-    field = before.fields[0]
+    field = view_first.fields[0]
     for i, (part, roi_id) in enumerate(zip(scan.fields, [f.roi_ids[0] for f in scan.fields], strict=True)):
         top = round((part.y - part.height_in_degrees / 2 - field.y + field.height_in_degrees / 2) / PIXEL)
         left = round((part.x - part.width_in_degrees / 2 - field.x + field.width_in_degrees / 2) / PIXEL)
-        shown = field.roi_mask[top : top + HEIGHT, left : left + WIDTH] == roi_id
-        block = before[0, top : top + HEIGHT, left : left + WIDTH]
-        np.testing.assert_array_equal(block[shown], realigned[i][shown])
+        is_shown = field.roi_mask[top : top + HEIGHT, left : left + WIDTH] == roi_id
+        block = view_first[0, top : top + HEIGHT, left : left + WIDTH]
+        np.testing.assert_array_equal(block[is_shown], realigned[i][is_shown])
 
 
 def test_planes_before_and_after(tmp_path: Path) -> None:
     LIGHT_BEADS.write(tmp_path)
     scan = read_scan(tmp_path)
-    before, after = scan.channels_as_planes().stitched(), scan.stitched().channels_as_planes()
-    assert before.num_fields == 14
-    np.testing.assert_array_equal(before[:], after[:])
-    assert [field.plane for field in before.fields] == [field.plane for field in after.fields] == list(range(14))
+    view_first, stitched_first = scan.channels_as_planes().stitched(), scan.stitched().channels_as_planes()
+    assert view_first.num_fields == 14
+    np.testing.assert_array_equal(view_first[:], stitched_first[:])
+    assert (
+        [field.plane for field in view_first.fields]
+        == [field.plane for field in stitched_first.fields]
+        == list(range(14))
+    )
 
 
 def test_a_scan_without_rois_stays_as_it_is(tmp_path: Path) -> None:
@@ -287,18 +291,18 @@ def test_a_scan_without_rois_stays_as_it_is(tmp_path: Path) -> None:
     assert scan.stitched().fields[1].affine.tolist() == scan.fields[1].affine.tolist()
 
 
-def test_it_pickles_refreshes_and_has_a_token_of_its_own(overlapping: tuple[Scan, list[Array]]) -> None:
-    scan, _ = overlapping
+def test_it_pickles_refreshes_and_has_a_token_of_its_own(overlapping_strips: tuple[Scan, list[Array]]) -> None:
+    scan, _ = overlapping_strips
     stitched = scan.stitched()
-    for again in (pickle.loads(pickle.dumps(stitched)), stitched.refresh()):
-        assert (again.token, again.fields) == (stitched.token, stitched.fields)
-        np.testing.assert_array_equal(again[:], stitched[:])
+    for view_copy in (pickle.loads(pickle.dumps(stitched)), stitched.refresh()):
+        assert (view_copy.token, view_copy.fields) == (stitched.token, stitched.fields)
+        np.testing.assert_array_equal(view_copy[:], stitched[:])
     assert len({view.token for view in (scan, stitched, scan.stitched(fill=1))}) == 3
 
 
-def test_references_say_why_they_cannot(overlapping: tuple[Scan, list[Array]], tmp_path: Path) -> None:
+def test_references_say_why_they_cannot(overlapping_strips: tuple[Scan, list[Array]], tmp_path: Path) -> None:
     with pytest.raises(LayoutError, match="stand in 3 places of a page: ask the scan that was stitched"):
-        overlapping[0].stitched().to_references(tmp_path / "r.json")
+        overlapping_strips[0].stitched().to_references(tmp_path / "r.json")
 
 
 def test_the_canvas_of_a_stitched_scan_is_that_of_the_scan(tmp_path: Path) -> None:
@@ -327,10 +331,10 @@ def test_any_key_of_any_stitched_scan_is_what_numpy_gives(
 
 
 def test_reading_takes_the_memory_of_the_result(tmp_path: Path) -> None:
-    wide = tuple(
+    wide_rois = tuple(
         roi(scanfield((PIXEL * 60 * i, 0.0), (PIXEL * 64, PIXEL * 256), (64, 256)), name=f"strip {i}") for i in range(4)
     )
-    Recording(rois=wide, frames_per_slice=120, channels=(1,)).write(tmp_path)
+    Recording(rois=wide_rois, frames_per_slice=120, channels=(1,)).write(tmp_path)
     scan = read_scan(tmp_path)
     for view in (scan.stitched(), scan.stitched().shifted([[3, -2]]), scan.shifted([[i, -i] for i in range(4)])):
         view[..., :2]
@@ -357,9 +361,9 @@ def test_the_phase_offset_of_a_stitched_scan_is_that_of_its_fields(tmp_path: Pat
     replace(recording, pixels=pixels).write(tmp_path)
     scan = read_scan(tmp_path)
     by_field = phase.estimate_line_offset(scan).offset
-    together = phase.estimate_line_offset(scan.stitched()).offset
+    offsets = phase.estimate_line_offset(scan.stitched()).offset
     assert by_field[:, 0] == pytest.approx([2, 2], abs=0.2)
-    assert together[0, 0] == pytest.approx(2, abs=0.2)
+    assert offsets[0, 0] == pytest.approx(2, abs=0.2)
 
 
 rectangles = st.builds(
@@ -369,29 +373,29 @@ rectangles = st.builds(
 
 
 @given(rectangles, st.lists(rectangles, max_size=8))
-def test_uncovered_and_visible_are_what_painting_gives(whole: Rectangle, covers: list[Rectangle]) -> None:
-    painted = np.full((40, 40), -1)
-    for i, one in reversed(list(enumerate(covers))):
-        painted[one.top + 9 : one.bottom + 9, one.left + 9 : one.right + 9] = i
-    for i, parts in enumerate(visible(covers)):
+def test_uncovered_and_visible_are_what_painting_gives(area: Rectangle, rectangles: list[Rectangle]) -> None:
+    top_rectangle = np.full((40, 40), -1)
+    for i, rectangle in reversed(list(enumerate(rectangles))):
+        top_rectangle[rectangle.top + 9 : rectangle.bottom + 9, rectangle.left + 9 : rectangle.right + 9] = i
+    for i, parts in enumerate(visible(rectangles)):
         count = np.zeros((40, 40), int)
         for part in parts:
             count[part.top + 9 : part.bottom + 9, part.left + 9 : part.right + 9] += 1
-        np.testing.assert_array_equal(count, painted == i)
+        np.testing.assert_array_equal(count, top_rectangle == i)
     count = np.zeros((40, 40), int)
-    for part in uncovered(whole, tuple(covers)):
+    for part in uncovered(area, tuple(rectangles)):
         count[part.top + 9 : part.bottom + 9, part.left + 9 : part.right + 9] += 1
-    inside = np.zeros((40, 40), bool)
-    inside[whole.top + 9 : whole.bottom + 9, whole.left + 9 : whole.right + 9] = True
-    np.testing.assert_array_equal(count, inside & (painted == -1))
+    is_inside = np.zeros((40, 40), bool)
+    is_inside[area.top + 9 : area.bottom + 9, area.left + 9 : area.right + 9] = True
+    np.testing.assert_array_equal(count, is_inside & (top_rectangle == -1))
 
 
 @pytest.mark.parametrize("how", ["mean", "max", "std"])
 def test_frames_of_a_stitched_scan_are_reduced_with_its_gaps(tmp_path: Path, how: str) -> None:
-    paths = SCATTERED.write(tmp_path)
+    paths = SCATTERED_STRIPS.write(tmp_path)
     places = [(3.0, 9.0), (0.0, 0.0), (-5.0, 7.0), (14.0, -3.0)]
-    image, strip = by_geometry(expected(SCATTERED, paths), places, "last", -7)
+    image, strip = by_geometry(expected(SCATTERED_STRIPS, paths), places, "last", -7)
     stitched = read_warned(tmp_path)[0].stitched(fill=-7)
-    reduced = getattr(stitched, how)()[0]
-    np.testing.assert_allclose(reduced, getattr(np, how)(image.astype(float), axis=-1), rtol=1e-12)
-    assert (reduced[strip < 0] == (0 if how == "std" else -7)).all()
+    image_of_view = getattr(stitched, how)()[0]
+    np.testing.assert_allclose(image_of_view, getattr(np, how)(image.astype(float), axis=-1), rtol=1e-12)
+    assert (image_of_view[strip < 0] == (0 if how == "std" else -7)).all()

@@ -61,9 +61,9 @@ from scanreader.simulate import Cell, Column, Recording, literal
     ],
 )
 def test_literals(text: str, value: Any) -> None:
-    parsed = parse_literal(text)
-    assert parsed == value
-    assert type(parsed) is type(value)
+    parsed_value = parse_literal(text)
+    assert parsed_value == value
+    assert type(parsed_value) is type(value)
 
 
 def test_nan() -> None:
@@ -92,8 +92,8 @@ scalars = st.one_of(
     )
 )
 def test_what_is_written_is_read(value: Any) -> None:
-    parsed = parse_literal(literal(value, 17))
-    assert parsed == (value.removeprefix("$") if isinstance(value, str) else value)
+    parsed_value = parse_literal(literal(value, 17))
+    assert parsed_value == (value.removeprefix("$") if isinstance(value, str) else value)
 
 
 @pytest.mark.parametrize(
@@ -108,11 +108,11 @@ def test_a_header_of_20_megabytes_opens_quickly(tmp_path: Path) -> None:
     lines = {f"hLab.property{i:06d}": "x" * 40 for i in range(250_000)}
     (path,) = Recording(frames_per_slice=2, settings=lines).write(tmp_path)
     assert path.stat().st_size > 15_000_000
-    started = time.process_time()
+    start = time.process_time()
     scan = read_scan(path)
     assert scan.metadata["SI.hLab.property123456"] == "x" * 40
     assert len(scan.metadata) > 250_000
-    assert time.process_time() - started < 10  # a quadratic parser takes minutes; measured: under a second
+    assert time.process_time() - start < 10  # a quadratic parser takes minutes; measured: under a second
 
 
 def test_settings_are_found_with_and_without_their_prefix(tmp_path: Path) -> None:
@@ -159,9 +159,9 @@ def test_broken_json_is_a_header_error(text: str) -> None:
 
 
 def test_json_arrays_of_every_spelling() -> None:
-    empty = '{"_ArrayType_": "double", "_ArraySize_": [1,0], "_ArrayData_": null}'
-    assert parse_json(empty) == []
-    assert parse_json(empty.replace('"_', '"x_')) == []
+    empty_array = '{"_ArrayType_": "double", "_ArraySize_": [1,0], "_ArrayData_": null}'
+    assert parse_json(empty_array) == []
+    assert parse_json(empty_array.replace('"_', '"x_')) == []
     assert listed(None) == []
     assert listed(3) == [3]
     assert listed([[0], [80]]) == [0, 80]

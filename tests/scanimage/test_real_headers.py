@@ -54,10 +54,10 @@ def test_ibl_mesoscope(headers: Path, tmp_path: Path) -> None:
         np.testing.assert_array_equal(strips[0, *block, 0, 3], scan[i, :, :, 0, 3])
 
 
-@pytest.mark.parametrize("wrapped", [True, False])
-def test_sofroniew_mesoscope_as_json(headers: Path, tmp_path: Path, wrapped: bool) -> None:
+@pytest.mark.parametrize("is_wrapped", [True, False])
+def test_sofroniew_mesoscope_as_json(headers: Path, tmp_path: Path, is_wrapped: bool) -> None:
     tree = json.loads((headers / "SI2015.4_sofroniewn_mesoscope_9ROI_metadata.json").read_text())
-    text = json.dumps({"SI": tree} if wrapped else tree, indent="\t")
+    text = json.dumps({"SI": tree} if is_wrapped else tree, indent="\t")
     path = tmp_path / "meso_00001.tif"
     write_bigtiff(path, text.encode() + b"\0", b"", pages(4, 5152, 64), version=3)
     scan = read_scan(path)
@@ -73,9 +73,9 @@ def test_sofroniew_mesoscope_as_json(headers: Path, tmp_path: Path, wrapped: boo
     assert scan.initial_secondary_z == 425
     with pytest.raises(LayoutError, match=r" by 0\.357, .* by 0\.321, .* by 0\.257 pixels"):
         scan.stitched()
-    listed = [0, 1, 3, 4, 5]  # from left to right 5, 0, 4, 1, 3; with gaps of 0.15 pixels, so not all touch
-    assert scan.select(fields=listed).join_contiguous().num_fields == 3
-    stitched = scan.select(fields=listed).stitched()
+    field_numbers = [0, 1, 3, 4, 5]  # from left to right 5, 0, 4, 1, 3; with gaps of 0.15 pixels, so not all touch
+    assert scan.select(fields=field_numbers).join_contiguous().num_fields == 3
+    stitched = scan.select(fields=field_numbers).stitched()
     expected = np.concatenate([scan[i] for i in (5, 0, 4, 1, 3)], axis=1)
     np.testing.assert_array_equal(stitched[0], expected)
 
@@ -85,11 +85,11 @@ def test_averaged_slow_stack(headers: Path, tmp_path: Path) -> None:
     settings = json.loads((headers / name).read_text())
     text = "".join(f"{key} = {value}\n" for key, value in settings.items() if key.startswith("SI."))
     path = tmp_path / "volume_00001.tif"
-    described = [
+    described_pages = [
         (f"frameNumbers = {8 * (i + 1)}\nframeNumberAcquisition = 8\n".encode(), image)
         for i, (_, image) in enumerate(pages(20, 512, 512))
     ]
-    write_bigtiff(path, text.encode() + b"\0", b"", described)
+    write_bigtiff(path, text.encode() + b"\0", b"", described_pages)
     scan = read_scan(path)
     assert scan.shape == (20, 512, 512, 1, 1)
     assert_reads(scan, reference.fields(reference.all_pages([path]), slices=20))

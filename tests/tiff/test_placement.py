@@ -23,7 +23,7 @@ Images = npt.NDArray[Any]
 HEADER = b"SI.x = 1\n"
 
 
-def described(images: Images, lengths: list[int], draw: random.Random) -> list[tuple[bytes, Images]]:
+def with_descriptions(images: Images, lengths: list[int], draw: random.Random) -> list[tuple[bytes, Images]]:
     return [(b"x" * length + b"\0" * draw.choice([0, 1]), image) for length, image in zip(lengths, images, strict=True)]
 
 
@@ -56,7 +56,7 @@ def in_two_parts(path: Path, images: Images, lengths: list[int], draw: random.Ra
     """Some pages are appended by a second program, as a stack or one by one; the first part may be ScanImage's."""
     first = draw.randint(1, len(images))
     if draw.random() < 0.5:
-        write_bigtiff(path, HEADER + b"\0", b"", described(images[:first], lengths[:first], draw), slot=None)
+        write_bigtiff(path, HEADER + b"\0", b"", with_descriptions(images[:first], lengths[:first], draw), slot=None)
     else:
         by_tifffile(path, images[:first], lengths[:first], draw)
     if first == len(images):
@@ -91,7 +91,7 @@ def pixels_first(path: Path, images: Images, lengths: list[int], draw: random.Ra
 def as_scanimage(path: Path, images: Images, lengths: list[int], draw: random.Random) -> None:
     slot, closed = draw.choice([None, 100]), draw.random() < 0.7
     header = HEADER + b" " * draw.randint(0, 8) + b"\0"
-    write_bigtiff(path, header, b"", described(images, lengths, draw), slot=slot, closed=closed)
+    write_bigtiff(path, header, b"", with_descriptions(images, lengths, draw), slot=slot, closed=closed)
 
 
 def as_old_scanimage(path: Path, images: Images, lengths: list[int], draw: random.Random) -> None:
@@ -113,7 +113,7 @@ WRITERS: list[Writer] = [
 ]
 
 
-def drawn(draw: random.Random) -> tuple[Images, list[int]]:
+def draw_images(draw: random.Random) -> tuple[Images, list[int]]:
     """Draw images, and the lengths of their descriptions."""
     count, height, width = draw.choice([2, 3, 4, 5, 8, 11, 20, 40]), draw.randint(2, 9), draw.randint(2, 9)
     dtype = draw.choice(["int16", "uint16", "uint8", "int32"])
@@ -129,24 +129,24 @@ def drawn(draw: random.Random) -> tuple[Images, list[int]]:
     return np.arange(count * height * width).reshape(count, height, width).astype(dtype), lengths
 
 
-def read(index: FileIndex) -> Images:
+def read_pages(index: FileIndex) -> Images:
     out = np.empty((index.num_pages, *index.form[:2]), np.dtype(index.form.dtype).newbyteorder("="))
     Pages((index,)).read(np.arange(index.num_pages), range(index.form.height), range(index.form.width), out)
     return out
 
 
 @pytest.mark.parametrize("write", WRITERS)
-@pytest.mark.parametrize("many", [60, pytest.param(2000, marks=pytest.mark.slow)])
-def test_legal_files_are_read_whole(tmp_path: Path, write: Writer, many: int) -> None:
+@pytest.mark.parametrize("count", [60, pytest.param(2000, marks=pytest.mark.slow)])
+def test_legal_files_are_read_whole(tmp_path: Path, write: Writer, count: int) -> None:
     path = tmp_path / "a.tif"
-    for seed in range(many):
+    for seed in range(count):
         path.unlink(missing_ok=True)
-        draw = random.Random(f"{write.__name__} {many} {seed}")
-        images, lengths = drawn(draw)
+        draw = random.Random(f"{write.__name__} {count} {seed}")
+        images, lengths = draw_images(draw)
         write(path, images, lengths, draw)
         index = index_file(path)
         assert (index.num_pages, index.damage) == (len(images), ""), seed
-        assert np.array_equal(read(index), images), seed
+        assert np.array_equal(read_pages(index), images), seed
 
 
 @pytest.mark.parametrize("write", [as_stack, as_hyperstack, by_tifffile])
@@ -159,10 +159,10 @@ def test_a_moved_strip_of_a_file_saved_again_is_refused(tmp_path: Path, write: W
     write(path, images, [0] * 9, random.Random(1))
     with tifffile.TiffFile(path) as tif:
         pages = [page if isinstance(page, tifffile.TiffPage) else page.aspage() for page in tif.pages]
-        at, code = (pages[page].tags[273].offset, tif.byteorder + ("Q" if tif.is_bigtiff else "I"))
-        at += 12 if tif.is_bigtiff else 8
+        offset, code = (pages[page].tags[273].offset, tif.byteorder + ("Q" if tif.is_bigtiff else "I"))
+        offset += 12 if tif.is_bigtiff else 8
     data = bytearray(path.read_bytes())
-    struct.pack_into(code, data, at, struct.unpack_from(code, data, at)[0] ^ 1 << bit)
+    struct.pack_into(code, data, offset, struct.unpack_from(code, data, offset)[0] ^ 1 << bit)
     path.write_bytes(data)
     try:
         index = index_file(path)

@@ -28,11 +28,11 @@ KINDS: dict[str, Recording] = {
 POINTERS = ["zero", "itself", "the page before", "pixels", "beyond the end"]
 
 
-class Made:
+class RecordedFile:
     """A recording, where its IFDs are, and its pages as tifffile reads them."""
 
-    def __init__(self, folder: Path, made: Recording) -> None:
-        (self.path,) = made.write(folder)
+    def __init__(self, folder: Path, recording: Recording) -> None:
+        (self.path,) = recording.write(folder)
         self.data = bytearray(self.path.read_bytes())
         self.right = reference.all_pages([self.path])
         with tifffile.TiffFile(self.path) as tif:
@@ -45,20 +45,20 @@ class Made:
 
     def point(self, page: int, pointer: str) -> None:
         """Let the pointer of a page be wrong."""
-        to = {
+        target = {
             "zero": 0,
             "itself": self.ifds[page],
             "the page before": self.ifds[max(0, page - 1)],
             "pixels": self.pixels[page] + 20,
             "beyond the end": len(self.data) + 1000,
         }[pointer]
-        at = self.ifds[page] + self.sizes[page] - self.word
-        self.data[at : at + self.word] = to.to_bytes(self.word, "little")
+        offset = self.ifds[page] + self.sizes[page] - self.word
+        self.data[offset : offset + self.word] = target.to_bytes(self.word, "little")
 
     def spoil(self, page: int) -> None:
         """Write noise over the IFD of a page."""
-        at, size = self.ifds[page], self.sizes[page]
-        self.data[at : at + size] = np.random.default_rng(page).bytes(size)
+        offset, size = self.ifds[page], self.sizes[page]
+        self.data[offset : offset + size] = np.random.default_rng(page).bytes(size)
 
     def index(self) -> FileIndex:
         self.path.write_bytes(self.data)
@@ -81,40 +81,40 @@ def read_each(index: FileIndex) -> dict[int, npt.NDArray[Any]]:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("pointer", POINTERS)
 @pytest.mark.parametrize("page", [0, 1, 2, 10, 17, 18, 19])
-@pytest.mark.parametrize("beside", [None, -1, 1])
+@pytest.mark.parametrize("distance", [None, -1, 1])
 def test_a_wrong_pointer_beside_a_damaged_page(
-    tmp_path: Path, kind: str, pointer: str, page: int, beside: int | None
+    tmp_path: Path, kind: str, pointer: str, page: int, distance: int | None
 ) -> None:
-    made = Made(tmp_path, KINDS[kind])
-    lost = set() if beside is None else {page + beside} & set(range(COUNT))
-    made.point(page, pointer)
-    for other in lost:
-        made.spoil(other)
+    recorded_file = RecordedFile(tmp_path, KINDS[kind])
+    lost_pages = set() if distance is None else {page + distance} & set(range(COUNT))
+    recorded_file.point(page, pointer)
+    for lost_page in lost_pages:
+        recorded_file.spoil(lost_page)
     try:
-        index = made.index()
+        index = recorded_file.index()
     except (DamagedPageError, FileFormatError) as error:
-        assert lost == {0} or "circle" in str(error)  # noqa: PT017 - the others are read as far as they are whole
+        assert lost_pages == {0} or "circle" in str(error)  # noqa: PT017 - the others are read as far as they are whole
         return
     images = read_each(index)
     assert index.num_pages == COUNT
-    assert all(np.array_equal(image, made.right[number]) for number, image in images.items())
-    refused = set(range(COUNT)) - set(images)
+    assert all(np.array_equal(image, recorded_file.right[number]) for number, image in images.items())
+    refused_pages = set(range(COUNT)) - set(images)
     is_circle = pointer in ("itself", "the page before")
-    assert refused - {page} <= lost
-    assert is_circle or refused == lost
-    damaged = [odd for odd in Pages((index,)).odd_pages() if odd.error or odd.damage]
-    assert not refused or damaged
+    assert refused_pages - {page} <= lost_pages
+    assert is_circle or refused_pages == lost_pages
+    damaged_pages = [odd_page for odd_page in Pages((index,)).odd_pages() if odd_page.error or odd_page.damage]
+    assert not refused_pages or damaged_pages
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("page", [3, 12])
 def test_pages_that_are_lost_at_the_end_are_said(tmp_path: Path, kind: str, page: int) -> None:
     """The chain ends at a page, and all pages after it are noise: nothing is left that could be counted."""
-    made = Made(tmp_path, KINDS[kind])
-    made.point(page, "zero")
-    for other in range(page + 1, COUNT):
-        made.spoil(other)
-    index = made.index()
+    recorded_file = RecordedFile(tmp_path, KINDS[kind])
+    recorded_file.point(page, "zero")
+    for lost_page in range(page + 1, COUNT):
+        recorded_file.spoil(lost_page)
+    index = recorded_file.index()
     assert index.num_pages == page + 1
     assert f"page {page} of" in index.damage
     assert "bytes follow in which no page is found" in index.damage
@@ -123,50 +123,52 @@ def test_pages_that_are_lost_at_the_end_are_said(tmp_path: Path, kind: str, page
 @pytest.mark.parametrize("size", [50, 300, 700, 5000])
 def test_appended_rois_are_no_lost_pages(tmp_path: Path, size: int) -> None:
     """As 5.1 appends them, with their length in the last 4 bytes; however large they are."""
-    made = Made(tmp_path, KINDS["5.1"])
+    recorded_file = RecordedFile(tmp_path, KINDS["5.1"])
     rois = b"{" + b" " * size + b"}"
-    made.data += rois + len(rois).to_bytes(4, "little")
-    index = made.index()
+    recorded_file.data += rois + len(rois).to_bytes(4, "little")
+    index = recorded_file.index()
     assert (index.num_pages, index.damage, index.ending) == (COUNT, "", "")
     assert len(read_each(index)) == COUNT
 
 
 def test_a_wrong_size_of_a_strip_harms_no_pixel(tmp_path: Path) -> None:
-    made = Made(tmp_path, KINDS["even spacing"])
+    recorded_file = RecordedFile(tmp_path, KINDS["even spacing"])
     for page in (0, 5, COUNT - 1):
-        made.data[made.ifds[page] + 8 + 10 * 20 + 12] ^= 8
-    images = read_each(made.index())
-    assert all(np.array_equal(images[page], made.right[page]) for page in range(COUNT))
+        recorded_file.data[recorded_file.ifds[page] + 8 + 10 * 20 + 12] ^= 8
+    images = read_each(recorded_file.index())
+    assert all(np.array_equal(images[page], recorded_file.right[page]) for page in range(COUNT))
 
 
 @pytest.mark.parametrize("page", [0, 7])
 def test_an_odd_tag_harms_no_pixel(tmp_path: Path, page: int) -> None:
     """Tags out of order, and of unknown types, that say nothing about pixels; seen where the page is not like others."""
-    made = Made(tmp_path, KINDS["even spacing"])
-    at = made.ifds[page] + 8 + 12 * 20
-    made.data[at : at + 2] = (275).to_bytes(2, "little")
-    made.data[at + 22] = 99
-    images = read_each(made.index())
-    assert all(np.array_equal(images[page], made.right[page]) for page in range(COUNT))
+    recorded_file = RecordedFile(tmp_path, KINDS["even spacing"])
+    offset = recorded_file.ifds[page] + 8 + 12 * 20
+    recorded_file.data[offset : offset + 2] = (275).to_bytes(2, "little")
+    recorded_file.data[offset + 22] = 99
+    images = read_each(recorded_file.index())
+    assert all(np.array_equal(images[page], recorded_file.right[page]) for page in range(COUNT))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_page_after_a_lost_one_may_have_a_wrong_description(tmp_path: Path, kind: str) -> None:
     """Found by mutations: its description overlaps its pixels, which are where those of the other pages are."""
-    made = Made(tmp_path, KINDS[kind])
-    made.spoil(7)
-    at = made.ifds[8] + (8 + 5 * 20 + 12 if made.word == 8 else 2 + 5 * 12 + 8)
-    made.data[at : at + made.word] = (made.pixels[8] + 5).to_bytes(made.word, "little")
-    images = read_each(made.index())
+    recorded_file = RecordedFile(tmp_path, KINDS[kind])
+    recorded_file.spoil(7)
+    offset = recorded_file.ifds[8] + (8 + 5 * 20 + 12 if recorded_file.word == 8 else 2 + 5 * 12 + 8)
+    recorded_file.data[offset : offset + recorded_file.word] = (recorded_file.pixels[8] + 5).to_bytes(
+        recorded_file.word, "little"
+    )
+    images = read_each(recorded_file.index())
     assert set(images) >= set(range(COUNT)) - {7, 8}
-    assert all(np.array_equal(image, made.right[page]) for page, image in images.items())
+    assert all(np.array_equal(image, recorded_file.right[page]) for page, image in images.items())
 
 
 def test_many_damaged_pages_cost_no_warning_each(tmp_path: Path) -> None:
-    made = Made(tmp_path, KINDS["even spacing"])
+    recorded_file = RecordedFile(tmp_path, KINDS["even spacing"])
     for page in (4, 9, 10, 14):
-        made.spoil(page)
+        recorded_file.spoil(page)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        index = made.index()
+        index = recorded_file.index()
         assert sorted(read_each(index)) == [page for page in range(COUNT) if page not in (4, 9, 10, 14)]

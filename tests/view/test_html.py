@@ -16,7 +16,7 @@ from scanreader import read_scan
 from scanreader.simulate import Recording, roi, scanfield
 from scanreader.view.html import facts
 
-NASTY = "</td><script>alert('1')</script> & \"µm\""
+NASTY_NAME = "</td><script>alert('1')</script> & \"µm\""
 
 
 class Cells(HTMLParser):
@@ -51,14 +51,14 @@ class Cells(HTMLParser):
 def test_a_scan_is_a_small_table(tmp_path: Path) -> None:
     MESOSCOPE.write(tmp_path)
     scan = read_scan(tmp_path)
-    shown = Cells(scan._repr_html_())
-    assert shown.cells[0] == "scan_00001.tif"
-    assert shown.rows["ScanImage"] == "2023.1"
-    assert shown.rows["Fields"] == "5 of 4 ROIs"
-    assert shown.rows["Mode"] == "fast volume of 2 slices, 1 flyback frame omitted"
-    assert shown.rows["Depth"] == "0, 60 µm"
-    assert shown.rows["Frames"] == "5"
-    assert shown.rows["Rate"].endswith(" Hz")
+    table = Cells(scan._repr_html_())
+    assert table.cells[0] == "scan_00001.tif"
+    assert table.rows["ScanImage"] == "2023.1"
+    assert table.rows["Fields"] == "5 of 4 ROIs"
+    assert table.rows["Mode"] == "fast volume of 2 slices, 1 flyback frame omitted"
+    assert table.rows["Depth"] == "0, 60 µm"
+    assert table.rows["Frames"] == "5"
+    assert table.rows["Rate"].endswith(" Hz")
     assert len(scan._repr_html_()) < 5000
     assert "\n" not in repr(scan)
     assert len(repr(scan)) < 120
@@ -68,10 +68,10 @@ def test_a_field_is_a_small_table(tmp_path: Path) -> None:
     MESOSCOPE.write(tmp_path)
     scan = read_scan(tmp_path)
     for i, field in enumerate(scan.fields):
-        shown = Cells(field._repr_html_())
-        assert shown.cells[0] == field.name
-        assert shown.rows["Size"].startswith(f"{field.height} \N{MULTIPLICATION SIGN} {field.width} pixels")
-        assert shown.rows["Slice"] == str(scan.field_slices[i])
+        table = Cells(field._repr_html_())
+        assert table.cells[0] == field.name
+        assert table.rows["Size"].startswith(f"{field.height} \N{MULTIPLICATION SIGN} {field.width} pixels")
+        assert table.rows["Slice"] == str(scan.field_slices[i])
     (path,) = Recording(stem="plain").write(tmp_path / "plain")
     assert Cells(read_scan(path).fields[0]._repr_html_()).cells[0] == "Field"
 
@@ -81,8 +81,8 @@ def test_a_field_is_a_small_table(tmp_path: Path) -> None:
 )
 def test_facts_of_any_recording(recording: Recording, tmp_path: Path) -> None:
     recording.write(tmp_path)
-    for raw in (False, True):
-        scan, _ = read_warned(tmp_path, raw=raw)
+    for is_raw in (False, True):
+        scan, _ = read_warned(tmp_path, raw=is_raw)
         texts = facts(scan)
         assert all(texts.values())
         assert not any(re.search(r"\bnan\b|\binf\b", text) for text in texts.values())
@@ -97,14 +97,14 @@ def test_findings_are_shown(tmp_path: Path) -> None:
 
 def test_names_do_not_become_tags(tmp_path: Path) -> None:
     rois = (
-        roi(scanfield((0.0, 0.0), (2.0, 2.0), (8, 16)), name=NASTY),
+        roi(scanfield((0.0, 0.0), (2.0, 2.0), (8, 16)), name=NASTY_NAME),
         roi(scanfield((3.0, 0.0), (2.0, 2.0), (8, 16))),
     )
-    Recording(rois=rois, settings={"hChannels.channelName": [NASTY]}).write(tmp_path)
+    Recording(rois=rois, settings={"hChannels.channelName": [NASTY_NAME]}).write(tmp_path)
     scan = read_scan(tmp_path)
-    assert Cells(scan.fields[0]._repr_html_()).cells[0] == NASTY
-    for thing in (scan, scan.fields[0]):
-        assert set(Cells(thing._repr_html_()).tags) == {"table", "caption", "tbody", "tr", "th", "td", "bdi"}
+    assert Cells(scan.fields[0]._repr_html_()).cells[0] == NASTY_NAME
+    for source in (scan, scan.fields[0]):
+        assert set(Cells(source._repr_html_()).tags) == {"table", "caption", "tbody", "tr", "th", "td", "bdi"}
 
 
 def test_it_needs_no_extra_and_reads_no_pixels(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 import pytest
-from common import MESOSCOPE, STACK, VOLUME, read_warned, spoiled
+from common import MESOSCOPE, STACK, VOLUME, read_warned, write_spoiled_recording
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.axes import Axes
@@ -39,7 +39,7 @@ from scanreader.view.sheet import SHEET_WIDTH, Item, Sheet, arrange
 
 ROOT = Path(__file__).resolve().parents[2]
 PLANAR = Recording(frames_per_slice=9, height=20, width=30, channels=(1, 3))
-TURNED = Recording(
+TURNED_ROIS = Recording(
     frames_per_slice=3,
     rois=(
         roi(scanfield((1.0, 2.0), (4.0, 3.0), (32, 24), rotation=30), name="turned"),
@@ -91,29 +91,29 @@ def text_of(figure: Figure) -> list[str]:
 
 def assert_legible(figure: Figure) -> None:
     """No text overlaps another or leaves the figure."""
-    across, down = figure.get_size_inches() * figure.dpi
+    width, height = figure.get_size_inches() * figure.dpi
     boxes = [(text.get_text(), text.get_window_extent()) for text in texts(figure)]
     for text, box in boxes:
         assert box.x0 >= 0, text
         assert box.y0 >= 0, text
-        assert box.x1 <= across, text
-        assert box.y1 <= down, text
+        assert box.x1 <= width, text
+        assert box.y1 <= height, text
     for (first, a), (second, b) in itertools.combinations(boxes, 2):
-        apart = a.x1 <= b.x0 + 1 or b.x1 <= a.x0 + 1 or a.y1 <= b.y0 + 1 or b.y1 <= a.y0 + 1
-        assert apart, f"{first!r} is over {second!r}"
+        is_apart = a.x1 <= b.x0 + 1 or b.x1 <= a.x0 + 1 or a.y1 <= b.y0 + 1 or b.y1 <= a.y0 + 1
+        assert is_apart, f"{first!r} is over {second!r}"
 
 
 # ------------------------------------------------------------------------------ pixels
 
 
-@pytest.mark.parametrize("recording", [PLANAR, VOLUME, STACK, MESOSCOPE, TURNED])
+@pytest.mark.parametrize("recording", [PLANAR, VOLUME, STACK, MESOSCOPE, TURNED_ROIS])
 def test_pictures_are_the_mean_of_the_frames(recording: Recording, tmp_path: Path) -> None:
     scan = scan_of(recording, tmp_path)
     figure = scan.plot()
-    shown, size = panels(figure), figure.get_size_inches()
+    panels_of_figure, size = panels(figure), figure.get_size_inches()
     for i, field in enumerate(scan.fields):
         for channel in range(scan.num_channels):
-            axes = shown[f"field-{i}-channel-{channel}"]
+            axes = panels_of_figure[f"field-{i}-channel-{channel}"]
             mean = scan[i, :, :, channel].mean(axis=-1)
             assert np.allclose(image(axes), mean)
             low, high = np.percentile(np.float32(mean), [1, 99.5])
@@ -140,13 +140,13 @@ def test_frames_are_evenly_spaced_and_stated(tmp_path: Path) -> None:
 def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Count the pages that are read from now on."""
     counts: list[int] = []
-    read = Pages.read
+    read_pages = Pages.read
 
-    def counting(self: Pages, pages: npt.NDArray[np.int64], *rest: Any) -> None:
+    def count_read(self: Pages, pages: npt.NDArray[np.int64], *rest: Any) -> None:
         counts.append(len(pages))
-        read(self, pages, *rest)
+        read_pages(self, pages, *rest)
 
-    monkeypatch.setattr(Pages, "read", counting)
+    monkeypatch.setattr(Pages, "read", count_read)
     return counts
 
 
@@ -187,18 +187,18 @@ def test_large_fields_take_little_memory(tmp_path: Path) -> None:
 
 
 def test_shrinking_is_the_mean_of_blocks() -> None:
-    whole = np.arange(35.0).reshape(5, 7)
-    assert np.allclose(block_means(whole, 5, 7), whole)
-    assert np.allclose(block_means(whole, 9, 9), whole)
-    small = block_means(whole, 2, 3)
-    assert small.shape == (2, 3)
-    assert small[0, 0] == whole[:2, :2].mean()
-    assert small[1, 2] == whole[2:, 4:].mean()
-    whole[:2, :2] = np.nan
-    whole[3, 6] = np.nan
-    small = block_means(whole, 2, 3)
-    assert np.isnan(small[0, 0])
-    assert small[1, 2] == pytest.approx(np.nanmean(whole[2:, 4:]))
+    image_given = np.arange(35.0).reshape(5, 7)
+    assert np.allclose(block_means(image_given, 5, 7), image_given)
+    assert np.allclose(block_means(image_given, 9, 9), image_given)
+    means = block_means(image_given, 2, 3)
+    assert means.shape == (2, 3)
+    assert means[0, 0] == image_given[:2, :2].mean()
+    assert means[1, 2] == image_given[2:, 4:].mean()
+    image_given[:2, :2] = np.nan
+    image_given[3, 6] = np.nan
+    means = block_means(image_given, 2, 3)
+    assert np.isnan(means[0, 0])
+    assert means[1, 2] == pytest.approx(np.nanmean(image_given[2:, 4:]))
 
 
 @pytest.mark.parametrize(
@@ -206,37 +206,37 @@ def test_shrinking_is_the_mean_of_blocks() -> None:
     [(0.0, (0, 0), "0 … 0"), (-3000.0, (-3000, -3000), "\N{MINUS SIGN}3000 … \N{MINUS SIGN}3000")],
 )
 def test_pictures_of_one_value(tmp_path: Path, pixels: float, limits: tuple[float, float], words: str) -> None:
-    flat = Recording(frames_per_slice=3, pixels=lambda *_: np.full((16, 16), pixels))
-    figure = scan_of(flat, tmp_path).plot()
+    flat_recording = Recording(frames_per_slice=3, pixels=lambda *_: np.full((16, 16), pixels))
+    figure = scan_of(flat_recording, tmp_path).plot()
     assert figure.axes[0].images[0].get_clim() == limits
     assert words in text_of(figure)
 
 
 def test_pages_that_were_filled_do_not_count(tmp_path: Path) -> None:
-    scan, _ = read_warned(spoiled(tmp_path), on_damage="fill", dtype="float32")
-    sound = [3, 4, 6, 7]
+    scan, _ = read_warned(write_spoiled_recording(tmp_path), on_damage="fill", dtype="float32")
+    intact_frames = [3, 4, 6, 7]
     with pytest.warns(ScanReaderWarning, match="1 page cannot be read"):
         figure = scan.plot(frames=slice(3, 8))
-    assert np.allclose(image(figure.axes[0]), scan[0, :, :, 0, sound].mean(axis=-1))
+    assert np.allclose(image(figure.axes[0]), scan[0, :, :, 0, intact_frames].mean(axis=-1))
     with pytest.warns(ScanReaderWarning, match="1 page cannot be read"):
         figure = scan.plot(frames=5)
     assert "no values" in text_of(figure)
     assert np.isnan(image(figure.axes[0])).all()
     with pytest.warns(ScanReaderWarning, match="1 page cannot be read"):
-        largest = scan.canvas(frames=slice(3, 8), how="max").image
-    assert np.allclose(largest, scan[0, :, :, 0, sound].max(axis=-1))
+        largest_values = scan.canvas(frames=slice(3, 8), how="max").image
+    assert np.allclose(largest_values, scan[0, :, :, 0, intact_frames].max(axis=-1))
 
 
 def test_simulated_pages_show_the_pixels_that_they_are_given(tmp_path: Path) -> None:
-    seen = replace(VOLUME, pixels=lambda frame, channel: np.full((16, 16), 10 * frame.slice + channel))
-    scan = scan_of(seen, tmp_path)
+    recording = replace(VOLUME, pixels=lambda frame, channel: np.full((16, 16), 10 * frame.slice + channel))
+    scan = scan_of(recording, tmp_path)
     assert (scan[:] == (10 * np.arange(3)[:, None] + [1, 2])[:, None, None, :, None]).all()
     with pytest.raises(ValueError, match="shape"):
-        replace(seen, pixels=lambda *_: np.zeros((3, 3))).write(tmp_path / "wrong")
+        replace(recording, pixels=lambda *_: np.zeros((3, 3))).write(tmp_path / "wrong")
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    "bad_options",
     [
         {"fields": 5},
         {"fields": []},
@@ -252,9 +252,9 @@ def test_simulated_pages_show_the_pixels_that_they_are_given(tmp_path: Path) -> 
         {"fields": [0] * 2000},
     ],
 )
-def test_what_cannot_be_drawn(tmp_path: Path, wrong: dict[str, Any]) -> None:
+def test_what_cannot_be_drawn(tmp_path: Path, bad_options: dict[str, Any]) -> None:
     with pytest.raises(ScanIndexError):
-        scan_of(MESOSCOPE, tmp_path).plot(**wrong)
+        scan_of(MESOSCOPE, tmp_path).plot(**bad_options)
 
 
 # -------------------------------------------------------------------------- geometry
@@ -262,24 +262,24 @@ def test_what_cannot_be_drawn(tmp_path: Path, wrong: dict[str, Any]) -> None:
 
 def bars(figure: Figure) -> dict[str, tuple[Line2D, str]]:
     """The scale bars of the axes that have one, and what is said of their lengths."""
-    found = {}
+    bars_by_panel = {}
     for axes in figure.axes:
         lines = [line for line in axes.lines if line.get_gid() == "scale-bar"]
         words = [text.get_text() for text in axes.texts if text.get_gid() == "scale"]
         assert len(lines) == len(words) <= 1
         if lines:
-            found[str(axes.get_gid())] = (lines[0], words[0])
-    return found
+            bars_by_panel[str(axes.get_gid())] = (lines[0], words[0])
+    return bars_by_panel
 
 
-@pytest.mark.parametrize("recording", [PLANAR, VOLUME, MESOSCOPE, TURNED])
+@pytest.mark.parametrize("recording", [PLANAR, VOLUME, MESOSCOPE, TURNED_ROIS])
 def test_scale_bars_are_as_long_as_they_say(recording: Recording, tmp_path: Path) -> None:
     scan = scan_of(recording, tmp_path)
     figure = scan.plot()
     render(figure)
-    shown = bars(figure)
-    assert shown
-    for name, (line, words) in shown.items():
+    bars_shown = bars(figure)
+    assert bars_shown
+    for name, (line, words) in bars_shown.items():
         length = float(re.fullmatch(r"([\d.]+) µm", words)[1])  # type: ignore[index]
         left, right = np.asarray(line.get_xdata(), float)
         assert right - left == length
@@ -291,18 +291,18 @@ def test_scale_bars_are_as_long_as_they_say(recording: Recording, tmp_path: Path
         assert 0.1 < length / np.ptp(axes.get_xlim()) < 0.35
     panes = {name for name in panels(figure) if name.startswith("field")}
     sizes = {(field.height, field.width) for field in scan.fields}
-    assert len(shown.keys() & panes) == (len(panes) if len(sizes) > 1 else scan.num_channels)
+    assert len(bars_shown.keys() & panes) == (len(panes) if len(sizes) > 1 else scan.num_channels)
 
 
 @given(st.floats(1e-6, 1e9))
-def test_lengths_are_round(most: float) -> None:
-    length = round_length(most)
-    assert most / 2.5 < length <= most * (1 + 1e-6)
+def test_lengths_are_round(most_length: float) -> None:
+    length = round_length(most_length)
+    assert most_length / 2.5 < length <= most_length * (1 + 1e-6)
     assert f"{length:e}"[0] in "125"
 
 
 def test_fields_lie_as_on_the_canvas(tmp_path: Path) -> None:
-    scan = scan_of(TURNED, tmp_path)
+    scan = scan_of(TURNED_ROIS, tmp_path)
     axes = panels(scan.plot())["slice-0-channel-0"]
     canvas = scan.canvas()
     rows, columns = canvas.image.shape
@@ -317,23 +317,23 @@ def test_fields_lie_as_on_the_canvas(tmp_path: Path) -> None:
 
 
 def test_what_lies_alone_is_not_drawn_twice(tmp_path: Path) -> None:
-    single = replace(TURNED, rois=(TURNED.rois[1],))
-    assert list(panels(scan_of(single, tmp_path).plot())) == ["field-0-channel-0"]
-    turned = replace(TURNED, rois=(TURNED.rois[0],))
-    assert set(panels(scan_of(turned, tmp_path / "t").plot())) == {"field-0-channel-0", "slice-0-channel-0"}
+    single_roi = replace(TURNED_ROIS, rois=(TURNED_ROIS.rois[1],))
+    assert list(panels(scan_of(single_roi, tmp_path).plot())) == ["field-0-channel-0"]
+    turned_roi = replace(TURNED_ROIS, rois=(TURNED_ROIS.rois[0],))
+    assert set(panels(scan_of(turned_roi, tmp_path / "t").plot())) == {"field-0-channel-0", "slice-0-channel-0"}
 
 
-@pytest.mark.parametrize("recording", [VOLUME, MESOSCOPE, TURNED])
+@pytest.mark.parametrize("recording", [VOLUME, MESOSCOPE, TURNED_ROIS])
 def test_the_layout_is_where_the_fields_are(recording: Recording, tmp_path: Path) -> None:
     scan = scan_of(recording, tmp_path)
     sample, *pages = scan.plot_layout().axes
-    drawn: dict[int, npt.NDArray[Any]] = {}
+    corners_drawn: dict[int, npt.NDArray[Any]] = {}
     for patch in sample.patches:
         if str(patch.get_gid()).startswith("fields") and isinstance(patch, Polygon):
-            drawn |= {int(i): patch.get_xy()[:4] for i in str(patch.get_gid()).split("-")[1:]}
-    assert sorted(drawn) == list(range(scan.num_fields))
+            corners_drawn |= {int(i): patch.get_xy()[:4] for i in str(patch.get_gid()).split("-")[1:]}
+    assert sorted(corners_drawn) == list(range(scan.num_fields))
     for i, field in enumerate(scan.fields):
-        assert np.allclose(drawn[i], field.corners_in_microns, atol=0.01)
+        assert np.allclose(corners_drawn[i], field.corners_in_microns, atol=0.01)
     assert sample.get_ylim()[0] > sample.get_ylim()[1]
     stand = {p.get_gid(): p.get_xy() for page in pages for p in page.patches if isinstance(p, Polygon) and p.get_gid()}
     for gid, corners in stand.items():
@@ -381,27 +381,29 @@ def test_older_releases_have_pixels(tmp_path: Path, recording: Recording) -> Non
 
 def test_raw_pages_and_foreign_files(tmp_path: Path) -> None:
     VOLUME.write(tmp_path)
-    raw = read_scan(tmp_path, raw=True)
-    assert np.allclose(image(raw.plot().axes[0]), raw[0, :, :, 0].mean(axis=-1))
-    assert_legible(raw.plot_layout())
+    raw_scan = read_scan(tmp_path, raw=True)
+    assert np.allclose(image(raw_scan.plot().axes[0]), raw_scan[0, :, :, 0].mean(axis=-1))
+    assert_legible(raw_scan.plot_layout())
 
 
 # ------------------------------------------------------------------------------ legible
 
 
-def grid(count: int, names: list[str], size: float, apart: float) -> tuple[dict[str, Any], ...]:
-    places = [((i % 5) * apart, (i // 5) * apart) for i in range(count)]
-    return tuple(roi(scanfield(at, (size, size), (16, 16)), name=names[i % len(names)]) for i, at in enumerate(places))
+def grid(count: int, names: list[str], size: float, spacing: float) -> tuple[dict[str, Any], ...]:
+    places = [((i % 5) * spacing, (i // 5) * spacing) for i in range(count)]
+    return tuple(
+        roi(scanfield(place, (size, size), (16, 16)), name=names[i % len(names)]) for i, place in enumerate(places)
+    )
 
 
-LONG = "a very long name of a $ROI_1^2$ that somebody typed and did not stop"
-HARD = {
+LONG_NAME = "a very long name of a $ROI_1^2$ that somebody typed and did not stop"
+HARD_RECORDINGS = {
     "small": Recording(frames_per_slice=2, rois=grid(24, ["n", "name"], 0.3, 0.4)),
     "near and far": Recording(
         frames_per_slice=2,
         rois=(*grid(12, ["n"], 0.3, 0.4), roi(scanfield((20, 20), (0.3, 0.3), (16, 16)), name="far")),
     ),
-    "long names": Recording(frames_per_slice=2, rois=grid(20, [LONG, "V1"], 3, 4)),
+    "long names": Recording(frames_per_slice=2, rois=grid(20, [LONG_NAME, "V1"], 3, 4)),
     "overlapping": Recording(frames_per_slice=2, rois=grid(9, ["V1"], 4, 0.5)),
     "extremes": Recording(
         frames_per_slice=2,
@@ -427,22 +429,24 @@ HARD = {
         frames_per_slice=2, stem="a name that is as long as the names of files sometimes are, and longer " * 2
     ),
     "wide": Recording(frames_per_slice=2, rois=(roi(scanfield((0, 0), (20, 0.2), (200, 2)), name="line"),)),
-    "tall": Recording(frames_per_slice=2, rois=(roi(scanfield((0, 0), (0.2, 20), (2, 200)), name=LONG),)),
+    "tall": Recording(frames_per_slice=2, rois=(roi(scanfield((0, 0), (0.2, 20), (2, 200)), name=LONG_NAME),)),
     "strips": Recording(
         frames_per_slice=2,
         rois=tuple(roi(scanfield((0.1 * i, 0), (0.1, 5 + i), (4, 40 + 2 * i)), name="n") for i in range(9)),
     ),
-    "turned": TURNED,
+    "turned": TURNED_ROIS,
     "mesoscope": replace(MESOSCOPE, channels=(1, 2)),
 }
 
 
-SLOW = {"sixty"}
+SLOW_NAMES = {"sixty"}
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in HARD])
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW_NAMES)) for name in HARD_RECORDINGS]
+)
 def test_nothing_is_written_over_anything_else(tmp_path: Path, name: str) -> None:
-    scan = scan_of(HARD[name], tmp_path)
+    scan = scan_of(HARD_RECORDINGS[name], tmp_path)
     assert_legible(scan.plot())
     assert_legible(scan.plot_layout())
 
@@ -473,7 +477,7 @@ def test_fields_have_their_names_and_depths(tmp_path: Path) -> None:
         "percentiles 1 to 99.5",
     ):
         assert part in caption
-    assert "rotated 30°" in " ".join(text_of(scan_of(TURNED, tmp_path / "turned").plot()))
+    assert "rotated 30°" in " ".join(text_of(scan_of(TURNED_ROIS, tmp_path / "turned").plot()))
 
 
 @settings(max_examples=25, deadline=None)
@@ -484,10 +488,10 @@ def test_fields_have_their_names_and_depths(tmp_path: Path) -> None:
     st.floats(0.05, 1),
 )
 def test_sheets_hold_everything_once(
-    shapes: list[tuple[float, float]], sections: int, overviews: int, filled: float
+    shapes: list[tuple[float, float]], sections: int, overviews: int, part_filled: float
 ) -> None:
     items = [Item(1.0, ratio, label) for ratio, label in shapes]
-    sheet = arrange(items, [Item(2, 3)] * overviews, sections, headings=sections > 1, filled=filled)
+    sheet = arrange(items, [Item(2, 3)] * overviews, sections, headings=sections > 1, filled=part_filled)
     assert len(sheet.items.places) == len(items)
     assert len(sheet.overviews.places) == overviews
     boxes = [
@@ -535,7 +539,7 @@ def test_a_figure_is_shown_in_notebooks_and_touches_no_pyplot(tmp_path: Path) ->
 
 def test_a_users_own_style_does_not_move_anything(tmp_path: Path) -> None:
     scan = scan_of(MESOSCOPE, tmp_path)
-    plain = scan.plot()
+    plain_figure = scan.plot()
     values: dict[Any, Any] = {
         "figure.constrained_layout.use": True,
         "axes.grid": True,
@@ -543,10 +547,10 @@ def test_a_users_own_style_does_not_move_anything(tmp_path: Path) -> None:
         "figure.facecolor": "k",
     }
     with mpl.rc_context(values | {"image.cmap": "jet", "text.color": "white", "figure.dpi": 40, "savefig.dpi": 150}):
-        other = scan.plot()
-        assert_legible(other)
+        styled_figure = scan.plot()
+        assert_legible(styled_figure)
         assert_legible(scan.plot_layout())
-    assert other._repr_png_() == plain._repr_png_()  # type: ignore[attr-defined]
+    assert styled_figure._repr_png_() == plain_figure._repr_png_()  # type: ignore[attr-defined]
 
 
 def test_a_missing_matplotlib_is_one_sentence(tmp_path: Path) -> None:
@@ -557,16 +561,16 @@ def test_a_missing_matplotlib_is_one_sentence(tmp_path: Path) -> None:
             "from scanreader import read_scan, MissingExtraError\n"
             f"try: {call}\nexcept MissingExtraError as error: print(error)"
         )
-        done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
-        assert done.stdout == "this needs matplotlib: pip install 'scanreader[plot]'\n"
+        result = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+        assert result.stdout == "this needs matplotlib: pip install 'scanreader[plot]'\n"
     code = "import sys; sys.modules['matplotlib'] = None\nfrom scanreader.cli import main\nmain()"
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", code, "preview", str(path), "-o", str(tmp_path / "a.png")],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (1, "error: this needs matplotlib: pip install 'scanreader[plot]'\n")
+    assert (result.returncode, result.stderr) == (1, "error: this needs matplotlib: pip install 'scanreader[plot]'\n")
     assert not (tmp_path / "a.png").exists()
 
 
@@ -583,9 +587,9 @@ def test_real_recordings_are_drawn(recordings: Path) -> None:
         assert_legible(scan.plot_layout())
         frames = np.arange(scan.num_frames) if scan.num_frames <= 60 else None
         for i, channel in itertools.product(range(scan.num_fields), range(scan.num_channels)):
-            shown = image(panels(figure)[f"field-{i}-channel-{channel}"])
+            picture = image(panels(figure)[f"field-{i}-channel-{channel}"])
             if frames is not None:
-                assert np.allclose(shown, scan[i, :, :, channel].mean(axis=-1), rtol=1e-5)
+                assert np.allclose(picture, scan[i, :, :, channel].mean(axis=-1), rtol=1e-5)
 
 
 # ------------------------------------------------------------------------------ the command
@@ -609,19 +613,19 @@ def test_the_command_writes_by_the_name(tmp_path: Path, name: str, start: bytes)
 
 def test_globs_that_the_shell_did_or_did_not_expand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = replace(VOLUME, volumes=30, frames_per_file=33).write(tmp_path)
-    seen: list[Scan] = []
+    scans: list[Scan] = []
     plot = Scan.plot
 
     def record(scan: Scan, **options: Any) -> Figure:
-        seen.append(scan)
+        scans.append(scan)
         return plot(scan, **options)
 
     monkeypatch.setattr(Scan, "plot", record)
     for source in ([tmp_path / "scan_*.tif"], files[::-1], [*files[:1], "--siblings"]):
         code, _, err = preview(*source, "-o", tmp_path / "a.png", "--overwrite")
         assert (code, err) == (0, "")
-    assert len({scan.num_frames for scan in seen}) == 1
-    assert len(seen) == 3
+    assert len({scan.num_frames for scan in scans}) == 1
+    assert len(scans) == 3
 
 
 def test_several_recordings_are_not_one_picture(tmp_path: Path) -> None:
@@ -697,7 +701,7 @@ def test_the_command_can_be_interrupted(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_the_command_shows_what_is_damaged_and_says_so(tmp_path: Path) -> None:
-    code, out, err = preview(spoiled(tmp_path), "-o", tmp_path / "a.png")
+    code, out, err = preview(write_spoiled_recording(tmp_path), "-o", tmp_path / "a.png")
     assert code == 0
     assert out
     assert err.startswith("warning: ")
@@ -709,10 +713,10 @@ def test_the_command_shows_what_is_damaged_and_says_so(tmp_path: Path) -> None:
 
 def test_pictures_of_the_docs_are_small() -> None:
     pages = " ".join(page.read_text("utf-8") for page in (ROOT / "docs").glob("*.md"))
-    shown = set(re.findall(r"\(figures/([a-z_]+\.png)\)", pages))
-    drawn = list((ROOT / "docs" / "figures").glob("*.png"))
-    assert {path.name for path in drawn} <= shown  # that each shown is there, test_documents.py looks at
-    assert all(path.stat().st_size < 150_000 for path in drawn)
+    names_shown = set(re.findall(r"\(figures/([a-z_]+\.png)\)", pages))
+    paths_drawn = list((ROOT / "docs" / "figures").glob("*.png"))
+    assert {path.name for path in paths_drawn} <= names_shown  # that each shown is there, test_documents.py looks at
+    assert all(path.stat().st_size < 150_000 for path in paths_drawn)
 
 
 @pytest.mark.slow

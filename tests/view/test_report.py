@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from common import MESOSCOPE, STACK, VOLUME, read_warned, spoiled
+from common import MESOSCOPE, STACK, VOLUME, read_warned, write_spoiled_recording
 from matplotlib.collections import EventCollection
 from typer.testing import CliRunner
 
@@ -35,7 +35,7 @@ from scanreader.view.meanings import MEANING
 from scanreader.view.report import PageContent, gather, render
 
 PLANAR = Recording(frames_per_slice=40, height=20, width=30, channels=(1, 3))
-NASTY = "</script><script>document.title='bad'</script><img src=x onerror=alert(1)>'\"&"
+NASTY_TEXT = "</script><script>document.title='bad'</script><img src=x onerror=alert(1)>'\"&"
 SECTIONS = ("facts", "findings", "pictures", "activity", "times", "events", "quality", "settings")
 
 
@@ -103,22 +103,26 @@ def test_any_recording_has_a_page_of_its_own(recording: Recording, raw: bool, tm
     with pytest.raises(TargetExistsError):
         scan.report(target)
     scan.report(target, overwrite=True)
-    assert [one.name for one in target.parent.iterdir()] == ["report.html"]
+    assert [path.name for path in target.parent.iterdir()] == ["report.html"]
 
 
 def test_what_the_header_says_does_not_become_code(tmp_path: Path) -> None:
     rois = (
-        roi(scanfield((0.0, 0.0), (2.0, 2.0), (8, 16)), name=NASTY),
+        roi(scanfield((0.0, 0.0), (2.0, 2.0), (8, 16)), name=NASTY_TEXT),
         roi(scanfield((3.0, 0.0), (2.0, 2.0), (8, 16))),
     )
-    nasty = Recording(rois=rois, settings={"hChannels.channelName": [NASTY], "hUser.note": NASTY}, frames_per_slice=3)
-    scan = scan_of(nasty, tmp_path)
-    assert scan.channel_names == [NASTY]
+    nasty_recording = Recording(
+        rois=rois, settings={"hChannels.channelName": [NASTY_TEXT], "hUser.note": NASTY_TEXT}, frames_per_slice=3
+    )
+    scan = scan_of(nasty_recording, tmp_path)
+    assert scan.channel_names == [NASTY_TEXT]
     page = Page(render(gather(scan)))
-    plain = Page(render(content_of(replace(nasty, settings={}, rois=(rois[1], rois[1])), tmp_path / "plain")))
-    assert page.count("script") == plain.count("script") == 1
-    assert page.count("img") == plain.count("img") == 2
-    assert NASTY in page.text
+    plain_page = Page(
+        render(content_of(replace(nasty_recording, settings={}, rois=(rois[1], rois[1])), tmp_path / "plain"))
+    )
+    assert page.count("script") == plain_page.count("script") == 1
+    assert page.count("img") == plain_page.count("img") == 2
+    assert NASTY_TEXT in page.text
 
 
 def test_all_settings_are_there(tmp_path: Path) -> None:
@@ -136,13 +140,13 @@ def test_the_template_is_in_the_package() -> None:
 
 def test_a_missing_jinja2_is_one_sentence(tmp_path: Path) -> None:
     (path,) = PLANAR.write(tmp_path)
-    for missing in ("jinja2", "matplotlib"):
+    for missing_module in ("jinja2", "matplotlib"):
         code = (
-            f"import sys; sys.modules[{missing!r}] = None\nfrom scanreader import read_scan, MissingExtraError\n"
+            f"import sys; sys.modules[{missing_module!r}] = None\nfrom scanreader import read_scan, MissingExtraError\n"
             "try: read_scan(sys.argv[1]).report('no.html')\nexcept MissingExtraError as error: print(error)"
         )
-        done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
-        assert done.stdout == f"this needs {missing}: pip install 'scanreader[report]'\n"
+        result = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+        assert result.stdout == f"this needs {missing_module}: pip install 'scanreader[report]'\n"
 
 
 # ------------------------------------------------------------------------------ findings
@@ -154,7 +158,7 @@ def names_of_findings() -> set[str]:
     for source in Path(scanreader.__file__).parent.rglob("*.py"):
         tree = ast.parse(source.read_text("utf-8"))
         for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
-            assigned = {
+            assigned_values = {
                 target.id: node.value
                 for node in ast.walk(function)
                 if isinstance(node, ast.Assign)
@@ -164,11 +168,11 @@ def names_of_findings() -> set[str]:
             for node in ast.walk(function):
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Finding":
                     first = node.args[0]
-                    value = assigned[first.id] if isinstance(first, ast.Name) else first
+                    value = assigned_values[first.id] if isinstance(first, ast.Name) else first
                     names |= {
-                        one.value
-                        for one in _results(value)
-                        if isinstance(one, ast.Constant) and isinstance(one.value, str)
+                        node.value
+                        for node in _results(value)
+                        if isinstance(node, ast.Constant) and isinstance(node.value, str)
                     }
     return names
 
@@ -199,7 +203,7 @@ def test_findings_are_those_of_check(tmp_path: Path) -> None:
 
 
 def test_damaged_pages_do_not_stop_it(tmp_path: Path) -> None:
-    scan, _ = read_warned(spoiled(tmp_path))
+    scan, _ = read_warned(write_spoiled_recording(tmp_path))
     with pytest.raises(DamagedPageError):
         scan[:]
     with warnings.catch_warnings():
@@ -209,13 +213,13 @@ def test_damaged_pages_do_not_stop_it(tmp_path: Path) -> None:
     assert len([entry for entry in content.findings if entry.finding.name == "damaged-page"]) == 1
     ((line,),) = [line_points(chart) for chart in content.activity]
     assert np.isnan(line[:, 1]).nonzero()[0].tolist() == [5]
-    sound = scan[0, :, :, 0, [*range(5), *range(6, 12)]]
-    assert content.quality.rows[0][2] == f"{sound.mean():,.1f}"
+    intact_pixels = scan[0, :, :, 0, [*range(5), *range(6, 12)]]
+    assert content.quality.rows[0][2] == f"{intact_pixels.mean():,.1f}"
 
 
 def test_damage_in_frames_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report, "MOST_PAGES", 10)  # of more, not all are checked
-    scan, _ = read_warned(spoiled(tmp_path))
+    scan, _ = read_warned(write_spoiled_recording(tmp_path))
     content = gather(scan)
     assert not content.all_pages
     assert content.verdict == "damage"
@@ -223,8 +227,8 @@ def test_damage_in_frames_is_reported(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_cut_events_are_reported(tmp_path: Path) -> None:
-    many = tuple((0.01 + 0.00001 * k, b"0123456789") for k in range(100))
-    scan = scan_of(replace(PLANAR, packets=many), tmp_path)
+    packets = tuple((0.01 + 0.00001 * k, b"0123456789") for k in range(100))
+    scan = scan_of(replace(PLANAR, packets=packets), tmp_path)
     with pytest.warns(ScanReaderWarning, match="cut the descriptions"):
         assert scan.events
     assert "cut the descriptions of" in gather(scan).event_rows.omission
@@ -242,8 +246,8 @@ def test_values_are_those_of_the_pixels(recording: Recording, tmp_path: Path) ->
         for c in range(scan.num_channels):
             pixels = scan[i, :, :, c]
             assert np.allclose(statistics.means[i, c], pixels.mean(axis=(0, 1)))
-            least, low, median, high, largest, part = statistics.stats[i, c]
-            assert (least, largest) == (pixels.min(), pixels.max())
+            smallest_value, low, median, high, largest_value, part = statistics.stats[i, c]
+            assert (smallest_value, largest_value) == (pixels.min(), pixels.max())
             assert part == pytest.approx((pixels == pixels.max()).mean())
             assert low == np.percentile(pixels, 1, method="inverted_cdf")
             assert median == np.percentile(pixels, 50, method="inverted_cdf")
@@ -270,18 +274,18 @@ def test_a_large_recording_is_read_in_part(tmp_path: Path, monkeypatch: pytest.M
     scan = scan_of(replace(VOLUME, volumes=100), tmp_path)
     counts: list[int] = []
     texts: list[int] = []
-    read, descriptions = Pages.read, Pages.descriptions
+    read_pages, descriptions = Pages.read, Pages.descriptions
 
-    def counting(self: Pages, pages: Any, *rest: Any) -> None:
+    def count_read(self: Pages, pages: Any, *rest: Any) -> None:
         counts.append(len(pages))
-        read(self, pages, *rest)
+        read_pages(self, pages, *rest)
 
-    def reading(self: Pages, numbers: Any, *rest: Any) -> list[bytes]:
+    def count_descriptions(self: Pages, numbers: Any, *rest: Any) -> list[bytes]:
         texts.append(len(numbers))
         return descriptions(self, numbers, *rest)
 
-    monkeypatch.setattr(Pages, "read", counting)
-    monkeypatch.setattr(Pages, "descriptions", reading)
+    monkeypatch.setattr(Pages, "read", count_read)
+    monkeypatch.setattr(Pages, "descriptions", count_descriptions)
     monkeypatch.setattr(report, "_pictures", lambda _: [])
     content = gather(scan)
     assert sum(counts) <= 2 * 10 * 3 * 2  # for values, and where lines can be compared, again for these
@@ -301,10 +305,10 @@ def test_stretches_are_rows_of_the_frame_table(tmp_path: Path, monkeypatch: pyte
     for recording in (replace(VOLUME, volumes=30, dropped=(31,)), replace(PLANAR, frames_per_file=15), STACK):
         scan = scan_of(recording, tmp_path / recording.mode)
         stretches = frame_facts.logged_frames(scan, all_pages=False)
-        every = {(row["file"], row["page"]): row for row in scan.frame_table}
+        row_of_page = {(row["file"], row["page"]): row for row in scan.frame_table}
         assert len(stretches.table) <= 35
         for row in stretches.table:
-            expected = every[row["file"], row["page"]]
+            expected = row_of_page[row["file"], row["page"]]
             for name in row.dtype.names:
                 if name != "volume":
                     assert np.array_equal(row[name], expected[name], equal_nan=row[name].dtype.kind == "f"), name
@@ -313,17 +317,19 @@ def test_stretches_are_rows_of_the_frame_table(tmp_path: Path, monkeypatch: pyte
 def test_clipping_is_reported(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
 
-    def clipped(*_: Any) -> Any:
+    def clipped_pixels(*_: Any) -> Any:
         return np.clip(rng.normal(1000, 300, (64, 64)), 0, 1600)
 
-    bright = Recording(height=64, width=64, frames_per_slice=10, pixels=clipped)
-    notes = " ".join(content_of(bright, tmp_path / "a").quality_notes)
+    bright_recording = Recording(height=64, width=64, frames_per_slice=10, pixels=clipped_pixels)
+    notes = " ".join(content_of(bright_recording, tmp_path / "a").quality_notes)
     assert "Channel 1 looks clipped" in notes
     assert "1,600" in notes
-    dark = replace(bright, pixels=lambda *_: rng.normal(1000, 300, (64, 64)))
-    assert "clipped" not in " ".join(content_of(dark, tmp_path / "b").quality_notes)
-    full = replace(bright, pixels=lambda *_: np.full((64, 64), 32767))
-    assert "reaches the largest value that int16 holds" in " ".join(content_of(full, tmp_path / "c").quality_notes)
+    dark_recording = replace(bright_recording, pixels=lambda *_: rng.normal(1000, 300, (64, 64)))
+    assert "clipped" not in " ".join(content_of(dark_recording, tmp_path / "b").quality_notes)
+    full_recording = replace(bright_recording, pixels=lambda *_: np.full((64, 64), 32767))
+    assert "reaches the largest value that int16 holds" in " ".join(
+        content_of(full_recording, tmp_path / "c").quality_notes
+    )
 
 
 def test_phase_offsets_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -431,8 +437,8 @@ def test_bins_keep_the_extremes() -> None:
     middle, low, high = bin_extremes(x, y, 10)
     edges = np.linspace(x[0], x[-1], 11)
     for n in range(10):
-        inside = y[(x >= edges[n]) & ((x < edges[n + 1]) | (n == 9))]
-        assert (low[n], high[n]) == (inside.min(), inside.max())
+        values = y[(x >= edges[n]) & ((x < edges[n + 1]) | (n == 9))]
+        assert (low[n], high[n]) == (values.min(), values.max())
     assert np.allclose(middle, (edges[1:] + edges[:-1]) / 2)
 
 
@@ -479,7 +485,7 @@ def test_an_interrupted_report_leaves_nothing(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(report, "render", stop)
     code, out, err = run(tmp_path / "rec", "-o", tmp_path / "a.html")
     assert (code, out, err) == (130, "", "interrupted: the command did not finish ")
-    assert [one.name for one in tmp_path.iterdir()] == ["rec"]
+    assert [path.name for path in tmp_path.iterdir()] == ["rec"]
 
 
 def test_real_recordings_have_reports(recordings: Path, tmp_path: Path) -> None:
@@ -526,44 +532,44 @@ def browser(tmp_path: Path) -> Iterator[Any]:
     chrome.quit()
 
 
-def sized(browser: Any, width: int, height: int, scheme: str = "light") -> None:
+def resize(browser: Any, width: int, height: int, scheme: str = "light") -> None:
     size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    dark = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", dark)
+    media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
 
 
-def brightness(browser: Any, element: str, what: str) -> float:
-    colour = browser.execute_script(f"return getComputedStyle(document.querySelector({element!r})).{what}")
+def brightness(browser: Any, element: str, style_name: str) -> float:
+    colour = browser.execute_script(f"return getComputedStyle(document.querySelector({element!r})).{style_name}")
     return float(np.mean([float(part) for part in re.findall(r"[\d.]+", colour)[:3]]))
 
 
 @pytest.mark.ecosystem
 @pytest.mark.filterwarnings("ignore")
 def test_a_browser_shows_it(browser: Any, tmp_path: Path) -> None:
-    nasty = replace(
-        MESOSCOPE, volumes=20, channels=(1, 2), settings={"hUser.note": NASTY}, triggers=((0, 0.1), (1, 0.3))
+    nasty_recording = replace(
+        MESOSCOPE, volumes=20, channels=(1, 2), settings={"hUser.note": NASTY_TEXT}, triggers=((0, 0.1), (1, 0.3))
     )
-    scan = scan_of(nasty, tmp_path / "rec")
+    scan = scan_of(nasty_recording, tmp_path / "rec")
     scan.report(tmp_path / "report.html")
     for width, height, scheme in ((1440, 900, "light"), (390, 844, "dark")):
-        sized(browser, width, height, scheme)
+        resize(browser, width, height, scheme)
         browser.get((tmp_path / "report.html").as_uri())
         assert browser.get_log("browser") == []
         assert browser.title == "scan_00001.tif"
-        wide, inner = browser.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
-        assert wide <= inner == width
+        page_width, window_width = browser.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
+        assert page_width <= window_width == width
         contents = browser.execute_script("return getComputedStyle(document.querySelector('nav')).display")
         assert contents == ("block" if width > 1000 else "none")
         page, ink = brightness(browser, "body", "backgroundColor"), brightness(browser, "body", "color")
         assert (page > ink) == (scheme == "light")
         images = browser.execute_script("return Array.from(document.images, one => [one.complete, one.naturalWidth])")
         assert len(images) == 2
-        assert all(complete and pixels > 300 for complete, pixels in images)
-        broken = "return Array.from(document.querySelectorAll('svg')).filter(one => one.getBBox().width < 10).length"
-        assert browser.execute_script(broken) == 0
+        assert all(is_complete and pixels > 300 for is_complete, pixels in images)
+        script = "return Array.from(document.querySelectorAll('svg')).filter(one => one.getBBox().width < 10).length"
+        assert browser.execute_script(script) == 0
     field = browser.find_element("id", "filter")
-    every = len(scan.settings.raw)
+    num_settings = len(scan.settings.raw)
     for words, expected in (
         ("ZOOM", [name for name, value in scan.settings.raw.items() if "zoom" in f"{name}{value}".lower()]),
         ("hscan2d bidirectional", ["SI.hScan2D.bidirectional"]),
@@ -573,14 +579,14 @@ def test_a_browser_shows_it(browser: Any, tmp_path: Path) -> None:
     ):
         field.clear()
         field.send_keys(words or " ")
-        shown = browser.execute_script(
+        names_shown = browser.execute_script(
             "return Array.from(document.getElementById('rows').rows).filter(r => !r.hidden).map(r => r.cells[0].textContent)"
         )
-        assert shown == expected
+        assert names_shown == expected
         count = browser.find_element("id", "count").text
-        assert count == (f"{len(expected)} of {every} settings" if words else f"{every} settings")
+        assert count == (f"{len(expected)} of {num_settings} settings" if words else f"{num_settings} settings")
     requests = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    urls = [one["params"]["request"]["url"] for one in requests if one["method"] == "Network.requestWillBeSent"]
+    urls = [entry["params"]["request"]["url"] for entry in requests if entry["method"] == "Network.requestWillBeSent"]
     assert urls
     assert [url for url in urls if not url.startswith(("file:", "data:", "chrome:", "chrome-untrusted:"))] == []
 
@@ -588,14 +594,14 @@ def test_a_browser_shows_it(browser: Any, tmp_path: Path) -> None:
 @pytest.mark.ecosystem
 @pytest.mark.filterwarnings("ignore")
 def test_a_notebooks_table_is_legible_in_light_and_dark(browser: Any, tmp_path: Path) -> None:
-    shown = scan_of(MESOSCOPE, tmp_path / "rec")._repr_html_()
+    table = scan_of(MESOSCOPE, tmp_path / "rec")._repr_html_()
     for scheme, colours in (("light", "background:#fff;color:#111"), ("dark", "background:#111;color:#eee")):
-        (tmp_path / "cell.html").write_text(f'<!doctype html><meta charset="utf-8"><body style="{colours}">{shown}')
-        sized(browser, 800, 600, scheme)
+        (tmp_path / "cell.html").write_text(f'<!doctype html><meta charset="utf-8"><body style="{colours}">{table}')
+        resize(browser, 800, 600, scheme)
         browser.get((tmp_path / "cell.html").as_uri())
         for element in ("caption", "td", "th"):
-            apart = brightness(browser, "body", "backgroundColor") - brightness(browser, element, "color")
-            assert abs(apart) > 150
+            contrast = brightness(browser, "body", "backgroundColor") - brightness(browser, element, "color")
+            assert abs(contrast) > 150
         height = browser.execute_script("return document.querySelector('table').offsetHeight")
         assert height < 420
 
