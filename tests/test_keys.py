@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from scanreader import FieldDimensionMismatch, Scan, ScanIndexError, read_scan
 from scanreader.errors import DtypeError
-from scanreader.keys import AXES, as_array, fill_for, pick, split_key
+from scanreader.keys import AXES, abbreviate, as_array, fill_for, pick, split_key
 from scanreader.phase import realigned
 from scanreader.simulate import Recording
 
@@ -208,3 +208,9 @@ def test_what_integers_cannot_be_filled_with(value: object) -> None:
         fill_for(np.dtype(np.uint16), value)
     assert np.isnan(fill_for(np.dtype(np.float32), value))
     assert fill_for(np.dtype(np.int16), -1) == -1
+
+
+def test_numbers_in_messages_are_short() -> None:
+    assert abbreviate([0.1 + 0.2, 1, "a"]) == "0.3, 1, a"
+    assert abbreviate(range(10)) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9"
+    assert abbreviate(range(11)) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, …"

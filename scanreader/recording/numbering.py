@@ -280,7 +280,7 @@ class Numbering:
             return within is not None and within != (frame % r + 1) * a and is_next
 
         for frame in (r - 1, r):
-            other_frames = [f for f in (r - 2, r - 1, r, r + 1, r + 2, 2 * r - 1) if 0 < f < frames and f != frame]
+            other_frames = [f for f in (r - 2, r - 1, r, r + 1, r + 2) if 0 < f < frames and f != frame]
             if frame < frames and contradicts(frame) and (not other_frames or any(map(contradicts, other_frames))):
                 raise LayoutError(
                     f"the header says {r * a} frames a slice (framesPerSlice), but frame {self.at(frame * c)} is frame "

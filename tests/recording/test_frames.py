@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from scanreader import LayoutError, Scan, ScanIndexError, ScanReaderWarning, read_scan
 from scanreader.files.local import OpenFile
+from scanreader.recording.frames import _first_pages_of_frames
 from scanreader.scanimage.descriptions import Event, as_datetime, find_events, frame_numbers, timestamps
 from scanreader.simulate import RELEASES, Recording, write_bigtiff
 from scanreader.tiff import descriptions, templates
@@ -590,3 +591,10 @@ def test_text_of_a_packet_that_looks_like_a_trigger_is_no_event(style: str) -> N
         description = f'{{"auxTrigger0": [0.5], "I2CData": [{{"timestamp": 0.25, "data": "{text}"}}]}}'.encode()
     events = [event[:3] for event in find_events(description, 0, 1)]
     assert events == [(0.5, "auxTrigger0", None), (0.25, "I2C", text)]
+
+
+def test_a_frame_without_one_of_its_channels_ends_where_the_number_changes(tmp_path: Path) -> None:
+    (path,) = Recording(frames_per_slice=3, channels=(1, 2)).write(tmp_path)
+    pages = read_scan(path).opened.pages
+    first_pages = _first_pages_of_frames(pages, np.array([0, 2, 3, 4, 5]), 2, [])
+    assert first_pages.tolist() == [0, 2, 4]

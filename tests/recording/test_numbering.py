@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scanreader import Finding, LayoutError, read_scan
-from scanreader.recording.numbering import Part
+from scanreader.recording.layout import saved_counts
+from scanreader.recording.numbering import Numbering, Part
 from scanreader.recording.stretches import find_layout
 from scanreader.scanimage.descriptions import FrameNumbers
 from scanreader.scanimage.stacks import Stack
@@ -244,3 +245,34 @@ def test_a_false_number_shifts_no_channel(
     num_kept = assert_right(stack, pages)
     # A slow stack's second count begins again with each slice, and may not tell which of the two is false.
     assert num_kept == num_frames or stack.mode == "slow" or (stack.channels == 1 and place == 0)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "message"),
+    [
+        ([1, 2, 3, None, 6, 7], "page 3 of x.tif cannot be read or has no number, and frame numbers jump beside it"),
+        ([1, *[None] * 4000, 9], "has no number, and neither have the pages around it"),
+    ],
+)
+def test_a_page_without_a_number_among_others_that_do_not_tell_it_is_refused(
+    numbers: list[int | None], message: str
+) -> None:
+    part = Part("x.tif", 0, len(numbers), 0, 1, None, True)
+
+    def numbers_of(page: int) -> FrameNumbers:
+        return FrameNumbers(numbers[page], numbers[page], 1)
+
+    with pytest.raises(LayoutError, match=message):
+        find_layout(Stack("planar"), [part], numbers_of, [], trusted=True, writes_numbers=True, from_first=True)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "is_constant"), [([1, 1, *[None] * 8], True), ([1, 1, 2, 2, 3, 3, None, None], False)]
+)
+def test_the_first_number_alone_is_one_for_all_pages(numbers: list[int | None], is_constant: bool) -> None:
+    part = Part("x.tif", 0, len(numbers), 0, 1, None, True)
+    stack = Stack("fast", 2, 2, 1, 2)
+    numbering = Numbering(
+        stack, saved_counts(stack), [part], lambda page: FrameNumbers(numbers[page], numbers[page], 1)
+    )
+    assert numbering.has_first_alone == is_constant
