@@ -81,7 +81,16 @@ class Numbering:
         # A slow stack restarts frameNumberAcquisition at each slice; its frameNumbers continue.
         self.runs_on = stack.mode != "fast" or first.in_acquisition is None
         """Whether frameNumbers are used, which continue across acquisitions, and not frameNumberAcquisition."""
-        self._mend_first_frame()
+        self._extents: dict[object, tuple[int, int]] = {}
+        """First page, and page after the last, of all files that are counted together, by `_count_of` each."""
+        for part in parts:
+            first_page, _ = self._extents.get(self._count_of(part), (part.first, 0))
+            self._extents[self._count_of(part)] = first_page, part.first + part.pages
+        self.mend_first_frame(parts[0])
+
+    def _count_of(self, part: Part) -> object:
+        """What files have in common whose frames are counted together: the recording, or the acquisition."""
+        return part.recording if self.runs_on else part.recording_and_acquisition
 
     def at(self, page: int) -> int | None:
         """Number of the frame that a page belongs to; None if the page has none."""
@@ -90,33 +99,31 @@ class Numbering:
         numbers = self._numbers_of(page)
         return numbers.frame if self.runs_on else numbers.in_acquisition
 
-    def _mend_first_frame(self) -> None:
-        """Find pages of the first frame whose number is damaged, by the two frames after it.
+    def mend_first_frame(self, part: Part) -> None:
+        """Find pages of an acquisition's first frame whose number is damaged, by the two frames after it.
 
         Those two tell the first frame's number. Another number may also be that of a page before which pages are
         missing. It is damage if the page's other count has the true frame; where there is no other count, if it is
         higher than a number after it, or if no frame is before the true one.
         """
-        c, a, part = self.counts.channels, self.stack.averaging, self.parts[0]
-        second = self.at(c) if part.pages >= 3 * c else None
-        if second is None or self.at(0) == self.at(c - 1) == second - a:
+        c, a, start = self.counts.channels, self.stack.averaging, part.first
+        second = self.at(start + c) if part.pages >= 3 * c else None
+        if second is None or self.at(start) == self.at(start + c - 1) == second - a:
             return
         true = second - a
-        if any(self.at(page) != second + a * (page // c - 1) for page in range(c, 3 * c)):
+        if any(self.at(start + i) != second + a * (i // c - 1) for i in range(c, 3 * c)):
             return
-        numbers = [self.at(page) for page in range(c)]
-        wrong = [page for page, number in enumerate(numbers) if number not in (None, true)]
+        numbers = [self.at(start + i) for i in range(c)]
         if true not in numbers and true != a:
             return
-        for page in wrong:
-            number = numbers[page] or 0
-            agrees = self._second_count_agrees(page, number, true, c, second)
-            if agrees is False or (agrees is None and number < true and true != a and true not in numbers[:page]):
-                self._true.clear()
+        wrong = {i: number for i, number in enumerate(numbers) if number not in (None, true)}
+        for i, number in wrong.items():
+            agrees = self._second_count_agrees(start + i, number or 0, true, start + c, second)
+            if agrees is False or (agrees is None and (number or 0) < true != a and true not in numbers[:i]):
                 return
-            self._true[page] = true
-        for page in wrong:
-            self.damaged[page] = damaged_number(part.name, page, numbers[page] or 0, true)
+        for i, number in wrong.items():
+            self._true[start + i] = true
+            self.damaged[start + i] = damaged_number(part.name, i, number or 0, true)
 
     def _second_count_agrees(self, page: int, number: int, true: int, near: int, near_number: int) -> bool | None:
         """Whether a page's other count has the true frame and not the one of its number; None if it cannot tell.
@@ -207,27 +214,30 @@ class Numbering:
         """Whether the pages of a frame before and after have the expected numbers: this page's number is damaged.
 
         One page after it is not enough: where a page is missing, every second page has the expected number. All
-        channels of the frame may have the same false number. At the end of the recording the page's other number, of
+        channels of the frame may have the same false number. At the end of the count the page's other number, of
         its frame in the acquisition or overall, takes the place of the pages after it; where there is none, a number
         that is higher than the next page's is damaged.
         """
-        c, end, number = self.counts.channels, self.parts[-1].first + self.parts[-1].pages, self.at(page)
+        c, number = self.counts.channels, self.at(page)
         if number is None:
             return False
+        begin, end = self._extents[self._count_of(part)]
+        if page == begin:
+            begin = 0  # the file before may be of the same acquisition, under another name
         first, last = page, page
-        while first > 0 and page - first < c and self.at(first - 1) == number:
+        while first > begin and page - first < c and self.at(first - 1) == number:
             first -= 1
         while last + 1 < end and last - page < c and self.at(last + 1) == number:
             last += 1
 
         def is_between_right(first: int, last: int) -> bool:
-            around = (*range(max(0, first - c), first), *range(last + 1, min(end, last + c + 1)))
-            if first == 0 or not all(self.at(p) == expected(p) for p in around):
+            around = (*range(max(begin, first - c), first), *range(last + 1, min(end, last + c + 1)))
+            if first == begin or not all(self.at(p) == expected(p) for p in around):
                 return False
             if last + c < end:
                 return True
             agrees = self._second_count_agrees(page, number, expected(page), first - 1, expected(first - 1))
-            return bool(agrees) or (agrees is None and last + 1 < end and number > expected(page))
+            return bool(agrees) or (agrees is None and last + 1 < end and number > (self.at(last + 1) or number))
 
         if not is_between_right(page, page) and not (last - first < c and is_between_right(first, last)):
             return False

@@ -154,6 +154,10 @@ def _find_breaks(
     part_before: Part | None = None
     for part in parts:
         first, is_own = numbering.first(part)
+        begins = part_before is not None and not part.follows(part_before)
+        if begins and first not in (None, a, expected(part.first)):  # frames are missing before it, or it is damaged
+            numbering.mend_first_frame(part)
+            first, is_own = numbering.first(part)
         if first is None:
             raise LayoutError(f"the first page of {part.name} has no frame number, though other files do")
         is_joined = part_before is not None and part.recording != part_before.recording
@@ -162,6 +166,8 @@ def _find_breaks(
         is_continued = part_before is not None and (
             first == expected(part.first) or numbering.contradicts_both_sides(part.first, expected, part)
         )
+        if is_continued and not is_joined:
+            first = expected(part.first)  # its own number may be damaged
         if not is_own and not is_continued and first != a:
             raise LayoutError(
                 f"the first page of {part.name} cannot be read or has no number, and the next pages do not continue "

@@ -20,6 +20,8 @@ CASES = {
     "volume of three channels": replace(VOLUME, channels=(1, 2, 4), flyback=0, volumes=4),
     "slow stack": replace(STACK, channels=(1, 2)),
     "rolled stack of single frames": replace(STACK, frames_per_slice=1, channels=(1, 2), frames_per_file=4),
+    "loop of volumes": replace(VOLUME, volumes=2, loops=2),
+    "loop of slow stacks": replace(STACK, volumes=2, loops=3, channels=(1, 2)),
     "averaged": Recording(frames_per_slice=24, averaging=2, channels=(1, 2)),
     "older": replace(VOLUME, release="2016b", flyback=1, volumes=3),
     "5.1": Recording(release="5.1", frames_per_slice=12, channels=(1, 2)),
