@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from scanreader import FieldDimensionMismatch, Scan, ScanIndexError, read_scan
 from scanreader.errors import DtypeError
-from scanreader.keys import AXES, abbreviate, as_array, fill_for, pick, split_key
+from scanreader.keys import AXES, abbreviate, as_array, as_range, fill_for, pick, split_key
 from scanreader.phase import realigned
 from scanreader.simulate import Recording
 
@@ -214,3 +214,11 @@ def test_numbers_in_messages_are_short() -> None:
     assert abbreviate([0.1 + 0.2, 1, "a"]) == "0.3, 1, a"
     assert abbreviate(range(10)) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9"
     assert abbreviate(range(11)) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, …"
+
+
+@pytest.mark.parametrize("step", [-3, -1, 1, 2, 5])
+def test_evenly_spaced_indices_become_a_range(step: int) -> None:
+    expected_range = range(20, 20 + 4 * step, step)
+    assert as_range(np.array(expected_range)) == expected_range
+    uneven = np.array([*expected_range, 20])
+    assert as_range(uneven) is uneven

@@ -276,3 +276,31 @@ def test_the_first_number_alone_is_one_for_all_pages(numbers: list[int | None], 
         stack, saved_counts(stack), [part], lambda page: FrameNumbers(numbers[page], numbers[page], 1)
     )
     assert numbering.has_first_alone == is_constant
+
+
+@pytest.mark.parametrize("averaging", [1, 2])
+def test_the_missing_end_of_an_acquisition_is_reported(tmp_path: Path, averaging: int) -> None:
+    recording = Recording(frames_per_slice=12, averaging=averaging, loops=2, frames_per_file=3)
+    paths = recording.write(tmp_path)
+    paths[len(paths) // 2 - 1].unlink()
+    scan, _ = read_warned(tmp_path)
+    assert [finding.name for finding in scan.findings] == ["dropped-frames"]
+    assert f"begins with raw frame {12 + averaging}" in scan.findings[0].sentence
+
+
+def test_averaging_that_the_numbers_contradict_is_refused() -> None:
+    numbers = [3, 3, 6, 6, 9, 9]
+    part = Part("x.tif", 0, len(numbers), 0, 1, None, True)
+    stack = Stack("planar", channels=2)
+    numbering = Numbering(
+        stack, saved_counts(stack), [part], lambda page: FrameNumbers(numbers[page], numbers[page], 1)
+    )
+    with pytest.raises(LayoutError, match="1 frames were averaged"):
+        numbering.check()
+
+
+@pytest.mark.parametrize("name", ["channels", "slices", "frames_per_slice", "frames_per_volume", "averaging"])
+def test_counts_of_nothing_are_refused(name: str) -> None:
+    counts: dict[str, Any] = {name: 0}
+    with pytest.raises(LayoutError, match="counts must be positive"):
+        saved_counts(Stack("planar", **counts))
