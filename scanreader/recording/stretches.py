@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from scanreader.errors import Finding, LayoutError
 from scanreader.recording.layout import Counts, Layout, Stretch, saved_counts
 from scanreader.recording.numbering import AROUND, Numbering
+from scanreader.tables import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -125,7 +126,7 @@ def _without_blank_end(numbering: Numbering, parts: Sequence[Part], findings: li
     if any(numbering.at(page) is not None for page in pages_after):
         return parts  # the page without a number is not at the end
     num_skipped = last.first + last.pages - bad_page
-    sentence = f"{num_skipped} pages at the end of {last.name} have no frame number and are skipped"
+    sentence = f"{counted(num_skipped, 'page')} without a frame number at the end of {last.name}: skipped"
     findings.append(Finding("cut-end", "warning", last.name, sentence))
     return [*parts[:-1], last._replace(pages=bad_page - last.first)]
 

@@ -304,3 +304,18 @@ def test_counts_of_nothing_are_refused(name: str) -> None:
     counts: dict[str, Any] = {name: 0}
     with pytest.raises(LayoutError, match="counts must be positive"):
         saved_counts(Stack("planar", **counts))
+
+
+@pytest.mark.parametrize("num_blank", [1, 2, 5, 18])
+def test_pages_without_a_number_at_the_end_are_skipped(tmp_path: Path, num_blank: int) -> None:
+    (path,) = Recording(frames_per_slice=10, channels=(1, 2)).write(tmp_path)
+    pixels = read_scan(path)[:]
+    for page in range(20 - num_blank, 20):
+        blank_description(path, page)
+    scan, warning = read_warned(path)
+    num_frames = (20 - num_blank) // 2
+    assert scan.num_frames == num_frames
+    assert np.array_equal(scan[:], pixels[..., :num_frames])
+    assert f"{num_blank} page{'s' * (num_blank > 1)} without a frame number at the end of scan_00001.tif" in str(
+        warning
+    )
