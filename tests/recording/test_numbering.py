@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -319,3 +320,15 @@ def test_pages_without_a_number_at_the_end_are_skipped(tmp_path: Path, num_blank
     assert f"{num_blank} page{'s' * (num_blank > 1)} without a frame number at the end of scan_00001.tif" in str(
         warning
     )
+
+
+def test_a_false_number_of_all_channels_is_damage_of_their_pages(tmp_path: Path) -> None:
+    (path,) = Recording(frames_per_slice=9, channels=(1, 2)).write(tmp_path)
+    pixels, data = read_scan(path)[:], path.read_bytes()
+    for frame, number in itertools.product((1, 4, 7), (1, 9)):
+        for page in (2 * frame, 2 * frame + 1):
+            change_number(path, page, b"frameNumbers", number)
+        scan, _ = read_warned(path)
+        assert np.array_equal(scan[:], pixels), (frame, number)
+        assert scan.check().ok == (number == frame + 1)
+        path.write_bytes(data)
