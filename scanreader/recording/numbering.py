@@ -72,7 +72,7 @@ class Numbering:
         self.damaged: dict[int, Finding] = {}
         """Of the pages that were looked at, those whose number is damaged."""
         self._true: dict[int, int] = {}
-        """The numbers that pages of the first frame should have, where theirs is damaged."""
+        """The numbers that pages of an acquisition's first frame should have, where theirs is damaged."""
         # One of the first frames may be unreadable.
         early = [numbers_of(page) for page in range(0, min(parts[0].pages, FEW * counts.channels), counts.channels)]
         first = next((numbers for numbers in early if numbers.frame is not None), early[0])
